@@ -1,0 +1,37 @@
+"""Environments with a text for every state: gymnax's contract, instances as data, exact laws.
+
+Importing this package registers every environment with gymnax:
+
+>>> import gymnax, lprl_envs
+>>> env, params = gymnax.make("FrozenLake-lprl", map_name="8x8", is_slippery=False)
+"""
+
+import gymnax
+
+from lprl_envs.errors import InvalidInput
+from lprl_envs.frozen_lake import FrozenLake
+from lprl_envs.frozen_lake_maps import parse_map
+from lprl_envs.template import Literal, Scope, Slot, Template
+from lprl_envs.text_env import TextEnv, TextEnvParams, TextEnvState, content_hash
+
+ENVIRONMENTS = {"FrozenLake-lprl": FrozenLake}
+"""Registered id to class."""
+
+for _env_id, _factory in ENVIRONMENTS.items():
+    if _env_id not in gymnax.registered_envs:  # a module reload registers nothing twice
+        gymnax.register(_env_id, _factory)
+
+__all__ = [
+    "ENVIRONMENTS",
+    "FrozenLake",
+    "InvalidInput",
+    "Literal",
+    "Scope",
+    "Slot",
+    "Template",
+    "TextEnv",
+    "TextEnvParams",
+    "TextEnvState",
+    "content_hash",
+    "parse_map",
+]

@@ -1,0 +1,160 @@
+"""Maps of Frozen Lake: given by hand, drawn at random in the graph, checked, gathered in a bank."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from lprl_envs.errors import InvalidInput
+
+START, FROZEN, HOLE, GOAL = range(4)
+TILES = "SFHG"
+
+PRESETS = {
+    "4x4": ("SFFF", "FHFH", "FFFH", "HFFG"),
+    "8x8": (
+        "SFFFFFFF",
+        "FFFFFFFF",
+        "FFFHFFFF",
+        "FFFFFHFF",
+        "FFFHFFFF",
+        "FHHFFFHF",
+        "FHFFHFHF",
+        "FFFHFFFG",
+    ),
+}
+
+
+@struct.dataclass
+class Maps:
+    """A bank of M maps of one size."""
+
+    tiles: jax.Array
+    """i32[M, H * W]: START, FROZEN, HOLE or GOAL, row by row."""
+    starts: jax.Array
+    """i32[M, K]: cells of the `S` tiles; maps with fewer than K repeat their first."""
+    num_starts: jax.Array
+    """i32[M]."""
+
+
+def is_solvable(tiles: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    """`bool[]`: whether every start reaches a goal; a flood fill from the goals, in the graph."""
+    grid = tiles.reshape(shape)
+    walkable = grid != HOLE
+
+    def spread(reached: jax.Array) -> jax.Array:
+        padded = jnp.pad(reached, 1)
+        near = padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+        return (reached | near) & walkable
+
+    def grow(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        return carry[1], spread(carry[1])
+
+    goal = grid == GOAL
+    _, reached = jax.lax.while_loop(lambda c: jnp.any(c[0] != c[1]), grow, (goal, spread(goal)))
+    start = grid == START
+    return jnp.any(start) & jnp.all(reached | ~start)
+
+
+def random_tiles(
+    key: chex.PRNGKey,
+    shape: tuple[int, int],
+    frozen_probability: float | jax.Array = 0.8,
+    goal: str = "corner",
+) -> jax.Array:
+    """`i32[H * W]`: cells frozen or holes; not checked for solvability.
+
+    Args:
+        key: Random key.
+        shape: H, W.
+        frozen_probability: Of each cell.
+        goal: `"corner"`: S first and G last, as in Gymnasium; `"anywhere"`: both anywhere.
+    """
+    size = shape[0] * shape[1]
+    key_ice, key_ends = jax.random.split(key)
+    tiles = jnp.where(jax.random.bernoulli(key_ice, frozen_probability, (size,)), FROZEN, HOLE)
+    if goal == "corner":
+        start, end = 0, size - 1
+    else:
+        start, end = jax.random.choice(key_ends, size, (2,), replace=False)
+    return tiles.at[start].set(START).at[end].set(GOAL).astype(jnp.int32)
+
+
+def random_map(
+    key: chex.PRNGKey,
+    shape: tuple[int, int],
+    accept: Callable[[jax.Array], jax.Array],
+    frozen_probability: float | jax.Array = 0.8,
+    goal: str = "corner",
+) -> jax.Array:
+    """`i32[H * W]`: `random_tiles`, redrawn until solvable and accepted by `accept(tiles)`."""
+
+    def draw(carry: tuple[chex.PRNGKey, jax.Array]) -> tuple[chex.PRNGKey, jax.Array]:
+        key_next, key_draw = jax.random.split(carry[0])
+        return key_next, random_tiles(key_draw, shape, frozen_probability, goal)
+
+    def unfit(carry: tuple[chex.PRNGKey, jax.Array]) -> jax.Array:
+        return ~(is_solvable(carry[1], shape) & accept(carry[1]))
+
+    nothing = jnp.zeros(shape[0] * shape[1], jnp.int32)
+    return jax.lax.while_loop(unfit, draw, draw((key, nothing)))[1]
+
+
+def parse_map(rows: Sequence[str]) -> np.ndarray:
+    """`i32[H, W]` of a map written as rows of S, F, H and G.
+
+    Raises:
+        InvalidInput: if it is not rectangular, has another tile, no start, not exactly one goal,
+            or a start that does not reach it.
+    """
+    rows = [rows] if isinstance(rows, str) else list(rows)
+    if not rows or not all(isinstance(row, str) and row for row in rows):
+        raise InvalidInput(
+            f"a map is a list of rows such as {list(PRESETS['4x4'])}; found {rows!r}"
+        )
+    if len({len(row) for row in rows}) != 1:
+        lengths = [len(row) for row in rows]
+        raise InvalidInput(f"map rows differ in length: {lengths}; a map is rectangular")
+    unknown = sorted({tile for row in rows for tile in row} - set(TILES))
+    if unknown:
+        raise InvalidInput(f"unknown tile {unknown[0]!r} in the map; valid tiles: S, F, H, G")
+    tiles = np.array([[TILES.index(tile) for tile in row] for row in rows], np.int32)
+    if not (tiles == START).any():
+        raise InvalidInput(f"the map {rows} has no start; it needs one S or more")
+    num_goals = int((tiles == GOAL).sum())
+    if num_goals != 1:
+        raise InvalidInput(f"the map {rows} has {num_goals or 'no'} goals; it needs exactly one G")
+    with jax.ensure_compile_time_eval():
+        solvable = bool(is_solvable(jnp.asarray(tiles.ravel()), (tiles.shape[0], tiles.shape[1])))
+    if not solvable:
+        raise InvalidInput(f"the map {rows} is not solvable: a start reaches no goal")
+    return tiles
+
+
+def bank(tiles: np.ndarray | Sequence[np.ndarray]) -> Maps:
+    """A bank of maps `[M, H, W]`, each as `parse_map` returns it."""
+    flat = np.stack([np.asarray(t, np.int32).ravel() for t in tiles])
+    starts = [np.flatnonzero(row == START) for row in flat]
+    width = max(len(cells) for cells in starts)
+    padded = np.stack([np.r_[c, np.full(width - len(c), c[0])] for c in starts]).astype(np.int32)
+    num_starts = np.array([len(cells) for cells in starts], np.int32)
+    return Maps(jnp.asarray(flat), jnp.asarray(padded), jnp.asarray(num_starts))
+
+
+def parse_size(map_name: str) -> tuple[int, int]:
+    """The `H, W` of `"HxW"`."""
+    match = re.fullmatch(r"(\d{1,2})x(\d{1,2})", str(map_name))
+    if match is None:
+        raise InvalidInput(
+            f"unknown map_name {map_name!r}; valid: 4x4, 8x8, or any size such as 6x6"
+        )
+    height, width = int(match[1]), int(match[2])
+    if height * width < 2 or width > 26 or height == 0 or width == 0:
+        raise InvalidInput(f"map_name {map_name!r}: 2 cells at least, 26 columns at most")
+    return height, width

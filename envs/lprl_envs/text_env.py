@@ -1,0 +1,215 @@
+"""TextEnv: what every environment here offers beyond gymnax.
+
+Three things are added to gymnax's contract:
+
+* **Instances are data.** `params.bank` holds M instances (maps, goals) as `[M, ...]` arrays, and
+  `params.instances` the indices that `reset` draws from. A reset is therefore a gather, and one
+  batch can hold thousands of different instances.
+* **A state reads as text.** `slots` is jittable, `describe` is the same on the host.
+* **The exact law**, where it is small enough to write down: `transitions`, `state_index`,
+  `state_at`. Priors become tables and planners exact.
+
+`step` also reports `final_state` beside gymnax's `final_observation`: what a learner needs in
+order to bootstrap through a time limit.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, TypeVar
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from gymnax.environments import environment
+
+from lprl_envs.template import Template
+
+HELD_OUT_ONE_IN = 5
+"""One instance in five is held out: never to be trained or tuned on."""
+
+
+@struct.dataclass(kw_only=True)
+class TextEnvState(environment.EnvState):
+    """What every state has. Leaves have explicit dtypes."""
+
+    time: jax.Array  # pyright: ignore[reportIncompatibleVariableOverride]
+    """i32[]: steps since reset."""
+    instance: jax.Array
+    """i32[]: which instance of the bank this episode plays."""
+
+
+@struct.dataclass(kw_only=True)
+class TextEnvParams(environment.EnvParams):
+    """Instances, and the time limit. Arguments of the compiled functions, never constants."""
+
+    max_steps_in_episode: jax.Array  # pyright: ignore
+    """i32[]: the episode is truncated when `state.time` reaches it."""
+    bank: Any
+    """A pytree of `[M, ...]` arrays: M instances."""
+    instances: jax.Array
+    """i32[m]: the instances of the bank that `reset` draws from, uniformly."""
+
+
+Action = jax.Array | int | float
+TState = TypeVar("TState", bound=TextEnvState)
+TParams = TypeVar("TParams", bound=TextEnvParams)
+
+
+class TextEnv(environment.Environment[TState, TParams], abc.ABC):
+    """gymnax's `Environment` with text, instances as data and an exact law.
+
+    An environment is a value: two of equal configuration are equal and hash alike, so that a
+    compiled function is found again. Subclasses set `config`.
+    """
+
+    config: tuple[Any, ...]
+    """Everything that was passed to the constructor, hashable."""
+    version: int = 0
+    """Raised when law, text or instance format changes: tables of other versions are refused."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.config == other.config  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.config))
+
+    # -- text ----------------------------------------------------------------------------------
+
+    @property
+    @abc.abstractmethod
+    def template(self) -> Template:
+        """How a state reads."""
+
+    @abc.abstractmethod
+    def slots(self, state: TState, params: TParams) -> jax.Array:
+        """`i32[num_slots]`: which value each slot of the template takes."""
+
+    def describe(self, state: TState, params: TParams) -> str:
+        """The state's text, on the host."""
+        return self.template.render(np.asarray(self.slots(state, params)).tolist())
+
+    @property
+    @abc.abstractmethod
+    def action_texts(self) -> tuple[str, ...]:
+        """`[A]`: one text an action; it continues the state's text."""
+
+    # -- law -----------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def action_mask(self, state: TState, params: TParams) -> jax.Array:
+        """`bool[A]`: legal actions; at least one is."""
+
+    @abc.abstractmethod
+    def transitions(
+        self, state: TState, action: jax.Array, params: TParams
+    ) -> tuple[jax.Array, TState, jax.Array, jax.Array]:
+        """The exact law: `(prob[K], state[K], reward[K], terminated[K])`."""
+
+    @property
+    @abc.abstractmethod
+    def num_states(self) -> int:
+        """Size of an instance's state space, time left out."""
+
+    @abc.abstractmethod
+    def state_index(self, state: TState, params: TParams) -> jax.Array:
+        """`i32[]` in `[0, num_states)`."""
+
+    @abc.abstractmethod
+    def state_at(self, instance: jax.Array, index: jax.Array, params: TParams) -> TState:
+        """The state of that index at time 0: the inverse of `state_index`."""
+
+    # -- instances -----------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def identity(self, instance: Any) -> jax.Array:
+        """Integers that tell an instance (a row of the bank) apart: what `held_out` hashes."""
+
+    def held_out(self, instance: Any) -> jax.Array:
+        """`bool[]`: whether the instance is held out, by a hash of its content."""
+        return content_hash(self.identity(instance)) % HELD_OUT_ONE_IN == 0
+
+    @abc.abstractmethod
+    def sample_params(
+        self, key: chex.PRNGKey, num_instances: int, split: str | None = None
+    ) -> TParams:
+        """Parameters with a new bank of random instances, drawn in the graph.
+
+        Args:
+            key: Random key.
+            num_instances: M.
+            split: `"train"`, `"held-out"`, or None for both.
+        """
+
+    # -- gymnax --------------------------------------------------------------------------------
+
+    @property
+    @abc.abstractmethod
+    def default_params(self) -> TParams:
+        """The preset instance."""
+
+    def reset(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, key: chex.PRNGKey, params: TParams | None = None
+    ) -> tuple[Any, TState]:
+        """Start an episode: `(observation, state)`."""
+        return self.reset_env(key, self.default_params if params is None else params)
+
+    def step(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self,
+        key: chex.PRNGKey,
+        state: TState,
+        action: Action,
+        params: TParams | None = None,
+    ) -> tuple[Any, TState, jax.Array, jax.Array, jax.Array, dict[Any, Any]]:
+        """One step with auto-reset.
+
+        Returns:
+            `(observation, state, reward, terminated, truncated, info)`. The first two are those of
+            the next episode where this one ended; `info["final_observation"]` and
+            `info["final_state"]` are those before the reset.
+        """
+        params = self.default_params if params is None else params
+        key_step, key_reset = jax.random.split(key)
+        final_obs, final_state, reward, terminated, info = self.step_env(
+            key_step, state, action, params
+        )
+        truncated = self.is_truncated(final_state, params)
+        done = terminated | truncated
+        reset_obs, reset_state = self.reset_env(key_reset, params)
+        obs, state = jax.tree.map(
+            lambda x, y: jnp.where(done, x, y), (reset_obs, reset_state), (final_obs, final_state)
+        )
+        info = {
+            **info,
+            "terminated": terminated,
+            "truncated": truncated,
+            "final_observation": final_obs,
+            "final_state": final_state,
+        }
+        return obs, state, reward, terminated, truncated, info
+
+
+def content_hash(values: jax.Array) -> jax.Array:
+    """`uint32[]` hash of integers of any shape; the same on every platform and JAX version.
+
+    Every value is mixed with its place on its own (the finaliser of MurmurHash3) and the results
+    are added, so the hash needs no sequential pass.
+    """
+    values = jnp.ravel(values).astype(jnp.uint32)
+    places = jnp.arange(1, values.size + 1, dtype=jnp.uint32) * jnp.uint32(0x9E3779B9)
+    return _mix(jnp.sum(_mix(values ^ places), dtype=jnp.uint32))
+
+
+def _mix(x: jax.Array) -> jax.Array:
+    x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
+    x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)
+    return x ^ (x >> 16)
+
+
+def draw_instance(key: chex.PRNGKey, params: TextEnvParams) -> jax.Array:
+    """`i32[]`: one of `params.instances`, uniformly; draws nothing where there is one only."""
+    if params.instances.shape[-1] == 1:
+        return params.instances[0]
+    return params.instances[jax.random.randint(key, (), 0, params.instances.shape[-1])]
