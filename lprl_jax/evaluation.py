@@ -31,25 +31,22 @@ class Interval:
 
 @dataclass(frozen=True)
 class StepsSummary:
-    """How many steps the median run needs to reach a threshold, when some runs never do."""
+    """The steps that the median run needs to a threshold; `num_reached` of `num_runs` reached it.
+
+    A median or a bound of `inf` lies somewhere beyond `last_step`, where observation ended.
+    `str` reads `1,200 [900, 1,500], 32/32`, or `> 200,000, 3/32` where all bounds lie beyond.
+    """
 
     median: Interval
-    """First step by which half the runs had reached the threshold; `inf` if they never did."""
     num_reached: int
-    """Runs that reached the threshold."""
     num_runs: int
-    """All runs."""
     last_step: float
-    """Where observation ended; a median or a bound of `inf` means: later than this step."""
 
     def __str__(self) -> str:
-        """The median, its interval and who reached: `1,200 [900, 1,500], 32/32`."""
-
         def text(steps: float) -> str:
             return f"{steps:,.0f}" if steps <= self.last_step else f"> {self.last_step:,.0f}"
 
         median, low, high = self.median.estimate, self.median.low, self.median.high
-        # Where even the lower bound lies beyond the last step, the interval would say it thrice.
         bounds = f" [{text(low)}, {text(high)}]" if low <= self.last_step else ""
         return f"{text(median)}{bounds}, {self.num_reached}/{self.num_runs}"
 
@@ -68,10 +65,7 @@ def iqm(scores: ArrayLike, axis: int | None = None) -> float | Floats:
 
     Args:
       scores: Finite numbers of any shape.
-      axis: The axis to reduce; `None` takes all scores together.
-
-    Returns:
-      A float for `axis=None`, otherwise an array without the axis.
+      axis: The axis to reduce, to an array; `None` takes all scores together, to a float.
 
     Examples:
       >>> iqm([0, 1, 2, 3, 4, 5, 6, 100])  # (2 + 3 + 4 + 5) / 4
@@ -96,8 +90,8 @@ def bootstrap_interval(
 ) -> Interval:
     """Stratified percentile bootstrap of a statistic over all runs and tasks.
 
-    Each resample draws R runs with replacement within each task independently, so that every task
-    keeps its share, and reduces all R·T scores to one number. The interval holds the middle
+    Each resample draws R runs with replacement within each task independently, so every task
+    keeps its share, and reduces all R·T scores to one number; the interval holds the middle
     `confidence` of these numbers.
 
     Args:
@@ -106,9 +100,6 @@ def bootstrap_interval(
       confidence: Nominal coverage, between 0 and 1.
       num_resamples: Resamples; the memory is `num_resamples * R * T` floats.
       seed: Seed of the resampling; the same seed gives the same interval.
-
-    Returns:
-      The statistic of `scores` itself with the bounds of its interval.
 
     Examples:
       >>> bootstrap_interval([0.5, 0.5, 0.5])
@@ -131,8 +122,8 @@ def steps_to_threshold(
       threshold: The value to reach.
 
     Returns:
-      Steps `[R]` and reached `[R]`. A run that never reaches the threshold is censored: its step
-      is `steps[-1]` and its reached is `False`. For `summarize_steps`.
+      Steps `[R]` and reached `[R]`, for `summarize_steps`. A run that never reaches the threshold
+      is censored: its step is `steps[-1]`, its reached `False`.
 
     Examples:
       >>> first, reached = steps_to_threshold([10, 20, 30], [[0.1, 0.9, 0.2], [0.1, 0.2, 0.3]], 0.8)
@@ -155,20 +146,16 @@ def summarize_steps(
 ) -> StepsSummary:
     """The median number of steps under censoring, with a bootstrap interval.
 
-    A mean of censored steps, interquartile or not, is too small: runs that never reached count as
-    if they had at the end. Order statistics need only know that they come last. The median here
-    is the first step by which at least half the runs had reached (for an even R the lower of the
-    two in the middle, as in survival analysis), so it is never an average with a censored run.
+    A mean counts runs that never reached as if they had at the end, so it is too small; a median
+    need only know that they come last. Here it is the first step by which at least half the runs
+    had reached: for an even R the lower of the two in the middle, as in survival analysis.
 
     Args:
       steps: `[R]` the step at which each run reached, or was last seen.
       reached: `[R]` whether it reached; the others must all have been last seen at one step.
-      confidence: As in `bootstrap_interval`, with the next two.
-      num_resamples: Resamples of the runs.
+      confidence: Nominal coverage of the interval, between 0 and 1.
+      num_resamples: Bootstrap resamples of the runs.
       seed: Seed of the resampling.
-
-    Returns:
-      A `StepsSummary`; `str` of it is fit for a table.
 
     Examples:
       >>> print(summarize_steps([20, 30, 30, 30], [True, False, False, False]))
@@ -181,10 +168,9 @@ def summarize_steps(
             f"{reached.dtype}, need [runs] numbers and [runs] booleans"
         )
     last = steps.max()
-    if (steps[~reached] != last).any():
+    if (early := steps[~reached & (steps < last)]).size:
         raise ValueError(
-            f"steps: found a run censored at {steps[~reached].min():g} and another seen until "
-            f"{last:g}, need one last step for all runs"
+            f"steps: found a run censored at {early[0]:g}, need {last:g}, the last step"
         )
     times = np.where(reached, steps, np.inf)
     median = _percentile_interval(times, _lower_median, confidence, num_resamples, seed)
@@ -194,16 +180,13 @@ def summarize_steps(
 def normalized_area(
     steps: ArrayLike, values: ArrayLike, low: float = 0.0, high: float = 1.0
 ) -> Floats:
-    """The area under each learning curve, scaled so that a constant `low` is 0 and `high` is 1.
+    """The area `[R]` under the learning curves; a constant `low` gives 0, a constant `high` 1.
 
     Args:
       steps: `[T]` increasing environment steps, at least two.
       values: `[R, T]` what was measured there; straight lines in between (the trapezoidal rule).
       low: The value whose area is 0.
       high: The value whose area is 1.
-
-    Returns:
-      `[R]`: the mean value over the steps, normalised.
 
     Examples:
       >>> normalized_area([0, 10, 20], [[0, 1, 1]]).tolist()
@@ -223,10 +206,8 @@ def as_curves(steps: ArrayLike, values: ArrayLike) -> tuple[NDArray[Any], Floats
     steps, values = np.asarray(steps), _finite("values", values)
     increments = np.diff(_finite("steps", steps).ravel())
     if steps.ndim != 1 or values.ndim != 2 or values.shape[1] != steps.size:
-        raise ValueError(
-            f"steps and values: found shapes {steps.shape} and {values.shape}, "
-            "need [T] and [runs, T]"
-        )
+        shapes = f"{steps.shape} and {values.shape}"
+        raise ValueError(f"steps and values: found shapes {shapes}, need [T] and [runs, T]")
     if (increments <= 0).any():
         at = int(np.argmax(increments <= 0))
         raise ValueError(f"steps: found {steps[at + 1]} after {steps[at]}, need increasing steps")
@@ -263,7 +244,6 @@ def _finite(name: str, values: ArrayLike) -> Floats:
     if array.size == 0:
         raise ValueError(f"{name}: found no values (shape {array.shape}), need at least one")
     if num_bad := int((~np.isfinite(array)).sum()):
-        raise ValueError(
-            f"{name}: found NaN or infinity in {num_bad} of {array.size} values, need finite ones"
-        )
+        found = f"NaN or infinity in {num_bad} of {array.size} values"
+        raise ValueError(f"{name}: found {found}, need finite ones")
     return array

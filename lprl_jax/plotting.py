@@ -29,7 +29,7 @@ class Curve:
     values: np.ndarray
     """`[R, T]` what was measured there, for each run."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         as_curves(self.steps, self.values)
 
 
@@ -87,7 +87,10 @@ def draw_learning_curves(
     """
     if not curves:
         raise ValueError("curves: found none, need at least one")
-    figure = Figure(figsize=(8, 5), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1))
+    longest = max(len(name) for name in curves)
+    columns = min(3, len(curves), max(1, 74 // (longest + 9)))  # the figure is 74 letters wide
+    size = (8, 4.5 + 0.25 * math.ceil(len(curves) / columns))  # the legend takes nothing away
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.06))
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for i, (name, curve) in enumerate(curves.items()):
@@ -96,7 +99,8 @@ def draw_learning_curves(
         bands = [bootstrap_interval(v, confidence=confidence, num_resamples=1000) for v in values.T]
         color, style = COLORS[i % len(COLORS)], STYLES[i % len(STYLES)]
         middle = [band.estimate for band in bands]
-        axes.plot(steps, middle, color=color, linestyle=style, linewidth=2.4, label=name)
+        marker = "o" if steps.size == 1 else ""
+        axes.plot(steps, middle, color=color, ls=style, marker=marker, linewidth=2.4, label=name)
         low, high = [band.low for band in bands], [band.high for band in bands]
         axes.fill_between(steps, low, high, color=color, alpha=0.18, linewidth=0)
     if threshold is not None:
@@ -110,10 +114,10 @@ def draw_learning_curves(
     axes.set_ylabel(ylabel, fontsize=15)
     if title is not None:
         axes.set_title(title, fontsize=17, loc="left", pad=12)
-    longest = max(len(name) for name in curves)
     figure.legend(
         loc="outside lower center",
-        ncols=min(3, len(curves), max(1, 74 // (longest + 9))),  # the figure is 74 letters wide
+        borderaxespad=0,
+        ncols=columns,
         fontsize=13,
         frameon=False,
         handlelength=2.8,

@@ -1,0 +1,1 @@
+"""Learning algorithms, one file each: a config, a state, and pure functions."""

@@ -1,0 +1,39 @@
+"""What an algorithm is: pure functions over R independent runs at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+from lprl_envs import TextEnv
+
+Env = TextEnv[Any, Any]
+
+
+class Data(NamedTuple):
+    """Arguments of every compiled function: another bank, table or model does not recompile."""
+
+    prior_params: Any
+    """`prior.params`, or () without a prior."""
+    env_params: Any
+    """Of the environment."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Algorithm:
+    """Pure functions over a state whose leaves lead with the run axis."""
+
+    init: Callable[..., Any]
+    """`(keys [R], hparams, data, run_instances=None) -> state`"""
+    update: Callable[[Any, Data], tuple[Any, dict[str, jax.Array]]]
+    """`(state, data) -> (state, metrics)`: act, then learn, once."""
+    evaluate: Callable[[Any, Data, int], dict[str, jax.Array]]
+    """`(state, data, num_episodes) -> metrics [R]`: play without learning."""
+
+    @functools.partial(jax.jit, static_argnames=("self", "num_updates"))
+    def train(self, state: Any, data: Data, num_updates: int) -> tuple[Any, dict[str, jax.Array]]:
+        """A compiled scan of `update`; metrics are stacked, `[num_updates, ...]`."""
+        return jax.lax.scan(lambda s, _: self.update(s, data), state, None, length=num_updates)

@@ -1,0 +1,347 @@
+"""DQN, and DQN-Prior: acting and bootstrapping among actions that a prior proposes.
+
+With a prior, k actions are drawn from it in every state, with replacement, and one of them is taken
+with probability softmax(Q / α): posterior sampling in control as inference. The target takes the
+maximum over the k proposals at the next state, drawn when the transition was collected:
+
+    y = r + γ (1 - terminated) max_{a' in C_k(s')} Q̄(s', a')
+
+With k = "exact" both are exact: behaviour ∝ p(a|s) exp(Q(s,a) / α), which is what the above tends
+to as k grows, and target r + γ (1 - terminated) α log Σ_a p(a|s') exp(Q̄(s',a) / α).
+
+Without a prior it is DQN: ε-greedy, maximum over the legal actions.
+
+References: Mnih et al. 2015, Human-level control through deep reinforcement learning; Yan et al.
+2024, Efficient Reinforcement Learning with Large Language Model Priors, arXiv 2410.07927, sec. 4.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+from lprl_envs import InvalidInput
+
+from lprl_jax.algorithms import losses, replay
+from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.algorithms.interaction import (
+    ask_prior,
+    ask_prior_after,
+    observe,
+    play_episodes,
+    reset_envs,
+    step_envs,
+)
+from lprl_jax.algorithms.networks import QNetwork
+from lprl_jax.algorithms.replay import Replay
+from lprl_jax.priors.base import Counters, Prior, sample_proposals
+
+EXACT = "exact"
+
+
+@dataclasses.dataclass(frozen=True)
+class DQNConfig:
+    """Settings; those of `HParams` are only the defaults of a run."""
+
+    num_envs: int = 1
+    """N: environments a run."""
+    rollout_length: int = 10
+    """Steps of every environment between two learning phases."""
+    updates_per_rollout: int = 1
+    """Gradient steps a learning phase."""
+    k: int | str = 5
+    """Proposals drawn from the prior in a state, or "exact"."""
+    hidden_sizes: tuple[int, ...] = (64, 64)
+    """Of the Q-network."""
+    buffer_size: int = 10_000
+    """Transitions that are kept a run; a multiple of `num_envs`."""
+    batch_size: int = 64
+    """Transitions a gradient step."""
+    max_grad_norm: float = 10.0
+    """Gradients are clipped to this norm."""
+    optimism: float = 0.0
+    """Initial value of every action; 1 is the best return of Frozen Lake."""
+    learning_rate: float = 1e-3
+    """Of Adam."""
+    gamma: float = 0.99
+    """Discount."""
+    tau: float = 0.05
+    """Share of the network that enters the target network at each gradient step."""
+    alpha: float = 0.1
+    """Temperature of Q, with a prior."""
+    epsilon: float = 0.1
+    """Final probability of a random action, without a prior."""
+    epsilon_steps: float = 10_000.0
+    """Environment steps a run over which it falls from 1 to `epsilon`."""
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput, naming the field and its valid values."""
+        if self.k != EXACT and not (isinstance(self.k, int) and self.k >= 1):
+            raise InvalidInput(f'k is {self.k!r}; valid: a whole number from 1, or "{EXACT}"')
+        positive = ("num_envs", "rollout_length", "updates_per_rollout", "batch_size", "alpha")
+        for name in (*positive, "learning_rate", "max_grad_norm"):
+            if not getattr(self, name) > 0:
+                raise InvalidInput(f"{name} is {getattr(self, name)}; it must be above 0")
+        for name in ("gamma", "tau", "epsilon"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InvalidInput(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
+        if self.buffer_size < self.num_envs or self.buffer_size % self.num_envs:
+            raise InvalidInput(
+                f"buffer_size is {self.buffer_size}; it must be a multiple of "
+                f"num_envs = {self.num_envs}"
+            )
+
+    def hparams(self, num_runs: int) -> HParams:
+        """The same hyper-parameters for every run."""
+        values = [getattr(self, name) for name in HParams._fields]
+        return HParams(*(jnp.full(num_runs, value, jnp.float32) for value in values))
+
+
+class HParams(NamedTuple):
+    """What may differ from run to run, `f32[R]`; see the fields of `DQNConfig`."""
+
+    learning_rate: jax.Array
+    gamma: jax.Array
+    tau: jax.Array
+    alpha: jax.Array
+    epsilon: jax.Array
+    epsilon_steps: jax.Array
+
+
+class Transition(NamedTuple):
+    """What the replay buffer keeps: states, not features."""
+
+    state: Any
+    """s_{t-1}"""
+    action: jax.Array
+    """i32[]: a_{t-1}"""
+    reward: jax.Array
+    """f32[]: r_t"""
+    terminated: jax.Array
+    """bool[]: whether s_t is terminal. Truncation bootstraps."""
+    next_state: Any
+    """s_t, before any reset."""
+    next_prior: jax.Array
+    """At s_t: proposals i32[k], log-probs f32[A] with exact k, nothing f32[0] without a prior."""
+
+
+class DQNState(NamedTuple):
+    """Everything that changes in training."""
+
+    params: Any
+    """Q-networks, leading axis R."""
+    target_params: Any
+    """Target networks, leading axis R."""
+    opt_state: Any
+    """Of Adam, leading axis R."""
+    replay: Replay
+    """Transitions, leading axes R and capacity."""
+    env_state: Any
+    """Leading axes R and N."""
+    log_probs: jax.Array
+    """f32[R, N, A]: the prior in `env_state`; f32[R, N, 0] without one."""
+    prior_carry: Counters
+    """What the prior was asked, by all runs together."""
+    key: chex.PRNGKey
+    """[R]"""
+    num_steps: jax.Array
+    """i32[]: environment steps a run."""
+    hparams: HParams
+    """[R]"""
+    run_instances: jax.Array
+    """i32[R, m]: the instances that a run plays."""
+
+
+def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
+    """DQN on an environment, with a prior or without.
+
+    Args:
+        config: Settings.
+        env: The environment.
+        prior: `None` is the baseline.
+
+    Returns:
+        `Algorithm`, whose `data` is `Data(prior.params, env_params)`, or `Data((), env_params)`.
+    """
+    network = QNetwork(config.hidden_sizes, env.num_actions, config.optimism)
+    optimizer = optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optax.scale_by_adam())
+    exact = config.k == EXACT
+    # Environments' observations are functions of the state: their key is never used.
+    no_key = jax.random.key(0)
+
+    def apply(params: Any, state: Any, data: Data) -> jax.Array:
+        """Q-values `[..., A]` of one run in states `[...]`."""
+        return network.apply(params, observe(env, no_key, state, data.env_params))  # type: ignore[return-value]
+
+    def legal(state: Any, data: Data) -> jax.Array:
+        """`bool[N, A]` in states `[N]`."""
+        return jax.vmap(env.action_mask, in_axes=(0, None))(state, data.env_params)
+
+    def for_replay(key: chex.PRNGKey, log_probs: jax.Array) -> jax.Array:
+        """What is kept of the prior at the next states, one run."""
+        if prior is None or exact:
+            return log_probs
+        return sample_proposals(key, log_probs, int(config.k))
+
+    def behave(
+        key: chex.PRNGKey, q: jax.Array, log_probs: jax.Array, mask: jax.Array, epsilon: jax.Array,
+        alpha: jax.Array,
+    ) -> jax.Array:  # fmt: skip
+        """Actions `i32[N]` of one run from its values, priors and masks `[N, A]`."""
+        key_explore, key_draw = jax.random.split(key)
+        if prior is None:
+            greedy = jnp.argmax(jnp.where(mask, q, -jnp.inf), axis=-1)
+            random = sample_proposals(key_draw, jnp.where(mask, 0.0, -jnp.inf), 1)[:, 0]
+            explore = jax.random.bernoulli(key_explore, epsilon, greedy.shape)
+            return jnp.where(explore, random, greedy).astype(jnp.int32)
+        if exact:
+            return sample_proposals(key_draw, log_probs + q / alpha, 1)[:, 0]
+        proposals = sample_proposals(key_explore, log_probs, int(config.k))
+        preference = jnp.take_along_axis(q, proposals, axis=-1) / alpha
+        chosen = sample_proposals(key_draw, preference, 1)
+        return jnp.take_along_axis(proposals, chosen, axis=-1)[:, 0]
+
+    def act(state: DQNState, data: Data, keys: chex.PRNGKey, epsilon: jax.Array) -> jax.Array:
+        """Actions `i32[R, N]`; `keys [R]`, `epsilon [R]`."""
+        q = jax.vmap(lambda p, s: apply(p, s, data))(state.params, state.env_state)
+        mask = jax.vmap(lambda s: legal(s, data))(state.env_state)
+        return jax.vmap(behave)(keys, q, state.log_probs, mask, epsilon, state.hparams.alpha)
+
+    def collect(state: DQNState, data: Data) -> tuple[DQNState, dict[str, jax.Array]]:
+        """One step of every environment, into the replay buffer."""
+        keys = jax.vmap(lambda k: jax.random.split(k, 4))(state.key)
+        fraction = jnp.minimum(state.num_steps / state.hparams.epsilon_steps, 1.0)
+        epsilon = 1.0 + fraction * (state.hparams.epsilon - 1.0)
+        action = act(state, data, keys[:, 1], epsilon)
+        env_keys = jax.vmap(lambda k: jax.random.split(k, config.num_envs))(keys[:, 2])
+        step = step_envs(
+            env, env_keys, state.env_state, action, data.env_params, state.run_instances
+        )
+        final, log_probs, carry = state.log_probs, state.log_probs, state.prior_carry
+        if prior is not None:
+            final, log_probs, carry = ask_prior_after(prior, data, carry, step)
+        kept = jax.vmap(for_replay)(keys[:, 3], final)
+        transition = Transition(
+            state.env_state, action, step.reward, step.terminated, step.final_state, kept
+        )
+        state = state._replace(
+            replay=replay.add(state.replay, transition),
+            env_state=step.state,
+            log_probs=log_probs,
+            prior_carry=carry,
+            key=keys[:, 0],
+            num_steps=state.num_steps + config.num_envs,
+        )
+        done = step.terminated | step.truncated
+        return state, {"episodes": jnp.sum(done, 1), "reward": jnp.sum(step.reward, 1)}
+
+    def loss(params: Any, target_params: Any, hp: HParams, batch: Transition, data: Data) -> Any:
+        """Mean over one run's batch."""
+        q_tm1, q_t = apply(params, batch.state, data), apply(target_params, batch.next_state, data)
+        if prior is None:
+            v_t = jax.vmap(losses.greedy_value)(q_t, legal(batch.next_state, data))
+        elif exact:
+            v_t = jax.vmap(losses.soft_value, (0, 0, None))(q_t, batch.next_prior, hp.alpha)
+        else:
+            v_t = jax.vmap(losses.proposals_value)(q_t, batch.next_prior)
+        discount_t = hp.gamma * (1.0 - batch.terminated)
+        return jnp.mean(
+            jax.vmap(losses.td_loss)(q_tm1, batch.action, batch.reward, discount_t, v_t)
+        )
+
+    def learn(state: DQNState, data: Data) -> tuple[DQNState, jax.Array]:
+        """One gradient step of every run."""
+        keys = jax.vmap(jax.random.split)(state.key)
+        batch = replay.sample(state.replay, keys[:, 1], config.batch_size)
+
+        def one(params: Any, target: Any, opt_state: Any, hp: HParams, batch: Transition) -> Any:
+            value, gradient = jax.value_and_grad(loss)(params, target, hp, batch, data)
+            updates, opt_state = optimizer.update(gradient, opt_state, params)
+            updates = jax.tree.map(lambda u: -hp.learning_rate * u, updates)
+            params = optax.apply_updates(params, updates)
+            target = optax.incremental_update(params, target, hp.tau)
+            return params, target, opt_state, value
+
+        params, target, opt_state, value = jax.vmap(one)(
+            state.params, state.target_params, state.opt_state, state.hparams, batch
+        )
+        state = state._replace(
+            params=params, target_params=target, opt_state=opt_state, key=keys[:, 0]
+        )
+        return state, value
+
+    def init(
+        keys: chex.PRNGKey, hparams: HParams, data: Data, run_instances: jax.Array | None = None
+    ) -> DQNState:
+        """Fresh runs.
+
+        Args:
+            keys: `[R]`, one a run.
+            hparams: `[R]`.
+            data: Of the prior and the environment.
+            run_instances: `i32[R, m]`: the instances a run plays; default, all of
+                `env_params.instances`.
+        """
+        num_runs = keys.shape[0]
+        if run_instances is None:
+            every = data.env_params.instances
+            run_instances = jnp.broadcast_to(every, (num_runs, every.shape[0]))
+        split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
+        env_keys = jax.vmap(lambda k: jax.random.split(k, config.num_envs))(split[:, 1])
+        env_state = reset_envs(env, env_keys, data.env_params, run_instances)
+        one = jax.tree.map(lambda x: x[0], env_state)
+        obs = observe(env, no_key, one, data.env_params)
+        params = jax.vmap(lambda k: network.init(k, obs))(split[:, 2])
+        log_probs = jnp.zeros((num_runs, config.num_envs, 0))
+        carry = Counters.zero()
+        if prior is not None:
+            log_probs, carry = ask_prior(prior, data, prior.init(), env_state)
+        item = Transition(
+            state=jax.tree.map(lambda x: x[0], one),
+            action=jnp.int32(0),
+            reward=jnp.float32(0.0),
+            terminated=jnp.bool_(False),
+            next_state=jax.tree.map(lambda x: x[0], one),
+            next_prior=for_replay(keys[0], log_probs[0])[0],
+        )
+        return DQNState(
+            params=params,
+            target_params=params,
+            opt_state=jax.vmap(optimizer.init)(params),
+            replay=replay.init(item, num_runs, config.buffer_size),
+            env_state=env_state,
+            log_probs=log_probs,
+            prior_carry=carry,
+            key=split[:, 0],
+            num_steps=jnp.int32(0),
+            hparams=hparams,
+            run_instances=run_instances,
+        )
+
+    def update(state: DQNState, data: Data) -> tuple[DQNState, dict[str, jax.Array]]:
+        """Collect `rollout_length` steps, then learn; metrics are `[R]`, of these steps."""
+        state, seen = jax.lax.scan(
+            lambda s, _: collect(s, data), state, None, length=config.rollout_length
+        )
+        state, value = jax.lax.scan(
+            lambda s, _: learn(s, data), state, None, length=config.updates_per_rollout
+        )
+        metrics = {name: jnp.sum(x, axis=0) for name, x in seen.items()}
+        return state, {**metrics, "loss": jnp.mean(value, axis=0)}
+
+    def evaluate(state: DQNState, data: Data, num_episodes: int) -> dict[str, jax.Array]:
+        """Play without learning: greedily without a prior, by posterior sampling with one."""
+        never = jnp.zeros_like(state.hparams.epsilon)
+
+        def policy(keys: chex.PRNGKey, env_state: Any, log_probs: jax.Array) -> jax.Array:
+            here = state._replace(env_state=env_state, log_probs=log_probs)
+            return act(here, data, keys, never)
+
+        keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(state.key)
+        return play_episodes(env, prior, policy, keys, data, state.run_instances, num_episodes)
+
+    return Algorithm(init, update, evaluate)

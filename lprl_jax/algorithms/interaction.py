@@ -1,0 +1,165 @@
+"""How learners meet environments and priors.
+
+Runs are an axis. What belongs to a learner has a leading axis R; environments and prior see one
+flat batch of R · N rows, so that the prior is asked once for everybody.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from lprl_jax.algorithms.base import Data, Env
+from lprl_jax.priors.base import Counters, Prior
+
+
+class Step(NamedTuple):
+    """What one step of `[R, N]` environments gives."""
+
+    final_state: Any
+    """The states reached, before any reset: what a truncated episode bootstraps from."""
+    state: Any
+    """The states to act in next."""
+    reward: jax.Array
+    """f32[R, N]"""
+    terminated: jax.Array
+    """bool[R, N]"""
+    truncated: jax.Array
+    """bool[R, N]"""
+
+
+def flatten(tree: Any) -> Any:
+    """`[R, N, ...]` leaves to `[R * N, ...]`."""
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), tree)
+
+
+def unflatten(tree: Any, num_runs: int) -> Any:
+    """`[R * N, ...]` leaves to `[R, N, ...]`."""
+    return jax.tree.map(lambda x: x.reshape(num_runs, -1, *x.shape[1:]), tree)
+
+
+def batch_params(env_params: Any, run_instances: jax.Array, num_envs: int) -> tuple[Any, Any]:
+    """Parameters by which environments of run r reset to `run_instances[r]`; their vmap axes."""
+    rows = jnp.repeat(run_instances, num_envs, axis=0)
+    axes = dataclasses.replace(jax.tree.map(lambda _: None, env_params), instances=0)
+    return dataclasses.replace(env_params, instances=rows), axes
+
+
+def reset_envs(env: Env, keys: chex.PRNGKey, env_params: Any, run_instances: jax.Array) -> Any:
+    """Fresh states `[R, N]`; `keys [R, N]`, `run_instances [R, m]`."""
+    params, axes = batch_params(env_params, run_instances, keys.shape[1])
+    _, state = jax.vmap(env.reset, in_axes=(0, axes))(flatten(keys), params)
+    return unflatten(state, keys.shape[0])
+
+
+def step_envs(
+    env: Env,
+    keys: chex.PRNGKey,
+    state: Any,
+    action: jax.Array,
+    env_params: Any,
+    run_instances: jax.Array,
+) -> Step:
+    """Step `[R, N]` environments, with auto-reset."""
+    params, axes = batch_params(env_params, run_instances, keys.shape[1])
+    _, state, reward, terminated, truncated, info = jax.vmap(env.step, in_axes=(0, 0, 0, axes))(
+        flatten(keys), flatten(state), flatten(action), params
+    )
+    step = Step(info["final_state"], state, reward, terminated, truncated)
+    return unflatten(step, keys.shape[0])
+
+
+def observe(env: Env, key: chex.PRNGKey, state: Any, env_params: Any) -> jax.Array:
+    """Observations of states of any leading shape, as f32 vectors `[..., features]`."""
+    lead = jax.tree.leaves(state)[0].shape
+    rows = jax.tree.map(lambda x: x.reshape(-1), state)
+    obs = jax.vmap(lambda s: env.observe(key, s, None, env_params))(rows)
+    return obs.reshape(*lead, -1).astype(jnp.float32)
+
+
+def ask_prior(prior: Prior, data: Data, carry: Counters, state: Any) -> tuple[jax.Array, Counters]:
+    """Log-probs `[R, N, A]` in states `[R, N]`."""
+    num_runs, rows = jax.tree.leaves(state)[0].shape[0], flatten(state)
+    needed = jnp.ones(jax.tree.leaves(rows)[0].shape[0], bool)
+    log_probs, carry = prior.log_probs(data.prior_params, carry, rows, data.env_params, needed)
+    return unflatten(log_probs, num_runs), carry
+
+
+def ask_prior_after(
+    prior: Prior, data: Data, carry: Counters, step: Step
+) -> tuple[jax.Array, jax.Array, Counters]:
+    """Log-probs `[R, N, A]` in the final states and in the next ones: one question a step.
+
+    The two differ only where an episode ended. Rows are interleaved (final, next), so that an
+    environment's rows stay together on its device; a final state is asked unless it is terminal, a
+    next state only after a reset.
+    """
+    done = step.terminated | step.truncated
+    pairs = jax.tree.map(lambda a, b: jnp.stack([a, b], axis=2), step.final_state, step.state)
+    needed = jnp.stack([~step.terminated, done], axis=2)
+    rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:]), pairs)
+    log_probs, carry = prior.log_probs(
+        data.prior_params, carry, rows, data.env_params, needed.reshape(-1)
+    )
+    log_probs = log_probs.reshape(*done.shape, 2, -1)
+    final, reset = log_probs[:, :, 0], log_probs[:, :, 1]
+    return final, jnp.where(done[..., None], reset, final), carry
+
+
+Policy = Callable[[chex.PRNGKey, Any, jax.Array], jax.Array]
+"""`(keys [R], states [R, N], log_probs [R, N, A]) -> actions i32[R, N]`"""
+
+
+def play_episodes(
+    env: Env,
+    prior: Prior | None,
+    policy: Policy,
+    keys: chex.PRNGKey,
+    data: Data,
+    run_instances: jax.Array,
+    num_episodes: int,
+) -> dict[str, jax.Array]:
+    """Play `num_episodes` episodes a run to their end, without learning.
+
+    Args:
+        env: The environment.
+        prior: Asked in every state, if there is one; the policy gets log-probs `[R, N, 0]` else.
+        policy: Chooses the actions.
+        keys: `[R]`.
+        data: Of the prior and the environment.
+        run_instances: `i32[R, m]`.
+        num_episodes: A run.
+
+    Returns:
+        `return` and `success`, f32[R], means over the episodes. An episode is a success if it
+        terminates with a positive reward.
+    """
+    keys = jax.vmap(lambda k: jax.random.split(k, 2))(keys)
+    env_keys = jax.vmap(lambda k: jax.random.split(k, num_episodes))(keys[:, 1])
+    env_state = reset_envs(env, env_keys, data.env_params, run_instances)
+    log_probs, carry = jnp.zeros((*env_keys.shape, 0)), Counters.zero()
+    if prior is not None:
+        log_probs, carry = ask_prior(prior, data, prior.init(), env_state)
+
+    def step_once(loop: tuple[Any, ...]) -> tuple[Any, ...]:
+        keys, env_state, log_probs, carry, playing, total, success = loop
+        split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
+        action = policy(split[:, 1], env_state, log_probs)
+        step_keys = jax.vmap(lambda k: jax.random.split(k, num_episodes))(split[:, 2])
+        step = step_envs(env, step_keys, env_state, action, data.env_params, run_instances)
+        if prior is not None:
+            _, log_probs, carry = ask_prior_after(prior, data, carry, step)
+        total += jnp.where(playing, step.reward, 0.0)
+        success |= playing & step.terminated & (step.reward > 0)
+        playing &= ~(step.terminated | step.truncated)
+        return split[:, 0], step.state, log_probs, carry, playing, total, success
+
+    zeros = jnp.zeros(env_keys.shape)
+    start = (keys[:, 0], env_state, log_probs, carry, zeros == 0, zeros, zeros > 0)
+    *_, total, success = jax.lax.while_loop(lambda loop: jnp.any(loop[4]), step_once, start)
+    return {"return": jnp.mean(total, axis=1), "success": jnp.mean(success, axis=1)}

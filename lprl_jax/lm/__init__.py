@@ -1,0 +1,1 @@
+"""The language model: decoder, checkpoints, token tables, scoring, the embedded model."""

@@ -1,0 +1,35 @@
+"""The language models that come with the package, by name.
+
+They are real but tiny: trained from scratch (`lprl pretrain`) on text that the environments'
+templates write. See MODEL_CARD.md beside them. The early versions are the same training stopped
+sooner: a ladder of really worse models.
+"""
+
+from pathlib import Path
+
+from lprl_envs import InvalidInput
+
+MODELS = {
+    "embedded": "final",
+    "embedded-early-3": "early-3",
+    "embedded-early-2": "early-2",
+    "embedded-early-1": "early-1",
+}
+"""Name to folder, best first."""
+
+FOLDER = Path(__file__).parent / "embedded_models"
+
+
+def path_of(name: str) -> Path:
+    """The directory of an embedded model, or of the model at path `name`.
+
+    Raises:
+        InvalidInput: if it is neither.
+    """
+    if name in MODELS:
+        return FOLDER / MODELS[name]
+    if Path(name).is_dir():
+        return Path(name)
+    raise InvalidInput(
+        f"no model {name!r}; valid: {', '.join(MODELS)}, or a Hugging Face directory"
+    )

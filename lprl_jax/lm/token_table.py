@@ -1,0 +1,194 @@
+"""A template's text as integer tables for one tokenizer, so that a compiled program can render it.
+
+Byte-pair encodings are not compositional: the tokens of a text are in general not the tokens of
+its pieces. They are where a tokenizer splits anyway, before a space or a newline. `compile` proves
+it for a given template and tokenizer, and refuses the template, naming the offending pair,
+otherwise. What is proven:
+
+1. every pair of values that can become neighbours, also where the slots between them are empty,
+   encodes jointly as it does apart, and no join has digits on both sides (some tokenizers group
+   digits in threes, which a pair alone does not show);
+2. so do the answers behind the last literal;
+3. whole texts, sampled, encode as the table renders them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from lprl_envs import InvalidInput, Literal, Scope, Slot, Template
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+SAMPLED_TEXTS = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Columns:
+    """Columns of tokens, each looked up from the value of one slot."""
+
+    tokens: np.ndarray
+    """i32[C, max_values]: token of a column for each value of its slot; 0 where there is none."""
+    valid: np.ndarray
+    """bool[C, max_values]: whether that value has a token in this column."""
+    slot: np.ndarray
+    """i32[C]: the slot a column belongs to; literals belong to slot `num_slots`, which is 0."""
+
+    def render(self, slots: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Tokens `i32[C]` and their validity `bool[C]` of a state with `slots [num_slots]`."""
+        values = jnp.append(slots, 0)[self.slot]
+        columns = np.arange(len(self.slot))
+        return jnp.asarray(self.tokens)[columns, values], jnp.asarray(self.valid)[columns, values]
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenTable:
+    """A template for one tokenizer: what an instance's states share, then what they do not."""
+
+    prefix: Columns
+    """Static and instance segments."""
+    suffix: Columns
+    """State segments. The last column is always valid: there the answer is read out."""
+    answers: tuple[tuple[int, ...], ...]
+    """Tokens of each answer."""
+
+    def render(self, slots: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """The whole text: tokens and validity, both `[prefix columns + suffix columns]`."""
+        parts = self.prefix.render(slots), self.suffix.render(slots)
+        return jnp.concatenate([p[0] for p in parts]), jnp.concatenate([p[1] for p in parts])
+
+
+def compile(
+    template: Template, answers: Sequence[str], tokenizer: PreTrainedTokenizerFast
+) -> TokenTable:
+    """Tables of a template and of the answers that may follow it.
+
+    Raises:
+        InvalidInput: naming the pair of texts that the tokenizer does not encode piece by piece.
+    """
+    encode = _Encoder(tokenizer)
+    segments = template.segments
+    _prove_pairs(encode, segments)
+    last = segments[-1]
+    assert isinstance(last, Literal)  # a template ensures it
+    encode.prove([(last.text, answer) for answer in answers])
+    _prove_samples(encode, template)
+
+    split = next((i for i, s in enumerate(segments) if s.scope is Scope.STATE), len(segments) - 1)
+    slots = [s for s in segments if isinstance(s, Slot)]
+    parts = [
+        _columns(encode, segments[start:stop], start == 0, slots)
+        for start, stop in ((0, split), (split, len(segments)))
+    ]
+    return TokenTable(parts[0], parts[1], tuple(tuple(encode(answer)) for answer in answers))
+
+
+def compact(tokens: jax.Array, valid: jax.Array, width: int) -> tuple[jax.Array, jax.Array]:
+    """Move valid tokens to the front of `width` columns.
+
+    The caller answers for `width >= sum(valid)`, and checks it where the texts are known.
+    """
+    order = jnp.argsort(~valid, stable=True)[:width]
+    missing = (0, max(0, width - len(order)))
+    return jnp.pad(tokens[order], missing), jnp.pad(valid[order], missing)
+
+
+class _Encoder:
+    """Tokens of pieces of text, without and with what the tokenizer puts before a text."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast):
+        self.tokenizer = tokenizer
+        self.start: list[int] = tokenizer.encode("")
+        if self.whole("a") != self.start + self("a"):
+            raise InvalidInput(
+                "the tokenizer puts special tokens behind a text; a decoder's puts none"
+            )
+
+    def __call__(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text, add_special_tokens=False)
+
+    def whole(self, text: str) -> list[int]:
+        return self.tokenizer.encode(text)
+
+    def batch(self, texts: Sequence[str]) -> list[list[int]]:
+        encodings = self.tokenizer.backend_tokenizer.encode_batch(
+            list(texts), add_special_tokens=False
+        )
+        return [encoding.ids for encoding in encodings]
+
+    def prove(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Each `(left, right)` encodes jointly as it does apart."""
+        pieces = sorted({text for pair in pairs for text in pair})
+        apart = dict(zip(pieces, self.batch(pieces), strict=True))
+        joint = self.batch([left + right for left, right in pairs])
+        for (left, right), tokens in zip(pairs, joint, strict=True):
+            if left[-1].isdigit() and right[0].isdigit():
+                raise InvalidInput(
+                    f"the template joins digits, {left!r} + {right!r}; put a space or word between"
+                )
+            if tokens != apart[left] + apart[right]:
+                raise InvalidInput(
+                    f"this tokenizer does not split the template at {left!r} + {right!r}: together "
+                    f"{self.tokenizer.convert_ids_to_tokens(tokens)}; begin the second with a space"
+                )
+
+
+def _texts(segment: Literal | Slot) -> tuple[str, ...]:
+    return (segment.text,) if isinstance(segment, Literal) else segment.values
+
+
+def _prove_pairs(encode: _Encoder, segments: Sequence[Literal | Slot]) -> None:
+    """Every pair of non-empty values that can stand side by side."""
+    before: list[str] = []  # what can stand right before this segment
+    pairs = []
+    for segment in segments:
+        texts = [text for text in _texts(segment) if text]
+        pairs += [(left, right) for left in before for right in texts]
+        can_be_empty = len(texts) < len(_texts(segment))
+        before = texts + (before if can_be_empty else [])
+    encode.prove(pairs)
+
+
+def _prove_samples(encode: _Encoder, template: Template) -> None:
+    """Whole texts of random slot values; the first two are all-first and all-last values."""
+    rng = np.random.default_rng(0)
+    sizes = np.array([len(slot.values) for slot in template.slots], int)
+    draws = rng.integers(0, np.maximum(sizes, 1), (SAMPLED_TEXTS, len(sizes)))
+    draws[0], draws[1] = 0, sizes - 1
+    for values in draws:
+        pieces, i = [], iter(values)
+        for segment in template.segments:
+            pieces.append(segment.text if isinstance(segment, Literal) else segment.values[next(i)])
+        text = "".join(pieces)
+        if encode.whole(text) != encode.start + [t for piece in pieces for t in encode(piece)]:
+            raise InvalidInput(f"this tokenizer does not split {text!r} where the template does")
+
+
+def _columns(
+    encode: _Encoder, segments: Sequence[Literal | Slot], first: bool, slots: Sequence[Slot]
+) -> Columns:
+    """Columns of these segments; a segment is as wide as its longest value."""
+    width = max((len(slot.values) for slot in slots), default=1)
+    tokens, valid, owner = [], [], []
+    for place, segment in enumerate(segments):
+        start = encode.start if first and place == 0 else []
+        rows = [start + encode(text) for text in _texts(segment)]
+        slot = slots.index(segment) if isinstance(segment, Slot) else len(slots)
+        for column in range(max(len(row) for row in rows)):
+            cells = [row[column] if column < len(row) else None for row in rows]
+            cells += [None] * (width - len(cells))
+            tokens.append([cell or 0 for cell in cells])
+            valid.append([cell is not None for cell in cells])
+            owner.append(slot)
+    shape = (len(owner), width)
+    return Columns(
+        np.array(tokens, np.int32).reshape(shape),
+        np.array(valid, bool).reshape(shape),
+        np.array(owner, np.int32),
+    )

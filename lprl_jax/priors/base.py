@@ -1,0 +1,119 @@
+"""What a prior is, and the one primitive that asks a model: evaluate where needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import chex
+import jax
+import jax.numpy as jnp
+
+
+class Counters(NamedTuple):
+    """What a prior has been asked."""
+
+    queries: jax.Array
+    """i32[]: prompts sent to the model."""
+    evaluations: jax.Array
+    """i32[]: prompts actually run through it; fewer, where answers are remembered."""
+
+    @staticmethod
+    def zero(evaluations: int = 0) -> Counters:
+        """Nothing asked yet; `evaluations` were run beforehand."""
+        return Counters(jnp.int32(0), jnp.int32(evaluations))
+
+
+class Prior(Protocol):
+    """A distribution over the legal actions of every state, from outside the learner.
+
+    `params` (weights, prefixes, tables) is an argument of every compiled function: it is never
+    closed over, so another bank of instances does not recompile anything. The batch axis is
+    explicit; B states are asked about at once.
+    """
+
+    @property
+    def name(self) -> str:
+        """For reports."""
+        ...
+
+    @property
+    def params(self) -> Any:
+        """What `log_probs` takes as its first argument."""
+        ...
+
+    def init(self) -> Counters:
+        """The carry before anything was asked."""
+        ...
+
+    def log_probs(
+        self, params: Any, carry: Counters, env_state: Any, env_params: Any, needed: jax.Array
+    ) -> tuple[jax.Array, Counters]:
+        """Log-probabilities of the actions.
+
+        Args:
+            params: `self.params`.
+            carry: What `init` or the last call returned.
+            env_state: B states, `[B, ...]` leaves.
+            env_params: Of the environment, unbatched.
+            needed: `bool[B]`: the rows that are asked. The others cost no evaluation, and what is
+                returned for them means nothing (it is finite for some action, so that it can be
+                sampled from).
+
+        Returns:
+            `f32[B, A]`, normalised over the legal actions and -inf elsewhere; and the new carry.
+        """
+        ...
+
+
+def sample_proposals(key: chex.PRNGKey, log_probs: jax.Array, k: int) -> jax.Array:
+    """`i32[..., k]` draws with replacement from `log_probs [..., A]`, which need not be normalised.
+
+    Inverse CDF: one uniform a draw, where Gumbel noise would take one an action.
+    """
+    top = jnp.max(log_probs, axis=-1, keepdims=True)
+    cdf = jnp.cumsum(jnp.exp(log_probs - top), axis=-1)
+    draws = jax.random.uniform(key, (*log_probs.shape[:-1], k)) * cdf[..., -1:]
+    return jnp.argmax(cdf[..., None, :] > draws[..., None], axis=-1).astype(jnp.int32)
+
+
+def evaluate_where_needed(
+    evaluate: Callable[[Any], jax.Array], rows: Any, needed: jax.Array, chunk: int, width: int
+) -> jax.Array:
+    """Run `evaluate` on the needed rows only, `chunk` rows at a time.
+
+    The needed rows are moved to the front and a loop runs as many chunks as hold them: cost follows
+    the number that is needed, shapes stay fixed.
+
+    Args:
+        evaluate: `chunk` rows to `f32[chunk, width]`.
+        rows: Pytree of `[B, ...]` arrays.
+        needed: `bool[B]`.
+        chunk: Rows an evaluation.
+        width: Of a result.
+
+    Returns:
+        `f32[B, width]`; 0 where not needed.
+    """
+    batch = needed.shape[0]
+    chunk = min(chunk, batch)
+    # A chunk may run past the end: there it meets rows that do not exist, which are dropped.
+    order = jnp.pad(jnp.argsort(~needed, stable=True), (0, chunk), constant_values=batch)
+    count = jnp.sum(needed)
+
+    def more(carry: tuple[jax.Array, jax.Array]) -> jax.Array:
+        return carry[0] < count
+
+    def run(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        start, out = carry
+        index = jax.lax.dynamic_slice_in_dim(order, start, chunk)
+        result = evaluate(jax.tree.map(lambda x: x.at[index].get(mode="clip"), rows))
+        return start + chunk, out.at[index].set(result, mode="drop")
+
+    out = jax.lax.while_loop(more, run, (jnp.int32(0), jnp.zeros((batch, width))))[1]
+    return jnp.where(needed[:, None], out, 0.0)
+
+
+def normalize(scores: jax.Array, legal: jax.Array) -> jax.Array:
+    """Log-softmax of `scores [..., A]` over the legal actions, -inf elsewhere."""
+    return jax.nn.log_softmax(jnp.where(legal, scores, -jnp.inf), axis=-1)

@@ -1,0 +1,207 @@
+"""LanguagePrior: a language model scores every action's text, exactly, inside the graph.
+
+The prior of an action is the likelihood of its text behind the state's text ("p_dist" of Efficient
+Reinforcement Learning with Large Language Model Priors, arXiv 2410.07927), normalised over the
+legal actions. The text is rendered as tokens in the graph; what the states of an instance share is
+run through the model once and kept as keys and values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+
+from lprl_jax.lm import decoder, embedded, scoring, token_table
+from lprl_jax.lm.checkpoint import LanguageModel, load
+from lprl_jax.lm.decoder import DecoderConfig, KeyValues
+from lprl_jax.lm.scoring import Trie
+from lprl_jax.lm.token_table import TokenTable
+from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
+
+NORMALIZATIONS = ("sum", "token", "word")
+
+
+class LanguagePriorParams(NamedTuple):
+    """Arguments of the compiled functions; M instances in the bank."""
+
+    weights: Any
+    """Of the model."""
+    prefix: KeyValues
+    """`[L, M, P, K, H]`: keys and values of each instance's text."""
+    prefix_valid: jax.Array
+    """bool[M, P]"""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LanguagePrior:
+    """A frozen language model as a prior; make one with `from_pretrained`."""
+
+    env: TextEnv[Any, Any]
+    """Writes the texts."""
+    model: LanguageModel
+    """Scores them."""
+    table: TokenTable
+    """The environment's template for the model's tokenizer."""
+    trie: Trie
+    """The action texts, each with its end."""
+    divisor: np.ndarray
+    """f32[A]: what a log-likelihood is divided by."""
+    normalization: str
+    """`"sum"`, `"token"` or `"word"`."""
+    end_of_action: str
+    """What ends an action's text."""
+    chunk: int
+    """States that are run at a time."""
+    params: LanguagePriorParams
+    """Weights, and the prefixes of a bank."""
+
+    @staticmethod
+    def from_pretrained(
+        name: str | Path,
+        env: TextEnv[Any, Any],
+        env_params: TextEnvParams | None = None,
+        *,
+        normalization: str = "sum",
+        end_of_action: str = "\n",
+        chunk: int = 256,
+    ) -> LanguagePrior:
+        """A prior from a model's name or directory.
+
+        Args:
+            name: `"embedded"`, one of its early versions, or a Hugging Face directory.
+            env: The environment.
+            env_params: Its bank of instances; default, the environment's own.
+            normalization: Of an action's log-likelihood: its `"sum"` over tokens, or that divided
+                by its number of tokens (`"token"`) or words (`"word"`).
+            end_of_action: What ends an action's text. With it, "go" and "go left" are alternatives;
+                without (`""`), every answer that starts with "go" counts for "go".
+            chunk: States that are run through the model at a time.
+
+        Raises:
+            InvalidInput: if there is no such model, its tokenizer cannot render the template piece
+                by piece, or an argument is out of range.
+        """
+        model = load(embedded.path_of(str(name)))
+        return LanguagePrior.of_model(
+            model._replace(name=str(name)),
+            env,
+            env_params,
+            normalization=normalization,
+            end_of_action=end_of_action,
+            chunk=chunk,
+        )
+
+    @staticmethod
+    def of_model(
+        model: LanguageModel,
+        env: TextEnv[Any, Any],
+        env_params: TextEnvParams | None = None,
+        *,
+        normalization: str = "sum",
+        end_of_action: str = "\n",
+        chunk: int = 256,
+    ) -> LanguagePrior:
+        """As `from_pretrained`, of a model at hand."""
+        if normalization not in NORMALIZATIONS:
+            raise InvalidInput(
+                f"unknown normalization {normalization!r}; valid: {', '.join(NORMALIZATIONS)}"
+            )
+        if chunk < 1:
+            raise InvalidInput(f"chunk is {chunk}; at least 1 state is run at a time")
+        answers = [text + end_of_action for text in env.action_texts]
+        table = token_table.compile(env.template, answers, model.tokenizer)
+        lengths = {
+            "sum": [1] * len(answers),
+            "token": [len(answer) for answer in table.answers],
+            "word": [len(text.split()) for text in env.action_texts],
+        }
+        bank = env.default_params if env_params is None else env_params
+        return LanguagePrior(
+            env=env,
+            model=model,
+            table=table,
+            trie=Trie.build(table.answers),
+            divisor=np.array(lengths[normalization], np.float32),
+            normalization=normalization,
+            end_of_action=end_of_action,
+            chunk=chunk,
+            params=encode_bank(model.config, model.params, table, env, bank),
+        )
+
+    def with_bank(self, env_params: TextEnvParams) -> LanguagePrior:
+        """The same prior for another bank of instances."""
+        c, weights = self.model.config, self.params.weights
+        return dataclasses.replace(
+            self, params=encode_bank(c, weights, self.table, self.env, env_params)
+        )
+
+    @property
+    def name(self) -> str:
+        """The model's."""
+        return self.model.name
+
+    def init(self) -> Counters:
+        """Nothing asked yet."""
+        return Counters.zero()
+
+    def log_probs(
+        self,
+        params: LanguagePriorParams,
+        carry: Counters,
+        env_state: Any,
+        env_params: Any,
+        needed: jax.Array,
+    ) -> tuple[jax.Array, Counters]:
+        """See `Prior.log_probs`. Every needed row is run: nothing is remembered."""
+        legal = jax.vmap(self.env.action_mask, in_axes=(0, None))(env_state, env_params)
+
+        def evaluate(states: Any) -> jax.Array:
+            return self._scores(params, states, env_params)
+
+        scores = evaluate_where_needed(
+            evaluate, env_state, needed, self.chunk, self.env.num_actions
+        )
+        asked = jnp.sum(needed, dtype=jnp.int32)
+        carry = Counters(carry.queries + asked, carry.evaluations + asked)
+        return normalize(scores / self.divisor[None], legal), carry
+
+    def _scores(self, params: LanguagePriorParams, states: Any, env_params: Any) -> jax.Array:
+        """Log-likelihoods `f32[B, A]` of the actions of B states."""
+        slots = jax.vmap(self.env.slots, in_axes=(0, None))(states, env_params)
+        tokens, valid = jax.vmap(self.table.suffix.render)(slots)
+        c, prefix, prefix_valid = self.model.config, params.prefix, params.prefix_valid
+        if prefix_valid.shape[0] == 1:  # one instance: every state is behind the same prefix
+            tokens, valid = tokens[None], valid[None]
+        else:
+            tokens, valid = tokens[:, None], valid[:, None]
+            prefix = jax.tree.map(lambda x: x[:, states.instance], prefix)
+            prefix_valid = prefix_valid[states.instance]
+        scores = scoring.score(c, params.weights, prefix, prefix_valid, tokens, valid, self.trie)
+        return scores.reshape(-1, self.env.num_actions)
+
+
+def encode_bank(
+    config: DecoderConfig,
+    weights: Any,
+    table: TokenTable,
+    env: TextEnv[Any, Any],
+    env_params: TextEnvParams,
+) -> LanguagePriorParams:
+    """Run every instance's text through the model; columns are those of the longest text."""
+    num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
+
+    def render(instance: jax.Array) -> tuple[jax.Array, jax.Array]:
+        state = env.state_at(instance, jnp.int32(0), env_params)
+        return table.prefix.render(env.slots(state, env_params))
+
+    tokens, valid = jax.jit(jax.vmap(render))(jnp.arange(num_instances, dtype=jnp.int32))
+    width = int(jnp.max(jnp.sum(valid, axis=1)))
+    compacted = jax.vmap(token_table.compact, in_axes=(0, 0, None))(tokens, valid, width)
+    encode = jax.jit(decoder.encode_prefix, static_argnums=0)
+    return LanguagePriorParams(weights, encode(config, weights, *compacted), compacted[1])

@@ -1,0 +1,166 @@
+"""TabularPrior: a prior as a table over all states of a bank, and the table as a file.
+
+`tabulate` asks a prior about every state once. The file (npz with a JSON manifest) can be shared,
+and used with no language model at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+
+from lprl_jax.priors.base import Counters, Prior
+
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TabularPrior:
+    """Log-probabilities of every action in every state of every instance, looked up."""
+
+    env: TextEnv[Any, Any]
+    """Numbers the states."""
+    params: jax.Array
+    """f32[M, num_states, A]"""
+    name: str
+    """Of the prior that was tabulated."""
+    evaluations: int
+    """States that were run through the model to make the table."""
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Of the prior that was tabulated: model, tokenizer, normalisation."""
+
+    def init(self) -> Counters:
+        """Nothing asked; the table's evaluations were made beforehand."""
+        return Counters.zero(self.evaluations)
+
+    def log_probs(
+        self,
+        params: jax.Array,
+        carry: Counters,
+        env_state: Any,
+        env_params: Any,
+        needed: jax.Array,
+    ) -> tuple[jax.Array, Counters]:
+        """See `Prior.log_probs`."""
+        index = jax.vmap(self.env.state_index, in_axes=(0, None))(env_state, env_params)
+        asked = jnp.sum(needed, dtype=jnp.int32)
+        return params[env_state.instance, index], carry._replace(queries=carry.queries + asked)
+
+    def save(self, path: str | Path, env_params: TextEnvParams) -> None:
+        """Write the table of this bank.
+
+        Raises:
+            InvalidInput: if the file exists, or cannot be written.
+        """
+        path = Path(path)
+        manifest = {
+            "format": FORMAT,
+            **_identity(self.env),
+            "prior": self.name,
+            "evaluations": self.evaluations,
+            "settings": self.settings,
+            "instances": instance_digests(env_params.bank),
+        }
+        try:
+            with path.open("xb") as file:
+                np.savez_compressed(
+                    file, manifest=np.array(json.dumps(manifest)), log_probs=np.asarray(self.params)
+                )
+        except FileExistsError:
+            raise InvalidInput(f"{path} exists; name another file, or remove it") from None
+        except OSError as error:
+            raise InvalidInput(f"cannot write {path}: {error.strerror}") from None
+
+    @staticmethod
+    def load(path: str | Path, env: TextEnv[Any, Any], env_params: TextEnvParams) -> TabularPrior:
+        """Read a table; its rows are put in the order of this bank.
+
+        Raises:
+            InvalidInput: if there is no such file, it is not a table, belongs to another
+                environment, wording or version, or lacks an instance of the bank.
+        """
+        try:
+            with np.load(Path(path)) as file:
+                manifest, log_probs = json.loads(str(file["manifest"])), file["log_probs"]
+        except FileNotFoundError:
+            raise InvalidInput(f"no table at {path}; make one with `lprl prior`") from None
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+            raise InvalidInput(f"{path} is not a table; make one with `lprl prior`") from None
+        for field, right in {"format": FORMAT, **_identity(env)}.items():
+            if manifest.get(field) != right:
+                raise InvalidInput(
+                    f"the table {path} is of {field} {manifest.get(field)!r}, here it is {right!r}"
+                )
+        row_of = {digest: row for row, digest in enumerate(manifest["instances"])}
+        wanted = instance_digests(env_params.bank)
+        missing = [digest for digest in wanted if digest not in row_of]
+        if missing:
+            raise InvalidInput(
+                f"the table {path} lacks {len(missing)} of the {len(wanted)} instances in use; "
+                "make one for them with `lprl prior`"
+            )
+        rows = jnp.asarray(log_probs[[row_of[digest] for digest in wanted]])
+        return TabularPrior(
+            env, rows, manifest["prior"], manifest["evaluations"], manifest["settings"]
+        )
+
+
+def tabulate(
+    prior: Prior, env: TextEnv[Any, Any], env_params: TextEnvParams, **settings: Any
+) -> TabularPrior:
+    """Ask a prior about every state of every instance that is not terminal, once.
+
+    Args:
+        prior: Any prior.
+        env: The environment, whose state space is finite.
+        env_params: The bank.
+        settings: Recorded in the table's manifest.
+    """
+    num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
+
+    def row(params: Any, env_params: Any, instance: jax.Array) -> tuple[jax.Array, Counters]:
+        states = jax.vmap(lambda i: env.state_at(instance, i, env_params))(
+            jnp.arange(env.num_states, dtype=jnp.int32)
+        )
+        ended = jax.vmap(env.is_terminated, in_axes=(0, None))(states, env_params)
+        legal = jax.vmap(env.action_mask, in_axes=(0, None))(states, env_params)
+        log_probs, asked = prior.log_probs(params, prior.init(), states, env_params, ~ended)
+        uniform = jax.nn.log_softmax(jnp.where(legal, 0.0, -jnp.inf), axis=-1)
+        return jnp.where(ended[:, None], uniform, log_probs), asked
+
+    @jax.jit
+    def rows(params: Any, env_params: Any) -> tuple[jax.Array, Counters]:
+        instances = jnp.arange(num_instances, dtype=jnp.int32)
+        return jax.lax.map(lambda i: row(params, env_params, i), instances)
+
+    log_probs, asked = rows(prior.params, env_params)
+    return TabularPrior(env, log_probs, prior.name, int(jnp.sum(asked.evaluations)), settings)
+
+
+def instance_digests(bank: Any) -> list[str]:
+    """One digest an instance of the bank, by its content."""
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(bank)]
+    return [
+        hashlib.sha256(
+            b"".join(np.ascontiguousarray(leaf[i]).tobytes() for leaf in leaves)
+        ).hexdigest()[:16]
+        for i in range(leaves[0].shape[0])
+    ]
+
+
+def _identity(env: TextEnv[Any, Any]) -> dict[str, Any]:
+    return {
+        "environment": env.name,
+        "version": env.version,
+        "template": env.template.digest(),
+        "actions": list(env.action_texts),
+    }
