@@ -1,19 +1,37 @@
-"""A frozen language model as a prior for reinforcement learning, in one compiled program."""
+"""A frozen language model as a prior for reinforcement learning, in one compiled program.
 
-import lprl_envs as envs
-from gymnax import make
+Names are imported on first use: `import lprl_jax` costs nothing, and the command line can choose
+the number of CPU devices before JAX starts.
+"""
 
-from lprl_jax.algorithms import dqn
-from lprl_jax.algorithms.base import Algorithm, Data
-from lprl_jax.priors import (
-    LanguagePrior,
-    Prior,
-    TabularPrior,
-    UniformPrior,
-    degrade,
-    tabulate,
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from lprl_jax.version import __version__
+
+if TYPE_CHECKING:
+    import lprl_envs as envs
+    from gymnax import make
+
+    from lprl_jax.algorithms import dqn
+    from lprl_jax.algorithms.base import Algorithm, Data
+    from lprl_jax.priors.base import Prior
+    from lprl_jax.priors.controls import UniformPrior, degrade
+    from lprl_jax.priors.language import LanguagePrior
+    from lprl_jax.priors.tabular import TabularPrior, tabulate
+
+_MODULES = {"dqn": "lprl_jax.algorithms.dqn", "envs": "lprl_envs"}
+_NAMES = {
+    "Algorithm": "lprl_jax.algorithms.base",
+    "Data": "lprl_jax.algorithms.base",
+    "LanguagePrior": "lprl_jax.priors.language",
+    "Prior": "lprl_jax.priors.base",
+    "TabularPrior": "lprl_jax.priors.tabular",
+    "UniformPrior": "lprl_jax.priors.controls",
+    "degrade": "lprl_jax.priors.controls",
+    "make": "gymnax",
+    "tabulate": "lprl_jax.priors.tabular",
+}
 
 __all__ = [
     "Algorithm",
@@ -29,3 +47,12 @@ __all__ = [
     "make",
     "tabulate",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    if name in _NAMES:
+        importlib.import_module("lprl_envs")  # registers the environments that `make` makes
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    raise AttributeError(f"module 'lprl_jax' has no attribute {name!r}")

@@ -95,6 +95,11 @@ class DQNConfig:
                 f"num_envs = {self.num_envs}"
             )
 
+    @property
+    def steps_per_update(self) -> int:
+        """Environment steps a run between two calls of `update`."""
+        return self.num_envs * self.rollout_length
+
     def hparams(self, num_runs: int) -> HParams:
         """The same hyper-parameters for every run."""
         values = [getattr(self, name) for name in HParams._fields]
@@ -125,8 +130,8 @@ class Transition(NamedTuple):
     """bool[]: whether s_t is terminal. Truncation bootstraps."""
     next_state: Any
     """s_t, before any reset."""
-    next_prior: jax.Array
-    """At s_t: proposals i32[k], log-probs f32[A] with exact k, nothing f32[0] without a prior."""
+    next_prior: Any
+    """At s_t: proposals i32[k], or log-probs f32[A] with exact k; () without a prior."""
 
 
 class DQNState(NamedTuple):
@@ -142,8 +147,8 @@ class DQNState(NamedTuple):
     """Transitions, leading axes R and capacity."""
     env_state: Any
     """Leading axes R and N."""
-    log_probs: jax.Array
-    """f32[R, N, A]: the prior in `env_state`; f32[R, N, 0] without one."""
+    log_probs: Any
+    """f32[R, N, A]: the prior in `env_state`; () without one."""
     prior_carry: Counters
     """What the prior was asked, by all runs together."""
     key: chex.PRNGKey
@@ -181,14 +186,14 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         """`bool[N, A]` in states `[N]`."""
         return jax.vmap(env.action_mask, in_axes=(0, None))(state, data.env_params)
 
-    def for_replay(key: chex.PRNGKey, log_probs: jax.Array) -> jax.Array:
+    def for_replay(key: chex.PRNGKey, log_probs: Any) -> Any:
         """What is kept of the prior at the next states, one run."""
         if prior is None or exact:
             return log_probs
         return sample_proposals(key, log_probs, int(config.k))
 
     def behave(
-        key: chex.PRNGKey, q: jax.Array, log_probs: jax.Array, mask: jax.Array, epsilon: jax.Array,
+        key: chex.PRNGKey, q: jax.Array, log_probs: Any, mask: jax.Array, epsilon: jax.Array,
         alpha: jax.Array,
     ) -> jax.Array:  # fmt: skip
         """Actions `i32[N]` of one run from its values, priors and masks `[N, A]`."""
@@ -296,8 +301,7 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         one = jax.tree.map(lambda x: x[0], env_state)
         obs = observe(env, no_key, one, data.env_params)
         params = jax.vmap(lambda k: network.init(k, obs))(split[:, 2])
-        log_probs = jnp.zeros((num_runs, config.num_envs, 0))
-        carry = Counters.zero()
+        log_probs, carry = (), Counters.zero()
         if prior is not None:
             log_probs, carry = ask_prior(prior, data, prior.init(), env_state)
         item = Transition(
@@ -306,7 +310,9 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
             reward=jnp.float32(0.0),
             terminated=jnp.bool_(False),
             next_state=jax.tree.map(lambda x: x[0], one),
-            next_prior=for_replay(keys[0], log_probs[0])[0],
+            next_prior=jax.tree.map(
+                lambda x: x[0], for_replay(keys[0], jax.tree.map(lambda x: x[0], log_probs))
+            ),
         )
         return DQNState(
             params=params,
@@ -337,7 +343,7 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         """Play without learning: greedily without a prior, by posterior sampling with one."""
         never = jnp.zeros_like(state.hparams.epsilon)
 
-        def policy(keys: chex.PRNGKey, env_state: Any, log_probs: jax.Array) -> jax.Array:
+        def policy(keys: chex.PRNGKey, env_state: Any, log_probs: Any) -> jax.Array:
             here = state._replace(env_state=env_state, log_probs=log_probs)
             return act(here, data, keys, never)
 

@@ -111,8 +111,8 @@ def ask_prior_after(
     return final, jnp.where(done[..., None], reset, final), carry
 
 
-Policy = Callable[[chex.PRNGKey, Any, jax.Array], jax.Array]
-"""`(keys [R], states [R, N], log_probs [R, N, A]) -> actions i32[R, N]`"""
+Policy = Callable[[chex.PRNGKey, Any, Any], jax.Array]
+"""`(keys [R], states [R, N], log_probs [R, N, A] or ()) -> actions i32[R, N]`"""
 
 
 def play_episodes(
@@ -128,7 +128,7 @@ def play_episodes(
 
     Args:
         env: The environment.
-        prior: Asked in every state, if there is one; the policy gets log-probs `[R, N, 0]` else.
+        prior: Asked in every state, if there is one.
         policy: Chooses the actions.
         keys: `[R]`.
         data: Of the prior and the environment.
@@ -142,7 +142,7 @@ def play_episodes(
     keys = jax.vmap(lambda k: jax.random.split(k, 2))(keys)
     env_keys = jax.vmap(lambda k: jax.random.split(k, num_episodes))(keys[:, 1])
     env_state = reset_envs(env, env_keys, data.env_params, run_instances)
-    log_probs, carry = jnp.zeros((*env_keys.shape, 0)), Counters.zero()
+    log_probs, carry = (), Counters.zero()
     if prior is not None:
         log_probs, carry = ask_prior(prior, data, prior.init(), env_state)
 

@@ -9,6 +9,7 @@ run through the model once and kept as keys and values.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -145,6 +146,17 @@ class LanguagePrior:
     def name(self) -> str:
         """The model's."""
         return self.model.name
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a table of this prior records of it."""
+        vocabulary = sorted(self.model.tokenizer.get_vocab().items())
+        return {
+            "model": self.model.name,
+            "tokenizer": hashlib.sha256(repr(vocabulary).encode()).hexdigest()[:16],
+            "normalization": self.normalization,
+            "end_of_action": self.end_of_action,
+        }
 
     def init(self) -> Counters:
         """Nothing asked yet."""

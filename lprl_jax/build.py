@@ -1,0 +1,79 @@
+"""From a checked config to the objects it names: environment, bank, prior, algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnax
+import jax
+import jax.numpy as jnp
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams, parse_map
+
+from lprl_jax.algorithms.base import Algorithm
+from lprl_jax.config import ALGORITHMS, BankConfig, Experiment, ExperimentConfig
+from lprl_jax.lm import embedded
+from lprl_jax.priors import LanguagePrior, Prior, TabularPrior, UniformPrior, degrade, tabulate
+
+
+def make_env(
+    env_id: str, arguments: Mapping[str, Any], bank: BankConfig
+) -> tuple[TextEnv[Any, Any], TextEnvParams]:
+    """The environment and its bank of instances."""
+    env, params = gymnax.make(env_id, **arguments)
+    if bank.maps:
+        return env, env.params_of([parse_map(rows) for rows in bank.maps])
+    if bank.num_instances:
+        key = jax.random.key(bank.bank_seed)
+        draw = jax.jit(env.sample_params, static_argnums=(1, 2))
+        return env, draw(key, bank.num_instances, bank.split or None)
+    return env, params
+
+
+def make_prior(
+    config: ExperimentConfig, env: TextEnv[Any, Any], params: TextEnvParams
+) -> Prior | None:
+    """The prior that the config names, or None."""
+    if config.prior == "none":
+        return None
+    prior = named_prior(config.prior, env, params)
+    if config.prior_access == "table" and isinstance(prior, LanguagePrior):
+        prior = tabulate(prior, env, params, **prior.settings)
+    if (config.prior_temperature, config.prior_epsilon, config.prior_adversarial) != (1, 0, False):
+        prior = degrade(
+            prior,
+            temperature=config.prior_temperature,
+            epsilon=config.prior_epsilon,
+            adversarial=config.prior_adversarial,
+        )
+    return prior
+
+
+def named_prior(name: str, env: TextEnv[Any, Any], params: TextEnvParams) -> Prior:
+    """`uniform`, a .npz table, an embedded model, or a directory."""
+    if name == "uniform":
+        return UniformPrior(env)
+    if name.endswith(".npz"):
+        return TabularPrior.load(name, env, params)
+    if name not in embedded.MODELS and not Path(name).is_dir():
+        known = ", ".join(["none", "uniform", *embedded.MODELS])
+        raise InvalidInput(
+            f"unknown prior {name!r}; valid: {known}, a Hugging Face directory, a .npz table"
+        )
+    return LanguagePrior.from_pretrained(name, env, params)
+
+
+def make_algorithm(
+    experiment: Experiment, env: TextEnv[Any, Any], prior: Prior | None
+) -> Algorithm:
+    """The algorithm that the config names."""
+    return ALGORITHMS[experiment.config.algorithm][1](experiment.algorithm, env, prior)
+
+
+def run_instances(experiment: Experiment, params: TextEnvParams) -> jax.Array:
+    """`i32[R, m]`: the instances that each run plays."""
+    runs = jnp.arange(experiment.config.num_runs, dtype=jnp.int32)[:, None]
+    if experiment.bank.instance_per_run:
+        return runs % params.instances.shape[0]
+    return jnp.broadcast_to(params.instances, (runs.shape[0], params.instances.shape[0]))

@@ -1,0 +1,108 @@
+"""The demonstration: what a language-model prior is worth on maps that neither has seen.
+
+Three experiments (`configs/`) on the same held-out maps, one map a run: DQN, DQN that starts out
+optimistic (the strongest baseline without a prior), and DQN-Prior. With `controls`, also the priors
+that a claim has to be held against.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from lprl_jax import config, evaluation, plotting, runner
+from lprl_jax.runner import Result
+
+THRESHOLD = 0.8
+"""Success rate that counts as solved."""
+
+EXPERIMENTS = {
+    "DQN": ("frozen_lake_dqn", ()),
+    "DQN, optimistic": ("frozen_lake_dqn_optimistic", ()),
+    "DQN-Prior": ("frozen_lake_dqn_prior", ()),
+}
+CONTROLS = {
+    "DQN-Prior, degraded": ("frozen_lake_dqn_prior", ("prior_epsilon=0.5",)),
+    "DQN-Prior, weakest model": ("frozen_lake_dqn_prior", ("prior=embedded-early-1",)),
+    "DQN-Prior, uniform": ("frozen_lake_dqn_prior", ("prior=uniform",)),
+    "DQN-Prior, adversarial": ("frozen_lake_dqn_prior", ("prior_adversarial=true",)),
+}
+# What differs from DQN-Prior only in the prior gets as many steps as the baselines.
+_CONTROL_STEPS = ("total_steps=100_000", "eval_every=1_000")
+
+
+def run(out: Path | None, controls: bool = False, progress: bool = True) -> dict[str, Result]:
+    """Run the experiments, print the table and write it, with a plot, to `out`.
+
+    Args:
+        out: New directory; default, the first of results/demo, results/demo-2, ... that is free.
+        controls: Whether to run the control priors too.
+        progress: Whether to show a progress bar.
+    """
+    out = out or _free(Path("results/demo"))
+    runner.claim_directory(out)
+    experiments = dict(EXPERIMENTS)
+    if controls:
+        experiments |= {n: (c, (*o, *_CONTROL_STEPS)) for n, (c, o) in CONTROLS.items()}
+    results = {}
+    for name, (file, overrides) in experiments.items():
+        folder = out / name.lower().replace(", ", "-").replace(" ", "-")
+        results[name] = runner.run(config.read(file, overrides), folder, progress)
+    summary = table(results)
+    print(summary)
+    (out / "table.md").write_text(summary + "\n")
+    (out / "summary.json").write_text(json.dumps(summaries(results), indent=1) + "\n")
+    curves = {name: plotting.Curve(r.steps, r.success) for name, r in results.items()}
+    plotting.plot_learning_curves(
+        curves,
+        out / "learning_curves.png",
+        threshold=THRESHOLD,
+        title="Frozen Lake 8x8, held-out maps, one map a run",
+    )
+    print(f"written to {out}, with learning_curves.png")
+    return results
+
+
+def summaries(results: Mapping[str, Result]) -> dict[str, dict[str, object]]:
+    """The figures of `table`, as JSON takes them."""
+    return {name: _figures(result) for name, result in results.items()}
+
+
+def table(results: Mapping[str, Result]) -> str:
+    """A Markdown table, a row an experiment."""
+    head = (
+        "| | runs | final success (IQM, 95 %) | steps to 80 % (median, 95 %; runs) "
+        "| queries | evaluations | steps/s |\n|---|---|---|---|---|---|---|"
+    )
+    rows = [head]
+    for name, result in results.items():
+        f = _figures(result)
+        rows.append(
+            f"| {name} | {result.success.shape[0]} | {f['success_text']} | {f['steps_text']} "
+            f"| {f['queries']:,} | {f['evaluations']:,} | {f['steps_per_second']:,} |"
+        )
+    return "\n".join(rows)
+
+
+def _figures(result: Result) -> dict[str, object]:
+    success = evaluation.bootstrap_interval(result.success[:, -1])
+    crossed = evaluation.steps_to_threshold(result.steps, result.success, THRESHOLD)
+    steps = evaluation.summarize_steps(*crossed)
+    return {
+        "success": dataclasses.asdict(success),
+        "success_text": f"{success.estimate:.2f} [{success.low:.2f}, {success.high:.2f}]",
+        "steps_to_threshold": {"steps": crossed[0].tolist(), "reached": crossed[1].tolist()},
+        "steps_text": str(steps),
+        "queries": int(result.queries[-1]),
+        "evaluations": int(result.evaluations[-1]),
+        "env_steps": int(result.steps[-1]) * result.success.shape[0],
+        "steps_per_second": round(result.steps_per_second),
+    }
+
+
+def _free(path: Path) -> Path:
+    """The path, or the first of path-2, path-3, ... that does not exist."""
+    candidates = [path, *(path.with_name(f"{path.name}-{n}") for n in range(2, 1000))]
+    return next(candidate for candidate in candidates if not candidate.exists())
