@@ -16,14 +16,13 @@ A state reads, with rows numbered from 1 and columns lettered from a:
     At a1 left edge down ice right ice up edge
     Move
 
-The rules are the pure functions at the top; the class is an adapter. Maps: `frozen_lake_maps`.
+Maps are in `frozen_lake_maps`, the wording is in `frozen_lake_text`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,26 +38,20 @@ from lprl_envs.frozen_lake_maps import (
     GOAL,
     HOLE,
     PRESETS,
-    START,
     Maps,
     bank,
+    is_absorbing,
+    move,
     parse_map,
     parse_size,
-    random_map,
+    random_maps,
 )
-from lprl_envs.template import Literal, Scope, Slot, Template
+from lprl_envs.frozen_lake_text import ACTION_TEXTS, neighbours, template_of
+from lprl_envs.template import Template
 from lprl_envs.text_env import Action, TextEnv, TextEnvParams, TextEnvState, draw_instance
 
 LEFT, DOWN, RIGHT, UP = range(4)
-NEIGHBOURS = (" ice", " hole", " goal", " edge")
-EDGE = NEIGHBOURS.index(" edge")
 OBSERVATIONS = ("onehot", "features", "tokens")
-
-# Row and column changes of the four actions.
-_ROW_STEP = np.array([0, 1, 0, -1], np.int32)
-_COL_STEP = np.array([-1, 0, 1, 0], np.int32)
-# What a neighbouring tile reads as: index into NEIGHBOURS.
-_TILE_WORD = np.array([0, 0, 1, 2], np.int32)
 
 
 @struct.dataclass(kw_only=True)
@@ -72,31 +65,6 @@ class EnvState(TextEnvState):
 @struct.dataclass(kw_only=True)
 class EnvParams(TextEnvParams):
     """`bank` is a `Maps`."""
-
-
-# -- rules -------------------------------------------------------------------------------------
-
-
-def move(position: jax.Array, action: jax.Array, shape: tuple[int, int]) -> jax.Array:
-    """The cell that a step in direction `action` leads to; off the map stays. Broadcasts."""
-    height, width = shape
-    row = jnp.clip(position // width + jnp.asarray(_ROW_STEP)[action], 0, height - 1)
-    col = jnp.clip(position % width + jnp.asarray(_COL_STEP)[action], 0, width - 1)
-    return row * width + col
-
-
-def neighbours(position: jax.Array, tiles: jax.Array, shape: tuple[int, int]) -> jax.Array:
-    """`i32[4]`: what lies left, down, right and up, as indices into NEIGHBOURS."""
-    cells = move(position, jnp.arange(4), shape)
-    return jnp.where(cells == position, EDGE, jnp.asarray(_TILE_WORD)[tiles[cells]])
-
-
-def is_absorbing(tile: jax.Array) -> jax.Array:
-    """Whether an episode ends on this tile."""
-    return (tile == HOLE) | (tile == GOAL)
-
-
-# -- the environment ---------------------------------------------------------------------------
 
 
 class FrozenLake(TextEnv[EnvState, EnvParams]):
@@ -149,7 +117,7 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
             self.reward_schedule,
             observation,
         )
-        self._template = _template(self.shape, self.is_slippery)
+        self._template = template_of(self.shape, self.is_slippery)
 
     @property
     def name(self) -> str:
@@ -163,24 +131,26 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
 
     @property
     def default_params(self) -> EnvParams:
-        """Gymnasium's map of that name (or one random map), and its time limit."""
-        if self.map_name in PRESETS:
-            return self.params_of([parse_map(PRESETS[self.map_name])])
-        return self.sample_params(jax.random.key(0), 1)
+        """Gymnasium's map of that name (or one random map), and its time limit.
 
-    def params_of(self, maps: Sequence[np.ndarray]) -> EnvParams:
-        """Parameters with these maps (as `parse_map` returns them) as the bank.
+        Presets are instances like others: a hash decides that 4x4 is held out and 8x8 is not.
+        """
+        return _default_params(self)
+
+    def params_of(self, maps: Sequence[Any]) -> EnvParams:
+        """Parameters with these maps (rows of text, or what `parse_map` returns) as the bank.
 
         Raises:
             InvalidInput: if a map has another size than the environment.
         """
-        for tiles in maps:
+        parsed = [m if isinstance(m, np.ndarray) else parse_map(m) for m in maps]
+        for tiles in parsed:
             if tiles.shape != self.shape:
                 found, right = "x".join(map(str, tiles.shape)), "x".join(map(str, self.shape))
                 raise InvalidInput(
                     f"a map is {found}, the environment {right}; set map_name: {found}"
                 )
-        return self._params(bank(maps))
+        return self._params(bank(parsed))
 
     def sample_params(
         self,
@@ -201,21 +171,17 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         """
         if split not in (None, "train", "held-out"):
             raise InvalidInput(f"unknown split {split!r}; valid: train, held-out")
+        if split is not None and self.num_states < 9:
+            raise InvalidInput(
+                f"maps of {self.map_name} are too few to split; use 9 cells or more, or no split"
+            )
 
         def accept(tiles: jax.Array) -> jax.Array:
             return (self.held_out(tiles) == (split == "held-out")) | (split is None)
 
-        keys = jax.random.split(key, num_instances)
-        draw = functools.partial(
-            random_map,
-            shape=self.shape,
-            accept=accept,
-            frozen_probability=frozen_probability,
-            goal=goal,
+        return self._params(
+            random_maps(key, num_instances, self.shape, accept, frozen_probability, goal)
         )
-        tiles = jax.vmap(draw)(keys)
-        starts = jnp.argmax(tiles == START, axis=1).astype(jnp.int32)[:, None]
-        return self._params(Maps(tiles, starts, jnp.ones(num_instances, jnp.int32)))
 
     def _params(self, maps: Maps) -> EnvParams:
         limit = 200 if self.shape == (8, 8) else 100
@@ -309,7 +275,7 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
     @property
     def action_texts(self) -> tuple[str, ...]:
         """They continue "Move"."""
-        return (" left", " down", " right", " up")
+        return ACTION_TEXTS
 
     def slots(self, state: EnvState, params: EnvParams) -> jax.Array:
         """A word a hole, the goal, the cell, then what lies left, down, right and up."""
@@ -353,27 +319,10 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         return EnvState(time=jnp.int32(0), instance=jnp.int32(instance), position=jnp.int32(index))
 
 
-def _template(shape: tuple[int, int], is_slippery: bool) -> Template:
-    height, width = shape
-    cells = [f" {string.ascii_lowercase[c]}{r + 1}" for r in range(height) for c in range(width)]
-    ice = "slippery" if is_slippery else "firm"
-    intro = f"Cross the frozen lake to the goal and avoid holes. The ice is {ice}.\nHoles"
-    return Template(
-        (
-            Literal(intro),
-            *(Slot(f"hole{cell}", ("", cell), Scope.INSTANCE) for cell in cells),
-            Literal("\nGoal", Scope.INSTANCE),
-            Slot("goal", tuple(cells), Scope.INSTANCE),
-            Literal("\nAt", Scope.STATE),
-            Slot("cell", tuple(cells)),
-            Literal(" left", Scope.STATE),
-            Slot("left", NEIGHBOURS),
-            Literal(" down", Scope.STATE),
-            Slot("down", NEIGHBOURS),
-            Literal(" right", Scope.STATE),
-            Slot("right", NEIGHBOURS),
-            Literal(" up", Scope.STATE),
-            Slot("up", NEIGHBOURS),
-            Literal("\nMove", Scope.STATE),
-        )
-    )
+@functools.lru_cache(maxsize=64)
+def _default_params(env: FrozenLake) -> EnvParams:
+    """Made once a configuration, outside of whatever is being traced."""
+    with jax.ensure_compile_time_eval():
+        if env.map_name in PRESETS:
+            return env.params_of([PRESETS[env.map_name]])
+        return env.sample_params(jax.random.key(0), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 
@@ -31,6 +32,11 @@ PRESETS = {
 }
 
 
+# Row and column changes of the four actions.
+_ROW_STEP = np.array([0, 1, 0, -1], np.int32)
+_COL_STEP = np.array([-1, 0, 1, 0], np.int32)
+
+
 @struct.dataclass
 class Maps:
     """A bank of M maps of one size."""
@@ -41,6 +47,19 @@ class Maps:
     """i32[M, K]: cells of the `S` tiles; maps with fewer than K repeat their first."""
     num_starts: jax.Array
     """i32[M]."""
+
+
+def move(position: jax.Array, action: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    """The cell that a step in direction `action` leads to; off the map stays. Broadcasts."""
+    height, width = shape
+    row = jnp.clip(position // width + jnp.asarray(_ROW_STEP)[action], 0, height - 1)
+    col = jnp.clip(position % width + jnp.asarray(_COL_STEP)[action], 0, width - 1)
+    return row * width + col
+
+
+def is_absorbing(tile: jax.Array) -> jax.Array:
+    """Whether an episode ends on this tile."""
+    return (tile == HOLE) | (tile == GOAL)
 
 
 def is_solvable(tiles: jax.Array, shape: tuple[int, int]) -> jax.Array:
@@ -60,6 +79,9 @@ def is_solvable(tiles: jax.Array, shape: tuple[int, int]) -> jax.Array:
     _, reached = jax.lax.while_loop(lambda c: jnp.any(c[0] != c[1]), grow, (goal, spread(goal)))
     start = grid == START
     return jnp.any(start) & jnp.all(reached | ~start)
+
+
+_is_solvable = jax.jit(is_solvable, static_argnums=1)
 
 
 def random_tiles(
@@ -106,6 +128,33 @@ def random_map(
     return jax.lax.while_loop(unfit, draw, draw((key, nothing)))[1]
 
 
+def random_maps(
+    key: chex.PRNGKey,
+    num_instances: int,
+    shape: tuple[int, int],
+    accept: Callable[[jax.Array], jax.Array],
+    frozen_probability: float | jax.Array = 0.8,
+    goal: str = "corner",
+) -> Maps:
+    """A bank of maps from `random_map`.
+
+    Raises:
+        InvalidInput: if an argument is out of range.
+    """
+    if num_instances < 1:
+        raise InvalidInput(f"num_instances is {num_instances}; it must be 1 or more")
+    if goal not in ("corner", "anywhere"):
+        raise InvalidInput(f"unknown goal {goal!r}; valid: corner, anywhere")
+    if not isinstance(frozen_probability, jax.Array) and not 0 < frozen_probability < 1:
+        raise InvalidInput(f"frozen_probability is {frozen_probability}; it must lie in (0, 1)")
+    draw = functools.partial(
+        random_map, shape=shape, accept=accept, frozen_probability=frozen_probability, goal=goal
+    )
+    tiles = jax.vmap(draw)(jax.random.split(key, num_instances))
+    starts = jnp.argmax(tiles == START, axis=1).astype(jnp.int32)[:, None]
+    return Maps(tiles, starts, jnp.ones(num_instances, jnp.int32))
+
+
 def parse_map(rows: Sequence[str]) -> np.ndarray:
     """`i32[H, W]` of a map written as rows of S, F, H and G.
 
@@ -113,7 +162,7 @@ def parse_map(rows: Sequence[str]) -> np.ndarray:
         InvalidInput: if it is not rectangular, has another tile, no start, not exactly one goal,
             or a start that does not reach it.
     """
-    rows = [rows] if isinstance(rows, str) else list(rows)
+    rows = list(rows) if isinstance(rows, list | tuple) else [str(rows)]
     if not rows or not all(isinstance(row, str) and row for row in rows):
         raise InvalidInput(
             f"a map is a list of rows such as {list(PRESETS['4x4'])}; found {rows!r}"
@@ -131,7 +180,7 @@ def parse_map(rows: Sequence[str]) -> np.ndarray:
     if num_goals != 1:
         raise InvalidInput(f"the map {rows} has {num_goals or 'no'} goals; it needs exactly one G")
     with jax.ensure_compile_time_eval():
-        solvable = bool(is_solvable(jnp.asarray(tiles.ravel()), (tiles.shape[0], tiles.shape[1])))
+        solvable = bool(_is_solvable(jnp.asarray(tiles.ravel()), (tiles.shape[0], tiles.shape[1])))
     if not solvable:
         raise InvalidInput(f"the map {rows} is not solvable: a start reaches no goal")
     return tiles
@@ -139,6 +188,8 @@ def parse_map(rows: Sequence[str]) -> np.ndarray:
 
 def bank(tiles: np.ndarray | Sequence[np.ndarray]) -> Maps:
     """A bank of maps `[M, H, W]`, each as `parse_map` returns it."""
+    if len(tiles) == 0:
+        raise InvalidInput("a bank of no maps; it needs at least one")
     flat = np.stack([np.asarray(t, np.int32).ravel() for t in tiles])
     starts = [np.flatnonzero(row == START) for row in flat]
     width = max(len(cells) for cells in starts)
@@ -149,12 +200,12 @@ def bank(tiles: np.ndarray | Sequence[np.ndarray]) -> Maps:
 
 def parse_size(map_name: str) -> tuple[int, int]:
     """The `H, W` of `"HxW"`."""
-    match = re.fullmatch(r"(\d{1,2})x(\d{1,2})", str(map_name))
+    match = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", str(map_name))
     if match is None:
         raise InvalidInput(
             f"unknown map_name {map_name!r}; valid: 4x4, 8x8, or any size such as 6x6"
         )
     height, width = int(match[1]), int(match[2])
-    if height * width < 2 or width > 26 or height == 0 or width == 0:
+    if height * width < 2 or width > 26:
         raise InvalidInput(f"map_name {map_name!r}: 2 cells at least, 26 columns at most")
     return height, width

@@ -106,7 +106,9 @@ class Template:
         """`i32[num_slots]` in `[0, num_words)`: the slots' values by their number; jittable."""
         distinct = dict.fromkeys(value for slot in self.slots for value in slot.values)
         number = {value: i for i, value in enumerate(distinct)}
-        table = np.zeros((self.num_slots, max(len(s.values) for s in self.slots)), np.int32)
+        table = np.zeros(
+            (self.num_slots, max((len(s.values) for s in self.slots), default=0)), np.int32
+        )
         for row, slot in zip(table, self.slots, strict=True):
             row[: len(slot.values)] = [number[value] for value in slot.values]
         return jnp.asarray(table)[jnp.arange(self.num_slots), slots]

@@ -38,7 +38,7 @@ class PretrainConfig:
 
     seed: int = 0
     """Of weights, instances and states."""
-    num_steps: int = 1_500
+    num_steps: int = 1_200
     """Optimiser steps; a step sees `Task.instances` instances of every task."""
     states: int = 16
     """States asked about behind one instance's prefix."""

@@ -1,0 +1,85 @@
+"""Environment steps a second: ours, gymnax's and Gymnasium's Frozen Lake, on the same 4x4 map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import gymnax
+import jax
+import jax.numpy as jnp
+import lprl_envs  # noqa: F401  (registers the environments)
+import numpy as np
+from timing import Contender, Row, compiled, race, ratio, rows
+
+STEPS = 200
+NUM_ENVS = (2_048, 16_384)
+GYMNASIUM_ENVS = 16
+
+
+def random_play(env_id: str, num_envs: int, **arguments: Any) -> Contender:
+    """Random actions in `num_envs` environments, `STEPS` steps in one scan, with auto-reset."""
+    env, params = gymnax.make(env_id, **arguments)
+    reset = jax.vmap(env.reset, in_axes=(0, None))
+    step = jax.vmap(env.step, in_axes=(0, 0, 0, None))
+
+    def play(key: jax.Array, params: Any) -> jax.Array:
+        def body(carry: tuple[Any, jax.Array], key: jax.Array) -> tuple[Any, jax.Array]:
+            key_action, key_step = jax.random.split(key)
+            action = jax.random.randint(key_action, (num_envs,), 0, env.num_actions)
+            _, state, reward, terminated, truncated, _ = step(
+                jax.random.split(key_step, num_envs), carry[0], action, params
+            )
+            ended = jnp.sum(terminated | truncated)
+            return (state, carry[1] + jnp.sum(reward) + ended), reward[0]
+
+        _, state = reset(jax.random.split(key, num_envs), params)
+        return jax.lax.scan(body, (state, jnp.float32(0)), jax.random.split(key, STEPS))[0][1]
+
+    return compiled(
+        play, jax.random.key(0), params, amount=num_envs * STEPS, unit="steps/s",
+        note="random actions, one scan",
+    )  # fmt: skip
+
+
+def gymnasium_play() -> Contender:
+    """Gymnasium's own vectorised Frozen Lake."""
+    envs = gymnasium.make_vec(
+        "FrozenLake-v1", num_envs=GYMNASIUM_ENVS, vectorization_mode="sync", is_slippery=True
+    )
+    envs.reset(seed=0)
+    actions = np.random.default_rng(0).integers(0, 4, (STEPS, GYMNASIUM_ENVS))
+
+    def play() -> None:
+        for action in actions:
+            envs.step(action)
+
+    return Contender(play, STEPS * GYMNASIUM_ENVS, "steps/s", note="SyncVectorEnv of 16")
+
+
+def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+    """Rows and ratios."""
+    contenders: dict[str, Contender] = {}
+    for ice, slippery in (("", True), ("-firm", False)):
+        for count in NUM_ENVS if not quick else NUM_ENVS[: 2 if slippery else 1]:
+            contenders[f"env/FrozenLake-lprl{ice}/{count}"] = random_play(
+                "FrozenLake-lprl", count, is_slippery=slippery
+            )
+        contenders[f"env/gymnax-FrozenLake{ice}/2048"] = random_play(
+            "FrozenLake-misc", 2_048, is_slippery=slippery
+        )
+    contenders["env/gymnasium-FrozenLake/16"] = gymnasium_play()
+    seconds = race(contenders, repeats=20)
+
+    def against(fast: str, slow: str) -> float:
+        return ratio(contenders, seconds, fast, slow)
+
+    ours = "env/FrozenLake-lprl/2048"
+    ratios: dict[str, float | None] = {
+        "frozen_lake/ours_vs_gymnax": against(ours, "env/gymnax-FrozenLake/2048"),
+        "frozen_lake/ours_vs_gymnax_firm": against(
+            "env/FrozenLake-lprl-firm/2048", "env/gymnax-FrozenLake-firm/2048"
+        ),
+        "frozen_lake/ours_vs_gymnasium": against(ours, "env/gymnasium-FrozenLake/16"),
+    }
+    return rows(contenders, seconds), ratios

@@ -1,0 +1,75 @@
+"""Measure throughput: `python bench/throughput.py [--quick] [--json FILE]`.
+
+Compilation is timed apart; contenders of a ratio take turns; every figure is a median of at least
+10 repeats, with its range. Run it alone on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import environments
+import jax
+import language_prior
+import training
+
+SUITES = {
+    "environments": environments.run,
+    "language_prior": language_prior.run,
+    "training": training.run,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure throughput.")
+    parser.add_argument("--quick", action="store_true", help="at most 10 minutes on 2 cores")
+    parser.add_argument("--json", type=Path, help="write the report here too")
+    parser.add_argument("--only", choices=SUITES, action="append", help="one suite; repeatable")
+    options = parser.parse_args()
+
+    report = {"device": device(), "versions": versions(), "rows": [], "ratios": {}}
+    for name in options.only or SUITES:
+        rows, ratios = SUITES[name](options.quick)
+        report["rows"] += [dataclasses.asdict(row) for row in rows]
+        report["ratios"] |= ratios
+        for row in rows:
+            print(f"{row.name:42} {row.value:14,.0f} {row.unit}  [{row.min:,.0f}, {row.max:,.0f}]")
+        for key, value in ratios.items():
+            print(f"{key:42} {value:14.2f} x")
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def device() -> str:
+    """What this ran on."""
+    first = jax.devices()[0]
+    if first.platform != "cpu":
+        return first.device_kind
+    lines = Path("/proc/cpuinfo")
+    names = [
+        line.partition(":")[2].strip()
+        for line in (lines.read_text().splitlines() if lines.exists() else [])
+        if line.startswith("model name")
+    ]
+    return f"CPU, {os.cpu_count()} cores, {names[0] if names else platform.machine()}"
+
+
+def versions() -> dict[str, str]:
+    """Of what matters for speed."""
+    packages = ("lprl-jax", "jax", "jaxlib", "flax", "gymnax", "gymnasium", "numpy")
+    return {"python": platform.python_version()} | {
+        package: importlib.metadata.version(package) for package in packages
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""Measuring: compilation apart, results waited for, repeats interleaved, medians with range."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+REPEATS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One line of the report."""
+
+    name: str
+    value: float
+    unit: str
+    min: float
+    max: float
+    repeats: int
+    compile_seconds: float | None = None
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """Something to time: a call that does `amount` units of work and waits for its result."""
+
+    call: Callable[[], Any]
+    amount: float
+    unit: str
+    compile_seconds: float | None = None
+    note: str = ""
+
+
+def compiled(
+    function: Callable[..., Any], *arguments: Any, amount: float, unit: str, note: str = ""
+) -> Contender:
+    """A contender from a JAX function, compiled ahead of time."""
+    start = time.perf_counter()
+    program = jax.jit(function).lower(*arguments).compile()
+    seconds = time.perf_counter() - start
+    return Contender(
+        lambda: jax.block_until_ready(program(*arguments)), amount, unit, seconds, note
+    )
+
+
+def race(contenders: Mapping[str, Contender], repeats: int = REPEATS) -> dict[str, list[float]]:
+    """Seconds of every repeat; contenders take turns, after one call each to warm up."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for contender in contenders.values():
+        contender.call()
+    for _ in range(repeats):
+        for name, contender in contenders.items():
+            start = time.perf_counter()
+            contender.call()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def rows(contenders: Mapping[str, Contender], seconds: Mapping[str, list[float]]) -> list[Row]:
+    """Rates of every contender."""
+    out = []
+    for name, c in contenders.items():
+        rates = [c.amount / s for s in seconds[name]]
+        out.append(
+            Row(
+                name,
+                statistics.median(rates),
+                c.unit,
+                min(rates),
+                max(rates),
+                len(rates),
+                c.compile_seconds,
+                c.note,
+            )
+        )
+    return out
+
+
+def ratio(
+    contenders: Mapping[str, Contender], seconds: Mapping[str, list[float]], fast: str, slow: str
+) -> float:
+    """Median over the repeats of `fast`'s rate over `slow`'s, each measured in turn."""
+    scale = contenders[fast].amount / contenders[slow].amount
+    pairs = zip(seconds[fast], seconds[slow], strict=True)
+    return statistics.median(scale * b / a for a, b in pairs)

@@ -1,0 +1,83 @@
+"""Bad input to Frozen Lake: one line that says what was found and what would be right."""
+
+import jax
+import pytest
+from lprl_envs import FrozenLake, InvalidInput, parse_map
+
+ENVIRONMENTS = [
+    ({"map_name": "9"}, ["unknown map_name '9'", "4x4, 8x8"]),
+    ({"map_name": "4x4\n"}, ["unknown map_name '4x4\\n'"]),
+    ({"map_name": "4 x 4"}, ["unknown map_name '4 x 4'"]),
+    ({"map_name": "-4x4"}, ["unknown map_name '-4x4'"]),
+    ({"map_name": "100x4"}, ["unknown map_name '100x4'"]),
+    ({"map_name": None}, ["unknown map_name None"]),
+    ({"map_name": "1x1"}, ["'1x1'", "2 cells at least"]),
+    ({"map_name": "0x9"}, ["unknown map_name '0x9'"]),
+    ({"map_name": "9x0"}, ["unknown map_name '9x0'"]),
+    ({"map_name": "3x27"}, ["'3x27'", "26 columns at most"]),
+    ({"success_rate": -0.01}, ["success_rate is -0.01", "[0, 1]"]),
+    ({"success_rate": 1.01}, ["success_rate is 1.01", "[0, 1]"]),
+    ({"success_rate": float("nan")}, ["success_rate is nan", "[0, 1]"]),
+    ({"reward_schedule": (1.0, 0.0)}, ["reward_schedule is (1.0, 0.0)", "goal, hole, other"]),
+    ({"reward_schedule": ()}, ["reward_schedule is ()", "three"]),
+    ({"observation": "pixels"}, ["observation 'pixels'", "onehot, features, tokens"]),
+    ({"observation": "a\nb"}, ["observation 'a\\nb'"]),
+]
+MAPS = [
+    ([], ["list of rows", "found []"]),
+    ("", ["list of rows", "found ['']"]),
+    (["SF", ""], ["list of rows", "found ['SF', '']"]),
+    ([["S", "G"]], ["list of rows", "found [['S', 'G']]"]),
+    ([1, 2], ["list of rows", "found [1, 2]"]),
+    (["SFF", "FG"], ["differ in length", "[3, 2]", "rectangular"]),
+    (["SX", "FG"], ["unknown tile 'X'", "S, F, H, G"]),
+    (["sf", "fg"], ["unknown tile 'f'", "S, F, H, G"]),
+    (["S\n", "FG"], ["unknown tile '\\n'"]),
+    (["FF", "FG"], ["no start", "one S or more"]),
+    (["SF", "FF"], ["no goals", "exactly one G"]),
+    (["SG", "FG"], ["2 goals", "exactly one G"]),
+    (["SH", "HG"], ["not solvable", "['SH', 'HG']"]),
+    (["SHS", "FHF", "FHG"], ["not solvable", "a start reaches no goal"]),
+]
+
+
+def refusal(function, *args, **kwargs) -> str:
+    with pytest.raises(InvalidInput) as error:
+        function(*args, **kwargs)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(("config", "words"), ENVIRONMENTS)
+def test_environment(config, words):
+    message = refusal(FrozenLake, **config)
+    assert [word for word in words if word not in message] == []
+
+
+@pytest.mark.parametrize(("rows", "words"), MAPS)
+def test_map(rows, words):
+    message = refusal(parse_map, rows)
+    assert [word for word in words if word not in message] == []
+
+
+def test_map_of_another_size():
+    maps = [parse_map(["SFF", "FFG"])]
+    message = refusal(FrozenLake("4x4").params_of, maps)
+    assert message == "a map is 2x3, the environment 4x4; set map_name: 2x3"
+    assert FrozenLake("2x3").params_of(maps).bank.tiles.shape == (1, 6)
+
+
+@pytest.mark.parametrize("split", ["test", "held_out", "held\nout", True])
+def test_split(split):
+    message = refusal(FrozenLake("4x4").sample_params, jax.random.key(0), 1, split=split)
+    assert f"unknown split {split!r}" in message
+    assert "train, held-out" in message
+
+
+@pytest.mark.parametrize("name", ["1x2", "2x1", "99x1", "2x26"])
+def test_extreme_sizes_are_accepted(name):
+    env = FrozenLake(name)
+    height, width = map(int, name.split("x"))
+    assert env.num_states == height * width
+    assert len(env.template.slots) == height * width + 6

@@ -1,0 +1,215 @@
+"""The command line: what it prints, and that bad input is one line, status 2, and loses nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+import yaml
+from lprl_envs import FrozenLake
+
+from lprl_jax.cli import main
+from lprl_jax.priors import TabularPrior, UniformPrior, tabulate
+
+BASE = {
+    "env": "FrozenLake-lprl",
+    "env_params": {"map_name": "4x4", "is_slippery": False},
+    "num_runs": 2,
+    "total_steps": 40,
+    "eval_every": 20,
+    "eval_episodes": 1,
+    "buffer_size": 100,
+    "batch_size": 4,
+    "hidden_sizes": [8],
+}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(BASE))
+    return path
+
+
+def complaint(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The line on stderr of a call that must fail with status 2."""
+    try:
+        status = main(arguments)
+    except SystemExit as exit:
+        status = exit.code
+    captured = capsys.readouterr()
+    assert status == 2
+    assert captured.out == ""
+    assert captured.err.startswith("lprl")
+    assert captured.err.count("\n") == 1, captured.err
+    return captured.err
+
+
+BAD_CONFIGS = [
+    (["kk=3"], ["unknown config key 'kk'", "valid:", "alpha"]),
+    (["alhpa=1"], ["did you mean alpha?"]),
+    (["num_runs=many"], ["num_runs is 'many'", "a whole number"]),
+    (["num_runs=0"], ["num_runs is 0", "1 or more"]),
+    (["learning_rate=fast"], ["learning_rate is 'fast'", "a number"]),
+    (["learning_rate=-1"], ["learning_rate is -1", "above 0"]),
+    (["hidden_sizes=64"], ["hidden_sizes is 64", "a list"]),
+    (["env=FrozenPond"], ["unknown env 'FrozenPond'", "FrozenLake-lprl"]),
+    (["algorithm=sarsa"], ["unknown algorithm 'sarsa'", "dqn"]),
+    (["prior=no/such/model"], ["unknown prior 'no/such/model'", "embedded", "uniform"]),
+    (["prior=missing.npz"], ["no table at missing.npz", "lprl prior"]),
+    (["prior_access=sometimes"], ["'sometimes'", "table, live"]),
+    (["prior_epsilon=2"], ["prior_epsilon is 2", "[0, 1]"]),
+    (["prior_temperature=0"], ["prior_temperature is 0", "above 0"]),
+    (["k=0"], ["k is 0", "a whole number from 1", "exact"]),
+    (["k=several"], ["k is 'several'", "exact"]),
+    (["alpha=0"], ["alpha is 0", "above 0"]),
+    (["alpha=-0.5"], ["alpha is -0.5", "above 0"]),
+    (["gamma=1.5"], ["gamma is 1.5", "[0, 1]"]),
+    (["buffer_size=101", "num_envs=2"], ["buffer_size is 101", "multiple"]),
+    (["nonsense"], ["'nonsense' is not an override", "key=value"]),
+    (["env_params.is_slippery=perhaps"], ["env_params.is_slippery is 'perhaps'", "true or false"]),
+    (["env_params.depth=3"], ["unknown env_params key 'depth'", "valid: map_name"]),
+    (["env_params.map_name=big"], ["unknown map_name 'big'", "4x4, 8x8"]),
+    (["env_params.observation=pixels"], ["'pixels'", "onehot, features, tokens"]),
+    (["env_params.split=test", "env_params.num_instances=2"], ["'test'", "train, held-out"]),
+    (["env_params.num_instances=-2"], ["num_instances is -2", "0 or more"]),
+    (["env_params.maps=[[FFFF,FFFF,FFFF,FFFG]]"], ["no start", "S"]),
+    (["env_params.maps=[[SFFF,FFFF,FFFF,FFFF]]"], ["no goals", "exactly one G"]),
+    (["env_params.maps=[[SFFF,FFFF,FFF,FFFG]]"], ["differ in length", "rectangular"]),
+    (["env_params.maps=[[SHFF,HHFF,FFFF,FFFG]]"], ["not solvable"]),
+    (["env_params.maps=[[SXFF,FFFF,FFFF,FFFG]]"], ["unknown tile 'X'", "S, F, H, G"]),
+    (["env_params.maps=[[SFF,FFF,FFG]]"], ["3x3", "4x4", "map_name: 3x3"]),
+]
+
+
+@pytest.mark.parametrize(("overrides", "words"), BAD_CONFIGS, ids=lambda v: str(v)[:40])
+def test_a_bad_config_is_one_line(
+    overrides: list[str],
+    words: list[str],
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = complaint(["train", str(config), *overrides, "--out", str(tmp_path / "out")], capsys)
+    for word in words:
+        assert word in line
+    assert not list(tmp_path.glob("out/metrics.jsonl"))
+
+
+def test_a_config_that_is_not_there_or_not_yaml(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out")
+    assert "frozen_lake_dqn" in complaint(["train", "nowhere.yaml", "--out", out], capsys)
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("env: [")
+    assert "not readable as YAML" in complaint(["train", str(broken), "--out", out], capsys)
+    broken.write_text("- a list")
+    assert "field: value" in complaint(["train", str(broken), "--out", out], capsys)
+    broken.write_text("num_runs: 2")
+    assert "names no env" in complaint(["train", str(broken), "--out", out], capsys)
+
+
+def test_an_output_directory_with_something_in_it_is_left_alone(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "precious"
+    out.mkdir()
+    (out / "metrics.jsonl").write_text("mine")
+    for command in (["train", str(config)], ["demo"], ["pretrain"]):
+        assert "not empty" in complaint([*command, "--out", str(out)], capsys)
+    assert [p.name for p in out.iterdir()] == ["metrics.jsonl"]
+    assert (out / "metrics.jsonl").read_text() == "mine"
+
+
+def test_an_output_directory_that_cannot_be_made(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    line = complaint(["train", str(config), "--out", str(tmp_path / "file" / "out")], capsys)
+    assert "cannot write to" in line
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_table_of_another_environment_is_refused(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slippery = FrozenLake("4x4", is_slippery=True)
+    params = slippery.default_params
+    tabulate(UniformPrior(slippery), slippery, params).save(tmp_path / "t.npz", params)
+    out = str(tmp_path / "out")
+    line = complaint(["train", str(config), f"prior={tmp_path / 't.npz'}", "--out", out], capsys)
+    firm = FrozenLake("4x4", is_slippery=False)
+    assert slippery.template.digest() in line
+    assert firm.template.digest() in line
+
+
+def test_prior_refuses_before_it_computes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    existing = tmp_path / "table.npz"
+    existing.write_text("mine")
+    call = ["prior", "FrozenLake-lprl", "--model", "embedded", "-o", str(existing)]
+    assert "exists" in complaint(call, capsys)
+    assert existing.read_text() == "mine"
+    new = str(tmp_path / "new.npz")
+    line = complaint(["prior", "Pond", "--model", "embedded", "-o", new], capsys)
+    assert "unknown env 'Pond'" in line
+    line = complaint(["prior", "FrozenLake-lprl", "--model", "nowhere", "-o", new], capsys)
+    assert "no model 'nowhere'" in line
+    assert "embedded" in line
+    assert not Path(new).exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["dance"], ["train"], ["train", "x", "--colour"], ["prior", "E", "-o", "t"]]
+)
+def test_a_bad_call_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--help" in complaint(arguments, capsys)
+
+
+def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("train", "demo", "envs", "prior", "pretrain"):
+        with pytest.raises(SystemExit) as exit:
+            main([command, "--help"])
+        assert exit.value.code == 0
+        assert f"example: lprl {command}" in capsys.readouterr().out
+
+
+def test_envs_lists_a_sample_of_text(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["envs"]) == 0
+    printed = capsys.readouterr().out
+    assert "FrozenLake-lprl" in printed
+    assert "At a1 left edge" in printed
+
+
+def test_prior_writes_a_table_that_train_uses(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bank = ["map_name=4x4", "is_slippery=false", "num_instances=2", "split=held-out"]
+    table = tmp_path / "table.npz"
+    call = ["prior", "FrozenLake-lprl", *bank, "--model", "embedded-early-1", "-o", str(table)]
+    assert main(call) == 0
+    env = FrozenLake("4x4", is_slippery=False)
+    params = jax.jit(env.sample_params, static_argnums=(1, 2))(jax.random.key(0), 2, "held-out")
+    loaded = TabularPrior.load(table, env, params)
+    assert loaded.name == "embedded-early-1"
+    assert loaded.settings["normalization"] == "sum"
+    overrides = [f"env_params.{text}" for text in bank]
+    out = tmp_path / "run"
+    call = ["train", str(config), *overrides, f"prior={table}", "--out", str(out), "--quiet"]
+    assert main(call) == 0
+    assert "| run | 2 |" in capsys.readouterr().out
+    written = yaml.safe_load((out / "config.yaml").read_text())
+    assert written["prior"] == str(table)
+    assert written["env_params"]["split"] == "held-out"
+
+
+def test_the_console_script_answers_without_a_traceback(tmp_path: Path) -> None:
+    script = Path(sys.executable).with_name("lprl")
+    call = [str(script), "train", "frozen_lake_dqn", "k=0", "--out", str(tmp_path / "out")]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "k is 0" in done.stderr
