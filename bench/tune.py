@@ -69,7 +69,7 @@ def tune(name: str, seed: int) -> dict[str, Any]:
     keys = jax.random.split(jax.random.key(seed), num_runs)
     mesh = runner.runs_mesh(num_runs)
     state = jax.jit(algorithm.init)(keys, hparams, data, own)
-    state = jax.device_put(state, runner.shardings(mesh, state))
+    state = runner.spread(mesh, state)
     updates = learner["every"] // config.steps_per_update
     train = runner.compile_chunk(algorithm, mesh, updates, state, data)
     play = runner.compile_evaluation(algorithm, mesh, EPISODES, state, data)

@@ -69,7 +69,7 @@ def run(experiment: Experiment, out: Path, progress: bool = True) -> Result:
     hparams = experiment.algorithm.hparams(config.num_runs)
     mesh = runs_mesh(config.num_runs)
     state = jax.jit(algorithm.init)(keys, hparams, data, build.run_instances(experiment, params))
-    state = jax.device_put(state, shardings(mesh, state))
+    state = spread(mesh, state)
     data = jax.device_put(data, NamedSharding(mesh, PartitionSpec()))
 
     a_chunk = experiment.algorithm.steps_per_update
@@ -147,14 +147,23 @@ def runs_mesh(num_runs: int) -> jax.sharding.Mesh:
     return jax.make_mesh((count,), (RUNS,), (AxisType.Auto,), devices=devices[:count])
 
 
+def spread(mesh: jax.sharding.Mesh, state: Any) -> Any:
+    """Put a state on the mesh; the prior's carry becomes one a device, the first keeps the counts.
+
+    Devices then share nothing while they run. (A sum over the devices inside the program would have
+    the faster one wait for the slower, and XLA's CPU backend aborts when that takes 40 seconds.)
+    """
+
+    def one_a_device(x: jax.Array) -> jax.Array:
+        return jnp.zeros((mesh.size, *x.shape), x.dtype).at[0].set(x)
+
+    state = state._replace(prior_carry=jax.tree.map(one_a_device, state.prior_carry))
+    return jax.device_put(state, jax.tree.map(lambda s: NamedSharding(mesh, s), specs(state)))
+
+
 def specs(state: Any) -> Any:
-    """How a state lies on the mesh: by its leading run axis; scalars are everywhere."""
+    """How a spread state lies on the mesh: by its leading axis; scalars are everywhere."""
     return jax.tree.map(lambda x: PartitionSpec(RUNS) if jnp.ndim(x) else PartitionSpec(), state)
-
-
-def shardings(mesh: jax.sharding.Mesh, state: Any) -> Any:
-    """`specs`, on this mesh."""
-    return jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs(state))
 
 
 def compile_chunk(
@@ -162,15 +171,13 @@ def compile_chunk(
 ) -> Callable[[Any, Data], tuple[Any, dict[str, jax.Array]]]:
     """`(state, data) -> (state, metrics [R])`: training, compiled, the runs over the devices.
 
-    Every device is a program of its own on its share of the runs. They meet once a chunk, to add up
-    what the prior was asked.
+    Every device is a program of its own on its share of the runs. The state is used up.
     """
 
     def chunk(state: Any, data: Data) -> tuple[Any, dict[str, jax.Array]]:
-        before = state.prior_carry
-        state, metrics = algorithm.train(state, data, num_updates)
-        carry = jax.tree.map(lambda a, b: a + jax.lax.psum(b - a, RUNS), before, state.prior_carry)
+        state, metrics = algorithm.train(_own(state), data, num_updates)
         total = {name: jnp.sum(x, axis=0) for name, x in metrics.items()}
+        carry = jax.tree.map(lambda x: x[None], state.prior_carry)
         return state._replace(prior_carry=carry), {**total, "loss": jnp.mean(metrics["loss"], 0)}
 
     mapped = jax.shard_map(
@@ -188,13 +195,18 @@ def compile_evaluation(
 ) -> Callable[[Any, Data], dict[str, jax.Array]]:
     """`(state, data) -> metrics [R]`: evaluation, compiled, the runs over the devices."""
     mapped = jax.shard_map(
-        lambda state, data: algorithm.evaluate(state, data, num_episodes),
+        lambda state, data: algorithm.evaluate(_own(state), data, num_episodes),
         mesh=mesh,
         in_specs=(specs(state), PartitionSpec()),
         out_specs=PartitionSpec(RUNS),
         check_vma=False,
     )
     return jax.jit(mapped).lower(state, data).compile()
+
+
+def _own(state: Any) -> Any:
+    """A device's state as the algorithm knows it."""
+    return state._replace(prior_carry=jax.tree.map(lambda x: x[0], state.prior_carry))
 
 
 def summarize(step: int, state: Any, training: Any, played: Any) -> dict[str, Any]:
@@ -204,8 +216,8 @@ def summarize(step: int, state: Any, training: Any, played: Any) -> dict[str, An
     return {
         "step": step,
         **{name: [round(float(v), 5) for v in values] for name, values in rows.items()},
-        "queries": int(asked.queries),
-        "evaluations": int(asked.evaluations),
+        "queries": int(asked.queries.sum()),
+        "evaluations": int(asked.evaluations.sum()),
     }
 
 

@@ -79,6 +79,7 @@ def test_the_last_state_is_kept_and_comes_back(twice: list[tuple[Path, runner.Re
     keys = jax.random.split(jax.random.key(0), 4)
     runs = build.run_instances(experiment, params)
     like = jax.jit(algorithm.init)(keys, experiment.algorithm.hparams(4), data, runs)
+    like = runner.spread(runner.runs_mesh(4), like)
     with Checkpoints(folder / "checkpoints") as checkpoints:
         assert checkpoints.latest() == 90
         state = checkpoints.restore(90, like)
