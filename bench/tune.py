@@ -24,19 +24,24 @@ from lprl_jax import Data, LanguagePrior, dqn, evaluation, runner, tabulate
 
 SETTINGS, MAPS, EPISODES = 24, 8, 8
 COMMON = {
-    "learning_rate": (3e-4, 1e-3, 3e-3),
+    "learning_rate": (3e-4, 1e-3, 3e-3, 1e-2),
     "gamma": (0.95, 0.97, 0.99),
     "tau": (0.01, 0.05, 0.2),
 }
 EXPLORING = {"epsilon": (0.02, 0.05, 0.1, 0.2), "epsilon_steps": (3e3, 1e4, 3e4, 6e4)}
-TRUSTING = {"epsilon": (0.0, 0.02, 0.05), "epsilon_steps": (1.0,)}
+TRUSTING = {
+    "learning_rate": (3e-3, 1e-2, 3e-2, 1e-1),
+    "epsilon": (0.0, 0.02, 0.05),
+    "epsilon_steps": (1.0,),
+}
 LEARNERS: dict[str, dict[str, Any]] = {
-    "DQN": {"grid": COMMON | EXPLORING, "steps": 100_000, "every": 1_000},
+    "DQN": {"grid": COMMON | EXPLORING, "steps": 60_000, "every": 1_000},
     "DQN, optimistic": {
-        "grid": COMMON | TRUSTING, "steps": 100_000, "every": 1_000, "optimism": 1.0,
+        "grid": COMMON | TRUSTING, "steps": 60_000, "every": 1_000,
+        "config": {"optimism": 1.0, "hidden_sizes": ()},
     },
     "DQN-Prior": {
-        "grid": COMMON | {"alpha": (0.01, 0.03, 0.1, 0.3, 1.0)},
+        "grid": COMMON | {"alpha": (0.01, 0.03, 0.1, 0.3)},
         "steps": 10_000, "every": 100, "prior": True,
     },
 }  # fmt: skip
@@ -55,7 +60,7 @@ def tune(name: str, seed: int) -> dict[str, Any]:
     prior = None
     if learner.get("prior"):
         prior = tabulate(LanguagePrior.from_pretrained("embedded", env, params), env, params)
-    config = dqn.DQNConfig(optimism=learner.get("optimism", 0.0))
+    config = dqn.DQNConfig(**learner.get("config", {}))
     algorithm = dqn.make(config, env, prior)
     data = Data(() if prior is None else prior.params, params)
 

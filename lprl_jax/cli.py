@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--controls", action="store_true", help="also the uniform, degraded and adversarial priors"
     )
+    demo.add_argument("--slippery", action="store_true", help="on slippery ice")
     demo.add_argument("--quiet", action="store_true", help="no progress bar")
     demo.set_defaults(run=_demo)
 
@@ -112,7 +113,7 @@ def _train(options: argparse.Namespace) -> None:
 def _demo(options: argparse.Namespace) -> None:
     from lprl_jax import demo
 
-    demo.run(options.out, controls=options.controls, progress=not options.quiet)
+    demo.run(options.out, options.controls, options.slippery, progress=not options.quiet)
 
 
 def _envs(options: argparse.Namespace) -> None:

@@ -30,15 +30,18 @@ CONTROLS = {
     "DQN-Prior, adversarial": ("frozen_lake_dqn_prior", ("prior_adversarial=true",)),
 }
 # What differs from DQN-Prior only in the prior gets as many steps as the baselines.
-_CONTROL_STEPS = ("total_steps=100_000", "eval_every=1_000")
+_CONTROL_STEPS = ("total_steps=60_000", "eval_every=500")
 
 
-def run(out: Path | None, controls: bool = False, progress: bool = True) -> dict[str, Result]:
+def run(
+    out: Path | None, controls: bool = False, slippery: bool = False, progress: bool = True
+) -> dict[str, Result]:
     """Run the experiments, print the table and write it, with a plot, to `out`.
 
     Args:
         out: New directory; default, the first of results/demo, results/demo-2, ... that is free.
         controls: Whether to run the control priors too.
+        slippery: Whether the ice is slippery, with the settings that were tuned on firm ice.
         progress: Whether to show a progress bar.
     """
     out = out or _free(Path("results/demo"))
@@ -46,10 +49,11 @@ def run(out: Path | None, controls: bool = False, progress: bool = True) -> dict
     experiments = dict(EXPERIMENTS)
     if controls:
         experiments |= {n: (c, (*o, *_CONTROL_STEPS)) for n, (c, o) in CONTROLS.items()}
+    ice = ("env_params.is_slippery=true",) if slippery else ()
     results = {}
     for name, (file, overrides) in experiments.items():
         folder = out / name.lower().replace(", ", "-").replace(" ", "-")
-        results[name] = runner.run(config.read(file, overrides), folder, progress)
+        results[name] = runner.run(config.read(file, (*overrides, *ice)), folder, progress)
     summary = table(results)
     print(summary)
     (out / "table.md").write_text(summary + "\n")
@@ -59,7 +63,7 @@ def run(out: Path | None, controls: bool = False, progress: bool = True) -> dict
         curves,
         out / "learning_curves.png",
         threshold=THRESHOLD,
-        title="Frozen Lake 8x8, held-out maps, one map a run",
+        title=f"Frozen Lake 8x8{', slippery' if slippery else ''}, held-out maps, one map a run",
     )
     print(f"written to {out}, with learning_curves.png")
     return results

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-from lprl_envs import TextEnv
+from lprl_envs import InvalidInput, TextEnv
 
 Env = TextEnv[Any, Any]
 
@@ -37,3 +37,17 @@ class Algorithm:
     def train(self, state: Any, data: Data, num_updates: int) -> tuple[Any, dict[str, jax.Array]]:
         """A compiled scan of `update`; metrics are stacked, `[num_updates, ...]`."""
         return jax.lax.scan(lambda s, _: self.update(s, data), state, None, length=num_updates)
+
+
+def require_above_0(config: Any, *names: str) -> None:
+    """Raise InvalidInput unless these fields of a config are above 0."""
+    for name in names:
+        if not getattr(config, name) > 0:
+            raise InvalidInput(f"{name} is {getattr(config, name)}; it must be above 0")
+
+
+def require_fraction(config: Any, *names: str) -> None:
+    """Raise InvalidInput unless these fields of a config lie in [0, 1]."""
+    for name in names:
+        if not 0 <= getattr(config, name) <= 1:
+            raise InvalidInput(f"{name} is {getattr(config, name)}; it must lie in [0, 1]")

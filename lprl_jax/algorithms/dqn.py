@@ -26,14 +26,19 @@ import jax.numpy as jnp
 import optax
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import losses, replay
-from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.algorithms import losses, policies, replay
+from lprl_jax.algorithms.base import (
+    Algorithm,
+    Data,
+    Env,
+    require_above_0,
+    require_fraction,
+)
 from lprl_jax.algorithms.interaction import (
-    ask_prior,
     ask_prior_after,
+    begin,
     observe,
     play_episodes,
-    reset_envs,
     step_envs,
 )
 from lprl_jax.algorithms.networks import QNetwork
@@ -56,7 +61,7 @@ class DQNConfig:
     k: int | str = 5
     """Proposals drawn from the prior in a state, or "exact"."""
     hidden_sizes: tuple[int, ...] = (64, 64)
-    """Of the Q-network."""
+    """Of the Q-network; none makes it linear, and a table on one-hot observations."""
     buffer_size: int = 10_000
     """Transitions that are kept a run; a multiple of `num_envs`."""
     batch_size: int = 64
@@ -82,13 +87,9 @@ class DQNConfig:
         """Raises InvalidInput, naming the field and its valid values."""
         if self.k != EXACT and not (isinstance(self.k, int) and self.k >= 1):
             raise InvalidInput(f'k is {self.k!r}; valid: a whole number from 1, or "{EXACT}"')
-        positive = ("num_envs", "rollout_length", "updates_per_rollout", "batch_size", "alpha")
-        for name in (*positive, "learning_rate", "max_grad_norm"):
-            if not getattr(self, name) > 0:
-                raise InvalidInput(f"{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("gamma", "tau", "epsilon"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InvalidInput(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
+        counts = ("num_envs", "rollout_length", "updates_per_rollout", "batch_size")
+        require_above_0(self, *counts, "alpha", "learning_rate", "max_grad_norm", "epsilon_steps")
+        require_fraction(self, "gamma", "tau", "epsilon")
         if self.buffer_size < self.num_envs or self.buffer_size % self.num_envs:
             raise InvalidInput(
                 f"buffer_size is {self.buffer_size}; it must be a multiple of "
@@ -192,23 +193,13 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
             return log_probs
         return sample_proposals(key, log_probs, int(config.k))
 
-    def behave(
-        key: chex.PRNGKey, q: jax.Array, log_probs: Any, mask: jax.Array, epsilon: jax.Array,
-        alpha: jax.Array,
-    ) -> jax.Array:  # fmt: skip
-        """Actions `i32[N]` of one run from its values, priors and masks `[N, A]`."""
-        key_explore, key_draw = jax.random.split(key)
+    def behave(key: Any, q: Any, log_probs: Any, legal: Any, epsilon: Any, alpha: Any) -> Any:
+        """Actions `i32[N]` of one run."""
         if prior is None:
-            greedy = jnp.argmax(jnp.where(mask, q, -jnp.inf), axis=-1)
-            random = sample_proposals(key_draw, jnp.where(mask, 0.0, -jnp.inf), 1)[:, 0]
-            explore = jax.random.bernoulli(key_explore, epsilon, greedy.shape)
-            return jnp.where(explore, random, greedy).astype(jnp.int32)
+            return policies.epsilon_greedy(key, q, legal, epsilon)
         if exact:
-            return sample_proposals(key_draw, log_probs + q / alpha, 1)[:, 0]
-        proposals = sample_proposals(key_explore, log_probs, int(config.k))
-        preference = jnp.take_along_axis(q, proposals, axis=-1) / alpha
-        chosen = sample_proposals(key_draw, preference, 1)
-        return jnp.take_along_axis(proposals, chosen, axis=-1)[:, 0]
+            return policies.sample_posterior_exact(key, q, log_probs, alpha)
+        return policies.sample_posterior(key, q, log_probs, alpha, int(config.k))
 
     def act(state: DQNState, data: Data, keys: chex.PRNGKey, epsilon: jax.Array) -> jax.Array:
         """Actions `i32[R, N]`; `keys [R]`, `epsilon [R]`."""
@@ -296,14 +287,12 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
             every = data.env_params.instances
             run_instances = jnp.broadcast_to(every, (num_runs, every.shape[0]))
         split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
-        env_keys = jax.vmap(lambda k: jax.random.split(k, config.num_envs))(split[:, 1])
-        env_state = reset_envs(env, env_keys, data.env_params, run_instances)
+        env_state, log_probs, carry = begin(
+            env, prior, split[:, 1], data, run_instances, config.num_envs
+        )
         one = jax.tree.map(lambda x: x[0], env_state)
         obs = observe(env, no_key, one, data.env_params)
         params = jax.vmap(lambda k: network.init(k, obs))(split[:, 2])
-        log_probs, carry = (), Counters.zero()
-        if prior is not None:
-            log_probs, carry = ask_prior(prior, data, prior.init(), env_state)
         item = Transition(
             state=jax.tree.map(lambda x: x[0], one),
             action=jnp.int32(0),

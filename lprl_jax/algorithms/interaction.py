@@ -57,6 +57,22 @@ def reset_envs(env: Env, keys: chex.PRNGKey, env_params: Any, run_instances: jax
     return unflatten(state, keys.shape[0])
 
 
+def begin(
+    env: Env,
+    prior: Prior | None,
+    keys: chex.PRNGKey,
+    data: Data,
+    run_instances: jax.Array,
+    num_envs: int,
+) -> tuple[Any, Any, Counters]:
+    """Fresh states `[R, N]`, the prior there (`()` without one), and its carry; `keys [R]`."""
+    env_keys = jax.vmap(lambda k: jax.random.split(k, num_envs))(keys)
+    env_state = reset_envs(env, env_keys, data.env_params, run_instances)
+    if prior is None:
+        return env_state, (), Counters.zero()
+    return env_state, *ask_prior(prior, data, prior.init(), env_state)
+
+
 def step_envs(
     env: Env,
     keys: chex.PRNGKey,
@@ -140,11 +156,7 @@ def play_episodes(
         terminates with a positive reward.
     """
     keys = jax.vmap(lambda k: jax.random.split(k, 2))(keys)
-    env_keys = jax.vmap(lambda k: jax.random.split(k, num_episodes))(keys[:, 1])
-    env_state = reset_envs(env, env_keys, data.env_params, run_instances)
-    log_probs, carry = (), Counters.zero()
-    if prior is not None:
-        log_probs, carry = ask_prior(prior, data, prior.init(), env_state)
+    env_state, log_probs, carry = begin(env, prior, keys[:, 1], data, run_instances, num_episodes)
 
     def step_once(loop: tuple[Any, ...]) -> tuple[Any, ...]:
         keys, env_state, log_probs, carry, playing, total, success = loop
@@ -159,7 +171,7 @@ def play_episodes(
         playing &= ~(step.terminated | step.truncated)
         return split[:, 0], step.state, log_probs, carry, playing, total, success
 
-    zeros = jnp.zeros(env_keys.shape)
+    zeros = jnp.zeros((keys.shape[0], num_episodes))
     start = (keys[:, 0], env_state, log_probs, carry, zeros == 0, zeros, zeros > 0)
     *_, total, success = jax.lax.while_loop(lambda loop: jnp.any(loop[4]), step_once, start)
     return {"return": jnp.mean(total, axis=1), "success": jnp.mean(success, axis=1)}

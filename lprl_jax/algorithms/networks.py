@@ -12,11 +12,14 @@ class QNetwork(nn.Module):
     num_actions: int
     """A."""
     optimism: float = 0.0
-    """What every value is, about, before anything is learnt: the output layer's initial bias."""
+    """Added to every value and never learnt, so that what was not tried stays attractive.
+
+    The output layer has no bias for the same reason: learning of one state would move them all.
+    """
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """`f32[..., features]` to `f32[..., A]`."""
         for size in self.hidden_sizes:
             x = nn.relu(nn.Dense(size)(x))
-        return nn.Dense(self.num_actions, bias_init=nn.initializers.constant(self.optimism))(x)
+        return self.optimism + nn.Dense(self.num_actions, use_bias=False)(x)

@@ -1,0 +1,191 @@
+"""TabularMDP: a finite decision process written down as tables, with a text for every state."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from gymnax.environments import spaces
+from lprl_envs import Literal, Scope, Slot, Template, TextEnv, TextEnvParams, TextEnvState
+from lprl_envs.text_env import draw_instance
+
+from lprl_jax.algorithms import dqn
+from lprl_jax.algorithms.base import Algorithm, Data
+
+END = -1
+"""As a next state: the episode terminates."""
+FAST_TO_COMPILE = {"xla_backend_optimization_level": 0}
+"""What is small takes longer to compile than to run."""
+NUMBERS = (" one", " two", " three", " four", " five", " six")
+# Of one, two, three and four words; the first is the beginning of the second.
+ACTION_TEXTS = (" go", " go left", " stay right here", " wait for the goal")
+Rows = Sequence[Sequence[float]] | np.ndarray
+
+
+class Tables(NamedTuple):
+    """One process of S states and A actions, without chance."""
+
+    next_state: np.ndarray
+    """i32[S, A]; `END` terminates."""
+    reward: np.ndarray
+    """f32[S, A]"""
+    legal: np.ndarray
+    """bool[S, A]"""
+    starts: np.ndarray
+    """i32[2]: an episode starts on either."""
+
+
+def tables(
+    next_state: Rows,
+    reward: Rows,
+    legal: Rows | None = None,
+    starts: tuple[int, int] = (0, 0),
+) -> Tables:
+    follows = np.array(next_state, np.int32)
+    allowed = np.ones(follows.shape, bool) if legal is None else np.array(legal, bool)
+    return Tables(follows, np.array(reward, np.float32), allowed, np.array(starts, np.int32))
+
+
+@struct.dataclass(kw_only=True)
+class State(TextEnvState):
+    place: jax.Array
+    """i32[] in [0, S]; S is where an episode has terminated."""
+
+
+class TabularMDP(TextEnv[State, TextEnvParams]):
+    """A bank of processes of one size; observations are one-hot."""
+
+    version = 1
+
+    def __init__(self, num_places: int, num_actions: int):
+        self.config = (num_places, num_actions)
+        self.num_places = num_places
+
+    @property
+    def name(self) -> str:
+        return "TabularMDP"
+
+    @property
+    def num_actions(self) -> int:
+        return self.config[1]
+
+    @property
+    def default_params(self) -> TextEnvParams:
+        return self.params_of([tables(np.zeros(self.config), np.zeros(self.config))])
+
+    def params_of(self, bank: Sequence[Tables], max_steps: int = 100) -> TextEnvParams:
+        return TextEnvParams(
+            max_steps_in_episode=jnp.int32(max_steps),
+            bank=jax.tree.map(lambda *x: jnp.stack([jnp.asarray(leaf) for leaf in x]), *bank),
+            instances=jnp.arange(len(bank), dtype=jnp.int32),
+        )
+
+    def sample_params(self, key: Any, num_instances: int, split: str | None = None) -> Any:
+        raise NotImplementedError
+
+    def identity(self, instance: Any) -> jax.Array:
+        return instance.next_state
+
+    def reset_env(self, key: Any, params: TextEnvParams) -> tuple[jax.Array, State]:
+        key_instance, key_start = jax.random.split(key)
+        instance = draw_instance(key_instance, params)
+        start = params.bank.starts[instance, jax.random.randint(key_start, (), 0, 2)]
+        state = State(time=jnp.int32(0), instance=instance, place=start)
+        return self.observe(key, state, None, params), state
+
+    def step_env(self, key: Any, state: State, action: Any, params: TextEnvParams) -> Any:
+        _, outcomes, reward, terminated = self.transitions(state, action, params)
+        after = jax.tree.map(lambda x: x[0], outcomes)
+        after = dataclasses.replace(after, time=state.time + 1)
+        return self.observe(key, after, action, params), after, reward[0], terminated[0], {}
+
+    def transitions(self, state: State, action: Any, params: TextEnvParams) -> Any:
+        bank, ended = params.bank, self.is_terminated(state, params)
+        place = bank.next_state[state.instance, state.place, action]
+        over = ended | (place == END)
+        reward = jnp.where(ended, 0.0, bank.reward[state.instance, state.place, action])
+        after = dataclasses.replace(state, place=jnp.where(over, self.num_places, place))
+        return jnp.ones(1), jax.tree.map(lambda x: x[None], after), reward[None], over[None]
+
+    def observe(self, key: Any, state: State, action: Any, params: TextEnvParams) -> jax.Array:
+        return jax.nn.one_hot(state.place, self.num_states)
+
+    def is_terminated(self, state: State, params: TextEnvParams) -> jax.Array:
+        return state.place == self.num_places
+
+    def action_mask(self, state: State, params: TextEnvParams) -> jax.Array:
+        legal = params.bank.legal[state.instance, state.place]
+        return legal | self.is_terminated(state, params)
+
+    def action_space(self, params: TextEnvParams | None = None) -> spaces.Discrete:
+        return spaces.Discrete(self.num_actions)
+
+    def observation_space(self, params: TextEnvParams) -> spaces.Box:
+        return spaces.Box(0.0, 1.0, (self.num_states,), jnp.float32)
+
+    @property
+    def template(self) -> Template:
+        places = Slot("place", (*NUMBERS[: self.num_places], " over"))
+        return Template((Literal("Stand at"), places, Literal("\nMove", Scope.STATE)))
+
+    @property
+    def action_texts(self) -> tuple[str, ...]:
+        return ACTION_TEXTS[: self.num_actions]
+
+    def slots(self, state: State, params: TextEnvParams) -> jax.Array:
+        return state.place[None]
+
+    @property
+    def num_states(self) -> int:
+        return self.num_places + 1
+
+    def state_index(self, state: State, params: TextEnvParams) -> jax.Array:
+        return state.place
+
+    def state_at(self, instance: Any, index: Any, params: TextEnvParams) -> State:
+        return State(time=jnp.int32(0), instance=jnp.int32(instance), place=jnp.int32(index))
+
+
+# Two places, three actions: what a learner of values must be able to do, each in its own process.
+_OVER = [[END] * 3] * 2
+_ON = [[1] * 3, [END] * 3]
+PROBES = {
+    "a constant": tables(_OVER, [[1, 1, 1], [0, 0, 0]]),
+    "by observation": tables(_OVER, [[1, 1, 1], [-1, -1, -1]], starts=(0, 1)),
+    "discounting": tables(_ON, [[0, 0, 0], [1, 1, 1]]),
+    "by action": tables(_OVER, [[-1, 1, 0], [0, 0, 0]]),
+    "by both": tables(_OVER, [[1, -1, -1], [-1, 1, -1]], starts=(0, 1)),
+    "which bootstrap": tables(_ON, [[0, 0, 0], [1, 0, 0]]),
+    "illegal actions": tables(_ON, [[0, 0, 5], [5, 1, 0]], [[1, 1, 0], [0, 1, 1]]),
+    "time limit": tables([[0] * 3, [END] * 3], [[1, 1, 1], [0, 0, 0]]),
+}
+
+
+def begin(
+    algorithm: Algorithm,
+    config: dqn.DQNConfig,
+    data: Data,
+    seeds: Sequence[int],
+    run_instances: Any = None,
+    **hparams: Any,
+) -> dqn.DQNState:
+    """Fresh runs with these seeds; `hparams` are numbers, or one a run."""
+    num_runs = len(seeds)
+    given = {n: jnp.broadcast_to(jnp.float32(x), (num_runs,)) for n, x in hparams.items()}
+    keys = jax.vmap(jax.random.key)(jnp.array(seeds))
+    init = jax.jit(algorithm.init, compiler_options=FAST_TO_COMPILE)
+    return init(keys, config.hparams(num_runs)._replace(**given), data, run_instances)
+
+
+def train(algorithm: Algorithm, state: dqn.DQNState, data: Data, num_updates: int) -> Any:
+    """As `algorithm.train`, compiled in a third of the time; it runs half as fast."""
+    program = jax.jit(
+        lambda state, data: algorithm.train(state, data, num_updates),
+        compiler_options=FAST_TO_COMPILE,
+    )
+    return program(state, data)

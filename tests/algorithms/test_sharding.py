@@ -1,0 +1,136 @@
+"""Runs over two devices equal runs on one; and what the compiled training program holds."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from algorithms.probes import END, TabularMDP, begin, tables
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from lprl_envs import FrozenLake
+from priors.tiny import tiny_model
+
+from lprl_jax import runner
+from lprl_jax.algorithms import dqn
+from lprl_jax.algorithms.base import Algorithm, Data
+from lprl_jax.priors import LanguagePrior, TabularPrior
+
+ENV = TabularMDP(3, 3)
+BANK = [tables([[0, 1, END], [1, 2, END], [0, END, 1]], np.eye(3).tolist())] * 2
+TABLE = jax.nn.log_softmax(jax.random.normal(jax.random.key(2), (2, 4, 3)))
+PRIOR = TabularPrior(ENV, TABLE, "table", 5)
+DATA = Data(TABLE, ENV.params_of(BANK, max_steps=3))
+CONFIG = dqn.DQNConfig(
+    num_envs=2,
+    rollout_length=4,
+    updates_per_rollout=2,
+    k=2,
+    hidden_sizes=(8,),
+    buffer_size=16,
+    batch_size=8,
+)
+ALGORITHM = dqn.make(CONFIG, ENV, PRIOR)
+CHUNKS, UPDATES = 2, 3
+COLLECTIVES = ("all-gather", "all-reduce", "all-to-all", "collective-permute", "reduce-scatter")
+CALLS_OF_THE_HOST = ("callback", "infeed", "outfeed", "SendToHost", "RecvFromHost")
+
+
+def train_on(num_devices):
+    """Two chunks on so many devices: the state, the metrics of both, the compiled program."""
+    devices = jax.devices()[:num_devices]
+    mesh = jax.make_mesh((num_devices,), (runner.RUNS,), (AxisType.Auto,), devices=devices)
+    state = begin(ALGORITHM, CONFIG, DATA, range(4), alpha=[0.1, 0.2, 0.3, 0.4])
+    state = runner.spread(mesh, state)
+    data = jax.device_put(DATA, NamedSharding(mesh, PartitionSpec()))
+    chunk = runner.compile_chunk(ALGORITHM, mesh, UPDATES, state, data)
+    metrics = []
+    for _ in range(CHUNKS):
+        state, seen = chunk(state, data)
+        metrics.append(jax.device_get(seen))
+    return state, metrics, chunk
+
+
+@pytest.fixture(scope="module")
+def one():
+    return train_on(1)
+
+
+@pytest.fixture(scope="module")
+def two():
+    assert len(jax.devices()) >= 2
+    return train_on(2)
+
+
+def test_two_devices_equal_one(one, two):
+    state, expected = two[0], one[0]
+    for name in ("params", "target_params", "opt_state", "replay", "env_state", "log_probs"):
+        jax.tree.map(
+            lambda x, y: np.testing.assert_allclose(x, y, atol=1e-6),
+            jax.device_get(getattr(state, name)),
+            jax.device_get(getattr(expected, name)),
+        )
+    for found, right in zip(two[1], one[1], strict=True):
+        assert found.keys() == right.keys() == {"episodes", "reward", "loss"}
+        for name, values in right.items():
+            assert found[name].shape == (4,)
+            np.testing.assert_allclose(found[name], values, atol=1e-6)
+
+
+def test_counters_are_those_of_all_devices(one, two):
+    state, expected = two[0], one[0]
+    queries = expected.prior_carry.queries
+    assert state.prior_carry.queries.shape == (2,)
+    assert int(state.prior_carry.queries.sum()) == int(queries.sum())
+    assert int(state.prior_carry.queries.min()) > 0  # each has asked
+    # Initially, and at every step; truncated episodes come on top.
+    assert int(queries.sum()) >= 4 * 2 * (1 + CHUNKS * UPDATES * 4)
+    assert int(state.prior_carry.evaluations.sum()) == 5
+    assert int(expected.prior_carry.evaluations.sum()) == 5
+    assert int(state.num_steps) == int(expected.num_steps) == CHUNKS * UPDATES * 4 * 2
+
+
+def test_the_run_axis_lies_on_both_devices(two):
+    state = two[0]
+    for leaf in jax.tree.leaves((state.params, state.replay.items, state.key)):
+        assert [shard.data.shape[0] for shard in leaf.addressable_shards] == [2, 2]
+
+
+def test_devices_share_nothing_while_they_run(two):
+    program = two[2].as_text()
+    assert "num_partitions=2" in program
+    assert "while" in program
+    for name in COLLECTIVES:
+        assert name not in program
+
+
+def test_a_live_language_model_trains_without_the_host():
+    env = FrozenLake("4x4", is_slippery=False)
+    prior = LanguagePrior.of_model(tiny_model(), env, chunk=8)
+    config = dqn.DQNConfig(
+        num_envs=2, rollout_length=3, hidden_sizes=(8,), buffer_size=12, batch_size=4
+    )
+    algorithm, data = dqn.make(config, env, prior), Data(prior.params, env.default_params)
+    state = begin(algorithm, config, data, range(2))
+    compiled = Algorithm.train.lower(algorithm, state, data, num_updates=2).compile()
+    program = compiled.as_text() or ""
+    assert program.count("\nENTRY ") == 1
+    assert "while" in program
+    assert "dot" in program
+    # The model is in there: its embedding, and nothing of it as a constant.
+    rows = prior.model.config.vocab_size
+    assert re.search(rf"f32\[{rows},16\]\S* parameter\(", program)
+    assert not re.search(rf"f32\[{rows},16\]\S* constant\(", program)
+    for call in CALLS_OF_THE_HOST:
+        assert call not in program, call
+    state, _ = compiled(state, data)
+    asked = int(state.prior_carry.evaluations)
+    assert 2 * 2 * (1 + 6) <= asked <= 2 * 2 * (1 + 2 * 6)
+
+
+def test_a_call_of_the_host_would_be_found():
+    def calls(x):
+        return jax.pure_callback(lambda y: np.asarray(y), jax.ShapeDtypeStruct((), x.dtype), x)
+
+    program = jax.jit(calls).lower(jnp.float32(1)).compile().as_text() or ""
+    assert any(call in program for call in CALLS_OF_THE_HOST)

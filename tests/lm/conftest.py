@@ -1,0 +1,80 @@
+"""Shared by the language model's tests: tiny Llama models, and tokenizers of several kinds."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lprl_envs import FrozenLake
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from lprl_jax.lm import checkpoint
+from lprl_jax.lm.pretrain import END_OF_ACTION, train_tokenizer
+from lprl_jax.lm.tasks import TASKS
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
+_REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+REGEX = {"llama-3": rf"{_WORDS}\p{{N}}{{1,3}}{_REST}", "qwen-2": rf"{_WORDS}\p{{N}}{_REST}"}
+SPECIAL = {"begins": "<|begin|> $A", "ends": "$A <|end|>", "both": "<|begin|> $A <|end|>"}
+
+
+@functools.cache
+def _load(name):
+    logits = np.load(FIXTURES / name / "logits.npz")
+    return checkpoint.load(FIXTURES / name), logits["tokens"], logits["logits"]
+
+
+@functools.cache
+def _corpus():
+    """Whole texts, so that a tokenizer learns to merge wherever it may."""
+    rng, texts = np.random.default_rng(0), []
+    for env in (FrozenLake("8x8", is_slippery=False), FrozenLake("8x8")):
+        sizes = [len(slot.values) for slot in env.template.slots]
+        texts += [env.template.render(rng.integers(0, sizes).tolist()) for _ in range(50)]
+    texts += [text + END_OF_ACTION for text in FrozenLake().action_texts]
+    return [*texts, "the hands of the handyman is and", "right2 left 1234 12 345\n", "Go. Going.\n"]
+
+
+@functools.cache
+def _tokenizer(kind) -> PreTrainedTokenizerFast:
+    if kind == "ours":
+        return train_tokenizer(TASKS)
+    backend = Tokenizer(models.BPE())
+    split = [pre_tokenizers.Split(Regex(REGEX[kind]), "isolated")] if kind in REGEX else []
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=kind not in REGEX)
+    backend.pre_tokenizer = pre_tokenizers.Sequence([*split, byte_level])
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=800,
+        min_frequency=1,
+        special_tokens=["<|begin|>", "<|end|>"],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    backend.train_from_iterator(_corpus(), trainer)
+    if kind in SPECIAL:
+        special: list[Any] = [("<|begin|>", 0), ("<|end|>", 1)]
+        backend.post_processor = processors.TemplateProcessing(SPECIAL[kind], None, special)
+    return PreTrainedTokenizerFast(tokenizer_object=backend)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """`tiny(name)`: a model, tokens `[B, T]`, and torch's logits for them."""
+    return _load
+
+
+@pytest.fixture(scope="session")
+def folder():
+    """`folder(name)`: the directory of a tiny model; see `fixtures/make_fixtures.py`."""
+    return FIXTURES.joinpath
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    """`tokenizer(kind)`: `"ours"`, or one with a published pre-tokenizer or special tokens."""
+    return _tokenizer

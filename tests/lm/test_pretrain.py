@@ -1,0 +1,207 @@
+"""Pretraining: what is drawn, what the demonstrator does, what the loss is, and that it falls."""
+
+import dataclasses
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from lprl_envs import FrozenLake, Literal
+
+from lprl_jax.lm import decoder, pretrain, scoring
+from lprl_jax.lm.decoder import DecoderConfig
+from lprl_jax.lm.pretrain import END_OF_ACTION, PretrainConfig
+from lprl_jax.lm.scoring import Trie
+from lprl_jax.lm.tasks import TASKS, Task, demonstrator
+
+LAKE = FrozenLake("3x3", is_slippery=False)
+BANK = LAKE.params_of([("SFH", "FFF", "FFG"), ("SFH", "FHF", "FFG"), ("SFF", "FFF", "FFG")])
+SMALL = Task("small", LAKE, lambda key, n, split: BANK, instances=3, discount=0.97, horizon=9)
+CONFIG = PretrainConfig(
+    num_steps=24,
+    states=2,
+    noise=0.0,
+    learning_rate=2e-2,
+    hidden_size=16,
+    intermediate_size=24,
+    num_layers=1,
+    num_heads=2,
+    max_prefix=20,
+    early=(0.25,),
+)
+
+
+@functools.cache
+def tokenizer():
+    return pretrain.train_tokenizer([SMALL])
+
+
+@functools.cache
+def lessons():
+    """Two states of each of three instances, of which the second has a text that is too long."""
+    table = pretrain.compile_task(SMALL, tokenizer())
+    widths = CONFIG.max_prefix, len(table.suffix.slot) + 3, max(map(len, table.answers)) + 2
+    draw = jax.jit(functools.partial(pretrain.draw_lessons, CONFIG, SMALL, table, widths))
+    return table, jax.tree.map(np.asarray, draw(jax.random.key(5)))
+
+
+def texts(drawn):
+    """The text of every lesson with its answer, `[G][S]`."""
+
+    def read(g, s):
+        tokens = [*drawn.prefix[g][drawn.prefix_valid[g]]]
+        tokens += [*drawn.text[g, s][drawn.text_valid[g, s]]]
+        return tokenizer().decode([*tokens, *drawn.answer[g, s][drawn.answer_valid[g, s]]])
+
+    groups, states = drawn.text.shape[:2]
+    return [[read(g, s) for s in range(states)] for g in range(groups)]
+
+
+# -- text ----------------------------------------------------------------------------------------
+
+
+def test_every_piece_of_text_comes_back_from_its_tokens():
+    """And no two texts of the templates share their tokens."""
+    own = pretrain.train_tokenizer(TASKS)
+    pieces = [text + END_OF_ACTION for task in TASKS for text in task.env.action_texts]
+    for task in TASKS:
+        for segment in task.env.template.segments:
+            pieces += [segment.text] if isinstance(segment, Literal) else segment.values
+    pieces += ["é 名 .  !\n\n\t'll 12345", "<|end|>"]  # bytes: whatever is written can be read
+    for piece in sorted(set(pieces)):
+        assert own.decode(own.encode(piece)) == piece
+    assert all(len(own.encode(piece)) == 1 for piece in pieces if piece in (" b3", " ice", "\nAt"))
+
+
+def test_the_tokenizer_is_the_same_every_time():
+    assert pretrain.train_tokenizer([SMALL]).get_vocab() == tokenizer().get_vocab()
+
+
+def test_a_lesson_reads_as_the_environment_describes_it():
+    """Instruction, map, state, and the way to a goal in the corner: right or down."""
+    _, drawn = lessons()
+    read = texts(drawn)
+    for group in (read[0], read[2]):
+        for text in group:
+            state, _, action = text.partition("\nMove")
+            assert action in (" right\n", " down\n")
+            rows = state.splitlines()
+            assert rows[0].endswith("The ice is firm.")
+            assert [row.split()[0] for row in rows[1:]] == ["Holes", "Goal", "At"]
+            assert f"{action.strip()} hole" not in rows[3]
+            cell = rows[3].split()[1]
+            assert cell not in ("c3", *rows[1].split())  # where an episode is over
+    assert "\nHoles c1\nGoal c3\nAt" in read[0][1]
+    assert "\nHoles\nGoal c3\nAt" in read[2][0]
+
+
+# -- what is drawn -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name.replace(" ", "-"))
+def test_held_out_instances_are_never_sampled(task):
+    """One in five would be."""
+    sample = jax.jit(lambda key: jax.vmap(task.env.held_out)(task.sample(key, 16, "train").bank))
+    assert not any(sample(jax.random.key(seed)).any() for seed in range(4))
+
+
+def test_lessons_are_drawn_from_the_train_split():
+    asked = []
+
+    def sample(key, num_instances, split):
+        asked.append((num_instances, split))
+        return SMALL.sample(key, num_instances, split)
+
+    spied = dataclasses.replace(SMALL, sample=sample)
+    table = pretrain.compile_task(SMALL, tokenizer())
+    widths = CONFIG.max_prefix, len(table.suffix.slot), max(map(len, table.answers))
+    jax.eval_shape(
+        functools.partial(pretrain.draw_lessons, CONFIG, spied, table, widths), jax.random.key(0)
+    )
+    assert asked == [(3, "train")]
+
+
+def test_the_demonstrator_on_maps_worked_by_hand():
+    """Left, down, right, up; both of two ways that are equally long, none where none leads on."""
+    none: set[int] = set()
+    maps = {
+        ("SFF", "FFG"): [{1, 2}, {1, 2}, {1}, {2}, {2}, none],
+        ("SFF", "FHG"): [{2}, {2}, {1}, {3}, none, none],
+        ("SGH", "FHF"): [{2}, none, none, {3}, none, none],
+    }
+    env = FrozenLake("2x3", is_slippery=False)
+    task = Task("hand", env, lambda key, n, split: env.sample_params(key, n), 1, 0.97, 6)
+    params = env.params_of(list(maps))
+    act = jax.jit(jax.vmap(lambda instance: demonstrator(task, params, instance)))
+    for acts, optimal in zip(np.asarray(act(jnp.arange(3))), maps.values(), strict=True):
+        assert [set(np.flatnonzero(row).tolist()) for row in acts] == optimal
+
+
+# -- the loss ------------------------------------------------------------------------------------
+
+
+def test_the_loss_is_what_scoring_says_of_the_same_answer():
+    table, drawn = lessons()
+    shape, rng = DecoderConfig(len(tokenizer()), 16, 24, 2, 2, 1, 8), np.random.default_rng(1)
+    leaves = jax.eval_shape(functools.partial(decoder.init, config=shape), jax.random.key(1))
+    params = jax.tree.map(lambda x: 0.3 * rng.standard_normal(x.shape, np.float32), leaves)
+
+    @jax.jit
+    def both(params, drawn):
+        prefix = decoder.encode_prefix(shape, params, drawn.prefix, drawn.prefix_valid)
+        text = drawn.prefix_valid, drawn.text, drawn.text_valid
+        scores = scoring.score(shape, params, prefix, *text, Trie.build(table.answers))
+        return pretrain.answer_nats(shape, params, drawn), scores
+
+    nats, scores = map(np.asarray, both(params, drawn))
+    for g, s in np.ndindex(3, 2):
+        if g == 1:  # skipped
+            assert nats[g, s] == 0
+            continue
+        answer = tuple(drawn.answer[g, s][drawn.answer_valid[g, s]].tolist())
+        expected = -scores[g, s, table.answers.index(answer)]
+        np.testing.assert_allclose(nats[g, s], expected, rtol=1e-6, atol=1e-5)
+    assert np.ptp(scores) > 0.1
+
+
+def test_an_instance_whose_text_is_too_long_is_not_learnt():
+    """Texts of exactly `max_prefix` tokens fit, longer ones do not."""
+    _, drawn = lessons()
+    lengths = [len(tokenizer().encode(text.partition("\nAt")[0])) for text, _ in texts(drawn)]
+    assert lengths[0] == CONFIG.max_prefix
+    assert lengths[2] < CONFIG.max_prefix
+    assert drawn.prefix_valid[1].all()  # cut off
+    assert drawn.answer_valid.any(axis=-1).tolist() == [[True] * 2, [False] * 2, [True] * 2]
+
+
+# -- training ------------------------------------------------------------------------------------
+
+
+def run(steps, config=CONFIG):
+    return list(itertools.islice(pretrain.pretrain(config, [SMALL], report_every=1), steps))
+
+
+@functools.cache
+def full_run():
+    return run(None)
+
+
+def test_training_lowers_the_loss():
+    losses = np.array([progress.loss for progress in full_run()])
+    assert len(losses) == 24
+    assert losses[0] == pytest.approx(np.log(len(tokenizer())) * 2, rel=0.5)  # two tokens, no idea
+    assert losses[-6:].mean() < 0.6 * losses[:3].mean()
+
+
+def test_early_models_are_kept_on_the_way():
+    kept = {progress.step: progress.keep for progress in full_run() if progress.keep}
+    assert kept == {6: "early-1", 24: "final"}
+
+
+def test_training_is_a_function_of_the_seed():
+    again, other = run(2)[-1], run(1, dataclasses.replace(CONFIG, seed=1))[-1]
+    assert again.loss == full_run()[1].loss
+    jax.tree.map(np.testing.assert_array_equal, again.model.params, full_run()[1].model.params)
+    assert other.loss != full_run()[0].loss

@@ -1,0 +1,166 @@
+"""Exact likelihoods of answers: the trie by hand, scores against whole sequences in float64."""
+
+import functools
+import re
+
+import jax
+import numpy as np
+import pytest
+
+from lprl_jax.lm import decoder, scoring
+from lprl_jax.lm.scoring import Trie
+
+NAME = "grouped-tied"
+VOCAB = 61
+# Of one token, of three; shared first words; the beginning of another one; and a whole other one.
+ANSWERS = ((5,), (7, 8), (7, 8, 9), (7, 10, 9, 8), (11, 8), (5, 5))
+
+plain_logits = jax.jit(decoder.logits, static_argnums=0)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def score(config, answers, params, prefix, prefix_valid, tokens, valid):
+    key_values = decoder.encode_prefix(config, params, prefix, prefix_valid)
+    trie = Trie.build(answers)
+    return scoring.score(config, params, key_values, prefix_valid, tokens, valid, trie)
+
+
+def direct(model, texts, answers):
+    """`[texts, answers]`: every text with every answer as its own sequence."""
+    rows = np.zeros((len(texts), len(answers), 16), np.int32)
+    for i, text in enumerate(texts):
+        for j, answer in enumerate(answers):
+            rows[i, j, : len(text) + len(answer)] = [*text, *answer]
+    flat = rows.reshape(-1, 16)
+    padded = np.pad(flat, ((0, 24 - len(flat)), (0, 0)))  # one shape for all tests
+    logits = plain_logits(model.config, model.params, padded)[: len(flat)]
+    logits = np.asarray(logits, np.float64).reshape(*rows.shape, -1)
+    log_probs = logits - np.log(np.sum(np.exp(logits), axis=-1, keepdims=True))
+    sums = np.zeros(rows.shape[:2])
+    for i, text in enumerate(texts):
+        for j, answer in enumerate(answers):
+            for place, token in enumerate(answer, len(text)):
+                sums[i, j] += log_probs[i, j, place - 1, token]
+    return sums
+
+
+def draw(groups, suffixes, prefix_width=6, width=5, seed=0):
+    """Prefixes and suffixes with holes; the last column of a suffix is valid."""
+    rng = np.random.default_rng(seed)
+    prefix = rng.integers(0, VOCAB, (groups, prefix_width)).astype(np.int32)
+    tokens = rng.integers(0, VOCAB, (groups, suffixes, width)).astype(np.int32)
+    prefix_valid = rng.random(prefix.shape) < 0.7
+    prefix_valid[:, 0] = True
+    valid = rng.random(tokens.shape) < 0.6
+    valid[..., -1] = True
+    return prefix, prefix_valid, tokens, valid
+
+
+def texts_of(prefix, prefix_valid, tokens, valid):
+    return [
+        [*prefix[g][prefix_valid[g]], *tokens[g, s][valid[g, s]]]
+        for g, s in np.ndindex(*tokens.shape[:2])
+    ]
+
+
+# -- trie ----------------------------------------------------------------------------------------
+
+
+def test_trie_worked_by_hand():
+    """Nodes are `7` and `7 8`; tokens that only end an answer are not run."""
+    trie = Trie.build([(5,), (7, 8), (7, 8, 9), (7, 6)])
+    assert trie.tokens.tolist() == [7, 8]
+    assert trie.depth.tolist() == [0, 1]
+    assert trie.sees.tolist() == [[True, False], [True, True]]
+    edges = list(zip(trie.edge_token.tolist(), trie.edge_source.tolist(), strict=True))
+    assert sorted(edges) == [(5, 0), (6, 1), (7, 0), (8, 1), (9, 2)]
+    used = [{edge for edge, there in zip(edges, row, strict=True) if there} for row in trie.path]
+    assert used == [
+        {(5, 0)},
+        {(7, 0), (8, 1)},
+        {(7, 0), (8, 1), (9, 2)},
+        {(7, 0), (6, 1)},
+    ]
+    assert set(trie.path.ravel().tolist()) == {0.0, 1.0}
+
+
+def test_single_tokens_need_no_nodes():
+    trie = Trie.build([(3,), (1,), (2,)])
+    assert trie.tokens.shape == (0,)
+    assert trie.sees.shape == (0, 0)
+    assert trie.edge_token[np.argmax(trie.path, axis=1)].tolist() == [3, 1, 2]
+    assert trie.path.sum() == 3
+
+
+def test_branches_with_the_same_token_do_not_see_each_other():
+    trie = Trie.build([(1, 2, 3), (4, 2, 3)])
+    assert sorted(trie.tokens.tolist()) == [1, 2, 2, 4]
+    parents = {int(t): i for i, t in enumerate(trie.tokens) if trie.depth[i] == 0}
+    for i in np.flatnonzero(trie.depth == 1):
+        seen = np.flatnonzero(trie.sees[i]).tolist()
+        assert sorted(trie.tokens[seen].tolist()) in ([1, 2], [2, 4])
+        assert set(seen) <= {i, *parents.values()}
+    assert trie.sees.sum() == 6
+
+
+def test_answers_may_repeat():
+    assert Trie.build([(1, 2), (1, 2)]).path.tolist() == [[1.0, 1.0], [1.0, 1.0]]
+
+
+# -- scores --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("groups", "suffixes"), [(1, 4), (4, 1), (2, 2)], ids=["shared", "own", "both"]
+)
+def test_scores_equal_whole_sequences(tiny, groups, suffixes):
+    model, _, _ = tiny(NAME)
+    prefix, prefix_valid, tokens, valid = draw(groups, suffixes)
+    ours = score(model.config, ANSWERS, model.params, prefix, prefix_valid, tokens, valid)
+    texts = texts_of(prefix, prefix_valid, tokens, valid)
+    assert len({len(text) for text in texts}) > 1
+    expected = direct(model, texts, ANSWERS).reshape(groups, suffixes, -1)
+    np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-5)
+    assert np.ptp(expected) > 1
+
+
+def test_scores_of_single_tokens(tiny):
+    """No node is run: everything is predicted at the text's last token."""
+    (model, _, _), answers = tiny(NAME), ((5,), (7,))
+    prefix, prefix_valid, tokens, valid = draw(2, 2, seed=1)
+    ours = score(model.config, answers, model.params, prefix, prefix_valid, tokens, valid)
+    texts = texts_of(prefix, prefix_valid, tokens, valid)
+    expected = direct(model, texts, answers).reshape(2, 2, -1)
+    np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows_at_a_time", [3, 1000])
+def test_no_logits_of_the_whole_batch(tiny, monkeypatch, rows_at_a_time):
+    """In the compiled program no array but the head is larger than a chunk of logits."""
+    (model, _, _), trie = tiny(NAME), Trie.build(ANSWERS)
+    monkeypatch.setattr(scoring, "HEAD_CHUNK", rows_at_a_time * VOCAB)
+
+    @jax.jit  # a function of its own: the constant is read when it is traced
+    def run(params, prefix, prefix_valid, tokens, valid):
+        key_values = decoder.encode_prefix(model.config, params, prefix, prefix_valid)
+        return scoring.score(model.config, params, key_values, prefix_valid, tokens, valid, trie)
+
+    args = (model.params, *draw(2, 2))
+    compiled = run.lower(*args).compile()
+    rows = 0
+    for dims in re.findall(r"f32\[([\d,]+)\]", compiled.as_text() or ""):
+        shape = [int(d) for d in dims.split(",")]
+        if VOCAB in shape and sorted(shape) != sorted(model.params["embedding"].shape):
+            rows = max(rows, int(np.prod(shape)) // VOCAB)
+    assert rows == min(rows_at_a_time, 4 * (1 + len(trie.tokens)))
+    expected = score(model.config, ANSWERS, *args)
+    np.testing.assert_allclose(compiled(*args), expected, rtol=1e-6, atol=1e-5)
+
+
+def test_probabilities_of_all_that_can_be_said_sum_to_one(tiny):
+    """Every token but one, and behind that one every token: no answer begins another."""
+    model, _, _ = tiny(NAME)
+    answers = (*((t,) for t in range(1, VOCAB)), *((0, t) for t in range(VOCAB)))
+    log_probs = np.asarray(score(model.config, answers, model.params, *draw(2, 2)), np.float64)
+    np.testing.assert_allclose(np.sum(np.exp(log_probs), axis=-1), 1.0, atol=1e-5)
+    assert log_probs.max() < 0

@@ -1,0 +1,150 @@
+"""The controls, drawing proposals, and the primitive that asks a model only where needed."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from algorithms.probes import END, TabularMDP, tables
+
+from lprl_jax.priors import TabularPrior, UniformPrior, degrade, sample_proposals
+from lprl_jax.priors.base import evaluate_where_needed
+
+ENV = TabularMDP(2, 4)
+PARAMS = ENV.params_of([tables([[END] * 4] * 2, [[0] * 4] * 2, [[1, 1, 1, 0], [0, 0, 1, 0]])])
+P = np.array([[0.5, 0.25, 0.25, 0.0], [0.0, 0.0, 1.0, 0.0], [0.25] * 4])
+TABLE = jnp.log(jnp.float32(P))[None]
+PRIOR = TabularPrior(ENV, TABLE, "table", 9)
+# Upper .001 quantiles of chi-square, by degrees of freedom.
+CHI_SQUARE = {1: 10.828, 2: 13.816, 3: 16.266}
+
+
+def ask(prior):
+    """Probabilities `[2, A]` of the two places, and the counters; the second is not needed."""
+    states = jax.vmap(lambda i: ENV.state_at(0, i, PARAMS))(jnp.arange(2))
+    needed = jnp.array([True, False])
+    log_probs, carry = prior.log_probs(prior.params, prior.init(), states, PARAMS, needed)
+    return np.exp(log_probs), carry
+
+
+def test_uniform_over_the_legal_actions():
+    found, carry = ask(UniformPrior(ENV))
+    np.testing.assert_allclose(found, [[1 / 3, 1 / 3, 1 / 3, 0], [0, 0, 1, 0]], rtol=1e-6)
+    assert carry == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("how", "expected", "name"),
+    [
+        ({}, [1 / 2, 1 / 4, 1 / 4], "unchanged"),
+        # p² = 1/4, 1/16, 1/16
+        ({"temperature": 0.5}, [2 / 3, 1 / 6, 1 / 6], "temperature 0.5"),
+        # √p = 1/√2, 1/2, 1/2, of which the sum is 1/√2 + 1
+        ({"temperature": 2}, [0.4142136, 0.2928932, 0.2928932], "temperature 2"),
+        # .6 p + .4 / 3
+        ({"epsilon": 0.4}, [0.4333333, 0.2833333, 0.2833333], "ε = 0.4"),
+        ({"epsilon": 1.0}, [1 / 3, 1 / 3, 1 / 3], "ε = 1"),
+        # 1/p = 2, 4, 4
+        ({"adversarial": True}, [0.2, 0.4, 0.4], "adversarial"),
+        # (1/p)² = 4, 16, 16
+        (
+            {"adversarial": True, "temperature": 0.5},
+            [1 / 9, 4 / 9, 4 / 9],
+            "adversarial, temperature 0.5",
+        ),
+        # Sharpened first, then mixed: ½ · 2/3 + ½ · 1/3, ½ · 1/6 + ½ · 1/3
+        (
+            {"temperature": 0.5, "epsilon": 0.5},
+            [0.5, 0.25, 0.25],
+            "temperature 0.5, ε = 0.5",
+        ),
+        # Turned round first, then mixed: ½ · .2 + ½ · 1/3, ½ · .4 + ½ · 1/3
+        (
+            {"adversarial": True, "epsilon": 0.5},
+            [0.2666667, 0.3666667, 0.3666667],
+            "adversarial, ε = 0.5",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_degraded_by_hand(how, expected, name):
+    prior = degrade(PRIOR, **how)
+    found, carry = ask(prior)
+    np.testing.assert_allclose(found, [[*expected, 0], [0, 0, 1, 0]], atol=1e-6)
+    assert prior.name == f"table ({name})"
+    assert prior.params is TABLE
+    assert carry == (1, 9)  # of the prior underneath
+
+
+@pytest.mark.parametrize("shift", [0.0, 90.0, -1000.0])
+def test_proposals_have_the_frequencies_of_the_distribution(shift):
+    p = np.array([[0.5, 0.2, 0.2, 0.1], [0.0, 0.3, 0.7, 0.0], [0.6, 0.0, 0.0, 0.4], [0, 0, 1, 0]])
+    log_probs = jnp.broadcast_to(jnp.log(jnp.float32(p)) + shift, (800, 4, 4))
+    draws = np.asarray(jax.jit(sample_proposals, static_argnums=2)(jax.random.key(0), log_probs, 5))
+    assert draws.shape == (800, 4, 5)
+    for row, right in enumerate(p):
+        counts, expected = np.bincount(draws[:, row].ravel(), minlength=4), 4000 * right
+        assert (counts[right == 0] == 0).all()
+        there = right > 0
+        off = np.sum((counts - expected)[there] ** 2 / expected[there])
+        assert off < CHI_SQUARE.get(int(there.sum()) - 1, 1e-9)
+
+
+def test_proposals_are_independent():
+    # Of one row, with replacement; and of rows that are alike.
+    log_probs = jnp.log(jnp.broadcast_to(jnp.array([0.7, 0.2, 0.1]), (20_000, 3)))
+    draws = np.asarray(sample_proposals(jax.random.key(1), log_probs, 2))
+    alike = 0.7**2 + 0.2**2 + 0.1**2
+    deviation = np.sqrt(alike * (1 - alike) / 20_000)
+    assert abs(np.mean(draws[:, 0] == draws[:, 1]) - alike) < 4 * deviation
+    assert abs(np.mean(draws[1:, 0] == draws[:-1, 0]) - alike) < 4 * deviation
+
+
+@pytest.mark.parametrize("num_actions", [3, 8, 200, 1000])
+@pytest.mark.parametrize(("uniform", "place"), [(0.0, 0), (1 - 2.0**-24, -1)])
+def test_extreme_draws_are_possible_actions(monkeypatch, uniform, place, num_actions):
+    monkeypatch.setattr(jax.random, "uniform", lambda key, shape: jnp.full(shape, uniform))
+    rng = np.random.default_rng(num_actions)
+    p = rng.exponential(size=(64, num_actions)).astype(np.float32)
+    p[:, [0, -1]] = 0
+    p[:, num_actions // 3 : num_actions // 2] = 0
+    draws = sample_proposals(jax.random.key(0), jnp.log(p), 1)[:, 0]
+    expected = [np.flatnonzero(row)[place] for row in p]
+    chosen = np.take_along_axis(p, np.asarray(draws)[:, None], axis=1)
+    assert (chosen > 0).all()
+    if place == 0 or num_actions <= 8:
+        np.testing.assert_array_equal(draws, expected)
+
+
+BATCH = 7
+NEEDED = {
+    "none": np.zeros(BATCH, bool),
+    "all": np.ones(BATCH, bool),
+    "some": np.array([0, 1, 1, 0, 1, 0, 0], bool),
+    "last": np.arange(BATCH) == BATCH - 1,
+}
+
+
+@pytest.mark.parametrize("chunk", [1, 3, BATCH, 50])
+@pytest.mark.parametrize("which", list(NEEDED))
+def test_evaluate_where_needed(which, chunk):
+    needed = NEEDED[which]
+    rows = {"a": 1.0 + jnp.arange(2 * BATCH, dtype=jnp.float32).reshape(BATCH, 2)}
+    rows["b"] = 10 * jnp.arange(BATCH)
+    sizes = []
+
+    def evaluate(part):
+        sizes.append(part["b"].shape[0])
+        return jnp.stack([part["a"][:, 0], part["a"].sum(-1), part["b"] + 0.5], axis=-1)
+
+    expected = np.zeros((BATCH, 3))
+    for i in np.flatnonzero(needed):
+        one = jax.tree.map(lambda x, i=i: x[i : i + 1], rows)
+        expected[i] = evaluate(one)[0]
+    compiled = jax.jit(lambda n: evaluate_where_needed(evaluate, rows, n, chunk, 3))
+    np.testing.assert_array_equal(compiled(jnp.asarray(needed)), expected)
+    sizes.clear()
+    with jax.disable_jit():  # so that the loop is Python's, and calls can be counted
+        found = evaluate_where_needed(evaluate, rows, jnp.asarray(needed), chunk, 3)
+    np.testing.assert_array_equal(found, expected)
+    size = min(chunk, BATCH)
+    assert sizes == [size] * -(-int(needed.sum()) // size)

@@ -1,0 +1,206 @@
+"""A language model as a prior: its numbers against plain scoring, and what they cost."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from algorithms.probes import END, TabularMDP, tables
+from lprl_envs import FrozenLake, InvalidInput
+from priors.tiny import naive_scores, tiny_model
+
+from lprl_jax.priors import LanguagePrior, tabulate
+
+LAKE = FrozenLake("4x4", is_slippery=False)
+MAPS = (
+    ("SFFF", "FHFH", "FFFH", "HFFG"),
+    ("SFFF", "FFFF", "FFFF", "FFFG"),
+    ("FFFS", "FFHF", "FGFF", "FFFF"),
+)
+# Four actions of 1 to 4 words, of which some are illegal.
+MDP = TabularMDP(4, 4)
+LEGAL = [[1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 0, 1], [0, 1, 1, 1]]
+MDP_PARAMS = MDP.params_of([tables([[END] * 4] * 4, [[0] * 4] * 4, LEGAL)])
+
+
+def lake_params(*rows):
+    return LAKE.params_of([list(MAPS[row]) for row in rows])
+
+
+def all_states(env, params):
+    """Every state of every instance, `[M * num_states]`."""
+    num_instances = params.instances.shape[0]
+    instance = jnp.repeat(jnp.arange(num_instances), env.num_states)
+    index = jnp.tile(jnp.arange(env.num_states), num_instances)
+    return jax.vmap(lambda m, i: env.state_at(m, i, params))(instance, index)
+
+
+def ask(prior, params, states, needed=None):
+    """Log-probs `[B, A]`, and the counters."""
+    size = states.time.shape[0]
+    needed = jnp.ones(size, bool) if needed is None else jnp.asarray(needed)
+    log_probs = jax.jit(prior.log_probs)
+    found, counters = log_probs(prior.params, prior.init(), states, params, needed)
+    return np.asarray(found), counters
+
+
+def naive(env, params, states, end="\n"):
+    slots = np.asarray(jax.jit(jax.vmap(env.slots, (0, None)))(states, params))
+    texts = [env.template.render(row) for row in slots.tolist()]
+    one = jax.tree.map(lambda x: x[-1], states)
+    assert env.describe(one, params) == texts[-1]
+    return naive_scores(tiny_model(), texts, [text + end for text in env.action_texts])
+
+
+def log_softmax(scores, legal=None):
+    legal = np.ones(scores.shape, bool) if legal is None else np.array(legal, bool)
+    weights = np.where(legal, np.exp(scores), 0.0)
+    with np.errstate(divide="ignore"):
+        return np.log(weights / weights.sum(-1, keepdims=True))
+
+
+@pytest.fixture(scope="module", params=[(0,), (2, 0, 1)], ids=["shared prefix", "prefixes"])
+def lake(request):
+    """`(parameters, prior, every state, its log-probs)` of one map and of several."""
+    params = lake_params(*request.param)
+    prior = LanguagePrior.of_model(tiny_model(), LAKE, params, chunk=16)
+    states = all_states(LAKE, params)
+    return params, prior, states, ask(prior, params, states)[0]
+
+
+@pytest.fixture(scope="module")
+def mdp():
+    """`(prior, its states that are not terminal)`."""
+    states = all_states(MDP, MDP_PARAMS)
+    states = jax.tree.map(lambda x: x[:4], states)
+    return LanguagePrior.of_model(tiny_model(), MDP, MDP_PARAMS, chunk=4), states
+
+
+def test_equals_scoring_every_text_on_its_own(lake):
+    params, _, states, found = lake
+    scores, _ = naive(LAKE, params, states)
+    np.testing.assert_allclose(found, log_softmax(scores), atol=2e-5)
+    # Far from uniform, and not alike everywhere: there is something to be wrong about.
+    assert np.exp(found).max(-1).mean() > 0.5
+    assert found.std(0).max() > 0.5
+
+
+def test_table_and_live_agree(lake):
+    params, prior, states, found = lake
+    table = tabulate(prior, LAKE, params, **prior.settings)
+    ended = np.asarray(jax.vmap(LAKE.is_terminated, (0, None))(states, params))
+    shuffled = jax.random.permutation(jax.random.key(0), len(found))
+    here = jax.tree.map(lambda x: x[shuffled], states)
+    tabulated, counters = ask(table, params, here)
+    live = ~ended[shuffled]
+    np.testing.assert_allclose(tabulated[live], found[shuffled][live], atol=1e-5)
+    np.testing.assert_allclose(tabulated[~live], np.log(0.25), atol=1e-6)
+    assert table.evaluations == live.sum()
+    assert counters == (len(found), live.sum())
+    assert (table.name, table.settings["model"]) == ("tiny", "tiny")
+
+
+def test_a_prefix_an_instance_equals_a_shared_prefix(lake):
+    params, _, states, found = lake
+    instance = int(jnp.argmax(jnp.all(params.bank.tiles == lake_params(0).bank.tiles, axis=1)))
+    alone = lake_params(0)
+    prior = LanguagePrior.of_model(tiny_model(), LAKE, alone)
+    there = ask(prior, alone, all_states(LAKE, alone))[0]
+    np.testing.assert_allclose(found[states.instance == instance], there, atol=1e-5)
+
+
+def test_another_bank_equals_a_fresh_prior(lake):
+    params, prior, _, found = lake
+    other = lake_params(1, 2)
+    states = all_states(LAKE, other)
+    moved = prior.with_bank(other)
+    fresh = LanguagePrior.of_model(tiny_model(), LAKE, other, chunk=16)
+    np.testing.assert_array_equal(ask(moved, other, states)[0], ask(fresh, other, states)[0])
+    assert moved.params.weights is prior.params.weights
+    np.testing.assert_array_equal(ask(prior, params, all_states(LAKE, params))[0], found)
+
+
+def test_normalised_over_the_legal_actions(mdp):
+    prior, states = mdp
+    found, _ = ask(prior, MDP_PARAMS, states)
+    np.testing.assert_array_equal(np.isfinite(found), np.array(LEGAL, bool))
+    np.testing.assert_allclose(np.exp(found).sum(-1), 1, atol=1e-6)
+    scores, _ = naive(MDP, MDP_PARAMS, states)
+    np.testing.assert_allclose(found, log_softmax(scores, LEGAL), atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("normalization", "end"), [("sum", "\n"), ("token", "\n"), ("word", "\n"), ("sum", "")]
+)
+def test_normalizations(mdp, normalization, end):
+    _, states = mdp
+    prior = LanguagePrior.of_model(
+        tiny_model(), MDP, MDP_PARAMS, normalization=normalization, end_of_action=end
+    )
+    scores, lengths = naive(MDP, MDP_PARAMS, states, end)
+    assert len(np.unique(lengths[0])) > 1
+    divisor = {"sum": 1, "token": lengths, "word": np.array([1, 2, 3, 4])}[normalization]
+    found, _ = ask(prior, MDP_PARAMS, states)
+    np.testing.assert_allclose(found, log_softmax(scores / divisor, LEGAL), atol=2e-5)
+    assert prior.settings["normalization"] == normalization
+    assert prior.settings["end_of_action"] == end
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 12, 64])
+def test_chunks_change_no_number_and_only_needed_rows_are_counted(mdp, chunk):
+    prior, states = mdp
+    right, _ = ask(prior, MDP_PARAMS, states)
+    rows = np.random.default_rng(0).integers(0, 4, 12)
+    here = jax.tree.map(lambda x: x[rows], states)
+    prior = dataclasses.replace(prior, chunk=chunk)
+    log_probs = jax.jit(prior.log_probs)
+    carry = prior.init()
+    asked = 0
+    for needed in (np.arange(12) % 3 == 1, np.zeros(12, bool), np.ones(12, bool)):
+        found, carry = log_probs(prior.params, carry, here, MDP_PARAMS, jnp.asarray(needed))
+        np.testing.assert_allclose(found[needed], right[rows][needed], atol=1e-5)
+        # What was not asked can still be drawn from.
+        assert np.isfinite(np.max(found, axis=-1)).all()
+        asked += needed.sum()
+        assert carry == (asked, asked)
+
+
+def test_params_are_arguments(mdp):
+    prior, states = mdp
+    needed = jnp.ones(4, bool)
+    log_probs = jax.jit(prior.log_probs)
+    nothing = jax.tree.map(jnp.zeros_like, prior.params.weights)
+    weightless = prior.params._replace(weights=nothing)
+    found, _ = log_probs(weightless, prior.init(), states, MDP_PARAMS, needed)
+    # Without weights every token is alike: what remains is the number of tokens.
+    lengths = np.array([len(answer) for answer in prior.table.answers])
+    scores = np.broadcast_to(-lengths * np.log(prior.model.config.vocab_size), (4, 4))
+    np.testing.assert_allclose(found, log_softmax(scores, LEGAL), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [({"normalization": "mean"}, "'mean'; valid: sum, token, word"), ({"chunk": 0}, "chunk is 0")],
+)
+def test_bad_arguments(argument, message):
+    with pytest.raises(InvalidInput, match=message):
+        LanguagePrior.of_model(tiny_model(), MDP, MDP_PARAMS, **argument)
+
+
+def test_a_model_that_is_not_there():
+    with pytest.raises(InvalidInput, match="no model 'nowhere'; valid: embedded"):
+        LanguagePrior.from_pretrained("nowhere", MDP)
+
+
+def test_the_prefix_is_that_of_the_state_s_instance():
+    # Cells with the same neighbours on two maps: their own texts are alike, the maps' are not.
+    params = lake_params(0, 1)
+    prior = LanguagePrior.of_model(tiny_model(), LAKE, params)
+    cells = jnp.array([1, 16 + 1])
+    states = jax.tree.map(lambda x: x[cells], all_states(LAKE, params))
+    maps = lake_params(1, 0)
+    first, second = ask(prior, params, states)[0]
+    assert np.abs(first - second).max() > 1e-3
+    swapped = ask(prior.with_bank(maps), maps, states)[0]
+    np.testing.assert_allclose(swapped, [second, first], atol=1e-5)

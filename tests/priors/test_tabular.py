@@ -1,0 +1,179 @@
+"""Tables as files: what is written is read, and what does not belong is refused by name."""
+
+import json
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from algorithms.probes import TabularMDP
+from lprl_envs import FrozenLake, InvalidInput
+
+from lprl_jax.priors import TabularPrior, UniformPrior, tabulate
+
+LAKE = FrozenLake("4x4", is_slippery=False)
+MAPS = [
+    ["SFFF", "FHFH", "FFFH", "HFFG"],
+    ["SFFF", "FFFF", "FFHF", "FFFG"],
+    ["FFFS", "FFHF", "FGFF", "FFFF"],
+]
+PARAMS = LAKE.params_of(MAPS)
+PRIOR = TabularPrior(
+    LAKE,
+    jax.nn.log_softmax(jax.random.normal(jax.random.key(0), (3, 16, 4))),
+    "somebody's",
+    48,
+    {"model": "theirs", "normalization": "token"},
+)
+
+
+class Newer(FrozenLake):
+    version = 2
+
+
+class Reworded(FrozenLake):
+    @property
+    def action_texts(self) -> tuple[str, ...]:
+        return (" west", " south", " east", " north")
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "table.npz"
+    PRIOR.save(path, PARAMS)
+    return path
+
+
+def test_what_is_saved_is_loaded(table):
+    prior = TabularPrior.load(str(table), LAKE, PARAMS)
+    np.testing.assert_array_equal(prior.params, PRIOR.params)
+    assert (prior.env, prior.name, prior.evaluations, prior.settings) == (
+        LAKE,
+        "somebody's",
+        48,
+        {"model": "theirs", "normalization": "token"},
+    )
+    assert prior.init() == (0, 48)
+
+
+@pytest.mark.parametrize("order", [[2, 0, 1], [1], [0, 0, 2]], ids=str)
+def test_rows_follow_the_bank(table, order):
+    prior = TabularPrior.load(table, LAKE, LAKE.params_of([MAPS[i] for i in order]))
+    np.testing.assert_array_equal(prior.params, PRIOR.params[jnp.array(order)])
+
+
+def test_look_up():
+    instance, cell = jnp.array([2, 0, 1, 2]), jnp.array([5, 0, 15, 3])
+    states = jax.vmap(lambda m, i: LAKE.state_at(m, i, PARAMS))(instance, cell)
+    needed = jnp.array([True, False, True, True])
+    found, carry = PRIOR.log_probs(PRIOR.params, PRIOR.init(), states, PARAMS, needed)
+    np.testing.assert_array_equal(found, PRIOR.params[instance, cell])
+    assert carry == (3, 48)
+
+
+def test_tabulate_asks_about_every_state_that_is_not_terminal():
+    table = tabulate(PRIOR, LAKE, PARAMS, note="copy")
+    ended = np.isin(np.asarray(PARAMS.bank.tiles), [2, 3])  # holes and goals
+    np.testing.assert_array_equal(table.params[~ended], PRIOR.params[~ended])
+    np.testing.assert_allclose(table.params[ended], np.log(0.25), rtol=1e-6)
+    assert (table.name, table.settings) == ("somebody's", {"note": "copy"})
+    # A table's own evaluations were made once, not once an instance.
+    assert tabulate(UniformPrior(LAKE), LAKE, PARAMS).evaluations == 0
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        (FrozenLake("4x4", is_slippery=True), "template '{}', here it is '{}'"),
+        (Newer("4x4", is_slippery=False), "version 1, here it is 2"),
+        (Reworded("4x4", is_slippery=False), "actions .* left.*, here it is .* west"),
+    ],
+    ids=["template", "version", "actions"],
+)
+def test_a_table_of_another_environment_is_refused(table, env, message):
+    message = message.format(LAKE.template.digest(), env.template.digest())
+    with pytest.raises(InvalidInput, match=f"{table} is of {message}"):
+        TabularPrior.load(table, env, PARAMS)
+
+
+def test_a_table_of_another_class_is_refused(tmp_path):
+    env = TabularMDP(3, 2)
+    prior = tabulate(UniformPrior(env), env, env.default_params)
+    prior.save(tmp_path / "mdp.npz", env.default_params)
+    with pytest.raises(InvalidInput, match="environment 'TabularMDP', here it is 'FrozenLake-"):
+        TabularPrior.load(tmp_path / "mdp.npz", LAKE, PARAMS)
+
+
+def test_a_table_of_another_format_is_refused(tmp_path):
+    path = tmp_path / "later.npz"
+    np.savez(path, manifest=np.array(json.dumps({"format": 2})), log_probs=np.zeros((1, 16, 4)))
+    with pytest.raises(InvalidInput, match="is of format 2, here it is 1"):
+        TabularPrior.load(path, LAKE, PARAMS)
+
+
+def test_missing_instances_are_counted(table):
+    params = LAKE.params_of([MAPS[0], ["SFFF", "FFFF", "FFFF", "FFFG"], MAPS[1]])
+    with pytest.raises(InvalidInput, match="lacks 1 of the 3 instances"):
+        TabularPrior.load(table, LAKE, params)
+
+
+def not_tables(path, table):
+    npy = path / "array.npy"
+    np.save(npy, np.zeros(3))
+    np.savez(path / "other.npz", weights=np.zeros(3))
+    whole = table.read_bytes()
+    return {
+        "text": b"a table",
+        "empty": b"",
+        "array": npy.read_bytes(),
+        "other": (path / "other.npz").read_bytes(),
+        "cut": whole[: len(whole) // 2],
+        "damaged": whole[:700] + bytes(200) + whole[900:],
+    }
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "array", "other", "cut", "damaged"])
+def test_what_is_not_a_table_is_refused(tmp_path, table, kind):
+    path = tmp_path / f"{kind}.npz"
+    path.write_bytes(not_tables(tmp_path, table)[kind])
+    with pytest.raises(InvalidInput, match=f"{kind}.npz is not a table"):
+        TabularPrior.load(path, LAKE, PARAMS)
+
+
+def test_no_such_file(tmp_path):
+    with pytest.raises(InvalidInput, match=r"no table at .*absent\.npz"):
+        TabularPrior.load(tmp_path / "absent.npz", LAKE, PARAMS)
+
+
+def test_nothing_is_overwritten(table):
+    before = table.read_bytes()
+    with pytest.raises(InvalidInput, match=r"table\.npz exists"):
+        PRIOR.save(table, PARAMS)
+    assert table.read_bytes() == before
+
+
+def test_no_such_folder(tmp_path):
+    with pytest.raises(InvalidInput, match=r"cannot write .*: No such file"):
+        PRIOR.save(tmp_path / "nowhere" / "table.npz", PARAMS)
+
+
+def test_loading_needs_no_language_model_and_no_prior_a_planner(table):
+    program = """if True:
+        import sys
+        sys.modules.update(transformers=None, tokenizers=None)  # importing them fails
+        from lprl_envs import FrozenLake
+        from lprl_jax.priors import TabularPrior
+        env = FrozenLake("4x4", is_slippery=False)
+        prior = TabularPrior.load(sys.argv[1], env, env.default_params)
+        print(prior.params.shape, prior.name, *sys.modules, sep="\\n")
+    """
+    command = [sys.executable, "-c", program, str(table)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    shape, name, *modules = done.stdout.splitlines()
+    assert (shape, name) == ("(1, 16, 4)", "somebody's")
+    assert "lprl_jax.priors.language" in modules
+    planners = {"lprl_jax.algorithms.value_iteration", "lprl_jax.lm.tasks", "lprl_jax.lm.pretrain"}
+    assert not planners & set(modules)

@@ -1,0 +1,50 @@
+"""A random language model of a few thousand weights, whose answers are far from uniform."""
+
+import functools
+import itertools
+
+import jax
+import numpy as np
+
+from lprl_jax.lm import decoder, pretrain
+from lprl_jax.lm.checkpoint import LanguageModel
+from lprl_jax.lm.decoder import DecoderConfig
+from lprl_jax.lm.tasks import TASKS
+
+
+@functools.cache
+def tiny_model() -> LanguageModel:
+    tokenizer = pretrain.train_tokenizer(TASKS)
+    config = DecoderConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+    )
+    params = decoder.init(jax.random.key(3), config)
+    params = {**params, "head": 4.0 * params["head"]}
+    return LanguageModel(config, params, tokenizer, "tiny")
+
+
+def naive_scores(model, texts, answers) -> tuple[np.ndarray, np.ndarray]:
+    """`log P(answer | text)` and the answers' lengths, `[B, A]`: each pair as its own sequence."""
+    encode = model.tokenizer.encode
+    starts = [len(encode(text)) for text in texts]
+    whole = [[encode(text + answer) for answer in answers] for text in texts]
+    width = max(len(tokens) for row in whole for tokens in row)
+    tokens = np.zeros((len(texts) * len(answers), width), np.int32)
+    for row, sequence in zip(tokens, itertools.chain(*whole), strict=True):
+        row[: len(sequence)] = sequence
+    logits = jax.jit(decoder.logits, static_argnums=0)(model.config, model.params, tokens)
+    nats = np.asarray(jax.nn.log_softmax(logits)).reshape(len(texts), len(answers), width, -1)
+    scores, lengths = np.zeros((2, len(texts), len(answers)))
+    for i, start in enumerate(starts):
+        for j, sequence in enumerate(whole[i]):
+            assert sequence[:start] == encode(texts[i])
+            places = range(start, len(sequence))
+            scores[i, j] = sum(nats[i, j, place - 1, sequence[place]] for place in places)
+            lengths[i, j] = len(places)
+    return scores, lengths
