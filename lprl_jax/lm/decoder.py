@@ -128,7 +128,7 @@ def attend(
     total = jnp.sum(own, axis=-1) + jnp.sum(far, axis=-1)
     out = jnp.einsum("gkstru,gsukh->gstkrh", own.astype(values.dtype), values)
     out += jnp.einsum("gkstrp,gpkh->gstkrh", far.astype(prefix_values.dtype), prefix_values)
-    return out / jnp.moveaxis(total, 1, 3)[..., None].astype(out.dtype)
+    return (out / jnp.moveaxis(total, 1, 3)[..., None]).astype(queries.dtype)
 
 
 class Layer(nn.Module):
@@ -238,6 +238,8 @@ def encode_prefix(
     config: DecoderConfig, params: Any, tokens: jax.Array, valid: jax.Array
 ) -> KeyValues:
     """Keys and values `[L, G, P, K, H]` of prefixes `tokens [G, P]`, where `valid [G, P]`."""
+    if tokens.shape[1] == 0:
+        return no_prefix(config, tokens.shape[0])[0]
     positions = jnp.cumsum(valid, axis=1) - 1
     causal = jnp.tril(jnp.ones((tokens.shape[1],) * 2, bool))
     mask = causal[None] & valid[:, None, :]

@@ -103,7 +103,8 @@ def pretrain(
         return optax.apply_updates(params, updates), opt_state, loss
 
     key = jax.random.key(config.seed)
-    params = decoder.init(jax.random.fold_in(key, config.num_steps), shape)
+    init = jax.jit(decoder.init, static_argnums=1)
+    params = init(jax.random.fold_in(key, config.num_steps), shape)
     opt_state = optimizer.init(params)
     keep_at = {round(f * config.num_steps): f"early-{i + 1}" for i, f in enumerate(config.early)}
     keep_at[config.num_steps] = "final"

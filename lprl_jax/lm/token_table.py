@@ -81,9 +81,8 @@ def compile(
     _prove_samples(encode, template)
 
     split = next((i for i, s in enumerate(segments) if s.scope is Scope.STATE), len(segments) - 1)
-    slots = [s for s in segments if isinstance(s, Slot)]
     parts = [
-        _columns(encode, segments[start:stop], start == 0, slots)
+        _columns(encode, segments, start, stop)
         for start, stop in ((0, split), (split, len(segments)))
     ]
     return TokenTable(parts[0], parts[1], tuple(tuple(encode(answer)) for answer in answers))
@@ -171,15 +170,17 @@ def _prove_samples(encode: _Encoder, template: Template) -> None:
 
 
 def _columns(
-    encode: _Encoder, segments: Sequence[Literal | Slot], first: bool, slots: Sequence[Slot]
+    encode: _Encoder, segments: Sequence[Literal | Slot], begin: int, end: int
 ) -> Columns:
-    """Columns of these segments; a segment is as wide as its longest value."""
+    """Columns of `segments[begin:end]`; a segment is as wide as its longest value."""
+    slots = [segment for segment in segments if isinstance(segment, Slot)]
     width = max((len(slot.values) for slot in slots), default=1)
     tokens, valid, owner = [], [], []
-    for place, segment in enumerate(segments):
-        start = encode.start if first and place == 0 else []
+    for place in range(begin, end):
+        segment, start = segments[place], encode.start if place == 0 else []
         rows = [start + encode(text) for text in _texts(segment)]
-        slot = slots.index(segment) if isinstance(segment, Slot) else len(slots)
+        before = sum(isinstance(s, Slot) for s in segments[:place])
+        slot = before if isinstance(segment, Slot) else len(slots)
         for column in range(max(len(row) for row in rows)):
             cells = [row[column] if column < len(row) else None for row in rows]
             cells += [None] * (width - len(cells))
