@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -30,10 +31,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def python(code: str, **environment: str) -> str:
-    """What a fresh interpreter prints."""
+    """What a fresh interpreter prints; started elsewhere, so that it does not find this tree."""
     call = [sys.executable, "-W", "error::ImportWarning", "-c", code]
     done = subprocess.run(
-        call, capture_output=True, text=True, check=False, env={**os.environ, **environment}
+        call,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tempfile.gettempdir(),
+        env={**os.environ, **environment},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

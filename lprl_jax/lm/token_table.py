@@ -169,9 +169,7 @@ def _prove_samples(encode: _Encoder, template: Template) -> None:
             raise InvalidInput(f"this tokenizer does not split {text!r} where the template does")
 
 
-def _columns(
-    encode: _Encoder, segments: Sequence[Literal | Slot], begin: int, end: int
-) -> Columns:
+def _columns(encode: _Encoder, segments: Sequence[Literal | Slot], begin: int, end: int) -> Columns:
     """Columns of `segments[begin:end]`; a segment is as wide as its longest value."""
     slots = [segment for segment in segments if isinstance(segment, Slot)]
     width = max((len(slot.values) for slot in slots), default=1)

@@ -89,11 +89,11 @@ class TabularPrior:
                 environment, wording or version, or lacks an instance of the bank.
         """
         try:
-            with np.load(Path(path)) as file:
+            with Path(path).open("rb") as stream, np.load(stream) as file:
                 manifest, log_probs = json.loads(str(file["manifest"])), file["log_probs"]
         except FileNotFoundError:
             raise InvalidInput(f"no table at {path}; make one with `lprl prior`") from None
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
             raise InvalidInput(f"{path} is not a table; make one with `lprl prior`") from None
         for field, right in {"format": FORMAT, **_identity(env)}.items():
             if manifest.get(field) != right:

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from algorithms.probes import END, TabularMDP, begin, tables
+from algorithms.probes import END, TabularMDP, begin, tables, trainer
 
 from lprl_jax.algorithms import dqn
-from lprl_jax.algorithms.base import Algorithm, Data
+from lprl_jax.algorithms.base import Data
 from lprl_jax.priors import TabularPrior
 
 # Stay, walk on, or end; walking on from the last place ends as well. A limit of 3 steps truncates.
@@ -37,19 +37,21 @@ CHI_SQUARE = 13.816
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Strict(TabularPrior):
-    """Counts every question as an evaluation; rows that were not asked get another answer."""
+class StrictPrior(TabularPrior):
+    """Counts every question as an evaluation; rows that were not asked get a useless answer."""
 
     def log_probs(self, params, carry, env_state, env_params, needed):
-        right, carry = super().log_probs(params, carry, env_state, env_params, needed)
-        wrong = jnp.log(jnp.array([[1.0, 0.0, 0.0]]))
+        table, useless = params
+        right, carry = super().log_probs(table, carry, env_state, env_params, needed)
         asked = carry.evaluations + jnp.sum(needed, dtype=jnp.int32)
-        return jnp.where(needed[:, None], right, wrong), carry._replace(evaluations=asked)
+        return jnp.where(needed[:, None], right, useless), carry._replace(evaluations=asked)
 
 
-PRIOR = TabularPrior(ENV, TABLE, "table", 0)
+PRIOR = StrictPrior(ENV, TABLE, "table", 7)
 ALGORITHM = dqn.make(CONFIG, ENV, PRIOR)
-DATA = Data(TABLE, PARAMS)
+USELESS = jnp.log(jnp.array([[1.0, 0.0, 0.0]]))
+DATA = Data((TABLE, USELESS), PARAMS)
+train = trainer(ALGORITHM, UPDATES)
 
 
 def same(a, b) -> bool:
@@ -70,7 +72,7 @@ def fresh():
 
 @pytest.fixture(scope="module")
 def trained(fresh):
-    return ALGORITHM.train(fresh, DATA, UPDATES)
+    return train(fresh, DATA)
 
 
 @pytest.fixture(scope="module")
@@ -131,27 +133,29 @@ def test_current_prior_is_that_of_the_current_state(trained):
 
 @pytest.mark.parametrize("k", [3, "exact"])
 def test_one_question_a_step_and_no_use_of_what_was_not_asked(k):
-    config = dataclasses.replace(CONFIG, k=k)
+    algorithm = ALGORITHM
+    if k == "exact":
+        algorithm = dqn.make(dataclasses.replace(CONFIG, k=k), ENV, PRIOR)
     ends = []
-    for kind in (TabularPrior, Strict):
-        algorithm = dqn.make(config, ENV, kind(ENV, TABLE, "table", 7))
-        state = begin(algorithm, config, DATA, range(R))
-        assert int(state.prior_carry.queries) == R * N
-        ends.append(algorithm.train(state, DATA, UPDATES)[0])
-    lenient, strict = ends
-    items = strict.replay.items
+    for useless in (USELESS, jnp.zeros((1, 3)) - jnp.log(3.0)):
+        data = Data((TABLE, useless), PARAMS)
+        state = begin(algorithm, CONFIG, data, range(R))
+        assert state.prior_carry == (R * N, 7 + R * N)
+        ends.append(trainer(algorithm, UPDATES)(state, data)[0])
+    first, second = ends
+    items = first.replay.items
     truncated = ~items.terminated & (items.next_state.time == 3)
     # A state is asked about when it is reached: the final one unless it is terminal, and the one
     # after a reset. So one question a step, and one more where an episode was cut short.
     asked = R * N * (1 + STEPS) + int(truncated.sum())
-    assert lenient.prior_carry == (asked, 7)
-    assert strict.prior_carry == (asked, 7 + asked)
     for name in ("params", "target_params", "opt_state", "env_state", "log_probs"):
-        assert same(getattr(strict, name), getattr(lenient, name)), name
+        assert same(getattr(first, name), getattr(second, name)), name
+    for end in ends:
+        assert end.prior_carry == (asked, 7 + asked)
 
 
 def test_same_seed_same_result(fresh, trained):
-    again = ALGORITHM.train(fresh, DATA, UPDATES)
+    again = train(fresh, DATA)
     assert same(again, trained)
     runs = trained[0].params["params"]["Dense_0"]["kernel"]
     assert len(np.unique(np.asarray(runs).reshape(R, -1), axis=0)) == R  # and others differ
@@ -166,12 +170,12 @@ def test_runs_are_independent():
     instances = jnp.array([[0, 1], [1, 1], [0, 0], [0, 1]])
     seeds = [3, 1, 4, 3]
     state = begin(ALGORITHM, CONFIG, DATA, seeds, instances, **hparams)
-    together, _ = ALGORITHM.train(state, DATA, UPDATES)
+    together, _ = train(state, DATA)
     assert set(np.unique(together.replay.items.state.instance[1])) == {1}
     for run in range(R):
         own = {name: values[run] for name, values in hparams.items()}
         state = begin(ALGORITHM, CONFIG, DATA, [seeds[run]], instances[run : run + 1], **own)
-        alone, _ = ALGORITHM.train(state, DATA, UPDATES)
+        alone, _ = train(state, DATA)
         for name in ("params", "target_params", "replay", "env_state"):
             many, one = (_of_run(getattr(s, name), i) for s, i in ((together, run), (alone, 0)))
             jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5), many, one)
@@ -182,29 +186,26 @@ def _of_run(tree, run):
 
 
 def test_swept_hyper_parameters_in_one_program(fresh, trained):
-    compiled = _compilations()
+    compiled = train._cache_size()
     rates = jnp.array([0.0, 1e-2, 1e-4, 0.0])
     swept = fresh._replace(hparams=fresh.hparams._replace(learning_rate=rates))
-    after = ALGORITHM.train(swept, DATA, UPDATES)[0].params["params"]["Dense_0"]["kernel"]
+    after = train(swept, DATA)[0].params["params"]["Dense_0"]["kernel"]
     moved = np.abs(after - fresh.params["params"]["Dense_0"]["kernel"]).max((1, 2))
     assert moved[0] == moved[3] == 0
     assert moved[1] > 20 * moved[2] > 0
-    assert _compilations() == compiled
+    assert train._cache_size() == compiled
 
 
 def test_another_bank_or_table_does_not_recompile(fresh, trained):
-    compiled = _compilations()
+    compiled = train._cache_size()
     bank = [tables(CHAIN, np.ones((3, 3))), tables([[0, 0, 0]] * 3, np.ones((3, 3)))]
-    data = Data(jnp.zeros_like(TABLE) - jnp.log(3.0), ENV.params_of(bank, max_steps=2))
-    state, _ = ALGORITHM.train(fresh, data, UPDATES)
-    assert _compilations() == compiled
+    table = jnp.zeros_like(TABLE) - jnp.log(3.0)
+    data = Data((table, USELESS), ENV.params_of(bank, max_steps=2))
+    state, _ = train(fresh, data)
+    assert train._cache_size() == compiled
     # And they are used: rewards are 1 now, and nothing lasts longer than what was begun before.
     assert (state.replay.items.reward == 1).all()
     assert int(state.replay.items.next_state.time.max()) == 2
-
-
-def _compilations() -> int:
-    return Algorithm.train._cache_size()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from algorithms.probes import TabularMDP, begin, tables, train
+from algorithms.probes import TabularMDP, begin, tables, trainer
 
 from lprl_jax.algorithms import dqn
 from lprl_jax.algorithms.base import Data
@@ -37,7 +37,7 @@ def frequencies(k, **hparams):
     layer = state.params["params"]["Dense_0"]
     values = jnp.broadcast_to(jnp.float32(Q), layer["kernel"].shape)
     params = {"params": {"Dense_0": {**layer, "kernel": values}}}
-    state, _ = train(algorithm, state._replace(params=params), data, 1)
+    state, _ = trainer(algorithm, 1)(state._replace(params=params), data)
     np.testing.assert_array_equal(state.params["params"]["Dense_0"]["kernel"], values)
     actions = np.asarray(state.replay.items.action)
     return np.stack([np.bincount(row, minlength=A) / row.size for row in actions])

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from algorithms.probes import PROBES, TabularMDP, begin, train
+from algorithms.probes import PROBES, TabularMDP, begin, trainer
 
 from lprl_jax.algorithms import dqn
 from lprl_jax.algorithms.base import Data
@@ -106,7 +106,7 @@ def learnt(learner):
     algorithm, data = dqn.make(config, ENV, prior), Data(prior_params, PARAMS)
     probes = jnp.repeat(jnp.arange(len(PROBES)), SEEDS)
     state = begin(algorithm, config, data, range(len(probes)), probes[:, None])
-    state, _ = train(algorithm, state, data, NUM_UPDATES)
+    state, _ = trainer(algorithm, NUM_UPDATES)(state, data)
     network = QNetwork(config.hidden_sizes, 3, config.optimism)
     q = jax.vmap(network.apply, (0, None))(state.params, jnp.eye(2, 3))
     return np.asarray(q).reshape(len(PROBES), SEEDS, 2, 3)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from algorithms.probes import END, TabularMDP, begin, tables
+from algorithms.probes import END, FAST_TO_COMPILE, TabularMDP, begin, tables
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from lprl_envs import FrozenLake
 from priors.tiny import tiny_model
@@ -112,7 +112,8 @@ def test_a_live_language_model_trains_without_the_host():
     )
     algorithm, data = dqn.make(config, env, prior), Data(prior.params, env.default_params)
     state = begin(algorithm, config, data, range(2))
-    compiled = Algorithm.train.lower(algorithm, state, data, num_updates=2).compile()
+    lowered = Algorithm.train.lower(algorithm, state, data, num_updates=2)
+    compiled = lowered.compile(compiler_options=FAST_TO_COMPILE)
     program = compiled.as_text() or ""
     assert program.count("\nENTRY ") == 1
     assert "while" in program

@@ -14,7 +14,7 @@ from lprl_jax.lm import decoder, pretrain, scoring
 from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.lm.pretrain import END_OF_ACTION, PretrainConfig
 from lprl_jax.lm.scoring import Trie
-from lprl_jax.lm.tasks import TASKS, Task, demonstrator
+from lprl_jax.lm.tasks import TASKS, Task, askable, demonstrator
 
 LAKE = FrozenLake("3x3", is_slippery=False)
 BANK = LAKE.params_of([("SFH", "FFF", "FFG"), ("SFH", "FHF", "FFG"), ("SFF", "FFF", "FFG")])
@@ -137,6 +137,8 @@ def test_the_demonstrator_on_maps_worked_by_hand():
     act = jax.jit(jax.vmap(lambda instance: demonstrator(task, params, instance)))
     for acts, optimal in zip(np.asarray(act(jnp.arange(3))), maps.values(), strict=True):
         assert [set(np.flatnonzero(row).tolist()) for row in acts] == optimal
+    due = [askable(task, params, jnp.int32(i)).tolist() for i in (1, 2)]
+    assert due == [[True] * 4 + [False] * 2, [True, False, False, True, False, True]]
 
 
 # -- the loss ------------------------------------------------------------------------------------

@@ -130,16 +130,33 @@ def not_tables(path, table):
         "array": npy.read_bytes(),
         "other": (path / "other.npz").read_bytes(),
         "cut": whole[: len(whole) // 2],
-        "damaged": whole[:700] + bytes(200) + whole[900:],
     }
 
 
-@pytest.mark.parametrize("kind", ["text", "empty", "array", "other", "cut", "damaged"])
+@pytest.mark.parametrize("kind", ["text", "empty", "array", "other", "cut"])
 def test_what_is_not_a_table_is_refused(tmp_path, table, kind):
     path = tmp_path / f"{kind}.npz"
     path.write_bytes(not_tables(tmp_path, table)[kind])
     with pytest.raises(InvalidInput, match=f"{kind}.npz is not a table"):
         TabularPrior.load(path, LAKE, PARAMS)
+
+
+def test_damage_is_noticed_wherever_it_is(tmp_path, table):
+    path, whole = tmp_path / "damaged.npz", table.read_bytes()
+    refused = 0
+    for start in range(0, len(whole), 25):
+        end = min(start + 10, len(whole))
+        path.write_bytes(
+            whole[:start] + bytes(255 - byte for byte in whole[start:end]) + whole[end:]
+        )
+        try:
+            prior = TabularPrior.load(path, LAKE, PARAMS)
+        except InvalidInput as error:
+            assert "is not a table" in str(error)
+            refused += 1
+        else:  # a date, say
+            np.testing.assert_array_equal(prior.params, PRIOR.params)
+    assert refused > len(whole) / 50
 
 
 def test_no_such_file(tmp_path):
