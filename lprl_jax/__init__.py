@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from lprl_jax.version import __version__
 
 if TYPE_CHECKING:
-    import lprl_envs as envs
     from gymnax import make
 
+    from lprl_jax import envs
     from lprl_jax.algorithms import dqn
     from lprl_jax.algorithms.base import Algorithm, Data
     from lprl_jax.priors.base import Prior
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lprl_jax.priors.language import LanguagePrior
     from lprl_jax.priors.tabular import TabularPrior, tabulate
 
-_MODULES = {"dqn": "lprl_jax.algorithms.dqn", "envs": "lprl_envs"}
+_MODULES = {"dqn": "lprl_jax.algorithms.dqn", "envs": "lprl_jax.envs"}
 _NAMES = {
     "Algorithm": "lprl_jax.algorithms.base",
     "Data": "lprl_jax.algorithms.base",

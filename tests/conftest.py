@@ -11,6 +11,7 @@ from pathlib import Path
 _DEVICES = "--xla_force_host_platform_device_count"
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("USE_TORCH", "0")  # transformers imports torch wherever it finds it
 if _DEVICES not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_DEVICES}=2".strip()
 

@@ -63,17 +63,18 @@ def test_the_installed_wheel_runs(built: Path, tmp_path: Path) -> None:
     call = [sys.executable, "-m", "pip", "install", "--no-deps", "--quiet", "--no-index"]
     subprocess.run([*call, "--target", str(tmp_path), wheel], check=True, capture_output=True)
     code = (
-        "import lprl_jax, lprl_envs\n"
+        "import lprl_jax, lprl_envs, lprl_jax.envs\n"
         "from lprl_jax import config\n"
         "from lprl_jax.lm import checkpoint, embedded\n"
         "print(lprl_jax.__file__, lprl_envs.__file__)\n"
         "print(config.names(), checkpoint.load(embedded.path_of('embedded')).config.vocab_size)\n"
-        "print(lprl_jax.envs is lprl_envs, lprl_jax.make('FrozenLake-lprl')[0].name)"
+        "print(lprl_jax.envs.__all__ == lprl_envs.__all__)\n"
+        "print(lprl_jax.make('FrozenLake-lprl')[0].name)"
     )
-    where, names, same = python(code, PYTHONPATH=str(tmp_path)).splitlines()
+    where, names, same, made = python(code, PYTHONPATH=str(tmp_path)).splitlines()
     assert where.count(str(tmp_path)) == 2
     assert "frozen_lake_dqn_prior" in names
-    assert same == "True FrozenLake-lprl"
+    assert (same, made) == ("True", "FrozenLake-lprl")
 
 
 def test_environments_import_no_language_model() -> None:

@@ -68,8 +68,9 @@ class Template:
         scopes = [segment.scope for segment in self.segments]
         if scopes != sorted(scopes):
             raise InvalidInput("template segments must be ordered static, instance, state")
-        if not self.segments or not isinstance(self.segments[-1], Literal):
-            raise InvalidInput("the last segment of a template must be a literal")
+        last = self.segments[-1] if self.segments else None
+        if not isinstance(last, Literal) or not last.text:
+            raise InvalidInput("the last segment of a template must be a literal with a text")
         for slot in self.slots:
             if not slot.values or len(set(slot.values)) != len(slot.values):
                 raise InvalidInput(f"slot {slot.name!r} needs one or more distinct values")

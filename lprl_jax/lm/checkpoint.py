@@ -51,6 +51,15 @@ _IMPLEMENTED = {
 }
 
 
+_REQUIRED = (
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+)
+
+
 class LanguageModel(NamedTuple):
     """A model as it is used: its shape, its weights, its tokenizer, and a name for reports."""
 
@@ -139,7 +148,13 @@ def _table(config: DecoderConfig) -> list[tuple[str, tuple[str, ...], int | None
 
 
 def _read_config(path: Path) -> DecoderConfig:
-    fields = json.loads(path.read_text())
+    try:
+        fields = json.loads(path.read_text())
+    except ValueError as error:
+        raise InvalidInput(f"{path} is not JSON: {error}") from None
+    missing = [name for name in _REQUIRED if name not in fields]
+    if missing:
+        raise InvalidInput(f"{path} lacks {', '.join(missing)}")
     for name, implemented in _IMPLEMENTED.items():
         if fields.get(name, implemented[0]) not in implemented:
             raise InvalidInput(
@@ -168,7 +183,11 @@ def _read_params(path: Path, config: DecoderConfig) -> Any:
     shapes = jax.eval_shape(lambda: decoder.init(jax.random.key(0), config))
     params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes)
     problems = []
-    with safetensors.safe_open(str(path / "model.safetensors"), framework="np") as file:
+    try:
+        opened = safetensors.safe_open(str(path / "model.safetensors"), framework="np")
+    except safetensors.SafetensorError as error:
+        raise InvalidInput(f"{path / 'model.safetensors'} is damaged: {error}") from None
+    with opened as file:
         keys = set(file.keys())
         for key, leaf_path, layer, transpose in _table(config):
             target = _get(params, leaf_path)

@@ -161,3 +161,15 @@ def test_a_saved_directory_is_the_one_that_transformers_writes(tmp_path, tiny, f
     assert config.architectures == ["LlamaForCausalLM"]
     assert (tmp_path / "tokenizer.json").is_file()
     assert (tmp_path / "tokenizer_config.json").is_file()
+
+
+def test_damaged_files_are_refused(copy):
+    path = copy("plain")
+    (path / "model.safetensors").write_bytes(b"cut")
+    assert "model.safetensors is damaged" in refusal(path)
+    fields = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**fields, "vocab_size": 1})[:-20])
+    assert "is not JSON" in refusal(path)
+    del fields["hidden_size"]
+    (path / "config.json").write_text(json.dumps(fields))
+    assert "lacks hidden_size" in refusal(path)
