@@ -68,7 +68,7 @@ def run(experiment: Experiment, out: Path, progress: bool = True) -> Result:
     keys = jax.random.split(jax.random.key(config.seed), config.num_runs)
     hparams = experiment.algorithm.hparams(config.num_runs)
     mesh = runs_mesh(config.num_runs)
-    state = jax.jit(algorithm.init)(keys, hparams, data, build.run_instances(experiment, params))
+    state = algorithm.init(keys, hparams, data, build.run_instances(experiment, params))
     state = spread(mesh, state)
     data = jax.device_put(data, NamedSharding(mesh, PartitionSpec()))
 

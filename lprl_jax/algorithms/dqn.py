@@ -339,4 +339,4 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(state.key)
         return play_episodes(env, prior, policy, keys, data, state.run_instances, num_episodes)
 
-    return Algorithm(init, update, evaluate)
+    return Algorithm(jax.jit(init), update, jax.jit(evaluate, static_argnames="num_episodes"))
