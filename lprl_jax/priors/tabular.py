@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,18 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_jax.priors.base import Counters, Prior
 
 FORMAT = 1
+# What NumPy, zipfile, zlib and json raise on a file that is no table, or a damaged one.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,7 +107,7 @@ class TabularPrior:
                 manifest, log_probs = json.loads(str(file["manifest"])), file["log_probs"]
         except FileNotFoundError:
             raise InvalidInput(f"no table at {path}; make one with `lprl prior`") from None
-        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+        except _UNREADABLE:
             raise InvalidInput(f"{path} is not a table; make one with `lprl prior`") from None
         for field, right in {"format": FORMAT, **_identity(env)}.items():
             if manifest.get(field) != right:
