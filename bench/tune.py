@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import lprl_jax
-from lprl_jax import Data, LanguagePrior, dqn, evaluation, runner, tabulate
+from lprl_jax import Data, LanguagePrior, dqn, evaluation, sharding, tabulate
 
 SETTINGS, MAPS, EPISODES = 24, 8, 8
 COMMON = {
@@ -72,12 +72,14 @@ def tune(name: str, seed: int) -> dict[str, Any]:
     hparams = config.hparams(num_runs)._replace(**swept)
     own = jnp.tile(jnp.arange(MAPS, dtype=jnp.int32), SETTINGS)[:, None]
     keys = jax.random.split(jax.random.key(seed), num_runs)
-    mesh = runner.runs_mesh(num_runs)
+    mesh = sharding.runs_mesh(num_runs)
     state = jax.jit(algorithm.init)(keys, hparams, data, own)
-    state = runner.spread(mesh, state)
+    state = sharding.spread(mesh, state)
     updates = learner["every"] // config.steps_per_update
-    train = runner.compile_chunk(algorithm, mesh, updates, state, data)
-    play = runner.compile_evaluation(algorithm, mesh, EPISODES, state, data)
+    train = sharding.compile_chunk(algorithm, mesh, updates, state, data)
+    play = sharding.compile_evaluation(
+        algorithm, mesh, EPISODES, algorithm.policies[0], state, data
+    )
     curves = [play(state, data)["success"]]
     for _ in range(learner["steps"] // learner["every"]):
         state, _ = train(state, data)

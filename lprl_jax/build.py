@@ -71,9 +71,27 @@ def make_algorithm(
     return ALGORITHMS[experiment.config.algorithm][1](experiment.algorithm, env, prior)
 
 
+def keys(experiment: Experiment) -> jax.Array:
+    """`[R]`: a key a run; the settings of a sweep have the same ones."""
+    own = jax.random.split(jax.random.key(experiment.config.seed), experiment.config.num_runs)
+    return jnp.tile(own, len(experiment.settings))
+
+
+def hparams(experiment: Experiment) -> Any:
+    """Hyper-parameters `[R]`, setting by setting."""
+    runs, settings = experiment.config.num_runs, experiment.settings
+    swept = {
+        name: jnp.repeat(jnp.array([s[name] for s in settings], jnp.float32), runs)
+        for name in experiment.sweep
+    }
+    return experiment.algorithm.hparams(experiment.num_runs)._replace(**swept)
+
+
 def run_instances(experiment: Experiment, params: TextEnvParams) -> jax.Array:
-    """`i32[R, m]`: the instances that each run plays."""
-    runs = jnp.arange(experiment.config.num_runs, dtype=jnp.int32)[:, None]
+    """`i32[R, m]`: the instances that each run plays; the same in every setting."""
+    own = jnp.arange(experiment.config.num_runs, dtype=jnp.int32)[:, None]
     if experiment.bank.instance_per_run:
-        return runs % params.instances.shape[0]
-    return jnp.broadcast_to(params.instances, (runs.shape[0], params.instances.shape[0]))
+        own = own % params.instances.shape[0]
+    else:
+        own = jnp.broadcast_to(params.instances, (own.shape[0], params.instances.shape[0]))
+    return jnp.tile(own, (len(experiment.settings), 1))

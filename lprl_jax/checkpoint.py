@@ -12,7 +12,9 @@ class Checkpoints:
     """The newest states of a run, under one directory; use as a context manager."""
 
     def __init__(self, directory: Path, keep: int = 2):
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep)
+        # What a kill left half-written is removed; what is there has been renamed when whole.
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, cleanup_tmp_directories=True)
+        self.directory = directory
         self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
 
     def __enter__(self) -> Checkpoints:

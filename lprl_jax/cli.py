@@ -1,6 +1,6 @@
-"""The command line: `lprl train | demo | envs | prior | pretrain`.
+"""The command line. What each command does is in `commands`; here is how it is called.
 
-Bad input is answered in one line on stderr, with exit status 2.
+Bad input is answered in one line on stderr, with exit status 2; a run that diverges with 1.
 """
 
 from __future__ import annotations
@@ -8,12 +8,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 # Before JAX starts: one device a core, so that the run axis can use them all.
 os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.cpu_count() or 1}")
+
+
+_Add = Callable[..., argparse.ArgumentParser]
+"""`(name, help, *examples)`: adds a command."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -24,15 +28,20 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     from lprl_envs import InvalidInput
 
+    from lprl_jax import commands
+    from lprl_jax.runner import Diverged
+
     try:
-        options.run(options)
-    except InvalidInput as error:
+        commands.COMMANDS[options.command](options)
+    except (InvalidInput, Diverged) as error:
         print(f"lprl: {error}", file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, InvalidInput) else 1
+    except KeyboardInterrupt:
+        print("lprl: interrupted; a training continues with --resume", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -40,26 +49,95 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="lprl", description="A language model as a prior for RL.")
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
 
-    def add(name: str, help: str, example: str) -> argparse.ArgumentParser:
+    def add(name: str, help: str, *examples: str) -> argparse.ArgumentParser:
         return commands.add_parser(
             name,
             help=help,
             description=help,
-            epilog=f"example: {example}",
+            epilog="\n".join(f"example: {example}" for example in examples),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
 
+    _train(add)
+    _compare(add)
+    _others(add)
+    return parser
+
+
+def _train(add: _Add) -> None:
     train = add(
         "train",
         "Run an experiment and write its directory.",
         "lprl train frozen_lake_dqn_prior k=3 seed=1 --out results/k3",
+        "lprl train frozen_lake_dqn_prior alpha=.01,.1,1 num_runs=8 --out results/alphas",
     )
     train.add_argument("config", help="a YAML file, or the name of a config of the package")
-    train.add_argument("overrides", nargs="*", metavar="key=value", help="fields to change")
-    train.add_argument("--out", type=Path, required=True, help="new directory for the results")
+    train.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="fields to change; hyper-parameters take several values, which run side by side",
+    )
+    train.add_argument("--out", type=Path, required=True, help="directory for the results")
+    train.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue what was begun in --out, from its newest checkpoint, bit for bit",
+    )
+    train.add_argument(
+        "--log",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="also log to `tensorboard` or `wandb`; repeatable",
+    )
     train.add_argument("--quiet", action="store_true", help="no progress bar")
-    train.set_defaults(run=_train)
 
+    evaluate = add(
+        "eval",
+        "Evaluate a trained run, greedily and by sampling, also with another prior or k.",
+        "lprl eval results/k3",
+        "lprl eval results/k3 --prior embedded,embedded-early-1,uniform k=1,5,exact",
+        "lprl eval results/k3 --instances held-out env_params.bank_seed=1",
+    )
+    evaluate.add_argument("run", type=Path, metavar="RUN", help="a run's directory")
+    evaluate.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="k (several, with commas), eval_episodes, prior_epsilon, ..., env_params.*",
+    )
+    evaluate.add_argument("--prior", help="as in a config; several, with commas")
+    evaluate.add_argument("--instances", help="`train` or `held-out`: a new bank of such")
+    evaluate.add_argument("--json", type=Path, help="write the figures to this new file too")
+
+
+def _compare(add: _Add) -> None:
+    compare = add(
+        "compare",
+        "Runs side by side: final success, steps and seconds to a threshold, queries.",
+        "lprl compare results/demo",
+        "lprl compare results/a results/b --json figures.json",
+    )
+    plot = add("plot", "Learning curves with bands.", "lprl plot results/demo -o curves.png")
+    plot.add_argument("-o", "--out", type=Path, required=True, help="new .png file")
+    report = add(
+        "report",
+        "One page with curves, tables, settings, versions and commands, to send to someone.",
+        "lprl report results/demo -o report.html",
+    )
+    report.add_argument("-o", "--out", type=Path, required=True, help="new .html file")
+    compare.add_argument("--json", type=Path, help="write the figures to this new file too")
+    for command in (compare, plot, report):
+        command.add_argument(
+            "runs", type=Path, nargs="+", metavar="DIR", help="runs, or directories of runs"
+        )
+        command.add_argument(
+            "--threshold", type=float, default=0.8, help="success rate to reach (default .8)"
+        )
+
+
+def _others(add: _Add) -> None:
     demo = add(
         "demo",
         "DQN, optimistic DQN and DQN-Prior on held-out maps.",
@@ -71,10 +149,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--slippery", action="store_true", help="on slippery ice")
     demo.add_argument("--quiet", action="store_true", help="no progress bar")
-    demo.set_defaults(run=_demo)
 
-    envs = add("envs", "List the environments, with a sample of their text.", "lprl envs")
-    envs.set_defaults(run=_envs)
+    add("envs", "List the environments, with a sample of their text.", "lprl envs")
+
+    check = add(
+        "check",
+        "Hold an environment against the contract: gymnax's, and its text's.",
+        "lprl check FrozenLake-lprl map_name=4x4",
+    )
+    check.add_argument("env", help="a registered id")
+    check.add_argument("overrides", nargs="*", metavar="key=value", help="fields of env_params")
 
     prior = add(
         "prior",
@@ -86,7 +170,6 @@ def _parser() -> argparse.ArgumentParser:
     prior.add_argument("overrides", nargs="*", metavar="key=value", help="fields of env_params")
     prior.add_argument("--model", required=True, help="`embedded`, or a Hugging Face directory")
     prior.add_argument("-o", "--out", type=Path, required=True, help="new .npz file")
-    prior.set_defaults(run=_prior)
 
     pretrain = add(
         "pretrain",
@@ -97,64 +180,6 @@ def _parser() -> argparse.ArgumentParser:
     pretrain.add_argument("--steps", type=int, help="optimiser steps")
     pretrain.add_argument("--seed", type=int, help="of weights and instances")
     pretrain.add_argument("--quiet", action="store_true", help="no progress bar")
-    pretrain.set_defaults(run=_pretrain)
-    return parser
-
-
-def _train(options: argparse.Namespace) -> None:
-    from lprl_jax import config, demo, runner
-
-    experiment = config.read(options.config, options.overrides)
-    result = runner.run(experiment, options.out, progress=not options.quiet)
-    print(demo.table({options.out.name: result}))
-    print(f"written to {options.out}")
-
-
-def _demo(options: argparse.Namespace) -> None:
-    from lprl_jax import demo
-
-    demo.run(options.out, options.controls, options.slippery, progress=not options.quiet)
-
-
-def _envs(options: argparse.Namespace) -> None:
-    del options
-    import jax
-    import lprl_envs
-
-    for env_id, factory in lprl_envs.ENVIRONMENTS.items():
-        env = factory()
-        params = env.default_params
-        _, state = env.reset(jax.random.key(0), params)
-        summary = (factory.__doc__ or "").strip().splitlines()[0]
-        print(f"{env_id}  (version {env.version}): {summary}")
-        print(f"  actions: {', '.join(text.strip() for text in env.action_texts)}")
-        print(f"  states an instance: {env.num_states}; a state reads:")
-        print("".join(f"    {line}\n" for line in env.describe(state, params).splitlines()), end="")
-
-
-def _prior(options: argparse.Namespace) -> None:
-    from lprl_envs import InvalidInput
-
-    from lprl_jax import build, config
-    from lprl_jax.priors import LanguagePrior, tabulate
-
-    if options.out.exists():
-        raise InvalidInput(f"{options.out} exists; name another file, or remove it")
-    fields = config.override({}, options.overrides)
-    arguments, bank = config.parse_env_params(options.env, fields)
-    env, params = build.make_env(options.env, arguments, bank)
-    prior = LanguagePrior.from_pretrained(options.model, env, params)
-    table = tabulate(prior, env, params, **prior.settings)
-    table.save(options.out, params)
-    print(f"{options.out}: {table.params.shape[0]} instances, {table.evaluations} evaluations")
-
-
-def _pretrain(options: argparse.Namespace) -> None:
-    from lprl_jax.lm import pretrain_run
-
-    chosen = {"num_steps": options.steps, "seed": options.seed}
-    chosen = {name: value for name, value in chosen.items() if value is not None}
-    pretrain_run.run(options.out, progress=not options.quiet, **chosen)
 
 
 if __name__ == "__main__":

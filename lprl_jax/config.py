@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class ExperimentConfig:
     prior_adversarial: bool = False
     """Whether the prior's preferences are turned round; see `degrade`."""
     num_runs: int = 32
-    """R: independent runs, in one program."""
+    """Independent runs, in one program; in a sweep, of each setting, with the same seeds."""
     total_steps: int = 20_000
     """Environment steps a run."""
     eval_every: int = 1_000
@@ -87,12 +88,26 @@ class Experiment:
     """The instances."""
     env_arguments: Mapping[str, Any]
     """What the environment is constructed with."""
+    sweep: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
+    """Hyper-parameters with several values: runs of one program; `algorithm` holds the first."""
+
+    @property
+    def settings(self) -> list[dict[str, float]]:
+        """Every combination of the swept values; one that is empty without a sweep."""
+        combinations = itertools.product(*self.sweep.values())
+        return [dict(zip(self.sweep, values, strict=True)) for values in combinations]
+
+    @property
+    def num_runs(self) -> int:
+        """R: the runs of all settings, setting by setting."""
+        return self.config.num_runs * len(self.settings)
 
     def as_dict(self) -> dict[str, Any]:
         """Every field, defaults included, as the YAML that makes this experiment again."""
         fields = {f.name: getattr(self.config, f.name) for f in dataclasses.fields(self.config)}
         fields["env_params"] = {**self.env_arguments, **_plain(dataclasses.asdict(self.bank))}
-        return {**fields, **_plain(dataclasses.asdict(self.algorithm))}
+        own = {**dataclasses.asdict(self.algorithm), **self.sweep}
+        return {**fields, **_plain(own)}
 
 
 def read(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -162,8 +177,39 @@ def parse(fields: Mapping[str, Any]) -> Experiment:
     experiment = ExperimentConfig(**_typed(fields, common))
     _check_experiment(experiment)
     arguments, bank = parse_env_params(experiment.env, experiment.env_params)
-    algorithm = ALGORITHMS[name][0](**_typed(fields, own))
-    return Experiment(experiment, algorithm, bank, arguments)
+    sweep = _sweep({key: value for key, value in fields.items() if key in own}, own)
+    first = {key: values[0] for key, values in sweep.items()}
+    algorithm = ALGORITHMS[name][0](**_typed({**fields, **first}, own))
+    sweepable = algorithm.hparams(1)._fields
+    for key, values in sweep.items():
+        if key not in sweepable:
+            raise InvalidInput(
+                f"{key} is {fields[key]!r}: it cannot be swept; valid: {', '.join(sweepable)}"
+            )
+        for value in values:  # each is checked as if it stood alone
+            dataclasses.replace(algorithm, **{key: value})
+    return Experiment(experiment, algorithm, bank, arguments, sweep)
+
+
+def _sweep(
+    fields: Mapping[str, Any], valid: Mapping[str, dataclasses.Field[Any]]
+) -> dict[str, tuple[float, ...]]:
+    """Fields that hold several numbers where one belongs: a list, or `.1,.5` on a command line.
+
+    In the order of the algorithm's config, so that a config that was written and read again has its
+    settings in the same order.
+    """
+    sweep = {}
+    for name in valid:
+        value = fields.get(name)
+        if isinstance(value, str) and "," in value:
+            value = value.split(",")
+        if isinstance(value, list) and not isinstance(valid[name].default, tuple):
+            numbers = [_check_type(name, number, 0.0) for number in value]
+            if not numbers or len(set(numbers)) < len(numbers):
+                raise InvalidInput(f"{name} is {fields[name]!r}; a sweep is of different numbers")
+            sweep[name] = tuple(numbers)
+    return sweep
 
 
 def parse_env_params(env: str, fields: Mapping[str, Any]) -> tuple[dict[str, Any], BankConfig]:

@@ -7,16 +7,11 @@ that a claim has to be held against.
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
-from lprl_jax import config, evaluation, plotting, runner
-from lprl_jax.runner import Result
-
-THRESHOLD = 0.8
-"""Success rate that counts as solved."""
+from lprl_jax import comparison, config, plotting, run_directory, runner
+from lprl_jax.results import Result
 
 EXPERIMENTS = {
     "DQN": ("frozen_lake_dqn", ()),
@@ -45,7 +40,7 @@ def run(
         progress: Whether to show a progress bar.
     """
     out = out or _free(Path("results/demo"))
-    runner.claim_directory(out)
+    run_directory.claim(out)
     experiments = dict(EXPERIMENTS)
     if controls:
         experiments |= {n: (c, (*o, *_CONTROL_STEPS)) for n, (c, o) in CONTROLS.items()}
@@ -53,57 +48,21 @@ def run(
     results = {}
     for name, (file, overrides) in experiments.items():
         folder = out / name.lower().replace(", ", "-").replace(" ", "-")
-        results[name] = runner.run(config.read(file, (*overrides, *ice)), folder, progress)
-    summary = table(results)
-    print(summary)
-    (out / "table.md").write_text(summary + "\n")
-    (out / "summary.json").write_text(json.dumps(summaries(results), indent=1) + "\n")
+        results[name] = runner.run(config.read(file, (*overrides, *ice)), folder, progress=progress)
+    summaries = comparison.summarize(results)
+    table = comparison.table(summaries)
+    print(table)
+    (out / "table.md").write_text(table + "\n")
+    (out / "summary.json").write_text(json.dumps(comparison.as_json(summaries), indent=1) + "\n")
     curves = {name: plotting.Curve(r.steps, r.success) for name, r in results.items()}
     plotting.plot_learning_curves(
         curves,
         out / "learning_curves.png",
-        threshold=THRESHOLD,
+        threshold=comparison.THRESHOLD,
         title=f"Frozen Lake 8x8{', slippery' if slippery else ''}, held-out maps, one map a run",
     )
     print(f"written to {out}, with learning_curves.png")
     return results
-
-
-def summaries(results: Mapping[str, Result]) -> dict[str, dict[str, object]]:
-    """The figures of `table`, as JSON takes them."""
-    return {name: _figures(result) for name, result in results.items()}
-
-
-def table(results: Mapping[str, Result]) -> str:
-    """A Markdown table, a row an experiment."""
-    head = (
-        "| | runs | final success (IQM, 95 %) | steps to 80 % (median, 95 %; runs) "
-        "| queries | evaluations | steps/s |\n|---|---|---|---|---|---|---|"
-    )
-    rows = [head]
-    for name, result in results.items():
-        f = _figures(result)
-        rows.append(
-            f"| {name} | {result.success.shape[0]} | {f['success_text']} | {f['steps_text']} "
-            f"| {f['queries']:,} | {f['evaluations']:,} | {f['steps_per_second']:,} |"
-        )
-    return "\n".join(rows)
-
-
-def _figures(result: Result) -> dict[str, object]:
-    success = evaluation.bootstrap_interval(result.success[:, -1])
-    crossed = evaluation.steps_to_threshold(result.steps, result.success, THRESHOLD)
-    steps = evaluation.summarize_steps(*crossed)
-    return {
-        "success": dataclasses.asdict(success),
-        "success_text": f"{success.estimate:.2f} [{success.low:.2f}, {success.high:.2f}]",
-        "steps_to_threshold": {"steps": crossed[0].tolist(), "reached": crossed[1].tolist()},
-        "steps_text": str(steps),
-        "queries": int(result.queries[-1]),
-        "evaluations": int(result.evaluations[-1]),
-        "env_steps": int(result.steps[-1]) * result.success.shape[0],
-        "steps_per_second": round(result.steps_per_second),
-    }
 
 
 def _free(path: Path) -> Path:

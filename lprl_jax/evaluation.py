@@ -34,7 +34,8 @@ class StepsSummary:
     """The steps that the median run needs to a threshold; `num_reached` of `num_runs` reached it.
 
     A median or a bound of `inf` lies somewhere beyond `last_step`, where observation ended.
-    `str` reads `1,200 [900, 1,500], 32/32`, or `> 200,000, 3/32` where all bounds lie beyond.
+    `str` reads `1,200 [900, 1,500], 32/32`, or `> 200,000, 3/32` where all bounds lie beyond;
+    a format, such as `f"{summary:,.1f}"`, is applied to every number of steps.
     """
 
     median: Interval
@@ -43,8 +44,14 @@ class StepsSummary:
     last_step: float
 
     def __str__(self) -> str:
+        return format(self)
+
+    def __format__(self, spec: str) -> str:
+        spec = spec or ",.0f"
+
         def text(steps: float) -> str:
-            return f"{steps:,.0f}" if steps <= self.last_step else f"> {self.last_step:,.0f}"
+            beyond = steps > self.last_step
+            return f"> {self.last_step:{spec}}" if beyond else f"{steps:{spec}}"
 
         median, low, high = self.median.estimate, self.median.low, self.median.high
         bounds = f" [{text(low)}, {text(high)}]" if low <= self.last_step else ""
@@ -109,6 +116,40 @@ def bootstrap_interval(
     if scores.ndim not in (1, 2):
         raise ValueError(f"scores: found shape {scores.shape}, need [runs] or [runs, tasks]")
     return _percentile_interval(scores, statistic, confidence, num_resamples, seed)
+
+
+def probability_of_improvement(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """The probability that a run of X scores higher than a run of Y; ties count half.
+
+    Args:
+      x: `[R]` scores of X.
+      y: `[S]` scores of Y, another number of runs perhaps.
+      confidence: Nominal coverage of the bootstrap interval, between 0 and 1.
+      num_resamples: Resamples; each draws R runs of X and S of Y with replacement.
+      seed: Seed of the resampling.
+
+    Examples:
+      >>> probability_of_improvement([1, 1], [0, 1]).estimate  # better in two pairs, equal in two
+      0.75
+    """
+    x, y = _finite("x", x), _finite("y", y)
+    if x.ndim != 1 or y.ndim != 1:
+        raise ValueError(f"x and y: found shapes {x.shape} and {y.shape}, need [runs] each")
+    better = (x[:, None] > y) + 0.5 * (x[:, None] == y)  # [R, S]
+
+    rng = np.random.default_rng(seed)
+    # A resample weights each run by how often it was drawn.
+    of_x = rng.multinomial(x.size, np.full(x.size, 1 / x.size), num_resamples) / x.size
+    of_y = rng.multinomial(y.size, np.full(y.size, 1 / y.size), num_resamples) / y.size
+    draws = np.einsum("br,rs,bs->b", of_x, better, of_y, optimize=True)
+    return Interval(float(better.mean()), *_bounds(draws, confidence))
 
 
 def steps_to_threshold(
@@ -218,19 +259,24 @@ def _percentile_interval(
     scores: Floats, statistic: Statistic, confidence: float, num_resamples: int, seed: int
 ) -> Interval:
     """The percentile bootstrap of `scores` `[R]` or `[R, T]`, which may be infinite here."""
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence: found {confidence}, need a number between 0 and 1")
     if num_resamples < 1:
         raise ValueError(f"num_resamples: found {num_resamples}, need at least 1")
     columns = scores.reshape(len(scores), -1)  # [R, T]
     rng = np.random.default_rng(seed)
     runs = rng.integers(len(columns), size=(num_resamples, *columns.shape))
     resamples = np.take_along_axis(columns[None], runs, axis=1)
-    draws = np.sort(statistic(resamples.reshape(num_resamples, -1), axis=1))
+    low, high = _bounds(statistic(resamples.reshape(num_resamples, -1), axis=1), confidence)
+    return Interval(float(statistic(columns.reshape(1, -1), axis=1)[0]), low, high)
+
+
+def _bounds(draws: Floats, confidence: float) -> tuple[float, float]:
+    """The ends of the middle `confidence` of bootstrap draws."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence: found {confidence}, need a number between 0 and 1")
+    draws = np.sort(draws)
     # Ranks rounded outwards, not interpolated: an infinite draw stays infinite, never NaN.
-    tail = (1 - confidence) / 2 * (num_resamples - 1)
-    low, high = draws[int(tail)], draws[num_resamples - 1 - int(tail)]
-    return Interval(float(statistic(columns.reshape(1, -1), axis=1)[0]), float(low), float(high))
+    tail = int((1 - confidence) / 2 * (draws.size - 1))
+    return float(draws[tail]), float(draws[draws.size - 1 - tail])
 
 
 def _lower_median(scores: Floats, *, axis: int) -> Floats:

@@ -1,11 +1,13 @@
 """Learning curves as PNG files, drawn without a display and without pyplot's global state."""
 
+import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -62,6 +64,7 @@ def draw_learning_curves(
     *,
     threshold: float | None = None,
     title: str | None = None,
+    xlabel: str = "environment steps a run",
     ylabel: str = "success rate",
     ylim: tuple[float, float] | None = (0.0, 1.0),
     log_steps: bool = True,
@@ -73,6 +76,7 @@ def draw_learning_curves(
       curves: The curves by the name they get in the legend, in this order.
       threshold: Where to draw a dashed horizontal line, if anywhere.
       title: Title of the figure.
+      xlabel: What the curves' steps are, which may also be seconds.
       ylabel: What the values are.
       ylim: Range of the values; `None` fits it to the curves.
       log_steps: Whether the steps are on a logarithmic axis (linear next to a step 0), since
@@ -110,7 +114,7 @@ def draw_learning_curves(
         axes.annotate(f"threshold {threshold:g}", (0, threshold), xycoords=where, **label)
     every_step = np.concatenate([np.asarray(curve.steps) for curve in curves.values()])
     _style_axes(axes, every_step, log_steps, ylim)
-    axes.set_xlabel("environment steps a run", fontsize=15)
+    axes.set_xlabel(xlabel, fontsize=15)
     axes.set_ylabel(ylabel, fontsize=15)
     if title is not None:
         axes.set_title(title, fontsize=17, loc="left", pad=12)
@@ -125,6 +129,14 @@ def draw_learning_curves(
         title_fontsize=11,
     )
     return figure
+
+
+def as_svg(figure: Figure) -> str:
+    """The figure as SVG text, letters as outlines; equal figures give equal text."""
+    out = io.StringIO()
+    with rc_context({"svg.hashsalt": "lprl-jax"}):
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    return out.getvalue()
 
 
 def _style_axes(

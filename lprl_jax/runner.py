@@ -2,8 +2,8 @@
 
 A chunk trains every run for `eval_every` environment steps and evaluates it, on all devices, each
 with its share of the runs. Between chunks: progress, a line of `metrics.jsonl`, a line of
-`timing.jsonl`, a checkpoint. `metrics.jsonl` is free of clock times, so equal experiments write
-equal bytes.
+`timing.jsonl`, a checkpoint. A run that was killed continues from its newest checkpoint, to the
+same bytes as if it had never been.
 """
 
 from __future__ import annotations
@@ -12,201 +12,173 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import yaml
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
-from lprl_envs import InvalidInput
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from lprl_envs import TextEnvParams
 from tqdm import tqdm
 
-from lprl_jax import build
-from lprl_jax.algorithms.base import Algorithm, Data
+from lprl_jax import build, loggers, results, run_directory, sharding
+from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.checkpoint import Checkpoints
 from lprl_jax.config import Experiment
-
-RUNS = "runs"
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """Curves of an experiment, T evaluations of R runs, the first before any training."""
-
-    steps: np.ndarray
-    """i64[T]: environment steps a run."""
-    success: np.ndarray
-    """f64[R, T]: share of successful episodes."""
-    returns: np.ndarray
-    """f64[R, T]: mean return."""
-    queries: np.ndarray
-    """i64[T]: prompts sent to the model so far, by all runs."""
-    evaluations: np.ndarray
-    """i64[T]: prompts run through it so far, a table's included."""
-    steps_per_second: float
-    """Environment steps of all runs a second of training, evaluation and compilation apart."""
+from lprl_jax.priors import Prior
+from lprl_jax.results import Result
 
 
-def run(experiment: Experiment, out: Path, progress: bool = True) -> Result:
-    """Run an experiment and write its directory.
+class Diverged(RuntimeError):
+    """A loss that is not a number; says where the last good checkpoint lies."""
 
-    Raises:
-        InvalidInput: if the directory cannot be written or holds something already, or the
-            experiment cannot be built.
-    """
-    config = experiment.config
-    claim_directory(out)
-    env, params = build.make_env(config.env, experiment.env_arguments, experiment.bank)
-    prior = build.make_prior(config, env, params)
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Setup:
+    """An experiment's objects, on their devices."""
+
+    env: Env
+    """The environment."""
+    params: TextEnvParams
+    """Its instances."""
+    prior: Prior | None
+    """Tabulated, if the experiment says so."""
+    algorithm: Algorithm
+    """Compiled by nobody yet."""
+    data: Data
+    """On every device."""
+    mesh: Mesh
+    """The run axis over devices."""
+    initial_state: Callable[[], Any]
+    """Fresh runs, spread over the mesh."""
+
+
+def set_up(experiment: Experiment) -> Setup:
+    """Build what an experiment names."""
+    env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
+    prior = build.make_prior(experiment.config, env, params)
     algorithm = build.make_algorithm(experiment, env, prior)
+    mesh = sharding.runs_mesh(experiment.num_runs)
     data = Data(() if prior is None else prior.params, params)
-    (out / "config.yaml").write_text(yaml.safe_dump(experiment.as_dict(), sort_keys=False))
-
-    keys = jax.random.split(jax.random.key(config.seed), config.num_runs)
-    hparams = experiment.algorithm.hparams(config.num_runs)
-    mesh = runs_mesh(config.num_runs)
-    state = algorithm.init(keys, hparams, data, build.run_instances(experiment, params))
-    state = spread(mesh, state)
     data = jax.device_put(data, NamedSharding(mesh, PartitionSpec()))
 
-    a_chunk = experiment.algorithm.steps_per_update
-    updates = max(1, round(config.eval_every / a_chunk))
-    chunks = max(1, math.ceil(config.total_steps / (updates * a_chunk)))
-    started = time.perf_counter()
-    train = compile_chunk(algorithm, mesh, updates, state, data)
-    evaluate = compile_evaluation(algorithm, mesh, config.eval_episodes, state, data)
-    timing = {"event": "compiled", "seconds": round(time.perf_counter() - started, 3)}
+    def initial_state() -> Any:
+        keys, hparams = build.keys(experiment), build.hparams(experiment)
+        runs = build.run_instances(experiment, params)
+        return sharding.spread(mesh, algorithm.init(keys, hparams, data, runs))
 
-    records, seconds = [], []
-    with (
-        Checkpoints(out / "checkpoints") as checkpoints,
-        (out / "metrics.jsonl").open("w") as metrics_file,
-        (out / "timing.jsonl").open("w") as timing_file,
-        tqdm(total=chunks, desc=out.name, disable=not progress, unit="chunk") as bar,
-    ):
-        write_line(timing_file, timing)
-        for chunk in range(chunks + 1):
-            started = time.perf_counter()
-            training: dict[str, Any] = {}
-            if chunk:  # the first evaluation is of the untrained runs
-                state, training = jax.block_until_ready(train(state, data))
-            trained = time.perf_counter()
-            played = jax.device_get(evaluate(state, data))
-            evaluated = time.perf_counter()
-            record = summarize(chunk * updates * a_chunk, state, training, played)
-            records.append(record)
-            seconds += [trained - started] if chunk else []
-            write_line(metrics_file, record)
-            write_line(
-                timing_file,
-                {
-                    "step": record["step"],
-                    "train_seconds": round(trained - started, 4),
-                    "evaluate_seconds": round(evaluated - trained, 4),
-                },
-            )
-            if chunk == chunks or (chunk and chunk % config.checkpoint_every == 0):
-                checkpoints.save(record["step"], state)
-            if chunk:
-                bar.update()
-                bar.set_postfix(steps=record["step"], success=f"{np.mean(record['success']):.2f}")
-    rate = updates * a_chunk * config.num_runs / float(np.median(seconds))
-    return Result(
-        steps=np.array([r["step"] for r in records]),
-        success=np.array([r["success"] for r in records]).T,
-        returns=np.array([r["return"] for r in records]).T,
-        queries=np.array([r["queries"] for r in records]),
-        evaluations=np.array([r["evaluations"] for r in records]),
-        steps_per_second=rate,
-    )
+    return Setup(env, params, prior, algorithm, data, mesh, initial_state)
 
 
-def claim_directory(out: Path) -> None:
-    """Make the directory, which must not hold anything yet.
+def run(
+    experiment: Experiment,
+    out: Path,
+    *,
+    progress: bool = True,
+    resume: bool = False,
+    log: Sequence[str] = (),
+) -> Result:
+    """Run an experiment and write its directory.
+
+    Args:
+        experiment: What to run.
+        out: New directory; with `resume`, also that of the same experiment, begun before.
+        progress: Whether to show a progress bar.
+        resume: Whether to continue from the newest checkpoint.
+        log: Names of `loggers.LOGGERS`.
 
     Raises:
-        InvalidInput: if it cannot be made, or holds something.
+        InvalidInput: if the directory cannot be written, holds something else, or the experiment
+            cannot be built.
+        Diverged: if a loss is not finite.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise InvalidInput(f"{out} is not empty; name a new directory")
-        (out / ".writable").touch()
-        (out / ".writable").unlink()
-    except OSError as error:
-        raise InvalidInput(f"cannot write to {out}: {error.strerror}") from None
+    loggers.require_known(log)
+    resume = resume and run_directory.can_resume(out, experiment)
+    if not resume:
+        run_directory.claim(out)
+    started = time.perf_counter()
+    setup = set_up(experiment)
+    provenance = run_directory.provenance(setup.data, experiment.settings)
+    if resume:
+        run_directory.require_same(out, provenance)
+    run_directory.begin(out, experiment, provenance)
+
+    config, algorithm = experiment.config, setup.algorithm
+    a_chunk = experiment.algorithm.steps_per_update
+    updates = max(1, round(config.eval_every / a_chunk))
+    a_chunk *= updates
+    chunks = max(1, math.ceil(config.total_steps / a_chunk))
+    state = setup.initial_state()
+    with Checkpoints(out / run_directory.CHECKPOINTS) as checkpoints:
+        done = checkpoints.latest() if resume else None
+        run_directory.rewind(out, done)
+        if done is not None:
+            state = checkpoints.restore(done, state)
+        first = 0 if done is None else done // a_chunk + 1
+        if first > chunks:
+            return results.read(out)
+        train = sharding.compile_chunk(algorithm, setup.mesh, updates, state, setup.data)
+        evaluate = sharding.compile_evaluation(
+            algorithm, setup.mesh, config.eval_episodes, algorithm.policies[0], state, setup.data
+        )
+        extra = loggers.make(log, out, experiment.as_dict(), done or 0)
+        with (
+            (out / run_directory.METRICS).open("a") as metrics_file,
+            (out / run_directory.TIMING).open("a") as timing_file,
+            tqdm(total=chunks, initial=max(0, first - 1), desc=out.name, disable=not progress,
+                 unit="chunk") as bar,
+        ):  # fmt: skip
+            write_line(timing_file, {"setup_seconds": round(time.perf_counter() - started, 3)})
+            for chunk in range(first, chunks + 1):
+                started = time.perf_counter()
+                training: dict[str, Any] = {}
+                if chunk:  # the first evaluation is of the untrained runs
+                    state, training = jax.block_until_ready(train(state, setup.data))
+                    require_finite(experiment, training["loss"], chunk * a_chunk, checkpoints)
+                trained = time.perf_counter()
+                played = jax.device_get(evaluate(state, setup.data))
+                evaluated = time.perf_counter()
+                record = summarize(chunk * a_chunk, state, training, played)
+                times = {
+                    "step": record["step"],
+                    "train_seconds": round(trained - started, 6),
+                    "evaluate_seconds": round(evaluated - trained, 6),
+                }
+                write_line(metrics_file, record)
+                write_line(timing_file, times)
+                if chunk == chunks or (chunk and chunk % config.checkpoint_every == 0):
+                    checkpoints.save(record["step"], state)
+                rate = a_chunk * experiment.num_runs / (trained - started) if chunk else 0.0
+                for logger in extra:
+                    logger.log(record["step"], loggers.scalars(record, rate))
+                if chunk:
+                    bar.update()
+                    success = f"{np.mean(record['success']):.2f}"
+                    bar.set_postfix(steps=record["step"], success=success)
+        for logger in extra:
+            logger.close()
+    return results.read(out)
 
 
-def runs_mesh(num_runs: int) -> jax.sharding.Mesh:
-    """As many devices as divide the runs evenly, in a row."""
-    devices = jax.devices()
-    count = max(n for n in range(1, len(devices) + 1) if num_runs % n == 0)
-    return jax.make_mesh((count,), (RUNS,), (AxisType.Auto,), devices=devices[:count])
-
-
-def spread(mesh: jax.sharding.Mesh, state: Any) -> Any:
-    """Put a state on the mesh; the prior's carry becomes one a device, the first keeps the counts.
-
-    Devices then share nothing while they run. (A sum over the devices inside the program would have
-    the faster one wait for the slower, and XLA's CPU backend aborts when that takes 40 seconds.)
-    """
-
-    def one_a_device(x: jax.Array) -> jax.Array:
-        return jnp.zeros((mesh.size, *x.shape), x.dtype).at[0].set(x)
-
-    state = state._replace(prior_carry=jax.tree.map(one_a_device, state.prior_carry))
-    return jax.device_put(state, jax.tree.map(lambda s: NamedSharding(mesh, s), specs(state)))
-
-
-def specs(state: Any) -> Any:
-    """How a spread state lies on the mesh: by its leading axis; scalars are everywhere."""
-    return jax.tree.map(lambda x: PartitionSpec(RUNS) if jnp.ndim(x) else PartitionSpec(), state)
-
-
-def compile_chunk(
-    algorithm: Algorithm, mesh: jax.sharding.Mesh, num_updates: int, state: Any, data: Data
-) -> Callable[[Any, Data], tuple[Any, dict[str, jax.Array]]]:
-    """`(state, data) -> (state, metrics [R])`: training, compiled, the runs over the devices.
-
-    Every device is a program of its own on its share of the runs. The state is used up.
-    """
-
-    def chunk(state: Any, data: Data) -> tuple[Any, dict[str, jax.Array]]:
-        state, metrics = algorithm.train(_own(state), data, num_updates)
-        total = {name: jnp.sum(x, axis=0) for name, x in metrics.items()}
-        carry = jax.tree.map(lambda x: x[None], state.prior_carry)
-        return state._replace(prior_carry=carry), {**total, "loss": jnp.mean(metrics["loss"], 0)}
-
-    mapped = jax.shard_map(
-        chunk,
-        mesh=mesh,
-        in_specs=(specs(state), PartitionSpec()),
-        out_specs=(specs(state), PartitionSpec(RUNS)),
-        check_vma=False,
+def require_finite(
+    experiment: Experiment, loss: jax.Array, step: int, checkpoints: Checkpoints
+) -> None:
+    """Raise Diverged, naming the runs and the last good checkpoint, unless all are finite."""
+    bad = np.flatnonzero(~np.isfinite(np.asarray(loss)))
+    if not bad.size:
+        return
+    runs = experiment.config.num_runs
+    settings = {json.dumps(experiment.settings[r // runs]) for r in bad} - {"{}"}
+    where = f" of {', '.join(sorted(settings))}" if settings else ""
+    last = checkpoints.latest()
+    kept = "no checkpoint was written before"
+    if last is not None:
+        kept = f"the last good checkpoint is {checkpoints.directory / str(last)}"
+    raise Diverged(
+        f"the loss of {bad.size} of {experiment.num_runs} runs{where} is not finite, "
+        f"somewhere in the chunk that ends at step {step}; {kept}"
     )
-    return jax.jit(mapped, donate_argnums=0).lower(state, data).compile()
-
-
-def compile_evaluation(
-    algorithm: Algorithm, mesh: jax.sharding.Mesh, num_episodes: int, state: Any, data: Data
-) -> Callable[[Any, Data], dict[str, jax.Array]]:
-    """`(state, data) -> metrics [R]`: evaluation, compiled, the runs over the devices."""
-    mapped = jax.shard_map(
-        lambda state, data: algorithm.evaluate(_own(state), data, num_episodes),
-        mesh=mesh,
-        in_specs=(specs(state), PartitionSpec()),
-        out_specs=PartitionSpec(RUNS),
-        check_vma=False,
-    )
-    return jax.jit(mapped).lower(state, data).compile()
-
-
-def _own(state: Any) -> Any:
-    """A device's state as the algorithm knows it."""
-    return state._replace(prior_carry=jax.tree.map(lambda x: x[0], state.prior_carry))
 
 
 def summarize(step: int, state: Any, training: Any, played: Any) -> dict[str, Any]:

@@ -30,8 +30,10 @@ class Algorithm:
     """`(keys [R], hparams, data, run_instances=None) -> state`"""
     update: Callable[[Any, Data], tuple[Any, dict[str, jax.Array]]]
     """`(state, data) -> (state, metrics)`: act, then learn, once."""
-    evaluate: Callable[[Any, Data, int], dict[str, jax.Array]]
-    """`(state, data, num_episodes) -> metrics [R]`: play without learning."""
+    evaluate: Callable[..., dict[str, jax.Array]]
+    """`(state, data, num_episodes, policy=policies[0]) -> metrics [R]`: play without learning."""
+    policies: tuple[str, ...]
+    """The ways in which `evaluate` can act; the first is the algorithm's own."""
 
     @functools.partial(jax.jit, static_argnames=("self", "num_updates"))
     def train(self, state: Any, data: Data, num_updates: int) -> tuple[Any, dict[str, jax.Array]]:

@@ -26,14 +26,9 @@ import jax.numpy as jnp
 import optax
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import losses, policies, replay
-from lprl_jax.algorithms.base import (
-    Algorithm,
-    Data,
-    Env,
-    require_above_0,
-    require_fraction,
-)
+from lprl_jax.algorithms import control, losses, replay
+from lprl_jax.algorithms.base import Algorithm, Data, Env, require_above_0, require_fraction
+from lprl_jax.algorithms.control import EXACT
 from lprl_jax.algorithms.interaction import (
     ask_prior_after,
     begin,
@@ -43,9 +38,7 @@ from lprl_jax.algorithms.interaction import (
 )
 from lprl_jax.algorithms.networks import QNetwork
 from lprl_jax.algorithms.replay import Replay
-from lprl_jax.priors.base import Counters, Prior, sample_proposals
-
-EXACT = "exact"
+from lprl_jax.priors.base import Counters, Prior
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +168,7 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     """
     network = QNetwork(config.hidden_sizes, env.num_actions, config.optimism)
     optimizer = optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optax.scale_by_adam())
-    exact = config.k == EXACT
+    kind = control.of(prior, config.k)
     # Environments' observations are functions of the state: their key is never used.
     no_key = jax.random.key(0)
 
@@ -187,32 +180,20 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         """`bool[N, A]` in states `[N]`."""
         return jax.vmap(env.action_mask, in_axes=(0, None))(state, data.env_params)
 
-    def for_replay(key: chex.PRNGKey, log_probs: Any) -> Any:
-        """What is kept of the prior at the next states, one run."""
-        if prior is None or exact:
-            return log_probs
-        return sample_proposals(key, log_probs, int(config.k))
-
-    def behave(key: Any, q: Any, log_probs: Any, legal: Any, epsilon: Any, alpha: Any) -> Any:
-        """Actions `i32[N]` of one run."""
-        if prior is None:
-            return policies.epsilon_greedy(key, q, legal, epsilon)
-        if exact:
-            return policies.sample_posterior_exact(key, q, log_probs, alpha)
-        return policies.sample_posterior(key, q, log_probs, alpha, int(config.k))
-
-    def act(state: DQNState, data: Data, keys: chex.PRNGKey, epsilon: jax.Array) -> jax.Array:
-        """Actions `i32[R, N]`; `keys [R]`, `epsilon [R]`."""
+    def values(state: DQNState, data: Data) -> tuple[jax.Array, jax.Array]:
+        """Q-values `f32[R, N, A]` where the environments stand, and legal actions."""
         q = jax.vmap(lambda p, s: apply(p, s, data))(state.params, state.env_state)
-        mask = jax.vmap(lambda s: legal(s, data))(state.env_state)
-        return jax.vmap(behave)(keys, q, state.log_probs, mask, epsilon, state.hparams.alpha)
+        return q, jax.vmap(lambda s: legal(s, data))(state.env_state)
 
     def collect(state: DQNState, data: Data) -> tuple[DQNState, dict[str, jax.Array]]:
         """One step of every environment, into the replay buffer."""
         keys = jax.vmap(lambda k: jax.random.split(k, 4))(state.key)
         fraction = jnp.minimum(state.num_steps / state.hparams.epsilon_steps, 1.0)
         epsilon = 1.0 + fraction * (state.hparams.epsilon - 1.0)
-        action = act(state, data, keys[:, 1], epsilon)
+        q, mask = values(state, data)
+        action = jax.vmap(kind.behave)(
+            keys[:, 1], q, state.log_probs, mask, epsilon, state.hparams.alpha
+        )
         env_keys = jax.vmap(lambda k: jax.random.split(k, config.num_envs))(keys[:, 2])
         step = step_envs(
             env, env_keys, state.env_state, action, data.env_params, state.run_instances
@@ -220,7 +201,7 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         final, log_probs, carry = state.log_probs, state.log_probs, state.prior_carry
         if prior is not None:
             final, log_probs, carry = ask_prior_after(prior, data, carry, step)
-        kept = jax.vmap(for_replay)(keys[:, 3], final)
+        kept = jax.vmap(kind.remember)(keys[:, 3], final)
         transition = Transition(
             state.env_state, action, step.reward, step.terminated, step.final_state, kept
         )
@@ -238,12 +219,9 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     def loss(params: Any, target_params: Any, hp: HParams, batch: Transition, data: Data) -> Any:
         """Mean over one run's batch."""
         q_tm1, q_t = apply(params, batch.state, data), apply(target_params, batch.next_state, data)
-        if prior is None:
-            v_t = jax.vmap(losses.greedy_value)(q_t, legal(batch.next_state, data))
-        elif exact:
-            v_t = jax.vmap(losses.soft_value, (0, 0, None))(q_t, batch.next_prior, hp.alpha)
-        else:
-            v_t = jax.vmap(losses.proposals_value)(q_t, batch.next_prior)
+        v_t = jax.vmap(kind.value, (0, 0, 0, None))(
+            q_t, batch.next_prior, legal(batch.next_state, data), hp.alpha
+        )
         discount_t = hp.gamma * (1.0 - batch.terminated)
         return jnp.mean(
             jax.vmap(losses.td_loss)(q_tm1, batch.action, batch.reward, discount_t, v_t)
@@ -290,19 +268,12 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         env_state, log_probs, carry = begin(
             env, prior, split[:, 1], data, run_instances, config.num_envs
         )
-        one = jax.tree.map(lambda x: x[0], env_state)
+        one = _first(env_state)
         obs = observe(env, no_key, one, data.env_params)
         params = jax.vmap(lambda k: network.init(k, obs))(split[:, 2])
-        item = Transition(
-            state=jax.tree.map(lambda x: x[0], one),
-            action=jnp.int32(0),
-            reward=jnp.float32(0.0),
-            terminated=jnp.bool_(False),
-            next_state=jax.tree.map(lambda x: x[0], one),
-            next_prior=jax.tree.map(
-                lambda x: x[0], for_replay(keys[0], jax.tree.map(lambda x: x[0], log_probs))
-            ),
-        )
+        kept = kind.remember(keys[0], _first(log_probs))
+        none, no = jnp.float32(0.0), jnp.bool_(False)
+        item = Transition(_first(one), jnp.int32(0), none, no, _first(one), _first(kept))
         return DQNState(
             params=params,
             target_params=params,
@@ -328,15 +299,37 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         metrics = {name: jnp.sum(x, axis=0) for name, x in seen.items()}
         return state, {**metrics, "loss": jnp.mean(value, axis=0)}
 
-    def evaluate(state: DQNState, data: Data, num_episodes: int) -> dict[str, jax.Array]:
-        """Play without learning: greedily without a prior, by posterior sampling with one."""
-        never = jnp.zeros_like(state.hparams.epsilon)
+    acting = {"greedy": kind.greedy}
+    if prior is not None:
 
-        def policy(keys: chex.PRNGKey, env_state: Any, log_probs: Any) -> jax.Array:
-            here = state._replace(env_state=env_state, log_probs=log_probs)
-            return act(here, data, keys, never)
+        def posterior(key: Any, q: Any, log_probs: Any, legal: Any, alpha: Any) -> jax.Array:
+            return kind.behave(key, q, log_probs, legal, 0.0, alpha)
+
+        acting = {"posterior": posterior, **acting}
+    own_policy = next(iter(acting))
+
+    def evaluate(
+        state: DQNState, data: Data, num_episodes: int, policy: str = own_policy
+    ) -> dict[str, jax.Array]:
+        """Play without learning, by one of `acting`."""
+        if policy not in acting:
+            raise InvalidInput(f"unknown policy {policy!r}; valid: {', '.join(acting)}")
+
+        def act(keys: chex.PRNGKey, env_state: Any, log_probs: Any) -> jax.Array:
+            q, mask = values(state._replace(env_state=env_state), data)
+            return jax.vmap(acting[policy])(keys, q, log_probs, mask, state.hparams.alpha)
 
         keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(state.key)
-        return play_episodes(env, prior, policy, keys, data, state.run_instances, num_episodes)
+        return play_episodes(env, prior, act, keys, data, state.run_instances, num_episodes)
 
-    return Algorithm(jax.jit(init), update, jax.jit(evaluate, static_argnames="num_episodes"))
+    return Algorithm(
+        jax.jit(init),
+        update,
+        jax.jit(evaluate, static_argnames=("num_episodes", "policy")),
+        tuple(acting),
+    )
+
+
+def _first(tree: Any) -> Any:
+    """The first of each leaf's rows."""
+    return jax.tree.map(lambda x: x[0], tree)

@@ -70,7 +70,8 @@ def begin(
     env_state = reset_envs(env, env_keys, data.env_params, run_instances)
     if prior is None:
         return env_state, (), Counters.zero()
-    return env_state, *ask_prior(prior, data, prior.init(), env_state)
+    every = jnp.ones(env_keys.shape, bool)
+    return env_state, *ask_prior(prior, data, prior.init(), env_state, every)
 
 
 def step_envs(
@@ -98,12 +99,15 @@ def observe(env: Env, key: chex.PRNGKey, state: Any, env_params: Any) -> jax.Arr
     return obs.reshape(*lead, -1).astype(jnp.float32)
 
 
-def ask_prior(prior: Prior, data: Data, carry: Counters, state: Any) -> tuple[jax.Array, Counters]:
-    """Log-probs `[R, N, A]` in states `[R, N]`."""
-    num_runs, rows = jax.tree.leaves(state)[0].shape[0], flatten(state)
-    needed = jnp.ones(jax.tree.leaves(rows)[0].shape[0], bool)
-    log_probs, carry = prior.log_probs(data.prior_params, carry, rows, data.env_params, needed)
-    return unflatten(log_probs, num_runs), carry
+def ask_prior(
+    prior: Prior, data: Data, carry: Counters, state: Any, needed: jax.Array
+) -> tuple[jax.Array, Counters]:
+    """Log-probs `[R, N, A]` in states `[R, N]`; `needed bool[R, N]`."""
+    rows = flatten(state)
+    log_probs, carry = prior.log_probs(
+        data.prior_params, carry, rows, data.env_params, needed.reshape(-1)
+    )
+    return unflatten(log_probs, needed.shape[0]), carry
 
 
 def ask_prior_after(
@@ -152,26 +156,28 @@ def play_episodes(
         num_episodes: A run.
 
     Returns:
-        `return` and `success`, f32[R], means over the episodes. An episode is a success if it
-        terminates with a positive reward.
+        `return`, `success` and `length`, f32[R], means over the episodes. An episode is a success
+        if it terminates with a positive reward. The prior is asked once a step.
     """
     keys = jax.vmap(lambda k: jax.random.split(k, 2))(keys)
     env_state, log_probs, carry = begin(env, prior, keys[:, 1], data, run_instances, num_episodes)
 
     def step_once(loop: tuple[Any, ...]) -> tuple[Any, ...]:
-        keys, env_state, log_probs, carry, playing, total, success = loop
+        keys, env_state, log_probs, carry, playing, total, success, length = loop
         split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
         action = policy(split[:, 1], env_state, log_probs)
         step_keys = jax.vmap(lambda k: jax.random.split(k, num_episodes))(split[:, 2])
         step = step_envs(env, step_keys, env_state, action, data.env_params, run_instances)
-        if prior is not None:
-            _, log_probs, carry = ask_prior_after(prior, data, carry, step)
+        length += playing
         total += jnp.where(playing, step.reward, 0.0)
         success |= playing & step.terminated & (step.reward > 0)
         playing &= ~(step.terminated | step.truncated)
-        return split[:, 0], step.state, log_probs, carry, playing, total, success
+        if prior is not None:
+            log_probs, carry = ask_prior(prior, data, carry, step.state, playing)
+        return split[:, 0], step.state, log_probs, carry, playing, total, success, length
 
     zeros = jnp.zeros((keys.shape[0], num_episodes))
-    start = (keys[:, 0], env_state, log_probs, carry, zeros == 0, zeros, zeros > 0)
-    *_, total, success = jax.lax.while_loop(lambda loop: jnp.any(loop[4]), step_once, start)
-    return {"return": jnp.mean(total, axis=1), "success": jnp.mean(success, axis=1)}
+    start = (keys[:, 0], env_state, log_probs, carry, zeros == 0, zeros, zeros > 0, zeros)
+    *_, total, success, length = jax.lax.while_loop(lambda loop: jnp.any(loop[4]), step_once, start)
+    totals = {"return": total, "success": success, "length": length}
+    return {name: jnp.mean(x, axis=1) for name, x in totals.items()}

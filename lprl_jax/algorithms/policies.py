@@ -7,15 +7,19 @@ import jax.numpy as jnp
 from lprl_jax.priors.base import sample_proposals
 
 
+def greedy(q: jax.Array, legal: jax.Array) -> jax.Array:
+    """`i32[N]`: the best legal action; `legal bool[N, A]`."""
+    return jnp.argmax(jnp.where(legal, q, -jnp.inf), axis=-1).astype(jnp.int32)
+
+
 def epsilon_greedy(
     key: chex.PRNGKey, q: jax.Array, legal: jax.Array, epsilon: jax.Array | float
 ) -> jax.Array:
     """`i32[N]`: the best legal action, or with probability ε a random one; `legal bool[N, A]`."""
     key_explore, key_random = jax.random.split(key)
-    greedy = jnp.argmax(jnp.where(legal, q, -jnp.inf), axis=-1)
     random = sample_proposals(key_random, jnp.where(legal, 0.0, -jnp.inf), 1)[:, 0]
-    explore = jax.random.bernoulli(key_explore, epsilon, greedy.shape)
-    return jnp.where(explore, random, greedy).astype(jnp.int32)
+    explore = jax.random.bernoulli(key_explore, epsilon, random.shape)
+    return jnp.where(explore, random, greedy(q, legal))
 
 
 def sample_posterior(

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from lprl_jax.lm import checkpoint, model_card
 from lprl_jax.lm.pretrain import PretrainConfig, pretrain
 from lprl_jax.lm.tasks import TASKS
-from lprl_jax.runner import claim_directory
+from lprl_jax.run_directory import claim
 
 
 def run(out: Path, progress: bool = True, **settings: Any) -> None:
@@ -30,7 +30,7 @@ def run(out: Path, progress: bool = True, **settings: Any) -> None:
     config = PretrainConfig(**settings)
     if config.num_steps < 1:
         raise InvalidInput(f"steps is {config.num_steps}; it must be 1 or more")
-    claim_directory(out)
+    claim(out)
     kept = {}
     with (
         (out / "loss.jsonl").open("w") as log,

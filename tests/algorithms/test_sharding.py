@@ -11,7 +11,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from lprl_envs import FrozenLake
 from priors.tiny import tiny_model
 
-from lprl_jax import runner
+from lprl_jax import sharding
 from lprl_jax.algorithms import dqn
 from lprl_jax.algorithms.base import Algorithm, Data
 from lprl_jax.priors import LanguagePrior, TabularPrior
@@ -39,11 +39,11 @@ CALLS_OF_THE_HOST = ("callback", "infeed", "outfeed", "SendToHost", "RecvFromHos
 def train_on(num_devices):
     """Two chunks on so many devices: the state, the metrics of both, the compiled program."""
     devices = jax.devices()[:num_devices]
-    mesh = jax.make_mesh((num_devices,), (runner.RUNS,), (AxisType.Auto,), devices=devices)
+    mesh = jax.make_mesh((num_devices,), (sharding.RUNS,), (AxisType.Auto,), devices=devices)
     state = begin(ALGORITHM, CONFIG, DATA, range(4), alpha=[0.1, 0.2, 0.3, 0.4])
-    state = runner.spread(mesh, state)
+    state = sharding.spread(mesh, state)
     data = jax.device_put(DATA, NamedSharding(mesh, PartitionSpec()))
-    chunk = runner.compile_chunk(ALGORITHM, mesh, UPDATES, state, data)
+    chunk = sharding.compile_chunk(ALGORITHM, mesh, UPDATES, state, data)
     metrics = []
     for _ in range(CHUNKS):
         state, seen = chunk(state, data)

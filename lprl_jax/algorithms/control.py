@@ -1,0 +1,88 @@
+"""What a prior does to control by values: how to act, what to remember, what to bootstrap from.
+
+Three kinds, by one signature, so that an algorithm reads the same with each of them:
+
+* `without_prior`: ε-greedy, and the maximum over the legal actions.
+* `among_proposals(k)`: both restricted to k actions drawn from the prior.
+* `exact`: what the second tends to as k grows.
+
+Reference: Yan et al. 2024, arXiv 2410.07927, sec. 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from lprl_jax.algorithms import losses, policies
+from lprl_jax.priors.base import Prior, sample_proposals
+
+EXACT = "exact"
+"""The k of a prior that is not sampled from."""
+
+
+class Control(NamedTuple):
+    """Of one run. N states: `q f32[N, A]`, `log_probs f32[N, A]`, `legal bool[N, A]`."""
+
+    behave: Callable[..., jax.Array]
+    """`(key, q, log_probs, legal, epsilon, alpha) -> i32[N]`: actions to learn from."""
+    greedy: Callable[..., jax.Array]
+    """`(key, q, log_probs, legal, alpha) -> i32[N]`: the best actions as far as q tells."""
+    remember: Callable[[Any, Any], Any]
+    """`(key, log_probs) -> kept [N, ...]`: what replay keeps of the prior at the next states."""
+    value: Callable[..., jax.Array]
+    """`(q_t [A], kept, legal [A], alpha) -> f32[]`: the bootstrap, of one next state."""
+
+
+def of(prior: Prior | None, k: int | str) -> Control:
+    """The kind that belongs to a prior, or to none, and to k."""
+    if prior is None:
+        return without_prior()
+    return exact() if k == EXACT else among_proposals(int(k))
+
+
+def without_prior() -> Control:
+    """ε-greedy over the legal actions; `log_probs` is `()`."""
+    return Control(
+        behave=lambda key, q, log_probs, legal, epsilon, alpha: policies.epsilon_greedy(
+            key, q, legal, epsilon
+        ),
+        greedy=lambda key, q, log_probs, legal, alpha: policies.greedy(q, legal),
+        remember=lambda key, log_probs: log_probs,
+        value=lambda q_t, kept, legal, alpha: losses.greedy_value(q_t, legal),
+    )
+
+
+def among_proposals(k: int) -> Control:
+    """Posterior sampling among k proposals; the greedy action is the best of k proposals."""
+
+    def greedy(key: Any, q: Any, log_probs: Any, legal: Any, alpha: Any) -> jax.Array:
+        proposals = sample_proposals(key, log_probs, k)
+        best = jnp.argmax(jnp.take_along_axis(q, proposals, axis=-1), axis=-1, keepdims=True)
+        return jnp.take_along_axis(proposals, best, axis=-1)[:, 0]
+
+    return Control(
+        behave=lambda key, q, log_probs, legal, epsilon, alpha: policies.sample_posterior(
+            key, q, log_probs, alpha, k
+        ),
+        greedy=greedy,
+        remember=lambda key, log_probs: sample_proposals(key, log_probs, k),
+        value=lambda q_t, kept, legal, alpha: losses.proposals_value(q_t, kept),
+    )
+
+
+def exact() -> Control:
+    """The posterior ∝ p(a|s) exp(q / α) itself; the greedy action is its mode."""
+    return Control(
+        behave=lambda key, q, log_probs, legal, epsilon, alpha: policies.sample_posterior_exact(
+            key, q, log_probs, alpha
+        ),
+        greedy=lambda key, q, log_probs, legal, alpha: jnp.argmax(
+            log_probs + q / alpha, axis=-1
+        ).astype(jnp.int32),
+        remember=lambda key, log_probs: log_probs,
+        value=lambda q_t, kept, legal, alpha: losses.soft_value(q_t, kept, alpha),
+    )

@@ -1,0 +1,153 @@
+"""What the commands of `cli` do: a function each, from its options to files and lines."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import lprl_envs
+from lprl_envs import InvalidInput
+
+from lprl_jax import build, comparison, config, evaluate, plotting, report, results, runner
+from lprl_jax import demo as demonstration
+from lprl_jax.lm import pretrain_run
+from lprl_jax.priors import LanguagePrior, tabulate
+
+
+def train(options: argparse.Namespace) -> None:
+    """`lprl train`."""
+    experiment = config.read(options.config, options.overrides)
+    result = runner.run(
+        experiment,
+        options.out,
+        progress=not options.quiet,
+        resume=options.resume,
+        log=options.log,
+    )
+    name = options.out.absolute().name
+    named = {f"{name} ({s})" if s else name: r for s, r in result.by_setting().items()}
+    print(comparison.table(comparison.summarize(named)))
+    print(f"written to {options.out}")
+
+
+def eval(options: argparse.Namespace) -> None:
+    """`lprl eval`."""
+    if options.json:
+        _require_new(options.json)
+    ks = [text.removeprefix("k=") for text in options.overrides if text.startswith("k=")]
+    rows = evaluate.run(
+        options.run,
+        [text for text in options.overrides if not text.startswith("k=")],
+        options.prior.split(",") if options.prior else (),
+        ks[-1].split(",") if ks else (),
+        options.instances,
+    )
+    print(evaluate.table(rows))
+    if options.json:
+        _write_json(options.json, [dataclasses.asdict(row) for row in rows])
+
+
+def compare(options: argparse.Namespace) -> None:
+    """`lprl compare`."""
+    if options.json:
+        _require_new(options.json)
+    summaries = comparison.summarize(results.read_all(options.runs), _threshold(options))
+    print(comparison.table(summaries, options.threshold))
+    if options.json:
+        _write_json(options.json, comparison.as_json(summaries))
+
+
+def plot(options: argparse.Namespace) -> None:
+    """`lprl plot`."""
+    _require_new(options.out)
+    found = results.read_all(options.runs)
+    curves = {name: plotting.Curve(r.steps, r.success) for name, r in found.items()}
+    plotting.plot_learning_curves(curves, options.out, threshold=_threshold(options))
+    print(f"written to {options.out}")
+
+
+def report_(options: argparse.Namespace) -> None:
+    """`lprl report`."""
+    _require_new(options.out)
+    page = report.render(options.runs, _threshold(options))
+    options.out.write_text(page)
+    print(f"written to {options.out}")
+
+
+def demo(options: argparse.Namespace) -> None:
+    """`lprl demo`."""
+    demonstration.run(options.out, options.controls, options.slippery, progress=not options.quiet)
+
+
+def envs(options: argparse.Namespace) -> None:
+    """`lprl envs`."""
+    del options
+    for env_id, factory in lprl_envs.ENVIRONMENTS.items():
+        env = factory()
+        params = env.default_params
+        _, state = env.reset(jax.random.key(0), params)
+        summary = (factory.__doc__ or "").strip().splitlines()[0]
+        print(f"{env_id}  (version {env.version}): {summary}")
+        print(f"  actions: {', '.join(text.strip() for text in env.action_texts)}")
+        print(f"  states an instance: {env.num_states}; a state reads:")
+        print("".join(f"    {line}\n" for line in env.describe(state, params).splitlines()), end="")
+
+
+def prior(options: argparse.Namespace) -> None:
+    """`lprl prior`."""
+    _require_new(options.out)
+    fields = config.override({}, options.overrides)
+    arguments, bank = config.parse_env_params(options.env, fields)
+    env, params = build.make_env(options.env, arguments, bank)
+    model = LanguagePrior.from_pretrained(options.model, env, params)
+    table = tabulate(model, env, params, **model.settings)
+    table.save(options.out, params)
+    print(f"{options.out}: {table.params.shape[0]} instances, {table.evaluations} evaluations")
+
+
+def pretrain(options: argparse.Namespace) -> None:
+    """`lprl pretrain`."""
+    chosen = {"num_steps": options.steps, "seed": options.seed}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    pretrain_run.run(options.out, progress=not options.quiet, **chosen)
+
+
+COMMANDS = {
+    "train": train,
+    "eval": eval,
+    "compare": compare,
+    "plot": plot,
+    "report": report_,
+    "demo": demo,
+    "envs": envs,
+    "prior": prior,
+    "pretrain": pretrain,
+}
+"""By the name on the command line."""
+
+
+def _threshold(options: argparse.Namespace) -> float:
+    if not 0 < options.threshold <= 1:
+        raise InvalidInput(f"threshold is {options.threshold}; it must lie in (0, 1]")
+    return options.threshold
+
+
+def _require_new(path: Path) -> None:
+    """Raise InvalidInput unless a new file can be written there; its directory is made."""
+    if path.exists():
+        raise InvalidInput(f"{path} exists; name another file, or remove it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"cannot write to {path}: {error.strerror}") from None
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidInput(f"cannot write to {path}: permission denied")
+
+
+def _write_json(path: Path, figures: Any) -> None:
+    path.write_text(json.dumps(figures, indent=1) + "\n")
