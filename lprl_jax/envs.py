@@ -1,7 +1,9 @@
 """The environments under the library's own name: what `lprl_envs` exports."""
 
 from lprl_envs import (
+    CHECKS,
     ENVIRONMENTS,
+    CheckFailed,
     FrozenLake,
     InvalidInput,
     Literal,
@@ -11,12 +13,15 @@ from lprl_envs import (
     TextEnv,
     TextEnvParams,
     TextEnvState,
+    check_env,
     content_hash,
     parse_map,
 )
 
 __all__ = [
+    "CHECKS",
     "ENVIRONMENTS",
+    "CheckFailed",
     "FrozenLake",
     "InvalidInput",
     "Literal",
@@ -26,6 +31,7 @@ __all__ = [
     "TextEnv",
     "TextEnvParams",
     "TextEnvState",
+    "check_env",
     "content_hash",
     "parse_map",
 ]

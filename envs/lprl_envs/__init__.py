@@ -8,6 +8,8 @@ Importing this package registers every environment with gymnax:
 
 import gymnax
 
+from lprl_envs.check import CHECKS, check_env
+from lprl_envs.check_subject import CheckFailed
 from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake import FrozenLake
 from lprl_envs.frozen_lake_maps import parse_map
@@ -22,7 +24,9 @@ for _env_id, _factory in ENVIRONMENTS.items():
         gymnax.register(_env_id, _factory)
 
 __all__ = [
+    "CHECKS",
     "ENVIRONMENTS",
+    "CheckFailed",
     "FrozenLake",
     "InvalidInput",
     "Literal",
@@ -32,6 +36,7 @@ __all__ = [
     "TextEnv",
     "TextEnvParams",
     "TextEnvState",
+    "check_env",
     "content_hash",
     "parse_map",
 ]

@@ -1,0 +1,91 @@
+"""check_env: does an environment keep the contract of `TextEnv`?
+
+>>> from lprl_envs import FrozenLake, check_env
+>>> check_env(FrozenLake("4x4"))[:2]
+('parameters', 'held_out')
+
+Run it in your environment's tests, with a bank of several instances. Each check is a function, in
+`check_instances`, `check_arrays`, `check_episodes`, `check_text` or `check_law`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lprl_envs import check_arrays, check_episodes, check_instances, check_law, check_text
+from lprl_envs.check_subject import CheckFailed, Subject
+from lprl_envs.errors import InvalidInput
+from lprl_envs.text_env import TextEnv, TextEnvParams
+
+Check = Callable[[Subject], str | None]
+"""None where all is right, otherwise what was found and what would be right."""
+
+CHECKS: dict[str, Check] = {
+    check.__name__: check
+    for check in (
+        check_instances.parameters,
+        check_instances.held_out,
+        check_instances.sample_params,
+        check_arrays.avals,
+        check_arrays.same_key,
+        check_arrays.copies,
+        check_arrays.static_argument,
+        check_arrays.one_trace,
+        check_arrays.jit,
+        check_arrays.vmap,
+        check_law.state_index,
+        check_episodes.mask,
+        check_episodes.reset,
+        check_episodes.spaces,
+        check_episodes.terminated,
+        check_episodes.truncated,
+        check_episodes.final,
+        check_episodes.auto_reset,
+        check_text.slots,
+        check_text.describe,
+        check_text.distinct_texts,
+        check_text.action_texts,
+        check_law.law,
+        check_law.law_is_step,
+    )
+}
+"""Name to check, in the order in which they run: what a check relies on comes before it."""
+
+
+def check_env(
+    env: TextEnv[Any, Any], params: TextEnvParams | None = None, *, seed: int = 0
+) -> tuple[str, ...]:
+    """Run every check.
+
+    Args:
+        env: The environment.
+        params: Its parameters, best with a bank of several instances; None for the default ones.
+        seed: Of the samples: states, actions, rollouts.
+
+    Returns:
+        The names of the checks, all passed.
+
+    Raises:
+        CheckFailed: at the first that fails: which check, what was found, what would be right.
+    """
+    return tuple(passing(env, params, seed=seed))
+
+
+def passing(
+    env: TextEnv[Any, Any], params: TextEnvParams | None = None, *, seed: int = 0
+) -> Iterator[str]:
+    """As `check_env`, name by name as the checks pass."""
+    if not isinstance(env, TextEnv):
+        raise InvalidInput(f"{type(env).__name__} is no TextEnv, which is what can be checked")
+    subject = Subject(env, params, seed)
+    for name, check in CHECKS.items():
+        try:
+            finding = check(subject)
+        except Exception as error:  # whatever an environment raises is a finding
+            lines = str(error).strip().splitlines() or [""]
+            finding = f"it raises {type(error).__name__}: {lines[0]}"
+            raise CheckFailed(env.name, name, finding) from error
+        if finding:
+            raise CheckFailed(env.name, name, " ".join(finding.split()))
+        yield name
