@@ -1,16 +1,20 @@
-# make demo | make test | make lint | make bench: each sets up .venv first.
+# make demo | make test | make test-trainers | make lint | make bench: each sets up .venv first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-trainers lint bench clean
 
 demo: $(STAMP)
 	$(BIN)/lprl demo
 
 test: lint
 	$(BIN)/python -m pytest -n 2
+
+test-trainers: $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable ".[trainers]"
+	$(BIN)/python -m pytest -m trainers tests/trainers
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -24,7 +28,7 @@ $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lprl-jax needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[dev,bench]"
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $@
 
 clean:

@@ -265,6 +265,11 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         width = self.num_states * (1 if self.observation == "onehot" else 3)
         return spaces.Box(0.0, 1.0, (width,), jnp.float32)
 
+    def state_space(self, params: EnvParams) -> spaces.Dict:
+        """The fields of `EnvState`."""
+        fields = super().state_space(params).spaces
+        return spaces.Dict({**fields, "position": spaces.Discrete(self.num_states)})
+
     # -- text ----------------------------------------------------------------------------------
 
     @property

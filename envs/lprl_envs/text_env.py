@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from gymnax.environments import environment
+from gymnax.environments import environment, spaces
 
 from lprl_envs.template import Template
 
@@ -149,6 +149,15 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     @abc.abstractmethod
     def default_params(self) -> TParams:
         """The preset instance."""
+
+    def state_space(self, params: TParams) -> spaces.Dict:
+        """Of the fields that every state has; subclasses add theirs."""
+        return spaces.Dict(
+            {
+                "time": spaces.Discrete(int(params.max_steps_in_episode) + 1),
+                "instance": spaces.Discrete(jax.tree.leaves(params.bank)[0].shape[0]),
+            }
+        )
 
     def reset(  # pyright: ignore[reportIncompatibleVariableOverride]
         self, key: chex.PRNGKey, params: TParams | None = None
