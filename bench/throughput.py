@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
@@ -17,15 +18,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import against_torch
 import environments
 import jax
 import language_prior
+import thousand_runs
+import timing
 import training
 
 SUITES = {
     "environments": environments.run,
     "language_prior": language_prior.run,
     "training": training.run,
+    "torch": against_torch.run,
+    "thousand_runs": thousand_runs.run,
 }
 
 
@@ -42,11 +48,20 @@ def main() -> None:
         report["rows"] += [dataclasses.asdict(row) for row in rows]
         report["ratios"] |= ratios
         for row in rows:
-            print(f"{row.name:42} {row.value:14,.0f} {row.unit}  [{row.min:,.0f}, {row.max:,.0f}]")
+            print(line(row))
         for key, value in ratios.items():
-            print(f"{key:42} {value:14.2f} x")
+            print(
+                f"{key:42} {'not measured':>14}" if value is None else f"{key:42} {value:14.2f} x"
+            )
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def line(row: timing.Row) -> str:
+    """A row, to be read."""
+    if row.value is None:
+        return f"{row.name:42} {'not measured':>14}: {row.note}"
+    return f"{row.name:42} {row.value:14,.0f} {row.unit}  [{row.min:,.0f}, {row.max:,.0f}]"
 
 
 def device() -> str:
@@ -65,7 +80,9 @@ def device() -> str:
 
 def versions() -> dict[str, str]:
     """Of what matters for speed."""
-    packages = ("lprl-jax", "jax", "jaxlib", "flax", "gymnax", "gymnasium", "numpy")
+    packages = ["lprl-jax", "jax", "jaxlib", "flax", "gymnax", "gymnasium", "numpy"]
+    if importlib.util.find_spec("torch"):
+        packages += ["transformers", "torch"]
     return {"python": platform.python_version()} | {
         package: importlib.metadata.version(package) for package in packages
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -15,13 +15,13 @@ REPEATS = 10
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One line of the report."""
+    """One line of the report. What could not be measured has no value; the note says why."""
 
     name: str
-    value: float
+    value: float | None
     unit: str
-    min: float
-    max: float
+    min: float | None
+    max: float | None
     repeats: int
     compile_seconds: float | None = None
     note: str = ""
@@ -63,24 +63,25 @@ def race(contenders: Mapping[str, Contender], repeats: int = REPEATS) -> dict[st
     return seconds
 
 
+def row(
+    name: str, values: Sequence[float], unit: str, seconds: float | None = None, note: str = ""
+) -> Row:
+    """The line of what was measured repeatedly; `seconds` of compilation."""
+    median = statistics.median(values)
+    return Row(name, median, unit, min(values), max(values), len(values), seconds, note)
+
+
+def unmeasured(name: str, unit: str, why: str) -> Row:
+    """The line of what could not be measured."""
+    return Row(name, None, unit, None, None, 0, note=why)
+
+
 def rows(contenders: Mapping[str, Contender], seconds: Mapping[str, list[float]]) -> list[Row]:
     """Rates of every contender."""
-    out = []
-    for name, c in contenders.items():
-        rates = [c.amount / s for s in seconds[name]]
-        out.append(
-            Row(
-                name,
-                statistics.median(rates),
-                c.unit,
-                min(rates),
-                max(rates),
-                len(rates),
-                c.compile_seconds,
-                c.note,
-            )
-        )
-    return out
+    return [
+        row(name, [c.amount / s for s in seconds[name]], c.unit, c.compile_seconds, c.note)
+        for name, c in contenders.items()
+    ]
 
 
 def ratio(

@@ -1,0 +1,114 @@
+"""DQN-Prior here and as a user writes it today (`peers/torch_loop.py`), on the same core.
+
+Ours is `lprl train frozen_lake_dqn_prior`: 32 runs from a table of the prior, of which all
+environment steps count. Theirs is one run, asking the model at every step or from a dictionary.
+Each is a process of its own, pinned to the same cores, with a thread (ours: a device) a core. They
+run alone and in turns, several windows a turn. Compiling, making the table and filling the
+dictionary are not in the rates.
+
+One core unless told otherwise: who has more cores starts more such loops, whose matrices are too
+small to share. On a busy machine a second thread makes torch many times slower.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import processes
+from lprl_envs.frozen_lake_maps import TILES
+from timing import Row, row, unmeasured
+
+from lprl_jax import build, config
+from lprl_jax.priors import TabularPrior
+
+PEER = Path(__file__).parent / "peers" / "torch_loop.py"
+OURS, THEIRS = "training/dqn_prior_table_pinned", "training/torch_{}"
+RATIO = "training/dqn_prior_table_vs_torch_{}"
+RUNS = 32
+"""Of ours."""
+OUR_STEPS = 3_000
+"""Environment steps a run in a window."""
+PEER_STEPS = {"cached": 2_000, "live": 100}
+"""The same of the peer, for its two ways to a prior."""
+WINDOWS = 5
+"""Measured in a turn, after a warm-up."""
+TOLERANCE = 1e-4
+"""Between the two sides' probabilities of an action."""
+
+
+def run(quick: bool, cores: int = 1) -> tuple[list[Row], dict[str, float | None]]:
+    """Rows and ratios; without torch, their absence."""
+    if why := unavailable():
+        names = [THEIRS.format(kind) for kind in PEER_STEPS]
+        missing = [unmeasured(name, "steps/s", why) for name in names]
+        return missing, {RATIO.format(kind): None for kind in PEER_STEPS}
+    maps, priors = bank()
+    rates: dict[str, list[float]] = {OURS: [], **{THEIRS.format(kind): [] for kind in PEER_STEPS}}
+    compiling = 0.0
+    with processes.pinned(sorted(os.sched_getaffinity(0))[:cores]):
+        for turn in range(2 if quick else 4):
+            compiling, measured = ours(cores)
+            rates[OURS] += measured
+            for kind, steps in PEER_STEPS.items():
+                report = theirs(kind, steps, cores, maps[turn])
+                np.testing.assert_allclose(report["prior_at_start"], priors[turn], atol=TOLERANCE)
+                rates[THEIRS.format(kind)] += report["rates"]
+    note = f"cores and threads: {cores}"
+    rows = [row(OURS, rates[OURS], "steps/s", compiling, f"{RUNS} runs; {note}")]
+    ratios: dict[str, float | None] = {}
+    for kind in PEER_STEPS:
+        name = THEIRS.format(kind)
+        rows.append(row(name, rates[name], "steps/s", note=f"1 run; {note}"))
+        pairs = zip(rates[OURS], rates[name], strict=True)
+        ratios[RATIO.format(kind)] = statistics.median(a / b for a, b in pairs)
+    return rows, ratios
+
+
+def unavailable() -> str:
+    """Why it cannot be measured here; empty if it can."""
+    if importlib.util.find_spec("torch") is None:
+        return "torch is not installed"
+    if not hasattr(os, "sched_setaffinity"):
+        return "this system cannot pin processes to cores"
+    return ""
+
+
+def bank() -> tuple[list[str], np.ndarray]:
+    """The experiment's maps, rows joined by /, and our prior in their starts, `f[M, 4]`."""
+    experiment = config.read("frozen_lake_dqn_prior")
+    env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
+    table = build.make_prior(experiment.config, env, params)
+    assert isinstance(table, TabularPrior)
+    width = env.shape[1]  # type: ignore[attr-defined]
+    maps = [
+        "/".join("".join(TILES[tile] for tile in row) for row in tiles.reshape(-1, width))
+        for tiles in np.asarray(params.bank.tiles)
+    ]
+    starts = np.asarray(params.bank.starts)[:, 0]
+    return maps, np.exp(np.asarray(table.params))[np.arange(len(maps)), starts]
+
+
+def ours(cores: int) -> tuple[float, list[float]]:
+    """Seconds of compilation, and the steps a second of every window."""
+    total = OUR_STEPS * (1 + WINDOWS)
+    measured = processes.train(
+        (f"num_runs={RUNS}", f"eval_every={OUR_STEPS}", f"total_steps={total}", "eval_episodes=1"),
+        JAX_PLATFORMS="cpu",
+        XLA_FLAGS=f"--xla_force_host_platform_device_count={cores}",
+    )
+    return measured.compiling, [RUNS * OUR_STEPS / s for s in measured.training[1:]]
+
+
+def theirs(kind: str, steps: int, threads: int, rows: str) -> dict[str, Any]:
+    """What the peer reports."""
+    command = [sys.executable, str(PEER), "--prior", kind, "--map", rows]
+    for option, value in (("steps", steps), ("windows", WINDOWS), ("threads", threads)):
+        command += [f"--{option}", str(value)]
+    return json.loads(processes.output(command, USE_TORCH="1", OMP_NUM_THREADS=str(threads)))
