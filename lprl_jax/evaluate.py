@@ -113,7 +113,9 @@ def _refuse_other_fields(fields: dict[str, Any], changed: dict[str, Any]) -> Non
     valid = [*MAY_CHANGE, *(f"env_params.{name}" for name in bank)]
     for name in run_directory.differing(fields, changed):
         if name not in valid:
-            raise InvalidInput(f"{name} cannot differ from the training's; valid: {valid}")
+            raise InvalidInput(
+                f"{name} cannot differ from the training's; valid: {', '.join(valid)}"
+            )
 
 
 def _newest_state(directory: Path, trained: Experiment) -> Any:

@@ -51,7 +51,7 @@ from lprl_envs.template import Template
 from lprl_envs.text_env import Action, TextEnv, TextEnvParams, TextEnvState, draw_instance
 
 LEFT, DOWN, RIGHT, UP = range(4)
-OBSERVATIONS = ("onehot", "features", "tokens")
+OBSERVATIONS = ("index", "onehot", "features", "tokens")
 
 
 @struct.dataclass(kw_only=True)
@@ -76,9 +76,9 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         is_slippery: Whether moves slip sideways.
         success_rate: Probability of the intended move on slippery ice.
         reward_schedule: For landing on the goal, a hole, any other tile.
-        observation: `"onehot"` f32[H * W] of the cell; `"features"` f32[3 * H * W], the cell, the
-            holes and the goals; `"tokens"` i32[num_slots], the words of the state's text, numbered
-            by the template's own vocabulary.
+        observation: `"index"` i32[] of the cell, Gymnasium's; `"onehot"` f32[H * W] of it;
+            `"features"` f32[3 * H * W], the cell, the holes and the goals; `"tokens"`
+            i32[num_slots], the words of the state's text, numbered by the template's vocabulary.
 
     Raises:
         InvalidInput: on any argument out of these.
@@ -92,7 +92,7 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         is_slippery: bool = True,
         success_rate: float = 1.0 / 3.0,
         reward_schedule: Sequence[float] = (1.0, 0.0, 0.0),
-        observation: str = "onehot",
+        observation: str = "index",
     ):
         self.shape = parse_size(map_name)
         if not 0.0 <= success_rate <= 1.0:
@@ -241,6 +241,8 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         del key, action
         if self.observation == "tokens":
             return self._template.number_words(self.slots(state, params))
+        if self.observation == "index":
+            return state.position
         cell = jax.nn.one_hot(state.position, self.num_states, dtype=jnp.float32)
         if self.observation == "onehot":
             return cell
@@ -256,9 +258,11 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         del params
         return spaces.Discrete(4)
 
-    def observation_space(self, params: EnvParams) -> spaces.Box:
+    def observation_space(self, params: EnvParams) -> spaces.Space:
         """Of the observation mode."""
         del params
+        if self.observation == "index":
+            return spaces.Discrete(self.num_states)
         if self.observation == "tokens":
             num_words = self._template.num_words
             return spaces.Box(0, num_words - 1, (self._template.num_slots,), jnp.int32)

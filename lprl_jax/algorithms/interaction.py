@@ -92,10 +92,15 @@ def step_envs(
 
 
 def observe(env: Env, key: chex.PRNGKey, state: Any, env_params: Any) -> jax.Array:
-    """Observations of states of any leading shape, as f32 vectors `[..., features]`."""
+    """Observations of states of any leading shape: vectors `f32[..., features]`, or indices.
+
+    An observation that is one whole number stays what it is, `i32[...]`.
+    """
     lead = jax.tree.leaves(state)[0].shape
     rows = jax.tree.map(lambda x: x.reshape(-1), state)
     obs = jax.vmap(lambda s: env.observe(key, s, None, env_params))(rows)
+    if obs.ndim == 1 and jnp.issubdtype(obs.dtype, jnp.integer):
+        return obs.reshape(lead)
     return obs.reshape(*lead, -1).astype(jnp.float32)
 
 

@@ -107,7 +107,7 @@ def learnt(learner):
     probes = jnp.repeat(jnp.arange(len(PROBES)), SEEDS)
     state = begin(algorithm, config, data, range(len(probes)), probes[:, None])
     state, _ = trainer(algorithm, NUM_UPDATES)(state, data)
-    network = QNetwork(config.hidden_sizes, 3, config.optimism)
+    network = QNetwork(config.hidden_sizes, 3, 3, config.optimism)
     q = jax.vmap(network.apply, (0, None))(state.params, jnp.eye(2, 3))
     return np.asarray(q).reshape(len(PROBES), SEEDS, 2, 3)
 
