@@ -65,7 +65,7 @@ def train(overrides: Sequence[str], **environment: str) -> Training:
         lines = (out / "timing.jsonl").read_text().splitlines()
     compiled, untrained, *chunks = (json.loads(line) for line in lines)
     return Training(
-        compiling=compiled["seconds"],
+        compiling=compiled["compile_seconds"],
         training=[chunk["train_seconds"] for chunk in chunks],
         evaluating=[chunk["evaluate_seconds"] for chunk in (untrained, *chunks)],
         whole=whole,

@@ -159,6 +159,9 @@ def _others(add: _Add) -> None:
     )
     check.add_argument("env", help="a registered id")
     check.add_argument("overrides", nargs="*", metavar="key=value", help="fields of env_params")
+    check.add_argument(
+        "--model", default="embedded", help="whose tokenizer reads the texts (default: embedded)"
+    )
 
     prior = add(
         "prior",

@@ -11,11 +11,13 @@ from typing import Any
 
 import jax
 import lprl_envs
+import lprl_envs.check
 from lprl_envs import InvalidInput
 
 from lprl_jax import build, comparison, config, evaluate, plotting, report, results, runner
 from lprl_jax import demo as demonstration
-from lprl_jax.lm import pretrain_run
+from lprl_jax.lm import checkpoint, embedded, pretrain_run
+from lprl_jax.lm.check import check_tokens
 from lprl_jax.priors import LanguagePrior, tabulate
 
 
@@ -98,12 +100,22 @@ def envs(options: argparse.Namespace) -> None:
         print("".join(f"    {line}\n" for line in env.describe(state, params).splitlines()), end="")
 
 
+def check(options: argparse.Namespace) -> None:
+    """`lprl check`."""
+    tokenizer = checkpoint.read_tokenizer(embedded.path_of(options.model))
+    env, params = _env(options)
+    for name in lprl_envs.check.passing(env, params):
+        description = (lprl_envs.CHECKS[name].__doc__ or "").strip().splitlines()[0]
+        print(f"ok  {name}: {description}", flush=True)
+    check_tokens(env, params, tokenizer)
+    print(f"ok  tokens: {(check_tokens.__doc__ or '').strip().splitlines()[0]}")
+    print(f"{options.env} keeps the contract: {len(lprl_envs.CHECKS) + 1} checks passed")
+
+
 def prior(options: argparse.Namespace) -> None:
     """`lprl prior`."""
     _require_new(options.out)
-    fields = config.override({}, options.overrides)
-    arguments, bank = config.parse_env_params(options.env, fields)
-    env, params = build.make_env(options.env, arguments, bank)
+    env, params = _env(options)
     model = LanguagePrior.from_pretrained(options.model, env, params)
     table = tabulate(model, env, params, **model.settings)
     table.save(options.out, params)
@@ -125,10 +137,18 @@ COMMANDS = {
     "report": report_,
     "demo": demo,
     "envs": envs,
+    "check": check,
     "prior": prior,
     "pretrain": pretrain,
 }
 """By the name on the command line."""
+
+
+def _env(options: argparse.Namespace) -> tuple[Any, Any]:
+    """The environment and the bank that a command names."""
+    fields = config.override({}, options.overrides)
+    arguments, bank = config.parse_env_params(options.env, fields)
+    return build.make_env(options.env, arguments, bank)
 
 
 def _threshold(options: argparse.Namespace) -> float:

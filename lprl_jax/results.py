@@ -88,7 +88,11 @@ def from_records(
         queries=np.array([r["queries"] for r in records]),
         evaluations=np.array([r["evaluations"] for r in records]),
         seconds=seconds,
-        setup_seconds=sum(line["setup_seconds"] for line in timing if "setup_seconds" in line),
+        setup_seconds=sum(
+            line["prepare_seconds"] + line["compile_seconds"]
+            for line in timing
+            if "compile_seconds" in line
+        ),
         steps_per_second=float(np.median(rates)) if rates.size else 0.0,
         settings=tuple(settings),
     )

@@ -20,12 +20,12 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from lprl_envs import TextEnvParams
-from tqdm import tqdm
 
 from lprl_jax import build, loggers, results, run_directory, sharding
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.checkpoint import Checkpoints
 from lprl_jax.config import Experiment
+from lprl_jax.journal import Journal
 from lprl_jax.priors import Prior
 from lprl_jax.results import Result
 
@@ -118,18 +118,15 @@ def run(
         first = 0 if done is None else done // a_chunk + 1
         if first > chunks:
             return results.read(out)
+        prepared = time.perf_counter()
         train = sharding.compile_chunk(algorithm, setup.mesh, updates, state, setup.data)
         evaluate = sharding.compile_evaluation(
             algorithm, setup.mesh, config.eval_episodes, algorithm.policies[0], state, setup.data
         )
-        extra = loggers.make(log, out, experiment.as_dict(), done or 0)
-        with (
-            (out / run_directory.METRICS).open("a") as metrics_file,
-            (out / run_directory.TIMING).open("a") as timing_file,
-            tqdm(total=chunks, initial=max(0, first - 1), desc=out.name, disable=not progress,
-                 unit="chunk") as bar,
-        ):  # fmt: skip
-            write_line(timing_file, {"setup_seconds": round(time.perf_counter() - started, 3)})
+        compiled = time.perf_counter()
+        others = loggers.make(log, out, experiment.as_dict(), done or 0)
+        with Journal(out, others, first, chunks, progress) as journal:
+            journal.time(prepare_seconds=prepared - started, compile_seconds=compiled - prepared)
             for chunk in range(first, chunks + 1):
                 started = time.perf_counter()
                 training: dict[str, Any] = {}
@@ -140,24 +137,10 @@ def run(
                 played = jax.device_get(evaluate(state, setup.data))
                 evaluated = time.perf_counter()
                 record = summarize(chunk * a_chunk, state, training, played)
-                times = {
-                    "step": record["step"],
-                    "train_seconds": round(trained - started, 6),
-                    "evaluate_seconds": round(evaluated - trained, 6),
-                }
-                write_line(metrics_file, record)
-                write_line(timing_file, times)
+                steps = a_chunk * experiment.num_runs if chunk else 0
+                journal.record(record, trained - started, evaluated - trained, steps)
                 if chunk == chunks or (chunk and chunk % config.checkpoint_every == 0):
                     checkpoints.save(record["step"], state)
-                rate = a_chunk * experiment.num_runs / (trained - started) if chunk else 0.0
-                for logger in extra:
-                    logger.log(record["step"], loggers.scalars(record, rate))
-                if chunk:
-                    bar.update()
-                    success = f"{np.mean(record['success']):.2f}"
-                    bar.set_postfix(steps=record["step"], success=success)
-        for logger in extra:
-            logger.close()
     return results.read(out)
 
 
@@ -191,9 +174,3 @@ def summarize(step: int, state: Any, training: Any, played: Any) -> dict[str, An
         "queries": int(asked.queries.sum()),
         "evaluations": int(asked.evaluations.sum()),
     }
-
-
-def write_line(file: Any, record: dict[str, Any]) -> None:
-    """One JSON line, written at once."""
-    file.write(json.dumps(record) + "\n")
-    file.flush()
