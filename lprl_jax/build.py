@@ -68,7 +68,7 @@ def make_algorithm(
     experiment: Experiment, env: TextEnv[Any, Any], prior: Prior | None
 ) -> Algorithm:
     """The algorithm that the config names."""
-    return ALGORITHMS[experiment.config.algorithm][1](experiment.algorithm, env, prior)
+    return ALGORITHMS[experiment.config.algorithm].make(experiment.algorithm, env, prior)
 
 
 def keys(experiment: Experiment) -> jax.Array:

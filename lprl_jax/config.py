@@ -10,17 +10,29 @@ import dataclasses
 import difflib
 import inspect
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from lprl_envs import ENVIRONMENTS, InvalidInput
 
 from lprl_jax.algorithms import dqn
 
-ALGORITHMS = {"dqn": (dqn.DQNConfig, dqn.make)}
-"""Name to its config and its `make`."""
+
+class AlgorithmEntry(NamedTuple):
+    """What an experiment needs to know of an algorithm."""
+
+    config: type[Any]
+    """Its settings, a frozen dataclass."""
+    make: Callable[..., Any]
+    """`(config, env, prior) -> Algorithm`"""
+    sweepable: tuple[str, ...]
+    """Settings that may differ between the runs of one program."""
+
+
+ALGORITHMS = {"dqn": AlgorithmEntry(dqn.DQNConfig, dqn.make, dqn.HParams._fields)}
+"""By name."""
 
 REPOSITORY_CONFIGS = Path(__file__).parent.parent / "configs"
 PACKAGED_CONFIGS = Path(__file__).parent / "configs"
@@ -172,27 +184,25 @@ def parse(fields: Mapping[str, Any]) -> Experiment:
     if "env" not in fields:
         raise InvalidInput("the config names no env; `lprl envs` lists them")
     common = {f.name: f for f in dataclasses.fields(ExperimentConfig)}
-    own = {f.name: f for f in dataclasses.fields(ALGORITHMS[name][0])}
+    entry = ALGORITHMS[name]
+    own = {f.name: f for f in dataclasses.fields(entry.config)}
     _refuse_unknown(fields, {**common, **own}, "config key")
     experiment = ExperimentConfig(**_typed(fields, common))
     _check_experiment(experiment)
     arguments, bank = parse_env_params(experiment.env, experiment.env_params)
-    sweep = _sweep({key: value for key, value in fields.items() if key in own}, own)
+    sweep = _sweep(fields, own, entry.sweepable)
     first = {key: values[0] for key, values in sweep.items()}
-    algorithm = ALGORITHMS[name][0](**_typed({**fields, **first}, own))
-    sweepable = algorithm.hparams(1)._fields
+    algorithm = entry.config(**_typed({**fields, **first}, own))
     for key, values in sweep.items():
-        if key not in sweepable:
-            raise InvalidInput(
-                f"{key} is {fields[key]!r}: it cannot be swept; valid: {', '.join(sweepable)}"
-            )
         for value in values:  # each is checked as if it stood alone
             dataclasses.replace(algorithm, **{key: value})
     return Experiment(experiment, algorithm, bank, arguments, sweep)
 
 
 def _sweep(
-    fields: Mapping[str, Any], valid: Mapping[str, dataclasses.Field[Any]]
+    fields: Mapping[str, Any],
+    valid: Mapping[str, dataclasses.Field[Any]],
+    sweepable: Sequence[str],
 ) -> dict[str, tuple[float, ...]]:
     """Fields that hold several numbers where one belongs: a list, or `.1,.5` on a command line.
 
@@ -204,11 +214,16 @@ def _sweep(
         value = fields.get(name)
         if isinstance(value, str) and "," in value:
             value = value.split(",")
-        if isinstance(value, list) and not isinstance(valid[name].default, tuple):
-            numbers = [_check_type(name, number, 0.0) for number in value]
-            if not numbers or len(set(numbers)) < len(numbers):
-                raise InvalidInput(f"{name} is {fields[name]!r}; a sweep is of different numbers")
-            sweep[name] = tuple(numbers)
+        if not isinstance(value, list) or isinstance(valid[name].default, tuple):
+            continue
+        if name not in sweepable:
+            raise InvalidInput(
+                f"{name} is {fields[name]!r}: it cannot be swept; valid: {', '.join(sweepable)}"
+            )
+        numbers = [_check_type(name, number, 0.0) for number in value]
+        if not numbers or len(set(numbers)) < len(numbers):
+            raise InvalidInput(f"{name} is {fields[name]!r}; a sweep is of different numbers")
+        sweep[name] = tuple(numbers)
     return sweep
 
 

@@ -1,5 +1,6 @@
 """The command line: what it prints, and that bad input is one line, status 2, and loses nothing."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,22 +8,16 @@ from pathlib import Path
 import jax
 import pytest
 import yaml
+from experiments import FIELDS, fields
 from lprl_envs import FrozenLake
 
+from lprl_jax import config as config_module
+from lprl_jax import runner
 from lprl_jax.cli import main
+from lprl_jax.commands import COMMANDS
 from lprl_jax.priors import TabularPrior, UniformPrior, tabulate
 
-BASE = {
-    "env": "FrozenLake-lprl",
-    "env_params": {"map_name": "4x4", "is_slippery": False},
-    "num_runs": 2,
-    "total_steps": 40,
-    "eval_every": 20,
-    "eval_episodes": 1,
-    "buffer_size": 100,
-    "batch_size": 4,
-    "hidden_sizes": [8],
-}
+BASE = {**FIELDS, "env_params": {"map_name": "4x4", "is_slippery": False}, "prior": "none"}
 
 
 @pytest.fixture
@@ -71,7 +66,7 @@ BAD_CONFIGS = [
     (["env_params.is_slippery=perhaps"], ["env_params.is_slippery is 'perhaps'", "true or false"]),
     (["env_params.depth=3"], ["unknown env_params key 'depth'", "valid: map_name"]),
     (["env_params.map_name=big"], ["unknown map_name 'big'", "4x4, 8x8"]),
-    (["env_params.observation=pixels"], ["'pixels'", "onehot, features, tokens"]),
+    (["env_params.observation=pixels"], ["'pixels'", "index, onehot, features, tokens"]),
     (["env_params.split=test", "env_params.num_instances=2"], ["'test'", "train, held-out"]),
     (["env_params.num_instances=-2"], ["num_instances is -2", "0 or more"]),
     (["env_params.maps=[[FFFF,FFFF,FFFF,FFFG]]"], ["no start", "S"]),
@@ -83,18 +78,123 @@ BAD_CONFIGS = [
 ]
 
 
-@pytest.mark.parametrize(("overrides", "words"), BAD_CONFIGS, ids=lambda v: str(v)[:40])
-def test_a_bad_config_is_one_line(
-    overrides: list[str],
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained run."""
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    runner.run(config_module.parse(fields()), folder, progress=False)
+    return folder
+
+
+BAD_CALLS = [
+    (["train", "{config}", "--resume", "--out", "{run}"], ["another config", "prior is 'uniform'"]),
+    (
+        ["train", "{config}", "--log", "mlflow", "--out", "{new}"],
+        ["'mlflow'", "tensorboard, wandb"],
+    ),
+    (["train", "{config}", "--resume", "--out", "{folder}"], ["no run to resume", "config.yaml"]),
+    (["train", "{config}", "k=1,2", "--out", "{new}"], ["k is '1,2'", "cannot be swept", "alpha"]),
+    (["train", "{config}", "alpha=.1,0", "--out", "{new}"], ["alpha is 0.0", "above 0"]),
+    (["eval", "{folder}"], ["holds no run", "config.yaml"]),
+    (["eval", "{run}", "hidden_sizes=[4]"], ["hidden_sizes cannot differ", "valid: prior"]),
+    (["eval", "{run}", "--prior", "gpt5"], ["unknown prior 'gpt5'", "embedded"]),
+    (["eval", "{run}", "k=-3"], ["k is -3", "a whole number from 1"]),
+    (["eval", "{run}", "--instances", "unseen"], ["unknown split 'unseen'", "train, held-out"]),
+    (["eval", "{run}", "--json", "{mine}"], ["exists", "name another file"]),
+    (["eval", "{run}", "k"], ["'k' is not an override", "key=value"]),
+    (["compare", "{nowhere}"], ["holds no run", "no such directory"]),
+    (["compare", "{folder}"], ["holds no run", "config.yaml"]),
+    (["compare", "{run}", "--threshold", "1.5"], ["threshold is 1.5", "(0, 1]"]),
+    (["compare", "{run}", "--threshold", "high"], ["'high'", "--help"]),
+    (["compare", "{run}", "--json", "{mine}"], ["exists"]),
+    (["compare", "{run}", "--json", "{mine}/x.json"], ["cannot write to"]),
+    (["plot", "{nowhere}", "-o", "{new}"], ["holds no run"]),
+    (["plot", "{run}", "-o", "{mine}"], ["exists"]),
+    (["report", "{nowhere}", "-o", "{new}"], ["holds no run"]),
+    (["report", "{run}", "-o", "{mine}"], ["exists"]),
+    (["report", "{run}", "{run}", "{run}", "-o", "{new}"], ["named twice"]),
+    (["check", "Pond"], ["unknown env 'Pond'", "FrozenLake-lprl"]),
+    (["check", "FrozenLake-lprl", "map_name=big"], ["unknown map_name 'big'"]),
+    (["check", "FrozenLake-lprl", "--model", "{nowhere}"], ["no model", "embedded"]),
+    (["prior", "FrozenLake-lprl", "--model", "embedded", "-o", "{mine}"], ["exists"]),
+    (["pretrain", "--steps", "0", "--out", "{new}"], ["steps is 0", "1 or more"]),
+    (["pretrain", "--out", "{folder}"], ["not empty"]),
+    (["demo", "--out", "{folder}"], ["not empty"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        *((["train", "{config}", *overrides, "--out", "{new}"], words)
+          for overrides, words in BAD_CONFIGS),
+        *BAD_CALLS,
+    ],
+    ids=lambda value: " ".join(value)[:50],
+)  # fmt: skip
+def test_bad_input_is_one_line_and_loses_nothing(
+    call: list[str],
     words: list[str],
     config: Path,
+    run: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    line = complaint(["train", str(config), *overrides, "--out", str(tmp_path / "out")], capsys)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    mine = folder / "mine.txt"
+    mine.write_text("mine")
+    places = {"config": config, "run": run, "folder": folder, "mine": mine}
+    places |= {"new": tmp_path / "new", "nowhere": tmp_path / "nowhere"}
+    before = contents(run, folder)
+    line = complaint([argument.format(**places) for argument in call], capsys)
     for word in words:
         assert word in line
-    assert not list(tmp_path.glob("out/metrics.jsonl"))
+    assert contents(run, folder) == before
+    assert not list(tmp_path.glob("new/metrics.jsonl"))
+
+
+def contents(*folders: Path) -> dict[Path, bytes]:
+    """Every file below, whole."""
+    return {p: p.read_bytes() for folder in folders for p in folder.rglob("*") if p.is_file()}
+
+
+def test_there_are_at_least_forty_kinds_of_bad_input() -> None:
+    assert len(BAD_CONFIGS) + len(BAD_CALLS) >= 40
+
+
+def test_a_run_is_compared_plotted_reported_and_evaluated(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", str(run), "--json", str(tmp_path / "c.json")]) == 0
+    assert json.loads((tmp_path / "c.json").read_text())["run"]["runs"] == 4
+    assert main(["plot", str(run), "-o", str(tmp_path / "p.png")]) == 0
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+    assert main(["report", str(run), "-o", str(tmp_path / "r.html")]) == 0
+    assert "<h1>run: FrozenLake-lprl</h1>" in (tmp_path / "r.html").read_text()
+    assert main(["eval", str(run), "k=1", "--json", str(tmp_path / "e.json")]) == 0
+    rows = json.loads((tmp_path / "e.json").read_text())
+    assert [(row["k"], row["policy"]) for row in rows] == [(1, "posterior"), (1, "greedy")]
+    printed = capsys.readouterr().out
+    assert "| run | 4 | 90 |" in printed
+    assert "| uniform | 1 | greedy | 4 | 2 |" in printed
+
+
+def test_a_diverged_run_is_one_line_with_status_1(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["train", str(config), "learning_rate=1e38", "max_grad_norm=1e38", "--quiet"]
+    assert main([*call, "--out", str(tmp_path / "out")]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert "not finite" in captured.err
+
+
+def test_check_prints_a_line_a_check(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "FrozenLake-lprl", "map_name=3x3", "is_slippery=false"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("ok  ") for line in lines[:-1])
+    assert f"{len(lines) - 1} checks passed" in lines[-1]
 
 
 def test_a_config_that_is_not_there_or_not_yaml(
@@ -111,7 +211,7 @@ def test_a_config_that_is_not_there_or_not_yaml(
     assert "names no env" in complaint(["train", str(broken), "--out", out], capsys)
 
 
-def test_an_output_directory_with_something_in_it_is_left_alone(
+def test_a_training_s_directory_is_left_alone(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "precious"
@@ -170,7 +270,7 @@ def test_a_bad_call_is_one_line(arguments: list[str], capsys: pytest.CaptureFixt
 
 
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ("train", "demo", "envs", "prior", "pretrain"):
+    for command in COMMANDS:
         with pytest.raises(SystemExit) as exit:
             main([command, "--help"])
         assert exit.value.code == 0
@@ -200,7 +300,7 @@ def test_prior_writes_a_table_that_train_uses(
     out = tmp_path / "run"
     call = ["train", str(config), *overrides, f"prior={table}", "--out", str(out), "--quiet"]
     assert main(call) == 0
-    assert "| run | 2 |" in capsys.readouterr().out
+    assert "| run | 4 |" in capsys.readouterr().out
     written = yaml.safe_load((out / "config.yaml").read_text())
     assert written["prior"] == str(table)
     assert written["env_params"]["split"] == "held-out"
