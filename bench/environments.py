@@ -13,7 +13,8 @@ import numpy as np
 from timing import Contender, Row, compiled, race, ratio, rows
 
 STEPS = 200
-NUM_ENVS = (2_048, 16_384)
+NUM_ENVS = (64, 2_048, 16_384)
+MAP_SIZES = ("4x4", "8x8", "16x16")
 GYMNASIUM_ENVS = 16
 
 
@@ -61,12 +62,16 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
     """Rows and ratios."""
     contenders: dict[str, Contender] = {}
     for ice, slippery in (("", True), ("-firm", False)):
-        for count in NUM_ENVS if not quick else NUM_ENVS[: 2 if slippery else 1]:
+        for count in NUM_ENVS if slippery or not quick else (2_048,):
             contenders[f"env/FrozenLake-lprl{ice}/{count}"] = random_play(
                 "FrozenLake-lprl", count, is_slippery=slippery
             )
         contenders[f"env/gymnax-FrozenLake{ice}/2048"] = random_play(
             "FrozenLake-misc", 2_048, is_slippery=slippery
+        )
+    for size in MAP_SIZES[1:]:
+        contenders[f"env/FrozenLake-lprl-{size}/2048"] = random_play(
+            "FrozenLake-lprl", 2_048, map_name=size
         )
     contenders["env/gymnasium-FrozenLake/16"] = gymnasium_play()
     seconds = race(contenders, repeats=20)

@@ -25,6 +25,8 @@ class Row:
     repeats: int
     compile_seconds: float | None = None
     note: str = ""
+    memory_bytes: int | None = None
+    """Of the compiled program: arguments, results and what it holds while it runs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Contender:
     unit: str
     compile_seconds: float | None = None
     note: str = ""
+    memory_bytes: int | None = None
 
 
 def compiled(
@@ -46,8 +49,18 @@ def compiled(
     program = jax.jit(function).lower(*arguments).compile()
     seconds = time.perf_counter() - start
     return Contender(
-        lambda: jax.block_until_ready(program(*arguments)), amount, unit, seconds, note
-    )
+        lambda: jax.block_until_ready(program(*arguments)),
+        amount, unit, seconds, note, _memory(program),
+    )  # fmt: skip
+
+
+def _memory(program: Any) -> int | None:
+    """Bytes, where the backend tells."""
+    sizes = program.memory_analysis()
+    if sizes is None:
+        return None
+    held = sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes
+    return held - sizes.alias_size_in_bytes
 
 
 def race(contenders: Mapping[str, Contender], repeats: int = REPEATS) -> dict[str, list[float]]:
@@ -79,7 +92,10 @@ def unmeasured(name: str, unit: str, why: str) -> Row:
 def rows(contenders: Mapping[str, Contender], seconds: Mapping[str, list[float]]) -> list[Row]:
     """Rates of every contender."""
     return [
-        row(name, [c.amount / s for s in seconds[name]], c.unit, c.compile_seconds, c.note)
+        dataclasses.replace(
+            row(name, [c.amount / s for s in seconds[name]], c.unit, c.compile_seconds, c.note),
+            memory_bytes=c.memory_bytes,
+        )
         for name, c in contenders.items()
     ]
 

@@ -22,8 +22,8 @@ img { max-width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid #ddd;
-         vertical-align: top; }
-th { border-bottom: 2px solid #888; }
+         vertical-align: top; white-space: nowrap; }
+th { border-bottom: 2px solid #888; white-space: normal; }
 code, pre { font: .9rem/1.45 ui-monospace, monospace; }
 pre { background: #f5f5f5; padding: .7rem; overflow-x: auto; }
 p.note { color: #555; max-width: 46rem; }
@@ -73,7 +73,10 @@ def _curves(found: Mapping[str, Result], threshold: float) -> list[str]:
     }
     against_steps = plotting.draw_learning_curves(by_steps, threshold=threshold)
     against_clock = plotting.draw_learning_curves(
-        by_clock, threshold=threshold, xlabel="seconds: set-up and training of all runs"
+        by_clock,
+        threshold=threshold,
+        xlabel="seconds: set-up and training of all runs",
+        log_steps=False,
     )
     return [
         _image(plotting.as_svg(against_steps), "Success rate against environment steps a run."),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import os
 import random
 import signal
@@ -26,15 +27,17 @@ from typing import Any
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import yaml
 
+TOTAL_STEPS = 2_000
 FIELDS = {
     "env": "FrozenLake-lprl",
     "env_params": {"map_name": "4x4", "num_instances": 4, "split": "train"},
     "prior": "uniform",
     "num_runs": 4,
-    "total_steps": 2_000,
+    "total_steps": TOTAL_STEPS,
     "eval_every": 50,
     "eval_episodes": 2,
     "buffer_size": 1_000,
@@ -80,19 +83,25 @@ def finish(process: subprocess.Popen[bytes]) -> None:
     assert process.returncode == 0, errors.decode()
 
 
+@functools.cache
+def fresh_state() -> Any:
+    """A state of the shapes of a checkpoint's."""
+    from lprl_jax import config, runner
+
+    return runner.set_up(config.parse(FIELDS)).initial_state()
+
+
+@functools.cache
 def last_state(out: Path) -> dict[str, np.ndarray]:
     """The arrays of the newest checkpoint, by path."""
-    from lprl_jax import config, runner
     from lprl_jax.checkpoint import Checkpoints
 
-    setup = runner.set_up(config.read(out / "config.yaml"))
     with Checkpoints(out / "checkpoints") as checkpoints:
-        step = checkpoints.latest()
-        assert step == FIELDS["total_steps"]
-        state = checkpoints.restore(step, setup.initial_state())
+        assert checkpoints.latest() == TOTAL_STEPS
+        state = checkpoints.restore(TOTAL_STEPS, fresh_state())
 
     def plain(leaf: Any) -> np.ndarray:
-        is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
 
     leaves = jax.tree_util.tree_leaves_with_path(state)

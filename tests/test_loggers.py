@@ -64,11 +64,12 @@ def test_wandb_offline_has_a_point_a_chunk(tmp_path: Path, monkeypatch: pytest.M
     logger.log(60, {"charts/success_rate": 0.75})
     logger.close()
     (written,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    content = written.read_bytes()
     for _ in range(100):  # another process writes it
-        content = written.read_bytes()
         if b"0.75" in content:
             break
         time.sleep(0.1)
+        content = written.read_bytes()
     assert content.count(b"charts/success_rate") >= 2
     assert b"0.25" in content
     assert b"0.75" in content

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import kill_resume
 import pytest
@@ -19,7 +20,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(folder: Path, resume: bool = True, **changes: object) -> Path:
+def run(folder: Path, resume: bool = True, **changes: Any) -> Path:
     runner.run(config.parse(fields(**changes)), folder, progress=False, resume=resume)
     return folder
 
@@ -74,7 +75,7 @@ def test_what_was_hardly_begun_begins_anew(leftover: str | None, tmp_path: Path)
     ],
 )
 def test_another_config_is_refused_by_name(
-    whole: Path, changes: dict[str, object], words: list[str]
+    whole: Path, changes: dict[str, Any], words: list[str]
 ) -> None:
     before = metrics(whole)
     with pytest.raises(InvalidInput) as error:

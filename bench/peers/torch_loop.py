@@ -5,6 +5,7 @@
 prints a JSON line. One process, one environment, one learner; every state is written out as text
 and its actions' texts are scored in one batched forward pass ("live"), or the same behind a
 dictionary from prompt to prior ("cached"), which has been filled before the clock starts.
+"live_3m" asks a model of 3M random weights, with prompts of 150 tokens.
 
 It uses nothing of `lprl_jax` but the files of the embedded model. Wording, settings and law are
 those of `configs/frozen_lake_dqn_prior.yaml`; tests hold the two together.
@@ -18,15 +19,17 @@ import dataclasses
 import itertools
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import torch  # pyright: ignore[reportMissingImports]
 from torch import nn  # pyright: ignore[reportMissingImports]
-from torch_prior import ACTIONS, Map, PriorFunction, describe, make_prior
+from torch_prior import ACTIONS, Map, PriorFunction, describe, make_prior, write_larger_model
 
 MAP = "SFFFFFFF/FFFFFFFF/FFFHFFFF/FFFFFHFF/FFFHFFFF/FHHFFFHF/FHFFHFHF/FFFHFFFG"
 WARM_UP_STEPS = 100
@@ -176,7 +179,7 @@ def _play(loop: Iterator[float], steps: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time DQN-Prior in Gymnasium and torch.")
-    parser.add_argument("--prior", choices=("live", "cached"), required=True)
+    parser.add_argument("--prior", choices=("live", "live_3m", "cached"), required=True)
     parser.add_argument("--steps", type=int, default=200, help="environment steps a window")
     parser.add_argument("--windows", type=int, default=10, help="repeats")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
@@ -185,7 +188,12 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rows = tuple(options.map.split("/"))
-    prior = make_prior(rows, cached=options.prior == "cached")
+    with tempfile.TemporaryDirectory() as folder:
+        if options.prior == "live_3m":
+            path = Path(folder)
+            prior = make_prior(rows, False, path, write_larger_model(path))
+        else:
+            prior = make_prior(rows, cached=options.prior == "cached")
     rates = measure(rows, prior, options.steps, options.windows, options.seed)
     report = {
         "name": f"torch_{options.prior}",

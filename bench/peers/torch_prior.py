@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch  # pyright: ignore[reportMissingImports]
-from transformers import AutoTokenizer, LlamaForCausalLM
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 MODEL = Path(__file__).parents[2] / "lprl_jax" / "lm" / "embedded_models" / "final"
 ACTIONS = (" left", " down", " right", " up")
@@ -57,9 +57,13 @@ def describe(rows: Map, position: int) -> str:
 
 
 class LanguagePrior:
-    """A causal language model that scores the four actions' texts behind a state's."""
+    """A causal language model that scores the four actions' texts behind a state's.
 
-    def __init__(self, path: Path = MODEL):
+    A preface, if there is one, stands before every prompt.
+    """
+
+    def __init__(self, path: Path = MODEL, preface: str = ""):
+        self.preface = preface
         self.tokenizer: Any = AutoTokenizer.from_pretrained(path)
         self.tokenizer.pad_token = self.tokenizer.eos_token
         self.model: Any = LlamaForCausalLM.from_pretrained(path).eval()
@@ -67,6 +71,7 @@ class LanguagePrior:
     @torch.no_grad()
     def __call__(self, prompt: str) -> np.ndarray:
         """Probabilities `f64[4]`: one forward pass of four sequences."""
+        prompt = self.preface + prompt
         texts = [f"{prompt}{action}\n" for action in ACTIONS]
         batch = self.tokenizer(texts, padding=True, return_tensors="pt")
         ids, mask = batch.input_ids, batch.attention_mask
@@ -77,9 +82,27 @@ class LanguagePrior:
         return chosen.sum(1).double().softmax(0).numpy()
 
 
-def make_prior(rows: Map, cached: bool) -> PriorFunction:
+def write_larger_model(folder: Path, tokens: int = 150) -> str:
+    """Write a model of 3M random weights; returns a preface that makes prompts so many tokens long.
+
+    What a model and a prompt cost that are small, but not as small as the embedded ones.
+    """
+    tokenizer: Any = AutoTokenizer.from_pretrained(MODEL)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=192, intermediate_size=512, num_hidden_layers=6,
+        num_attention_heads=6, num_key_value_heads=6, tie_word_embeddings=True,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    prompt = describe(("SFFFFFFF", *["FFFFFFFF"] * 6, "FFFFFFFG"), 0)
+    sentence = "Cross the frozen lake to the goal and avoid holes.\n"
+    missing = tokens - len(tokenizer(prompt).input_ids)
+    return sentence * max(0, round(missing / len(tokenizer(sentence).input_ids)))
+
+
+def make_prior(rows: Map, cached: bool, path: Path = MODEL, preface: str = "") -> PriorFunction:
     """The model, or a dictionary before it that already holds every state of the map."""
-    live = LanguagePrior()
+    live = LanguagePrior(path, preface)
     if not cached:
         return live
     remembered = functools.cache(live)

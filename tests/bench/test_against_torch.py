@@ -27,6 +27,7 @@ def test_without_torch_ratios_are_null_and_rows_say_why(monkeypatch: pytest.Monk
     assert json.loads(json.dumps(ratios)) == {
         "training/dqn_prior_table_vs_torch_cached": None,
         "training/dqn_prior_table_vs_torch_live": None,
+        "training/dqn_prior_table_vs_torch_live_3m": None,
     }
     for row in rows:
         assert row.value is None
@@ -45,7 +46,7 @@ def test_turns_and_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
         turns.append((kind, threads))
         return {
             "prior_at_start": priors[int(rows)],
-            "rates": [{"live": 2.0, "cached": 20.0}[kind]] * 5,
+            "rates": [{"live": 2.0, "live_3m": 1.0, "cached": 20.0}[kind]] * 5,
         }
 
     priors = np.array([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])
@@ -55,10 +56,11 @@ def test_turns_and_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(against_torch, "theirs", theirs)
     before = os.sched_getaffinity(0)
     rows, ratios = against_torch.run(quick=True)
-    assert turns == [("ours", 1), ("cached", 1), ("live", 1)] * 2
+    assert turns == [("ours", 1), ("cached", 1), ("live", 1), ("live_3m", 1)] * 2
     assert os.sched_getaffinity(0) == before
-    assert [(row.value, row.repeats) for row in rows] == [(100.0, 10), (20.0, 10), (2.0, 10)]
-    assert list(ratios.values()) == [5.0, 50.0]
+    assert [row.value for row in rows] == [100.0, 20.0, 2.0, 1.0]
+    assert {row.repeats for row in rows} == {10}
+    assert list(ratios.values()) == [5.0, 50.0, 100.0]
     monkeypatch.setattr(against_torch, "bank", lambda: (["0", "1"], priors + 0.01))
     with pytest.raises(AssertionError):
         against_torch.run(quick=True)
@@ -90,7 +92,7 @@ def test_seconds_of_many_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "k=3" in command
         folder = Path(command[-1])
         folder.mkdir()
-        lines = [{"event": "compiled", "seconds": 9.0}]
+        lines = [{"prepare_seconds": 1.0, "compile_seconds": 9.0}]
         for step, trained in ((0, 0.0), (10, 2.0), (20, 3.0)):
             lines.append({"step": step, "train_seconds": trained, "evaluate_seconds": 0.5})
         (folder / "timing.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import operator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -180,13 +181,14 @@ def test_observations_lie_in_the_space(observation, five_maps):
     env = lake(observation=observation)
     keys = jax.random.split(jax.random.key(1), 16)
     obs, *_, info = jax.jit(jax.vmap(lambda key: rollout(env, five_maps, key, 50)))(keys)
-    space = env.observation_space(five_maps)
+    space: Any = env.observation_space(five_maps)
+    low, high = (0, space.n - 1) if observation == "index" else (space.low, space.high)
     for found in (obs, info["final_observation"]):
         assert found.shape == (16, 50, *space.shape)
         assert found.dtype == space.dtype
         assert bool(jax.vmap(jax.vmap(space.contains))(found).all())
         # The bounds are tight, so that `contains` can fail.
-        assert (found.min(), found.max()) == (space.low, space.high)
+        assert (found.min(), found.max()) == (low, high)
 
 
 # -- transformations ---------------------------------------------------------------------------
