@@ -11,7 +11,7 @@ Reference: Yan et al. 2024, arXiv 2410.07927, sec. 4.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -24,13 +24,17 @@ EXACT = "exact"
 """The k of a prior that is not sampled from."""
 
 
+Policy = Callable[[Any, Any, Any, Any, Any], jax.Array]
+"""`(key, q, log_probs, legal, alpha) -> i32[N]`"""
+
+
 class Control(NamedTuple):
     """Of one run. N states: `q f32[N, A]`, `log_probs f32[N, A]`, `legal bool[N, A]`."""
 
     behave: Callable[..., jax.Array]
     """`(key, q, log_probs, legal, epsilon, alpha) -> i32[N]`: actions to learn from."""
-    greedy: Callable[..., jax.Array]
-    """`(key, q, log_probs, legal, alpha) -> i32[N]`: the best actions as far as q tells."""
+    policies: Mapping[str, Policy]
+    """How to act when nothing is learnt, the kind's own way first."""
     remember: Callable[[Any, Any], Any]
     """`(key, log_probs) -> kept [N, ...]`: what replay keeps of the prior at the next states."""
     value: Callable[..., jax.Array]
@@ -50,7 +54,7 @@ def without_prior() -> Control:
         behave=lambda key, q, log_probs, legal, epsilon, alpha: policies.epsilon_greedy(
             key, q, legal, epsilon
         ),
-        greedy=lambda key, q, log_probs, legal, alpha: policies.greedy(q, legal),
+        policies={"greedy": lambda key, q, log_probs, legal, alpha: policies.greedy(q, legal)},
         remember=lambda key, log_probs: log_probs,
         value=lambda q_t, kept, legal, alpha: losses.greedy_value(q_t, legal),
     )
@@ -59,16 +63,19 @@ def without_prior() -> Control:
 def among_proposals(k: int) -> Control:
     """Posterior sampling among k proposals; the greedy action is the best of k proposals."""
 
+    def posterior(key: Any, q: Any, log_probs: Any, legal: Any, alpha: Any) -> jax.Array:
+        return policies.sample_posterior(key, q, log_probs, alpha, k)
+
     def greedy(key: Any, q: Any, log_probs: Any, legal: Any, alpha: Any) -> jax.Array:
         proposals = sample_proposals(key, log_probs, k)
         best = jnp.argmax(jnp.take_along_axis(q, proposals, axis=-1), axis=-1, keepdims=True)
         return jnp.take_along_axis(proposals, best, axis=-1)[:, 0]
 
     return Control(
-        behave=lambda key, q, log_probs, legal, epsilon, alpha: policies.sample_posterior(
-            key, q, log_probs, alpha, k
+        behave=lambda key, q, log_probs, legal, epsilon, alpha: posterior(
+            key, q, log_probs, legal, alpha
         ),
-        greedy=greedy,
+        policies={"posterior": posterior, "greedy": greedy},
         remember=lambda key, log_probs: sample_proposals(key, log_probs, k),
         value=lambda q_t, kept, legal, alpha: losses.proposals_value(q_t, kept),
     )
@@ -76,13 +83,18 @@ def among_proposals(k: int) -> Control:
 
 def exact() -> Control:
     """The posterior ∝ p(a|s) exp(q / α) itself; the greedy action is its mode."""
+
+    def posterior(key: Any, q: Any, log_probs: Any, legal: Any, alpha: Any) -> jax.Array:
+        return policies.sample_posterior_exact(key, q, log_probs, alpha)
+
+    def greedy(key: Any, q: Any, log_probs: Any, legal: Any, alpha: Any) -> jax.Array:
+        return jnp.argmax(log_probs + q / alpha, axis=-1).astype(jnp.int32)
+
     return Control(
-        behave=lambda key, q, log_probs, legal, epsilon, alpha: policies.sample_posterior_exact(
-            key, q, log_probs, alpha
+        behave=lambda key, q, log_probs, legal, epsilon, alpha: posterior(
+            key, q, log_probs, legal, alpha
         ),
-        greedy=lambda key, q, log_probs, legal, alpha: jnp.argmax(
-            log_probs + q / alpha, axis=-1
-        ).astype(jnp.int32),
+        policies={"posterior": posterior, "greedy": greedy},
         remember=lambda key, log_probs: log_probs,
         value=lambda q_t, kept, legal, alpha: losses.soft_value(q_t, kept, alpha),
     )

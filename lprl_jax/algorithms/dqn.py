@@ -299,25 +299,18 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         metrics = {name: jnp.sum(x, axis=0) for name, x in seen.items()}
         return state, {**metrics, "loss": jnp.mean(value, axis=0)}
 
-    acting = {"greedy": kind.greedy}
-    if prior is not None:
-
-        def posterior(key: Any, q: Any, log_probs: Any, legal: Any, alpha: Any) -> jax.Array:
-            return kind.behave(key, q, log_probs, legal, 0.0, alpha)
-
-        acting = {"posterior": posterior, **acting}
-    own_policy = next(iter(acting))
+    own_policy = next(iter(kind.policies))
 
     def evaluate(
         state: DQNState, data: Data, num_episodes: int, policy: str = own_policy
     ) -> dict[str, jax.Array]:
-        """Play without learning, by one of `acting`."""
-        if policy not in acting:
-            raise InvalidInput(f"unknown policy {policy!r}; valid: {', '.join(acting)}")
+        """Play without learning, by one of `control`'s policies."""
+        if policy not in kind.policies:
+            raise InvalidInput(f"unknown policy {policy!r}; valid: {', '.join(kind.policies)}")
 
         def act(keys: chex.PRNGKey, env_state: Any, log_probs: Any) -> jax.Array:
             q, mask = values(state._replace(env_state=env_state), data)
-            return jax.vmap(acting[policy])(keys, q, log_probs, mask, state.hparams.alpha)
+            return jax.vmap(kind.policies[policy])(keys, q, log_probs, mask, state.hparams.alpha)
 
         keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(state.key)
         return play_episodes(env, prior, act, keys, data, state.run_instances, num_episodes)
@@ -326,7 +319,7 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         jax.jit(init),
         update,
         jax.jit(evaluate, static_argnames=("num_episodes", "policy")),
-        tuple(acting),
+        tuple(kind.policies),
     )
 
 
