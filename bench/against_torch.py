@@ -6,8 +6,9 @@ Each is a process of its own, pinned to the same cores, with a thread (ours: a d
 run alone and in turns, several windows a turn. Compiling, making the table and filling the
 dictionary are not in the rates.
 
-One core unless told otherwise: who has more cores starts more such loops, whose matrices are too
-small to share. On a busy machine a second thread makes torch many times slower.
+On all cores, and on one: torch gains little from a second thread, the matrices are too small to
+share, so who has more cores may start more such loops. On a busy machine a second thread makes
+torch many times slower.
 """
 
 from __future__ import annotations
@@ -37,39 +38,50 @@ OUR_STEPS = 3_000
 """Environment steps a run in a window."""
 PEER_STEPS = {"cached": 2_000, "live": 100, "live_3m": 50}
 """The same of the peer, for its ways to a prior; `live_3m` asks a larger model, and more slowly."""
-WINDOWS = 5
-"""Measured in a turn, after a warm-up."""
 TOLERANCE = 1e-4
 """Between the two sides' probabilities of an action."""
 
 
-def run(quick: bool, cores: int = 1) -> tuple[list[Row], dict[str, float | None]]:
-    """Rows and ratios; without torch, their absence."""
+def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+    """Rows and ratios, on all cores and on one; without torch, their absence."""
     if why := unavailable():
         names = [THEIRS.format(kind) for kind in PEER_STEPS]
         missing = [unmeasured(name, "steps/s", why) for name in names]
         return missing, {RATIO.format(kind): None for kind in PEER_STEPS}
+    turns, windows = (1, 10) if quick else (4, 5)
     maps, priors = bank()
+    rows, ratios = [], {}
+    for cores in sorted({len(os.sched_getaffinity(0)), 1}, reverse=True):
+        more_rows, more_ratios = on_cores(cores, turns, windows, maps, priors)
+        rows += more_rows
+        ratios |= more_ratios
+    return rows, ratios
+
+
+def on_cores(
+    cores: int, turns: int, windows: int, maps: list[str], priors: np.ndarray
+) -> tuple[list[Row], dict[str, float]]:
+    """Rows and ratios of both sides on so many cores; one core has a name of its own."""
     rates: dict[str, list[float]] = {OURS: [], **{THEIRS.format(kind): [] for kind in PEER_STEPS}}
     compiling = 0.0
     with processes.pinned(sorted(os.sched_getaffinity(0))[:cores]):
-        for turn in range(2 if quick else 4):
-            compiling, measured = ours(cores)
+        for turn in range(turns):
+            compiling, measured = ours(cores, windows)
             rates[OURS] += measured
             for kind, steps in PEER_STEPS.items():
-                report = theirs(kind, steps, cores, maps[turn])
+                report = theirs(kind, steps, cores, windows, maps[turn])
                 if kind != "live_3m":  # both sides have one prior
                     found = report["prior_at_start"]
                     np.testing.assert_allclose(found, priors[turn], atol=TOLERANCE)
                 rates[THEIRS.format(kind)] += report["rates"]
-    note = f"cores and threads: {cores}"
-    rows = [row(OURS, rates[OURS], "steps/s", compiling, f"{RUNS} runs; {note}")]
-    ratios: dict[str, float | None] = {}
+    suffix, note = "/1_core" * (cores == 1), f"cores and threads: {cores}"
+    rows = [row(OURS + suffix, rates[OURS], "steps/s", compiling, f"{RUNS} runs; {note}")]
+    ratios = {}
     for kind in PEER_STEPS:
         name = THEIRS.format(kind)
-        rows.append(row(name, rates[name], "steps/s", note=f"1 run; {note}"))
+        rows.append(row(name + suffix, rates[name], "steps/s", note=f"1 run; {note}"))
         pairs = zip(rates[OURS], rates[name], strict=True)
-        ratios[RATIO.format(kind)] = statistics.median(a / b for a, b in pairs)
+        ratios[RATIO.format(kind) + suffix] = statistics.median(a / b for a, b in pairs)
     return rows, ratios
 
 
@@ -97,9 +109,9 @@ def bank() -> tuple[list[str], np.ndarray]:
     return maps, np.exp(np.asarray(table.params))[np.arange(len(maps)), starts]
 
 
-def ours(cores: int) -> tuple[float, list[float]]:
-    """Seconds of compilation, and the steps a second of every window."""
-    total = OUR_STEPS * (1 + WINDOWS)
+def ours(cores: int, windows: int) -> tuple[float, list[float]]:
+    """Seconds of compilation, and the steps a second of every window after a first."""
+    total = OUR_STEPS * (1 + windows)
     measured = processes.train(
         (f"num_runs={RUNS}", f"eval_every={OUR_STEPS}", f"total_steps={total}", "eval_episodes=1"),
         JAX_PLATFORMS="cpu",
@@ -108,9 +120,9 @@ def ours(cores: int) -> tuple[float, list[float]]:
     return measured.compiling, [RUNS * OUR_STEPS / s for s in measured.training[1:]]
 
 
-def theirs(kind: str, steps: int, threads: int, rows: str) -> dict[str, Any]:
+def theirs(kind: str, steps: int, threads: int, windows: int, rows: str) -> dict[str, Any]:
     """What the peer reports."""
     command = [sys.executable, str(PEER), "--prior", kind, "--map", rows]
-    for option, value in (("steps", steps), ("windows", WINDOWS), ("threads", threads)):
+    for option, value in (("steps", steps), ("windows", windows), ("threads", threads)):
         command += [f"--{option}", str(value)]
     return json.loads(processes.output(command, USE_TORCH="1", OMP_NUM_THREADS=str(threads)))

@@ -15,6 +15,7 @@ import os
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -38,7 +39,9 @@ SUITES = {
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure throughput.")
     parser.add_argument("--quick", action="store_true", help="at most 10 minutes on 2 cores")
-    parser.add_argument("--json", type=Path, help="write the report here too")
+    parser.add_argument(
+        "--json", type=Path, help="write the report here too; with --only, renew it"
+    )
     parser.add_argument("--only", choices=SUITES, action="append", help="one suite; repeatable")
     options = parser.parse_args()
 
@@ -51,17 +54,28 @@ def main() -> None:
             print(line(row))
         for key, value in ratios.items():
             print(
-                f"{key:42} {'not measured':>14}" if value is None else f"{key:42} {value:14.2f} x"
+                f"{key:52} {'not measured':>14}" if value is None else f"{key:52} {value:14.2f} x"
             )
     if options.json:
+        if options.only and options.json.exists():
+            report = renewed(json.loads(options.json.read_text()), report)
         options.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def renewed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """A report in which some suites were measured again, on the same machine."""
+    if (old["device"], old["versions"]) != (new["device"], new["versions"]):
+        raise SystemExit("the report is of another machine or of other versions; name a new file")
+    measured = {row["name"] for row in new["rows"]}
+    rows = [row for row in old["rows"] if row["name"] not in measured] + new["rows"]
+    return {**new, "rows": rows, "ratios": {**old["ratios"], **new["ratios"]}}
 
 
 def line(row: timing.Row) -> str:
     """A row, to be read."""
     if row.value is None:
-        return f"{row.name:42} {'not measured':>14}: {row.note}"
-    return f"{row.name:42} {row.value:14,.0f} {row.unit}  [{row.min:,.0f}, {row.max:,.0f}]"
+        return f"{row.name:52} {'not measured':>14}: {row.note}"
+    return f"{row.name:52} {row.value:14,.0f} {row.unit}  [{row.min:,.0f}, {row.max:,.0f}]"
 
 
 def device() -> str:

@@ -60,13 +60,13 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
         f"training/dqn_prior_table/R{num_runs}": training(
             env, params, table, max(2, updates * RUNS // (4 * num_runs)), num_runs
         )
-        for num_runs in (1, 8, 128, 512)
+        for num_runs in ((1, 128) if quick else (1, 8, 128, 512))
     }
     sweeps |= {
         f"training/dqn_prior_table/N{num_envs}": training(
             env, params, table, updates // 4, RUNS, num_envs
         )
-        for num_envs in (4, 16, 64)
+        for num_envs in ((4, 64) if quick else (4, 16, 64))
     }
     slow = {
         "training/dqn_prior_live_32_maps": training(env, params, live, 2),

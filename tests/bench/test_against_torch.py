@@ -38,15 +38,15 @@ def test_without_torch_ratios_are_null_and_rows_say_why(monkeypatch: pytest.Monk
 def test_turns_and_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     turns = []
 
-    def ours(cores: int) -> tuple[float, list[float]]:
+    def ours(cores: int, windows: int) -> tuple[float, list[float]]:
         turns.append(("ours", len(os.sched_getaffinity(0))))
-        return 1.0, [100.0] * 5
+        return 1.0, [100.0] * windows
 
-    def theirs(kind: str, steps: int, threads: int, rows: str) -> dict[str, Any]:
+    def theirs(kind: str, steps: int, threads: int, windows: int, rows: str) -> dict[str, Any]:
         turns.append((kind, threads))
         return {
             "prior_at_start": priors[int(rows)],
-            "rates": [{"live": 2.0, "live_3m": 1.0, "cached": 20.0}[kind]] * 5,
+            "rates": [{"live": 2.0, "live_3m": 1.0, "cached": 20.0}[kind]] * windows,
         }
 
     priors = np.array([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])
@@ -56,11 +56,15 @@ def test_turns_and_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(against_torch, "theirs", theirs)
     before = os.sched_getaffinity(0)
     rows, ratios = against_torch.run(quick=True)
-    assert turns == [("ours", 1), ("cached", 1), ("live", 1), ("live_3m", 1)] * 2
+    all_cores = sorted({len(before), 1}, reverse=True)
+    kinds = ("ours", "cached", "live", "live_3m")
+    assert turns == [(kind, cores) for cores in all_cores for kind in kinds]
     assert os.sched_getaffinity(0) == before
-    assert [row.value for row in rows] == [100.0, 20.0, 2.0, 1.0]
+    assert [row.value for row in rows] == [100.0, 20.0, 2.0, 1.0] * len(all_cores)
     assert {row.repeats for row in rows} == {10}
-    assert list(ratios.values()) == [5.0, 50.0, 100.0]
+    assert list(ratios.values()) == [5.0, 50.0, 100.0] * len(all_cores)
+    assert rows[-1].name == "training/torch_live_3m/1_core"
+    assert "training/dqn_prior_table_vs_torch_live/1_core" in ratios
     monkeypatch.setattr(against_torch, "bank", lambda: (["0", "1"], priors + 0.01))
     with pytest.raises(AssertionError):
         against_torch.run(quick=True)
