@@ -32,7 +32,7 @@ def table(report: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     lines = [f"{report['device']}; {versions}.", "", "| ratio | |", "|---|---|"]
     for name, value in report["ratios"].items():
-        lines.append(f"| `{name}` | {'not measured' if value is None else f'{value:,.3g}'} |")
+        lines.append(f"| `{name}` | {'not measured' if value is None else _number(value)} |")
     lines += ["", "| row | median | range | compiled in | memory | |", "|---|---|---|---|---|---|"]
     return "\n".join([*lines, *(_line(row) for row in report["rows"])])
 
@@ -44,7 +44,7 @@ def _line(row: dict[str, Any]) -> str:
     spread = f"{_number(row['min'])} – {_number(row['max'])}" if row["repeats"] > 1 else ""
     seconds, memory = row["compile_seconds"], row.get("memory_bytes")
     compiled = "" if seconds is None else f"{seconds:.1f} s"
-    held = "" if memory is None else f"{memory / 1e6:,.1f} MB"
+    held = "" if memory is None else f"{memory / 1e6:,.2f} MB"
     return f"| `{row['name']}` | {median} | {spread} | {compiled} | {held} | {row['note']} |"
 
 
