@@ -45,7 +45,9 @@ def training(
 
 def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
     """Rows and ratios."""
-    env, _ = lprl_jax.make("FrozenLake-lprl", map_name="8x8", is_slippery=False)
+    env, _ = lprl_jax.make(
+        "FrozenLake-lprl", map_name="8x8", is_slippery=False, observation="index"
+    )
     params = env.sample_params(jax.random.key(0), RUNS)
     one_map = env.sample_params(jax.random.key(0), 1)
     live = LanguagePrior.from_pretrained("embedded", env, params)

@@ -92,7 +92,7 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         is_slippery: bool = True,
         success_rate: float = 1.0 / 3.0,
         reward_schedule: Sequence[float] = (1.0, 0.0, 0.0),
-        observation: str = "index",
+        observation: str = "onehot",
     ):
         self.shape = parse_size(map_name)
         if not 0.0 <= success_rate <= 1.0:

@@ -95,10 +95,13 @@ class GymnasiumEnv(gymnasium.Env[np.ndarray, Any]):
         """What the next random key is made of."""
         return self.np_random.integers(2**32, dtype=np.uint32)
 
-    def _show(self, view: _View) -> tuple[np.ndarray, dict[str, Any]]:
+    def _show(self, view: _View) -> tuple[Any, dict[str, Any]]:
         text = self.text_env.template.render(view.slots.tolist())
         mask = view.action_mask.astype(np.int8)
-        return view.observation, {**view.info, "text": text, "action_mask": mask}
+        observation = view.observation
+        if isinstance(self.observation_space, gymnasium.spaces.Discrete):
+            observation = np.int64(observation)  # Gymnasium wants a number, not an array of one
+        return observation, {**view.info, "text": text, "action_mask": mask}
 
 
 class _View(NamedTuple):
