@@ -28,7 +28,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = _parse(arguments)
     from lprl_envs import InvalidInput
 
     from lprl_jax import commands
@@ -43,6 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("lprl: interrupted; a training continues with --resume", file=sys.stderr)
         return 130
     return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options; `key=value` may also stand behind or between them."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    strays = [text for text in rest if text.startswith("-") or "=" not in text]
+    if strays or (rest and not hasattr(options, "overrides")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        options.overrides = [*options.overrides, *rest]
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -263,10 +263,27 @@ def test_prior_refuses_before_it_computes(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["dance"], ["train"], ["train", "x", "--colour"], ["prior", "E", "-o", "t"]]
+    "arguments",
+    [
+        [],
+        ["dance"],
+        ["train"],
+        ["train", "x", "--colour"],
+        ["eval", "x", "--colour=red"],
+        ["envs", "k=1"],
+        ["prior", "E", "-o", "t"],
+    ],
 )
 def test_a_bad_call_is_one_line(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "--help" in complaint(arguments, capsys)
+
+
+def test_overrides_may_stand_behind_options(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["eval", str(run), "--prior", "uniform", "k=1", "--json", str(tmp_path / "e.json")]
+    assert main([*call, "eval_episodes=1"]) == 0
+    assert "| uniform | 1 | greedy | 4 | 1 |" in capsys.readouterr().out
 
 
 def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
