@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -26,7 +27,10 @@ def execute(notebook: nbformat.NotebookNode, **environment: str) -> None:
     # Without folders to search, the kernel is ipykernel under `sys.executable`, whatever kernels
     # are installed as "python3" elsewhere.
     specs = KernelSpecManager(kernel_dirs=[])
-    manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs, transport="ipc")
+    sockets = Path(tempfile.mkdtemp()) / "kernel"  # of its own: two may run at a time
+    manager = AsyncKernelManager(
+        kernel_name="python3", kernel_spec_manager=specs, transport="ipc", ip=str(sockets)
+    )
     path = [str(ROOT), str(ROOT / "envs"), *filter(None, [os.environ.get("PYTHONPATH")])]
     ours = {
         "PYTHONPATH": os.pathsep.join(path),
