@@ -24,16 +24,14 @@ from lprl_jax.priors import LanguagePrior, tabulate
 def train(options: argparse.Namespace) -> None:
     """`lprl train`."""
     experiment = config.read(options.config, options.overrides)
-    result = runner.run(
+    runner.run(
         experiment,
         options.out,
         progress=not options.quiet,
         resume=options.resume,
         log=options.log,
     )
-    name = options.out.absolute().name
-    named = {f"{name} ({s})" if s else name: r for s, r in result.by_setting().items()}
-    print(comparison.table(comparison.summarize(named)))
+    print(comparison.table(comparison.summarize(results.read_all([options.out]))))
     print(f"written to {options.out}")
 
 

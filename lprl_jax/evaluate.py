@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from lprl_envs import InvalidInput
 
-from lprl_jax import comparison, config, evaluation, run_directory, runner, sharding
+from lprl_jax import comparison, config, evaluation, results, run_directory, runner, sharding
 from lprl_jax.checkpoint import Checkpoints
 from lprl_jax.config import Experiment
 
@@ -154,7 +154,7 @@ def _of_settings(
     asks = experiment.config.prior not in ("none", "uniform")
     return [
         Row(
-            setting=", ".join(f"{name} {value:g}" for name, value in setting.items()),
+            setting=results.name_of(setting),
             prior=experiment.config.prior if prior is None else prior.name,
             k="–" if prior is None else experiment.algorithm.k,
             policy=policy,

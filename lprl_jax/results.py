@@ -40,18 +40,19 @@ class Result:
     def by_setting(self) -> dict[str, Result]:
         """A result for each setting of a sweep, by its values; {"": self} without a sweep."""
         if len(self.settings) == 1:
-            return {_name(self.settings[0]): self}
+            return {name_of(self.settings[0]): self}
         success = np.split(self.success, len(self.settings))
         returns = np.split(self.returns, len(self.settings))
         return {
-            _name(setting): dataclasses.replace(
+            name_of(setting): dataclasses.replace(
                 self, success=success[i], returns=returns[i], settings=(setting,)
             )
             for i, setting in enumerate(self.settings)
         }
 
 
-def _name(setting: Mapping[str, float]) -> str:
+def name_of(setting: Mapping[str, float]) -> str:
+    """`alpha 0.1, tau 0.05`; empty without a sweep."""
     return ", ".join(f"{name} {value:g}" for name, value in setting.items())
 
 
