@@ -3,9 +3,10 @@
     python bench/peers/torch_loop.py --prior live --steps 200 --threads 1
 
 prints a JSON line. One process, one environment, one learner; every state is written out as text
-and its actions' texts are scored in one batched forward pass ("live"), or the same behind a
-dictionary from prompt to prior ("cached"), which has been filled before the clock starts.
-"live_3m" asks a model of 3M random weights, with prompts of 150 tokens.
+and its actions' texts are scored in one batched forward pass. "live" asks a model of 3M (random)
+weights with prompts of 150 tokens; "live_embedded" the embedded model of 1M with its prompts of
+about 45; "cached" has the embedded model's answers in a dictionary from prompt to prior, which is
+filled before the clock starts.
 
 It uses nothing of `lprl_jax` but the files of the embedded model. Wording, settings and law are
 those of `configs/frozen_lake_dqn_prior.yaml`; tests hold the two together.
@@ -179,7 +180,7 @@ def _play(loop: Iterator[float], steps: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time DQN-Prior in Gymnasium and torch.")
-    parser.add_argument("--prior", choices=("live", "live_3m", "cached"), required=True)
+    parser.add_argument("--prior", choices=("live", "live_embedded", "cached"), required=True)
     parser.add_argument("--steps", type=int, default=200, help="environment steps a window")
     parser.add_argument("--windows", type=int, default=10, help="repeats")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
@@ -189,7 +190,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     rows = tuple(options.map.split("/"))
     with tempfile.TemporaryDirectory() as folder:
-        if options.prior == "live_3m":
+        if options.prior == "live":
             path = Path(folder)
             prior = make_prior(rows, False, path, write_larger_model(path))
         else:

@@ -27,7 +27,7 @@ def test_without_torch_ratios_are_null_and_rows_say_why(monkeypatch: pytest.Monk
     assert json.loads(json.dumps(ratios)) == {
         "training/dqn_prior_table_vs_torch_cached": None,
         "training/dqn_prior_table_vs_torch_live": None,
-        "training/dqn_prior_table_vs_torch_live_3m": None,
+        "training/dqn_prior_table_vs_torch_live_embedded": None,
     }
     for row in rows:
         assert row.value is None
@@ -46,7 +46,7 @@ def test_turns_and_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
         turns.append((kind, threads))
         return {
             "prior_at_start": priors[int(rows)],
-            "rates": [{"live": 2.0, "live_3m": 1.0, "cached": 20.0}[kind]] * windows,
+            "rates": [{"live": 1.0, "live_embedded": 2.0, "cached": 20.0}[kind]] * windows,
         }
 
     priors = np.array([[0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1]])
@@ -57,13 +57,13 @@ def test_turns_and_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
     before = os.sched_getaffinity(0)
     rows, ratios = against_torch.run(quick=True)
     all_cores = sorted({len(before), 1}, reverse=True)
-    kinds = ("ours", "cached", "live", "live_3m")
+    kinds = ("ours", "cached", "live", "live_embedded")
     assert turns == [(kind, cores) for cores in all_cores for kind in kinds]
     assert os.sched_getaffinity(0) == before
-    assert [row.value for row in rows] == [100.0, 20.0, 2.0, 1.0] * len(all_cores)
+    assert [row.value for row in rows] == [100.0, 20.0, 1.0, 2.0] * len(all_cores)
     assert {row.repeats for row in rows} == {10}
-    assert list(ratios.values()) == [5.0, 50.0, 100.0] * len(all_cores)
-    assert rows[-1].name == "training/torch_live_3m/1_core"
+    assert list(ratios.values()) == [5.0, 100.0, 50.0] * len(all_cores)
+    assert rows[-1].name == "training/torch_live_embedded/1_core"
     assert "training/dqn_prior_table_vs_torch_live/1_core" in ratios
     monkeypatch.setattr(against_torch, "bank", lambda: (["0", "1"], priors + 0.01))
     with pytest.raises(AssertionError):
