@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import gymnax
 import jax
 import jax.numpy as jnp
-from lprl_envs import InvalidInput, TextEnv, TextEnvParams, parse_map
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms.base import Algorithm
 from lprl_jax.config import ALGORITHMS, BankConfig, Experiment, ExperimentConfig
@@ -22,13 +23,20 @@ def make_env(
 ) -> tuple[TextEnv[Any, Any], TextEnvParams]:
     """The environment and its bank of instances."""
     env, params = gymnax.make(env_id, **arguments)
-    if bank.maps:
-        return env, env.params_of([parse_map(rows) for rows in bank.maps])
-    if bank.num_instances:
-        key = jax.random.key(bank.bank_seed)
-        draw = jax.jit(env.sample_params, static_argnums=(1, 2))
-        return env, draw(key, bank.num_instances, bank.split or None)
-    return env, params
+    if bank.instances:
+        return env, env.params_of(bank.instances)
+    if bank.suite:
+        return env, env.suite(bank.suite)
+    if not bank.num_instances:
+        return env, params
+    options: dict[str, Any] = {"families": bank.families} if bank.families else {}
+    if options and not env.families:
+        raise InvalidInput(f"families is {bank.families}; {env_id} has none")
+    key = jax.random.key(bank.bank_seed)
+    draw = functools.partial(
+        env.sample_params, num_instances=bank.num_instances, split=bank.split or None, **options
+    )
+    return env, jax.jit(draw)(key)
 
 
 def make_prior(

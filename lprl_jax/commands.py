@@ -94,7 +94,7 @@ def envs(options: argparse.Namespace) -> None:
         summary = (factory.__doc__ or "").strip().splitlines()[0]
         print(f"{env_id}  (version {env.version}): {summary}")
         print(f"  actions: {', '.join(text.strip() for text in env.action_texts)}")
-        print(f"  states an instance: {env.num_states}; a state reads:")
+        print(f"  states an instance: {env.num_states or 'not numbered'}; a state reads:")
         print("".join(f"    {line}\n" for line in env.describe(state, params).splitlines()), end="")
 
 

@@ -42,10 +42,14 @@ PACKAGED_CONFIGS = Path(__file__).parent / "configs"
 class BankConfig:
     """The instances of an experiment: given by hand, or drawn. Part of `env_params`."""
 
-    maps: tuple[tuple[str, ...], ...] = ()
-    """Maps written as rows; none: they are drawn, or with `num_instances: 0` the preset."""
+    instances: tuple[Any, ...] = ()
+    """Instances by hand, as the environment's `params_of` takes them."""
+    suite: str = ""
+    """A published set of instances, one of the environment's `suites`."""
     num_instances: int = 0
-    """Instances to draw; 0 means the environment's preset."""
+    """Instances to draw; with none of these three, the environment's preset."""
+    families: tuple[str, ...] = ()
+    """Of those, the environment's kinds to draw from; none: what belongs to the split."""
     split: str = ""
     """`train`, `held-out`, or empty for both."""
     bank_seed: int = 0

@@ -104,7 +104,7 @@ def _bank_overrides(trained: Experiment, instances: str | None) -> list[str]:
     if instances is None:
         return []
     count = trained.bank.num_instances or trained.config.num_runs
-    bank = {"maps": [], "num_instances": count, "split": instances}
+    bank = {"instances": [], "suite": '""', "num_instances": count, "split": instances}
     return [f"env_params.{name}={value}" for name, value in bank.items()]
 
 

@@ -69,12 +69,12 @@ BAD_CONFIGS = [
     (["env_params.observation=pixels"], ["'pixels'", "index, onehot, features, tokens"]),
     (["env_params.split=test", "env_params.num_instances=2"], ["'test'", "train, held-out"]),
     (["env_params.num_instances=-2"], ["num_instances is -2", "0 or more"]),
-    (["env_params.maps=[[FFFF,FFFF,FFFF,FFFG]]"], ["no start", "S"]),
-    (["env_params.maps=[[SFFF,FFFF,FFFF,FFFF]]"], ["no goals", "exactly one G"]),
-    (["env_params.maps=[[SFFF,FFFF,FFF,FFFG]]"], ["differ in length", "rectangular"]),
-    (["env_params.maps=[[SHFF,HHFF,FFFF,FFFG]]"], ["not solvable"]),
-    (["env_params.maps=[[SXFF,FFFF,FFFF,FFFG]]"], ["unknown tile 'X'", "S, F, H, G"]),
-    (["env_params.maps=[[SFF,FFF,FFG]]"], ["3x3", "4x4", "map_name: 3x3"]),
+    (["env_params.instances=[[FFFF,FFFF,FFFF,FFFG]]"], ["no start", "S"]),
+    (["env_params.instances=[[SFFF,FFFF,FFFF,FFFF]]"], ["no goals", "exactly one G"]),
+    (["env_params.instances=[[SFFF,FFFF,FFF,FFFG]]"], ["differ in length", "rectangular"]),
+    (["env_params.instances=[[SHFF,HHFF,FFFF,FFFG]]"], ["not solvable"]),
+    (["env_params.instances=[[SXFF,FFFF,FFFF,FFFG]]"], ["unknown tile 'X'", "S, F, H, G"]),
+    (["env_params.instances=[[SFF,FFF,FFG]]"], ["3x3", "4x4", "map_name: 3x3"]),
 ]
 
 

@@ -8,13 +8,14 @@ Importing this package registers every environment with gymnax:
 
 import gymnax
 
+from lprl_envs.banks import content_hash
 from lprl_envs.check import CHECKS, check_env
 from lprl_envs.check_subject import CheckFailed
 from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake import FrozenLake
 from lprl_envs.frozen_lake_maps import parse_map
 from lprl_envs.template import Literal, Scope, Slot, Template
-from lprl_envs.text_env import TextEnv, TextEnvParams, TextEnvState, content_hash
+from lprl_envs.text_env import TextEnv, TextEnvParams, TextEnvState
 
 ENVIRONMENTS = {"FrozenLake-lprl": FrozenLake}
 """Registered id to class."""

@@ -36,7 +36,9 @@ def avals(s: Subject) -> str | None:
         if leaf.weak_type:
             return f"{name} of reset is {aval(leaf)}; right: an explicit dtype"
     pairs = [("state.time", state.time, I32), ("state.instance", state.instance, I32)]
-    pairs += [("state_at(0, 0)", jax.eval_shape(env.state_at, zero, zero, params), state)]
+    pairs += [("initial_state", jax.eval_shape(env.initial_state, key, zero, params), state)]
+    if env.num_states is not None:
+        pairs += [("state_at(0, 0)", jax.eval_shape(env.state_at, zero, zero, params), state)]
     for action in (zero, 0):
         found, after, reward, terminated, truncated, info = jax.eval_shape(
             env.step, key, state, action, params

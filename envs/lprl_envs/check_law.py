@@ -21,7 +21,12 @@ NUM_DRAWN_PAIRS = 64
 
 
 def state_index(s: Subject) -> str | None:
-    """`state_index` and `state_at` are inverse: on all indices, and on states of a rollout."""
+    """`state_index` and `state_at` are inverse: on all indices, and on states of a rollout.
+
+    An environment that does not number its states has nothing to check here.
+    """
+    if s.env.num_states is None:
+        return None
     instance, index = s.cells
     found = s.each(s.env.state_index, s.states)
     if (found.shape[1:], found.dtype) != ((), jnp.int32):
@@ -55,7 +60,7 @@ def law(s: Subject) -> str | None:
     state = take(states, 0)
     prob, after, *rest = jax.eval_shape(env.transitions, state, actions[0], s.params)
     k = prob.shape[0]
-    one = jax.eval_shape(env.state_at, jnp.int32(0), jnp.int32(0), s.params)
+    one = jax.eval_shape(env.initial_state, jax.random.key(0), jnp.int32(0), s.params)
     right = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((k, *x.shape), x.dtype), (F32, one, F32, BOOL)
     )
@@ -65,16 +70,18 @@ def law(s: Subject) -> str | None:
     def outcomes(state: Any, action: jax.Array, params: Any) -> Any:
         prob, after, _, ended = env.transitions(state, action, params)
         over = jax.vmap(env.is_terminated, (0, None))(after, params)
-        index = jax.vmap(env.state_index, (0, None))(after, params)
-        return prob, index, after.instance, ended, over
+        number = jax.vmap(s.number, (0, None))(after, params)
+        return prob, number, after.instance, ended, over
 
-    prob, index, instance, ended, over = map(np.asarray, s.each(outcomes, states, actions))
-    possible = prob != 0
+    prob, number, instance, ended, over = map(np.asarray, s.each(outcomes, states, actions))
+    possible, outside = prob != 0, np.zeros(prob.shape, bool)
+    if env.num_states is not None:
+        outside = (number < 0) | (number >= env.num_states)
     for wrong, found, right in (
         (~(prob >= 0), prob, "0 or more"),
         (~(np.abs(prob.sum(-1, keepdims=True) - 1) < 1e-5), prob.sum(-1, keepdims=True), "sum 1"),
-        ((index < 0) | (index >= env.num_states), index, f"an index below {env.num_states}"),
-        (instance != s.cells[0][row][:, None], instance, "the same instance"),
+        (outside, number, f"an index below {env.num_states}"),
+        (instance != np.asarray(s.states.instance)[row][:, None], instance, "the same instance"),
         (possible & (ended != over), ended, "terminated as is_terminated says of the next state"),
     ):
         if place := first(wrong):
@@ -89,14 +96,14 @@ def law_is_step(s: Subject) -> str | None:
 
     def lawful(state: Any, action: jax.Array, params: Any) -> Any:
         prob, after, reward, ended = env.transitions(state, action, params)
-        index = jax.vmap(env.state_index, (0, None))(after, params)
-        return prob, (index, after.instance, reward, ended)
+        number = jax.vmap(s.number, (0, None))(after, params)
+        return prob, (number, after.instance, reward, ended)
 
     def drawn(key: jax.Array, state: Any, action: jax.Array, params: Any) -> Any:
         def draw(key: jax.Array, time: jax.Array) -> Any:
             now = dataclasses.replace(state, time=time)
             _, after, reward, ended, _ = env.step_env(key, now, action, params)
-            return env.state_index(after, params), after.instance, reward, ended
+            return s.number(after, params), after.instance, reward, ended
 
         keys = jax.random.split(key, NUM_DRAWS)
         return jax.vmap(draw)(keys, jnp.arange(NUM_DRAWS, dtype=jnp.int32) % LIMIT)

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lprl_envs.banks import content_hash
 from lprl_envs.check_compare import num_rows, take
 from lprl_envs.errors import InvalidInput
 from lprl_envs.text_env import TextEnv, TextEnvParams
@@ -25,6 +26,8 @@ LIMIT = 8
 """Steps of an episode while checking, so that some episodes end by time."""
 NUM_INSTANCES, NUM_STATES = 8, 256
 """Looked at: so many of the bank, and so many states of each; all, where there are fewer."""
+NUM_WALKS = 8
+"""Walks an instance that look for states, where they are not numbered."""
 NUM_ROLLOUTS, NUM_STEPS = 256, 12
 """Rollouts, and steps of each: B is their product."""
 NUM_TIMED = 512
@@ -121,16 +124,56 @@ class Subject:
         return jax.jit(jax.vmap(function, axes))(*rows, self.params)
 
     @functools.cached_property
+    def rows(self) -> np.ndarray:
+        """`i32[]`: the instances looked at."""
+        return _some(self.rng, num_rows(self.given.bank), NUM_INSTANCES)
+
+    @functools.cached_property
     def cells(self) -> tuple[np.ndarray, np.ndarray]:
-        """Instance and index, both `i32[N]`, of the states looked at."""
-        instances = _some(self.rng, num_rows(self.given.bank), NUM_INSTANCES)
-        indices = _some(self.rng, self.env.num_states, NUM_STATES)
-        return np.repeat(instances, len(indices)), np.tile(indices, len(instances))
+        """Instance and index, both `i32[N]`, of the states looked at, where they are numbered."""
+        indices = _some(self.rng, self.env.numbered_states, NUM_STATES)
+        return np.repeat(self.rows, len(indices)), np.tile(indices, len(self.rows))
 
     @functools.cached_property
     def states(self) -> Any:
-        """The states `[N]` of `cells`, at time 0."""
-        return self.each(self.env.state_at, *self.cells)
+        """The states `[N]` looked at, at time 0, each once."""
+        if self.env.num_states is not None:
+            return self.each(self.env.state_at, *self.cells)
+        met = self._met
+        numbers = np.asarray(self.each(self.number, met))
+        _, once = np.unique(np.stack([met.instance, numbers]), axis=1, return_index=True)
+        return take(met, np.sort(once))
+
+    @property
+    def _met(self) -> Any:
+        """States that random legal actions meet on their way through the instances."""
+        env = self.env
+
+        def walk(keys: jax.Array, instance: jax.Array, params: Any) -> Any:
+            def step(state: Any, key: jax.Array) -> tuple[Any, Any]:
+                key_action, key_step = jax.random.split(key)
+                legal = jnp.where(env.action_mask(state, params), 0.0, -jnp.inf)
+                action = jax.random.categorical(key_action, legal)
+                _, after, _, ended, _ = env.step_env(key_step, state, action, params)
+                after = jax.tree.map(lambda x, y: jnp.where(ended, x, y), start, after)
+                return dataclasses.replace(after, time=jnp.int32(0)), state
+
+            start = env.initial_state(keys[0], instance, params)
+            return jax.lax.scan(step, start, keys[1:])[1]
+
+        instances = np.repeat(self.rows, NUM_WALKS)
+        keys = self.keys(len(instances) * (NUM_STATES + 1)).reshape(len(instances), -1)
+        walks = self.each(walk, keys, instances)
+        sparse = jax.tree.map(lambda x: x[:, ::NUM_WALKS], walks)
+        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), sparse)
+
+    def number(self, state: Any, params: Any) -> jax.Array:
+        """`i32[]`: tells the states of an instance apart; a hash where they are not numbered."""
+        if self.env.num_states is not None:
+            return self.env.state_index(state, params)
+        timeless = jax.tree.leaves(dataclasses.replace(state, time=jnp.int32(0)))
+        parts = [jnp.ravel(x).astype(jnp.int32) for x in timeless]
+        return content_hash(jnp.concatenate(parts)).astype(jnp.int32)
 
     @functools.cached_property
     def masks(self) -> np.ndarray:
@@ -165,7 +208,7 @@ class Subject:
             return jax.lax.scan(step, state, (keys, weights))[1]
 
         shape = NUM_ROLLOUTS, NUM_STEPS
-        rows = np.resize(self.rng.permutation(len(self.cells[0])), NUM_ROLLOUTS)
+        rows = np.resize(self.rng.permutation(num_rows(self.states)), NUM_ROLLOUTS)
         start = take(self.states, rows)
         time = jnp.asarray(self.rng.integers(0, LIMIT, NUM_ROLLOUTS), jnp.int32)
         weights = jnp.asarray(self.rng.random((*shape, env.num_actions)), jnp.float32)
@@ -213,9 +256,9 @@ class Subject:
 
     def name_of(self, state: Any, action: Any = None) -> str:
         """How a message names a state, and what is done there."""
-        index = int(self.env.state_index(state, self.params))
+        number = int(self.number(state, self.params))
         step = "" if action is None else f", action {int(action)}"
-        return f"state {index} of instance {int(state.instance)} at time {int(state.time)}{step}"
+        return f"state {number} of instance {int(state.instance)} at time {int(state.time)}{step}"
 
     def name_of_step(self, row: int) -> str:
         """The same for a row of `steps`."""

@@ -35,7 +35,9 @@ def describe(s: Subject) -> str | None:
 def distinct_texts(s: Subject) -> str | None:
     """Two states of an instance read differently, otherwise no prior can tell them apart."""
     seen: dict[tuple[int, str], int] = {}
-    for instance, index, row in zip(*s.cells, s.slots.tolist(), strict=True):
+    numbers = s.each(s.number, s.states)
+    told = zip(s.states.instance.tolist(), numbers.tolist(), s.slots.tolist(), strict=True)
+    for instance, index, row in told:
         text = s.env.template.render(row)
         other = seen.setdefault((instance, text), index)
         if other != index:

@@ -33,22 +33,25 @@ import numpy as np
 from flax import struct
 from gymnax.environments import spaces
 
-from lprl_envs.errors import InvalidInput
+from lprl_envs.banks import draw_bank
+from lprl_envs.errors import InvalidInput, require_one_of
 from lprl_envs.frozen_lake_maps import (
     GOAL,
     HOLE,
     PRESETS,
     Maps,
     bank,
+    bank_of_one_start,
     is_absorbing,
+    is_solvable,
     move,
     parse_map,
     parse_size,
-    random_maps,
+    random_tiles,
 )
 from lprl_envs.frozen_lake_text import ACTION_TEXTS, neighbours, template_of
 from lprl_envs.template import Template
-from lprl_envs.text_env import Action, TextEnv, TextEnvParams, TextEnvState, draw_instance
+from lprl_envs.text_env import Action, TextEnv, TextEnvParams, TextEnvState
 
 LEFT, DOWN, RIGHT, UP = range(4)
 OBSERVATIONS = ("index", "onehot", "features", "tokens")
@@ -101,10 +104,7 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
             raise InvalidInput(
                 f"reward_schedule is {tuple(reward_schedule)}; it needs three: goal, hole, other"
             )
-        if observation not in OBSERVATIONS:
-            raise InvalidInput(
-                f"unknown observation {observation!r}; valid: {', '.join(OBSERVATIONS)}"
-            )
+        require_one_of("observation", observation, OBSERVATIONS)
         self.map_name = map_name
         self.is_slippery = bool(is_slippery)
         self.success_rate = float(success_rate)
@@ -137,13 +137,13 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         """
         return _default_params(self)
 
-    def params_of(self, maps: Sequence[Any]) -> EnvParams:
-        """Parameters with these maps (rows of text, or what `parse_map` returns) as the bank.
+    def params_of(self, instances: Sequence[Any]) -> EnvParams:
+        """Parameters with these maps (rows of S, F, H, G, or what `parse_map` returns) as the bank.
 
         Raises:
             InvalidInput: if a map has another size than the environment.
         """
-        parsed = [m if isinstance(m, np.ndarray) else parse_map(m) for m in maps]
+        parsed = [m if isinstance(m, np.ndarray) else parse_map(m) for m in instances]
         for tiles in parsed:
             if tiles.shape != self.shape:
                 found, right = "x".join(map(str, tiles.shape)), "x".join(map(str, self.shape))
@@ -169,19 +169,14 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
             frozen_probability: Of each cell.
             goal: `"corner"`, or `"anywhere"`.
         """
-        if split not in (None, "train", "held-out"):
-            raise InvalidInput(f"unknown split {split!r}; valid: train, held-out")
         if split is not None and self.num_states < 9:
             raise InvalidInput(
                 f"maps of {self.map_name} are too few to split; use 9 cells or more, or no split"
             )
-
-        def accept(tiles: jax.Array) -> jax.Array:
-            return (self.held_out(tiles) == (split == "held-out")) | (split is None)
-
-        return self._params(
-            random_maps(key, num_instances, self.shape, accept, frozen_probability, goal)
-        )
+        draw = random_tiles(self.shape, frozen_probability, goal)
+        solvable = functools.partial(is_solvable, shape=self.shape)
+        tiles = draw_bank(key, num_instances, split, draw, self.held_out, solvable)
+        return self._params(bank_of_one_start(tiles))
 
     def _params(self, maps: Maps) -> EnvParams:
         limit = 200 if self.shape == (8, 8) else 100
@@ -195,17 +190,13 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
 
     # -- gymnax --------------------------------------------------------------------------------
 
-    def reset_env(self, key: chex.PRNGKey, params: EnvParams) -> tuple[jax.Array, EnvState]:
-        """Draw a map and one of its starts."""
-        key_instance, key_start = jax.random.split(key)
-        instance = draw_instance(key_instance, params)
+    def initial_state(self, key: chex.PRNGKey, instance: jax.Array, params: EnvParams) -> EnvState:
+        """On one of the map's starts."""
         which = jnp.int32(0)
         if params.bank.starts.shape[-1] > 1:
-            which = jax.random.randint(key_start, (), 0, params.bank.num_starts[instance])
-        state = EnvState(
-            time=jnp.int32(0), instance=instance, position=params.bank.starts[instance, which]
-        )
-        return self.observe(key, state, None, params), state
+            which = jax.random.randint(key, (), 0, params.bank.num_starts[instance])
+        position = params.bank.starts[instance, which]
+        return EnvState(time=jnp.int32(0), instance=instance, position=position)
 
     def step_env(
         self, key: chex.PRNGKey, state: EnvState, action: Action, params: EnvParams

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Sequence
 
@@ -12,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from lprl_envs.errors import InvalidInput
+from lprl_envs.errors import InvalidInput, require_one_of
 
 START, FROZEN, HOLE, GOAL = range(4)
 TILES = "SFHG"
@@ -85,74 +84,34 @@ _is_solvable = jax.jit(is_solvable, static_argnums=1)
 
 
 def random_tiles(
-    key: chex.PRNGKey,
     shape: tuple[int, int],
     frozen_probability: float | jax.Array = 0.8,
     goal: str = "corner",
-) -> jax.Array:
-    """`i32[H * W]`: cells frozen or holes; not checked for solvability.
+) -> Callable[[chex.PRNGKey], jax.Array]:
+    """A function from a key to a random map `i32[H * W]`, which may not be solvable.
 
     Args:
-        key: Random key.
         shape: H, W.
         frozen_probability: Of each cell.
         goal: `"corner"`: S first and G last, as in Gymnasium; `"anywhere"`: both anywhere.
-    """
-    size = shape[0] * shape[1]
-    key_ice, key_ends = jax.random.split(key)
-    tiles = jnp.where(jax.random.bernoulli(key_ice, frozen_probability, (size,)), FROZEN, HOLE)
-    if goal == "corner":
-        start, end = 0, size - 1
-    else:
-        start, end = jax.random.choice(key_ends, size, (2,), replace=False)
-    return tiles.at[start].set(START).at[end].set(GOAL).astype(jnp.int32)
-
-
-def random_map(
-    key: chex.PRNGKey,
-    shape: tuple[int, int],
-    accept: Callable[[jax.Array], jax.Array],
-    frozen_probability: float | jax.Array = 0.8,
-    goal: str = "corner",
-) -> jax.Array:
-    """`i32[H * W]`: `random_tiles`, redrawn until solvable and accepted by `accept(tiles)`."""
-
-    def draw(carry: tuple[chex.PRNGKey, jax.Array]) -> tuple[chex.PRNGKey, jax.Array]:
-        key_next, key_draw = jax.random.split(carry[0])
-        return key_next, random_tiles(key_draw, shape, frozen_probability, goal)
-
-    def unfit(carry: tuple[chex.PRNGKey, jax.Array]) -> jax.Array:
-        return ~(is_solvable(carry[1], shape) & accept(carry[1]))
-
-    nothing = jnp.zeros(shape[0] * shape[1], jnp.int32)
-    return jax.lax.while_loop(unfit, draw, draw((key, nothing)))[1]
-
-
-def random_maps(
-    key: chex.PRNGKey,
-    num_instances: int,
-    shape: tuple[int, int],
-    accept: Callable[[jax.Array], jax.Array],
-    frozen_probability: float | jax.Array = 0.8,
-    goal: str = "corner",
-) -> Maps:
-    """A bank of maps from `random_map`.
 
     Raises:
         InvalidInput: if an argument is out of range.
     """
-    if num_instances < 1:
-        raise InvalidInput(f"num_instances is {num_instances}; it must be 1 or more")
-    if goal not in ("corner", "anywhere"):
-        raise InvalidInput(f"unknown goal {goal!r}; valid: corner, anywhere")
+    require_one_of("goal", goal, ("corner", "anywhere"))
     if not isinstance(frozen_probability, jax.Array) and not 0 < frozen_probability < 1:
         raise InvalidInput(f"frozen_probability is {frozen_probability}; it must lie in (0, 1)")
-    draw = functools.partial(
-        random_map, shape=shape, accept=accept, frozen_probability=frozen_probability, goal=goal
-    )
-    tiles = jax.vmap(draw)(jax.random.split(key, num_instances))
-    starts = jnp.argmax(tiles == START, axis=1).astype(jnp.int32)[:, None]
-    return Maps(tiles, starts, jnp.ones(num_instances, jnp.int32))
+    size = shape[0] * shape[1]
+
+    def draw(key: chex.PRNGKey) -> jax.Array:
+        key_ice, key_ends = jax.random.split(key)
+        tiles = jnp.where(jax.random.bernoulli(key_ice, frozen_probability, (size,)), FROZEN, HOLE)
+        start, end = 0, size - 1
+        if goal == "anywhere":
+            start, end = jax.random.choice(key_ends, size, (2,), replace=False)
+        return tiles.at[start].set(START).at[end].set(GOAL).astype(jnp.int32)
+
+    return draw
 
 
 def parse_map(rows: Sequence[str]) -> np.ndarray:
@@ -196,6 +155,12 @@ def bank(tiles: np.ndarray | Sequence[np.ndarray]) -> Maps:
     padded = np.stack([np.r_[c, np.full(width - len(c), c[0])] for c in starts]).astype(np.int32)
     num_starts = np.array([len(cells) for cells in starts], np.int32)
     return Maps(jnp.asarray(flat), jnp.asarray(padded), jnp.asarray(num_starts))
+
+
+def bank_of_one_start(tiles: jax.Array) -> Maps:
+    """A bank of maps `i32[M, H * W]` that have one start each; jittable."""
+    starts = jnp.argmax(tiles == START, axis=1).astype(jnp.int32)[:, None]
+    return Maps(tiles, starts, jnp.ones(tiles.shape[0], jnp.int32))
 
 
 def parse_size(map_name: str) -> tuple[int, int]:

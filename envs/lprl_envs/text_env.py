@@ -6,8 +6,8 @@ Three things are added to gymnax's contract:
   `params.instances` the indices that `reset` draws from. A reset is therefore a gather, and one
   batch can hold thousands of different instances.
 * **A state reads as text.** `slots` is jittable, `describe` is the same on the host.
-* **The exact law**, where it is small enough to write down: `transitions`, `state_index`,
-  `state_at`. Priors become tables and planners exact.
+* **The exact law**: `transitions`, and where an instance has few enough states `num_states`,
+  `state_index` and `state_at`. Priors become tables and planners exact.
 
 `step` also reports `final_state` beside gymnax's `final_observation`: what a learner needs in
 order to bootstrap through a time limit.
@@ -16,6 +16,7 @@ order to bootstrap through a time limit.
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import chex
@@ -25,6 +26,8 @@ import numpy as np
 from flax import struct
 from gymnax.environments import environment, spaces
 
+from lprl_envs.banks import content_hash, draw_instance
+from lprl_envs.errors import InvalidInput
 from lprl_envs.template import Template
 
 HELD_OUT_ONE_IN = 5
@@ -58,6 +61,16 @@ TState = TypeVar("TState", bound=TextEnvState)
 TParams = TypeVar("TParams", bound=TextEnvParams)
 
 
+class NotNumbered(InvalidInput):
+    """An environment has too many states for a table of them."""
+
+    def __init__(self, env: str):
+        super().__init__(env)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} has too many states to number; a prior must be asked live"
+
+
 class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     """gymnax's `Environment` with text, instances as data and an exact law.
 
@@ -69,6 +82,12 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     """Everything that was passed to the constructor, hashable."""
     version: int = 0
     """Raised when law, text or instance format changes: tables of other versions are refused."""
+    suites: tuple[str, ...] = ()
+    """Names of published sets of instances, for `suite`."""
+    families: tuple[str, ...] = ()
+    """Kinds of instances that `sample_params` draws; none where there is one kind."""
+    held_out_families: tuple[str, ...] = ()
+    """Families of which every instance is held out."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.config == other.config  # type: ignore[attr-defined]
@@ -99,8 +118,17 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     # -- law -----------------------------------------------------------------------------------
 
     @abc.abstractmethod
+    def initial_state(self, key: chex.PRNGKey, instance: jax.Array, params: TParams) -> TState:
+        """An episode's first state in an instance."""
+
+    @abc.abstractmethod
     def action_mask(self, state: TState, params: TParams) -> jax.Array:
         """`bool[A]`: legal actions; at least one is."""
+
+    @property
+    def max_legal(self) -> int:
+        """No state has more legal actions; where they are few, a prior scores only these."""
+        return self.num_actions
 
     @abc.abstractmethod
     def transitions(
@@ -109,17 +137,28 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """The exact law: `(prob[K], state[K], reward[K], terminated[K])`."""
 
     @property
-    @abc.abstractmethod
-    def num_states(self) -> int:
-        """Size of an instance's state space, time left out."""
+    def num_states(self) -> int | None:
+        """Size of an instance's state space, time left out; None if it cannot be numbered."""
+        return None
 
-    @abc.abstractmethod
     def state_index(self, state: TState, params: TParams) -> jax.Array:
         """`i32[]` in `[0, num_states)`."""
+        raise NotNumbered(self.name)
 
-    @abc.abstractmethod
     def state_at(self, instance: jax.Array, index: jax.Array, params: TParams) -> TState:
         """The state of that index at time 0: the inverse of `state_index`."""
+        raise NotNumbered(self.name)
+
+    @property
+    def numbered_states(self) -> int:
+        """`num_states`, for whoever needs one.
+
+        Raises:
+            NotNumbered: if there are too many.
+        """
+        if self.num_states is None:
+            raise NotNumbered(self.name)
+        return self.num_states
 
     # -- instances -----------------------------------------------------------------------------
 
@@ -132,10 +171,25 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         return content_hash(self.identity(instance)) % HELD_OUT_ONE_IN == 0
 
     @abc.abstractmethod
+    def params_of(self, instances: Sequence[Any]) -> TParams:
+        """Parameters with these instances, as one writes them by hand (in a config), as the bank.
+
+        Raises:
+            InvalidInput: if one is not well-formed.
+        """
+
+    def suite(self, name: str) -> TParams:
+        """Parameters with a published set of instances, one of `suites`, as the bank."""
+        valid = f"valid: {', '.join(self.suites)}" if self.suites else f"{self.name} has none"
+        raise InvalidInput(f"unknown suite {name!r}; {valid}")
+
+    @abc.abstractmethod
     def sample_params(
         self, key: chex.PRNGKey, num_instances: int, split: str | None = None
     ) -> TParams:
         """Parameters with a new bank of random instances, drawn in the graph.
+
+        An environment with `families` also takes `families`, the names of those to draw from.
 
         Args:
             key: Random key.
@@ -149,6 +203,12 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     @abc.abstractmethod
     def default_params(self) -> TParams:
         """The preset instance."""
+
+    def reset_env(self, key: chex.PRNGKey, params: TParams) -> tuple[Any, TState]:
+        """Draw an instance and start an episode in it."""
+        key_instance, key_start = jax.random.split(key)
+        state = self.initial_state(key_start, draw_instance(key_instance, params.instances), params)
+        return self.observe(key, state, None, params), state
 
     def state_space(self, params: TParams) -> spaces.Dict:
         """Of the fields that every state has; subclasses add theirs."""
@@ -198,27 +258,3 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
             "final_state": final_state,
         }
         return obs, state, reward, terminated, truncated, info
-
-
-def content_hash(values: jax.Array) -> jax.Array:
-    """`uint32[]` hash of integers of any shape; the same on every platform and JAX version.
-
-    Every value is mixed with its place on its own (the finaliser of MurmurHash3) and the results
-    are added, so the hash needs no sequential pass.
-    """
-    values = jnp.ravel(values).astype(jnp.uint32)
-    places = jnp.arange(1, values.size + 1, dtype=jnp.uint32) * jnp.uint32(0x9E3779B9)
-    return _mix(jnp.sum(_mix(values ^ places), dtype=jnp.uint32))
-
-
-def _mix(x: jax.Array) -> jax.Array:
-    x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
-    x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)
-    return x ^ (x >> 16)
-
-
-def draw_instance(key: chex.PRNGKey, params: TextEnvParams) -> jax.Array:
-    """`i32[]`: one of `params.instances`, uniformly; draws nothing where there is one only."""
-    if params.instances.shape[-1] == 1:
-        return params.instances[0]
-    return params.instances[jax.random.randint(key, (), 0, params.instances.shape[-1])]

@@ -166,7 +166,7 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     Returns:
         `Algorithm`, whose `data` is `Data(prior.params, env_params)`, or `Data((), env_params)`.
     """
-    network = QNetwork(config.hidden_sizes, env.num_actions, env.num_states, config.optimism)
+    network = QNetwork(config.hidden_sizes, env.num_actions, env.num_states or 0, config.optimism)
     optimizer = optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optax.scale_by_adam())
     kind = control.of(prior, config.k)
     # Environments' observations are functions of the state: their key is never used.

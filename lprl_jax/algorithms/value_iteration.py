@@ -42,7 +42,7 @@ def law_of(env: TextEnv, params: TextEnvParams, instance: jax.Array) -> Law:
     def legal(index: jax.Array) -> jax.Array:
         return env.action_mask(env.state_at(instance, index, params), params)
 
-    states, actions = jnp.arange(env.num_states), jnp.arange(env.num_actions)
+    states, actions = jnp.arange(env.numbered_states), jnp.arange(env.num_actions)
     over_actions = jax.vmap(outcome, in_axes=(None, 0))
     prob, next_state, reward, discount = jax.vmap(over_actions, in_axes=(0, None))(states, actions)
     return Law(prob, next_state, reward, discount, jax.vmap(legal)(states))

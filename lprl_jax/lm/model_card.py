@@ -86,7 +86,7 @@ def all_slots(task: Task, bank: TextEnvParams) -> jax.Array:
         return env.slots(env.state_at(instance, index, bank), bank)
 
     over_states = jax.vmap(one, in_axes=(None, 0))
-    states = jnp.arange(env.num_states)
+    states = jnp.arange(env.numbered_states)
     return jax.vmap(over_states, in_axes=(0, None))(jnp.arange(num_instances), states)
 
 

@@ -45,7 +45,7 @@ def demonstrator(task: Task, params: TextEnvParams, instance: jax.Array) -> jax.
 
 def askable(task: Task, params: TextEnvParams, instance: jax.Array) -> jax.Array:
     """`bool[S]`: the states in which an action is due, that is those that are not terminal."""
-    states = jnp.arange(task.env.num_states)
+    states = jnp.arange(task.env.numbered_states)
     return ~jax.vmap(
         lambda i: task.env.is_terminated(task.env.state_at(instance, i, params), params)
     )(states)
@@ -64,7 +64,7 @@ def _frozen_lake(size: str, is_slippery: bool, instances: int) -> Task:
         return dataclasses.replace(corner, bank=maps, instances=jnp.arange(num_instances))
 
     ice = "slippery" if is_slippery else "firm"
-    discount, horizon = (0.99, 200) if is_slippery else (0.97, env.num_states)
+    discount, horizon = (0.99, 200) if is_slippery else (0.97, env.numbered_states)
     return Task(f"FrozenLake {size}, {ice}", env, sample, instances, discount, horizon)
 
 

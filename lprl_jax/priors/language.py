@@ -209,7 +209,7 @@ def encode_bank(
     num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
 
     def render(instance: jax.Array) -> tuple[jax.Array, jax.Array]:
-        state = env.state_at(instance, jnp.int32(0), env_params)
+        state = env.initial_state(jax.random.key(0), instance, env_params)
         return table.prefix.render(env.slots(state, env_params))
 
     tokens, valid = jax.jit(jax.vmap(render))(jnp.arange(num_instances, dtype=jnp.int32))

@@ -138,12 +138,15 @@ def tabulate(
         env: The environment, whose state space is finite.
         env_params: The bank.
         settings: Recorded in the table's manifest.
+
+    Raises:
+        NotNumbered: if the environment has too many states.
     """
     num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
 
     def row(params: Any, env_params: Any, instance: jax.Array) -> tuple[jax.Array, Counters]:
         states = jax.vmap(lambda i: env.state_at(instance, i, env_params))(
-            jnp.arange(env.num_states, dtype=jnp.int32)
+            jnp.arange(env.numbered_states, dtype=jnp.int32)
         )
         ended = jax.vmap(env.is_terminated, in_axes=(0, None))(states, env_params)
         legal = jax.vmap(env.action_mask, in_axes=(0, None))(states, env_params)

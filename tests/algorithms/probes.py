@@ -13,7 +13,6 @@ import numpy as np
 from flax import struct
 from gymnax.environments import spaces
 from lprl_envs import Literal, Scope, Slot, Template, TextEnv, TextEnvParams, TextEnvState
-from lprl_envs.text_env import draw_instance
 
 from lprl_jax.algorithms import dqn
 from lprl_jax.algorithms.base import Algorithm, Data
@@ -79,11 +78,11 @@ class TabularMDP(TextEnv[State, TextEnvParams]):
     def default_params(self) -> TextEnvParams:
         return self.params_of([tables(np.zeros(self.config), np.zeros(self.config))])
 
-    def params_of(self, bank: Sequence[Tables], max_steps: int = 100) -> TextEnvParams:
+    def params_of(self, instances: Sequence[Tables], max_steps: int = 100) -> TextEnvParams:
         return TextEnvParams(
             max_steps_in_episode=jnp.int32(max_steps),
-            bank=jax.tree.map(lambda *x: jnp.stack([jnp.asarray(leaf) for leaf in x]), *bank),
-            instances=jnp.arange(len(bank), dtype=jnp.int32),
+            bank=jax.tree.map(lambda *x: jnp.stack([jnp.asarray(leaf) for leaf in x]), *instances),
+            instances=jnp.arange(len(instances), dtype=jnp.int32),
         )
 
     def sample_params(self, key: Any, num_instances: int, split: str | None = None) -> Any:
@@ -92,12 +91,9 @@ class TabularMDP(TextEnv[State, TextEnvParams]):
     def identity(self, instance: Any) -> jax.Array:
         return instance.next_state
 
-    def reset_env(self, key: Any, params: TextEnvParams) -> tuple[jax.Array, State]:
-        key_instance, key_start = jax.random.split(key)
-        instance = draw_instance(key_instance, params)
-        start = params.bank.starts[instance, jax.random.randint(key_start, (), 0, 2)]
-        state = State(time=jnp.int32(0), instance=instance, place=start)
-        return self.observe(key, state, None, params), state
+    def initial_state(self, key: Any, instance: Any, params: TextEnvParams) -> State:
+        start = params.bank.starts[instance, jax.random.randint(key, (), 0, 2)]
+        return State(time=jnp.int32(0), instance=instance, place=start)
 
     def step_env(self, key: Any, state: State, action: Any, params: TextEnvParams) -> Any:
         _, outcomes, reward, terminated = self.transitions(state, action, params)

@@ -145,9 +145,8 @@ class LitState(EnvState):
 class HasMoreStates(Lake):
     """A leaf that the index does not tell."""
 
-    def reset_env(self, key, params):
-        obs, state = super().reset_env(key, params)
-        return obs, self.lamp(state, jnp.bool(True))
+    def initial_state(self, key, instance, params):
+        return self.lamp(super().initial_state(key, instance, params), jnp.bool(True))
 
     def state_at(self, instance, index, params):
         return self.lamp(super().state_at(instance, index, params), jnp.bool(True))

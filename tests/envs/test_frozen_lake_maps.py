@@ -121,7 +121,7 @@ def test_holes_as_often_as_gymnasium(frozen_probability):
 
 def test_unchecked_tiles_are_frozen_as_told():
     # Before the check for solvability the frequency is exact: 62 free cells of 8x8, p = .7.
-    draw = jax.jit(jax.vmap(lambda key: random_tiles(key, (8, 8), 0.7)))
+    draw = jax.jit(jax.vmap(random_tiles((8, 8), 0.7)))
     tiles = np.asarray(draw(jax.random.split(jax.random.key(0), 2000)))[:, 1:-1]
     assert (tiles == FROZEN).mean() == pytest.approx(0.7, abs=4 * np.sqrt(0.21 / tiles.size))
 

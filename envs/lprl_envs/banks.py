@@ -1,0 +1,101 @@
+"""Banks of instances: how random ones are drawn and split, and how one is chosen at reset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from lprl_envs.errors import InvalidInput, require_one_of
+
+SPLITS = ("train", "held-out")
+_TRIED = 2048
+"""Instances by which `require_some` decides."""
+
+
+def content_hash(values: jax.Array) -> jax.Array:
+    """`uint32[]` hash of integers of any shape; the same on every platform and JAX version.
+
+    Every value is mixed with its place on its own (the finaliser of MurmurHash3) and the results
+    are added, so the hash needs no sequential pass.
+    """
+    values = jnp.ravel(values).astype(jnp.uint32)
+    places = jnp.arange(1, values.size + 1, dtype=jnp.uint32) * jnp.uint32(0x9E3779B9)
+    return _mix(jnp.sum(_mix(values ^ places), dtype=jnp.uint32))
+
+
+def _mix(x: jax.Array) -> jax.Array:
+    x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
+    x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)
+    return x ^ (x >> 16)
+
+
+def draw_instance(key: chex.PRNGKey, instances: jax.Array) -> jax.Array:
+    """`i32[]`: one of `instances` `i32[m]`, uniformly; draws nothing where there is one only."""
+    if instances.shape[-1] == 1:
+        return instances[0]
+    return instances[jax.random.randint(key, (), 0, instances.shape[-1])]
+
+
+def draw_bank(
+    key: chex.PRNGKey,
+    num_instances: int,
+    split: str | None,
+    draw: Callable[[chex.PRNGKey], Any],
+    held_out: Callable[[Any], jax.Array],
+    is_fit: Callable[[Any], jax.Array] | None = None,
+) -> Any:
+    """A bank of random instances, drawn in the graph; unfit ones and the other split's are redrawn.
+
+    The loop is endless where nothing fits: see `require_some`.
+
+    Args:
+        key: Random key.
+        num_instances: M.
+        split: `"train"`, `"held-out"`, or None for both.
+        draw: A key to an instance.
+        held_out: An instance to `bool[]`.
+        is_fit: An instance to `bool[]`: whether it may be played; None if all may.
+
+    Returns:
+        Instances, `[M, ...]` leaves.
+
+    Raises:
+        InvalidInput: if an argument is out of range.
+    """
+    if num_instances < 1:
+        raise InvalidInput(f"num_instances is {num_instances}; it must be 1 or more")
+    if split is not None:
+        require_one_of("split", split, SPLITS)
+
+    def again(carry: tuple[chex.PRNGKey, Any]) -> tuple[chex.PRNGKey, Any]:
+        key_next, key_draw = jax.random.split(carry[0])
+        return key_next, draw(key_draw)
+
+    def unfit(carry: tuple[chex.PRNGKey, Any]) -> jax.Array:
+        fit = jnp.bool_(True) if is_fit is None else is_fit(carry[1])
+        return ~fit if split is None else ~(fit & (held_out(carry[1]) == (split == "held-out")))
+
+    def one(key: chex.PRNGKey) -> Any:
+        return jax.lax.while_loop(unfit, again, again((key, None)))[1]
+
+    return jax.vmap(one)(jax.random.split(key, num_instances))
+
+
+def require_some(
+    what: str,
+    split: str | None,
+    draw: Callable[[chex.PRNGKey], Any],
+    held_out: Callable[[Any], jax.Array],
+) -> None:
+    """Raises InvalidInput if none of many random instances (`what`, in words) is in the split."""
+    if split is None:
+        return
+    with jax.ensure_compile_time_eval():  # decided before the graph is built
+        keys = jax.random.split(jax.random.key(0), _TRIED)
+        found = jax.jit(jax.vmap(lambda k: held_out(draw(k))))(keys)
+        if not bool(jnp.any(found == (split == "held-out"))):
+            raise InvalidInput(f"{what}: none of them is in the split {split}; use no split")
