@@ -14,6 +14,7 @@ from lprl_envs.check_subject import CheckFailed
 from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake import FrozenLake
 from lprl_envs.frozen_lake_maps import parse_map
+from lprl_envs.render import Animation, Picture
 from lprl_envs.template import Literal, Scope, Slot, Template
 from lprl_envs.text_env import TextEnv, TextEnvParams, TextEnvState
 
@@ -27,10 +28,12 @@ for _env_id, _factory in ENVIRONMENTS.items():
 __all__ = [
     "CHECKS",
     "ENVIRONMENTS",
+    "Animation",
     "CheckFailed",
     "FrozenLake",
     "InvalidInput",
     "Literal",
+    "Picture",
     "Scope",
     "Slot",
     "Template",

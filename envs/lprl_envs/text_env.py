@@ -26,6 +26,7 @@ import numpy as np
 from flax import struct
 from gymnax.environments import environment, spaces
 
+from lprl_envs import render
 from lprl_envs.banks import content_hash, draw_instance
 from lprl_envs.errors import InvalidInput
 from lprl_envs.template import Template
@@ -109,6 +110,10 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     def describe(self, state: TState, params: TParams) -> str:
         """The state's text, on the host."""
         return self.template.render(np.asarray(self.slots(state, params)).tolist())
+
+    def render(self, state: TState, params: TParams) -> render.Picture:
+        """The state as a picture, on the host; its text, where nothing else is drawn."""
+        return render.picture_of_text(self.describe(state, params))
 
     @property
     @abc.abstractmethod
