@@ -59,7 +59,7 @@ def spaces(s: Subject) -> str | None:
     legal = [bool(actions.contains(jnp.int32(a))) for a in range(-1, s.env.num_actions + 1)]
     if legal != [False, *[True] * s.env.num_actions, False]:
         return f"action_space is {actions}; right: 0 to {s.env.num_actions - 1}"
-    space = s.env.observation_space(s.params)
+    space: Any = s.env.observation_space(s.params)
     for name, obs in (
         ("observation", s.steps.observation),
         ("final_observation", s.steps.info["final_observation"]),

@@ -8,6 +8,16 @@ class InvalidInput(ValueError):
     """Bad input. The message is one line: what was found, and what would be right."""
 
 
+class NotNumbered(InvalidInput):
+    """An environment has too many states for a table of them."""
+
+    def __init__(self, env: str):
+        super().__init__(env)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} has too many states to number; a prior must be asked live"
+
+
 def require_one_of(what: str, found: Any, valid: Collection[Any]) -> None:
     """Raises InvalidInput unless `found` is one of the valid choices."""
     if found not in valid:

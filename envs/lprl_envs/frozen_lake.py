@@ -51,10 +51,9 @@ from lprl_envs.frozen_lake_maps import (
 )
 from lprl_envs.frozen_lake_text import ACTION_TEXTS, neighbours, template_of
 from lprl_envs.template import Template
-from lprl_envs.text_env import Action, TextEnv, TextEnvParams, TextEnvState
+from lprl_envs.text_env import OBSERVATIONS, Action, TextEnv, TextEnvParams, TextEnvState
 
 LEFT, DOWN, RIGHT, UP = range(4)
-OBSERVATIONS = ("index", "onehot", "features", "tokens")
 
 
 @struct.dataclass(kw_only=True)
@@ -225,40 +224,20 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         reward = jnp.where(stuck, 0.0, reward).astype(jnp.float32)
         return dataclasses.replace(state, position=position), reward, is_absorbing(tile)
 
-    def observe(
-        self, key: chex.PRNGKey, state: EnvState, action: Any, params: EnvParams
-    ) -> jax.Array:
-        """The observation in the mode chosen at construction."""
-        del key, action
-        if self.observation == "tokens":
-            return self._template.number_words(self.slots(state, params))
-        if self.observation == "index":
-            return state.position
+    @property
+    def num_features(self) -> int:
+        """Cell, holes and goals."""
+        return 3 * self.num_states
+
+    def features(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """The cell as one-hot, the holes, the goals."""
         cell = jax.nn.one_hot(state.position, self.num_states, dtype=jnp.float32)
-        if self.observation == "onehot":
-            return cell
         tiles = params.bank.tiles[state.instance]
         return jnp.concatenate([cell, tiles == HOLE, tiles == GOAL], dtype=jnp.float32)
 
     def is_terminated(self, state: EnvState, params: EnvParams) -> jax.Array:
         """Whether the agent stands in a hole or on a goal."""
         return is_absorbing(params.bank.tiles[state.instance, state.position])
-
-    def action_space(self, params: EnvParams | None = None) -> spaces.Discrete:
-        """Four moves."""
-        del params
-        return spaces.Discrete(4)
-
-    def observation_space(self, params: EnvParams) -> spaces.Space:
-        """Of the observation mode."""
-        del params
-        if self.observation == "index":
-            return spaces.Discrete(self.num_states)
-        if self.observation == "tokens":
-            num_words = self._template.num_words
-            return spaces.Box(0, num_words - 1, (self._template.num_slots,), jnp.int32)
-        width = self.num_states * (1 if self.observation == "onehot" else 3)
-        return spaces.Box(0.0, 1.0, (width,), jnp.float32)
 
     def state_space(self, params: EnvParams) -> spaces.Dict:
         """The fields of `EnvState`."""

@@ -26,9 +26,9 @@ import numpy as np
 from flax import struct
 from gymnax.environments import environment, spaces
 
-from lprl_envs import render
 from lprl_envs.banks import content_hash, draw_instance
-from lprl_envs.errors import InvalidInput
+from lprl_envs.errors import InvalidInput, NotNumbered
+from lprl_envs.render import Picture, picture_of_text
 from lprl_envs.template import Template
 
 HELD_OUT_ONE_IN = 5
@@ -57,19 +57,13 @@ class TextEnvParams(environment.EnvParams):
     """i32[m]: the instances of the bank that `reset` draws from, uniformly."""
 
 
+OBSERVATIONS = ("index", "onehot", "features", "tokens")
+"""What `observe` gives: the state's index i32[], that as f32[num_states], f32[num_features], or
+i32[num_slots], the words of the state's text, numbered by the template's vocabulary."""
+
 Action = jax.Array | int | float
 TState = TypeVar("TState", bound=TextEnvState)
 TParams = TypeVar("TParams", bound=TextEnvParams)
-
-
-class NotNumbered(InvalidInput):
-    """An environment has too many states for a table of them."""
-
-    def __init__(self, env: str):
-        super().__init__(env)
-
-    def __str__(self) -> str:
-        return f"{self.args[0]} has too many states to number; a prior must be asked live"
 
 
 class TextEnv(environment.Environment[TState, TParams], abc.ABC):
@@ -81,6 +75,8 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
 
     config: tuple[Any, ...]
     """Everything that was passed to the constructor, hashable."""
+    observation: str
+    """One of OBSERVATIONS."""
     version: int = 0
     """Raised when law, text or instance format changes: tables of other versions are refused."""
     suites: tuple[str, ...] = ()
@@ -111,9 +107,9 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """The state's text, on the host."""
         return self.template.render(np.asarray(self.slots(state, params)).tolist())
 
-    def render(self, state: TState, params: TParams) -> render.Picture:
+    def render(self, state: TState, params: TParams) -> Picture:
         """The state as a picture, on the host; its text, where nothing else is drawn."""
-        return render.picture_of_text(self.describe(state, params))
+        return picture_of_text(self.describe(state, params))
 
     @property
     @abc.abstractmethod
@@ -209,6 +205,45 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     def default_params(self) -> TParams:
         """The preset instance."""
 
+    @property
+    @abc.abstractmethod
+    def num_features(self) -> int:
+        """Length of `features`."""
+
+    @abc.abstractmethod
+    def features(self, state: TState, params: TParams) -> jax.Array:
+        """`f32[num_features]` in [0, 1]: what may be known of the state and of its instance."""
+
+    def observe(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, key: chex.PRNGKey, state: TState, action: Any, params: TParams
+    ) -> jax.Array:
+        """The observation in the mode chosen at construction."""
+        del key, action
+        if self.observation == "tokens":
+            return self.template.number_words(self.slots(state, params))
+        if self.observation == "features":
+            return self.features(state, params)
+        index = self.state_index(state, params)
+        if self.observation == "index":
+            return index
+        return jax.nn.one_hot(index, self.numbered_states, dtype=jnp.float32)
+
+    def observation_space(self, params: TParams) -> spaces.Space:
+        """Of the observation mode."""
+        del params
+        if self.observation == "index":
+            return spaces.Discrete(self.numbered_states)
+        if self.observation == "tokens":
+            last = self.template.num_words - 1
+            return spaces.Box(0, last, (self.template.num_slots,), jnp.int32)
+        width = self.num_features if self.observation == "features" else self.numbered_states
+        return spaces.Box(0.0, 1.0, (width,), jnp.float32)
+
+    def action_space(self, params: TParams | None = None) -> spaces.Discrete:
+        """The actions."""
+        del params
+        return spaces.Discrete(self.num_actions)
+
     def reset_env(self, key: chex.PRNGKey, params: TParams) -> tuple[Any, TState]:
         """Draw an instance and start an episode in it."""
         key_instance, key_start = jax.random.split(key)
@@ -263,3 +298,11 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
             "final_state": final_state,
         }
         return obs, state, reward, terminated, truncated, info
+
+
+def only_outcome(
+    state: TState, reward: jax.Array, terminated: jax.Array
+) -> tuple[jax.Array, TState, jax.Array, jax.Array]:
+    """The law of a step without chance, as `transitions` returns it: K = 1."""
+    after = jax.tree.map(lambda x: x[None], state)
+    return jnp.ones(1), after, reward[None], terminated[None]

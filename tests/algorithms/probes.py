@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from gymnax.environments import spaces
 from lprl_envs import Literal, Scope, Slot, Template, TextEnv, TextEnvParams, TextEnvState
 
 from lprl_jax.algorithms import dqn
@@ -61,6 +60,7 @@ class TabularMDP(TextEnv[State, TextEnvParams]):
     """A bank of processes of one size; observations are one-hot."""
 
     version = 1
+    observation = "features"
 
     def __init__(self, num_places: int, num_actions: int):
         self.config = (num_places, num_actions)
@@ -109,7 +109,11 @@ class TabularMDP(TextEnv[State, TextEnvParams]):
         after = dataclasses.replace(state, place=jnp.where(over, self.num_places, place))
         return jnp.ones(1), jax.tree.map(lambda x: x[None], after), reward[None], over[None]
 
-    def observe(self, key: Any, state: State, action: Any, params: TextEnvParams) -> jax.Array:
+    @property
+    def num_features(self) -> int:
+        return self.num_states
+
+    def features(self, state: State, params: TextEnvParams) -> jax.Array:
         return jax.nn.one_hot(state.place, self.num_states)
 
     def is_terminated(self, state: State, params: TextEnvParams) -> jax.Array:
@@ -118,12 +122,6 @@ class TabularMDP(TextEnv[State, TextEnvParams]):
     def action_mask(self, state: State, params: TextEnvParams) -> jax.Array:
         legal = params.bank.legal[state.instance, state.place]
         return legal | self.is_terminated(state, params)
-
-    def action_space(self, params: TextEnvParams | None = None) -> spaces.Discrete:
-        return spaces.Discrete(self.num_actions)
-
-    def observation_space(self, params: TextEnvParams) -> spaces.Box:
-        return spaces.Box(0.0, 1.0, (self.num_states,), jnp.float32)
 
     @property
     def template(self) -> Template:
