@@ -2,7 +2,8 @@
 
 The answers are packed as a token trie: words that several answers begin with are run once, and a
 tree mask keeps the branches apart. A token of an answer is predicted at its parent, the first one
-at the text's last token; so leaves need not be run at all.
+at the text's last token; so leaves need not be run at all. Where every text allows only a few of
+many answers, these few are packed side by side instead.
 """
 
 from __future__ import annotations
@@ -57,6 +58,25 @@ class Trie:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """Answers as rows, of which every text chooses some."""
+
+    tokens: np.ndarray
+    """i32[A, W]: padded on the right."""
+    valid: np.ndarray
+    """bool[A, W]"""
+
+    @staticmethod
+    def build(answers: Sequence[Sequence[int]]) -> Answers:
+        """The rows of these token sequences, none of them empty."""
+        lengths = np.array([len(answer) for answer in answers])
+        valid = np.arange(lengths.max())[None] < lengths[:, None]
+        tokens = np.zeros(valid.shape, np.int32)
+        tokens[valid] = np.concatenate([np.asarray(answer, np.int32) for answer in answers])
+        return Answers(tokens, valid)
+
+
 def score(
     config: DecoderConfig,
     params: Any,
@@ -77,28 +97,101 @@ def score(
         valid: `bool[G, S, T]`.
         trie: The answers, of N inner nodes.
     """
-    groups, suffixes, length = tokens.shape
-    rows, nodes = (groups, suffixes), len(trie.tokens)
-
-    def behind(text: jax.Array, answer: np.ndarray | jax.Array) -> jax.Array:
-        return jnp.concatenate([text, jnp.broadcast_to(answer, (*rows, nodes))], axis=-1)
-
-    ends = jnp.sum(prefix_valid, axis=-1)[:, None, None] + jnp.cumsum(valid, axis=-1)
-    depth = jnp.asarray(trie.depth).reshape(1, 1, nodes)
-    positions = behind(ends - 1, ends[..., -1:] + depth)
-    structure = np.tril(np.ones((length + nodes,) * 2, bool))
-    structure[length:, length:] = trie.sees
-    mask = behind(valid, np.ones(nodes, bool))[:, :, None, :] & structure[None, None]
-    hidden, _ = Decoder(config).apply(
-        {"params": params}, behind(tokens, trie.tokens), positions, mask, prefix, prefix_valid
+    nodes = jnp.broadcast_to(trie.tokens, (*tokens.shape[:2], len(trie.tokens)))
+    sources = _run(
+        config, params, prefix, prefix_valid, tokens, valid, nodes, trie.depth, trie.sees
     )
-
-    sources = hidden[:, :, length - 1 :].astype(jnp.float32)  # [G, S, 1 + N, D]
     vocabulary = decoder.head(params)
     chosen = vocabulary[trie.edge_token].astype(jnp.float32)
     raised = jnp.einsum("gsed,ed->gse", sources[:, :, trie.edge_source], chosen)
     lowered = _log_normalizer(sources, vocabulary)[:, :, trie.edge_source]
     return jnp.einsum("gse,ae->gsa", raised - lowered, trie.path)
+
+
+def score_chosen(
+    config: DecoderConfig,
+    params: Any,
+    prefix: KeyValues,
+    prefix_valid: jax.Array,
+    tokens: jax.Array,
+    valid: jax.Array,
+    answers: Answers,
+    chosen: jax.Array,
+) -> jax.Array:
+    """`log P(answer | text)` of some answers of every text, `f32[G, S, C]`; see `score`.
+
+    For texts that few of many answers may follow: a chain of tokens an answer, nothing shared.
+
+    Args:
+        config: Of the model.
+        params: Weights.
+        prefix: `[L, G, P, K, H]`.
+        prefix_valid: `bool[G, P]`.
+        tokens: `i32[G, S, T]`.
+        valid: `bool[G, S, T]`.
+        answers: All of them, of W tokens at most.
+        chosen: `i32[G, S, C]`: those that are scored.
+    """
+    (*rows, count), width = chosen.shape, answers.tokens.shape[1]
+    target, there = jnp.asarray(answers.tokens)[chosen], jnp.asarray(answers.valid)[chosen]
+    # The last token of an answer is predicted, not run.
+    chain, depth = target[..., :-1].reshape(*rows, -1), np.tile(np.arange(width - 1), count)
+    sees = np.kron(np.eye(count, dtype=bool), np.tril(np.ones((width - 1,) * 2, bool)))
+    sources = _run(config, params, prefix, prefix_valid, tokens, valid, chain, depth, sees)
+    vocabulary = decoder.head(params)
+    # Source of an answer's first token is the text's last one, of the others the one before.
+    first = jnp.broadcast_to(sources[:, :, None, :1], (*rows, count, 1, sources.shape[-1]))
+    within = sources[:, :, 1:].reshape(*rows, count, width - 1, -1)
+    raised = jnp.einsum(
+        "gscwd,gscwd->gscw",
+        jnp.concatenate([first, within], axis=3),
+        vocabulary[target].astype(jnp.float32),
+    )
+    lowered = _log_normalizer(sources, vocabulary)
+    first = jnp.broadcast_to(lowered[:, :, None, :1], (*rows, count, 1))
+    within = lowered[:, :, 1:].reshape(*rows, count, width - 1)
+    log_probs = raised - jnp.concatenate([first, within], axis=3)
+    return jnp.sum(jnp.where(there, log_probs, 0.0), axis=-1)
+
+
+def _run(
+    config: DecoderConfig,
+    params: Any,
+    prefix: KeyValues,
+    prefix_valid: jax.Array,
+    tokens: jax.Array,
+    valid: jax.Array,
+    branches: jax.Array,
+    depth: np.ndarray,
+    sees: np.ndarray,
+) -> jax.Array:
+    """Hidden states `f32[G, S, 1 + N, D]` of the texts' last tokens and of what is packed behind.
+
+    Args:
+        config: Of the model.
+        params: Weights.
+        prefix: `[L, G, P, K, H]`.
+        prefix_valid: `bool[G, P]`.
+        tokens: `i32[G, S, T]`.
+        valid: `bool[G, S, T]`.
+        branches: `i32[G, S, N]`: tokens behind the texts.
+        depth: `i32[N]`: how far behind the text's last token, from 0.
+        sees: `bool[N, N]`: which of each other they see.
+    """
+    length, nodes = tokens.shape[-1], branches.shape[-1]
+
+    def behind(text: jax.Array, branch: np.ndarray | jax.Array) -> jax.Array:
+        return jnp.concatenate([text, jnp.broadcast_to(branch, branches.shape)], axis=-1)
+
+    ends = jnp.sum(prefix_valid, axis=-1)[:, None, None] + jnp.cumsum(valid, axis=-1)
+    positions = behind(ends - 1, ends[..., -1:] + jnp.asarray(depth).reshape(1, 1, nodes))
+    structure = np.tril(np.ones((length + nodes,) * 2, bool))
+    structure[length:, length:] = sees
+    mask = behind(valid, np.ones(nodes, bool))[:, :, None, :] & structure[None, None]
+    hidden, _ = Decoder(config).apply(
+        {"params": params}, behind(tokens, branches), positions, mask, prefix, prefix_valid
+    )
+    return hidden[:, :, length - 1 :].astype(jnp.float32)
 
 
 def _log_normalizer(hidden: jax.Array, vocabulary: jax.Array) -> jax.Array:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_jax.lm import decoder, embedded, scoring, token_table
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.decoder import DecoderConfig, KeyValues
-from lprl_jax.lm.scoring import Trie
+from lprl_jax.lm.scoring import Answers, Trie
 from lprl_jax.lm.token_table import TokenTable
 from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
 
@@ -49,8 +50,8 @@ class LanguagePrior:
     """Scores them."""
     table: TokenTable
     """The environment's template for the model's tokenizer."""
-    trie: Trie
-    """The action texts, each with its end."""
+    answers: Trie | Answers
+    """The action texts, each with its end: as a trie, or where few actions are legal, as rows."""
     divisor: np.ndarray
     """f32[A]: what a log-likelihood is divided by."""
     normalization: str
@@ -127,7 +128,7 @@ class LanguagePrior:
             env=env,
             model=model,
             table=table,
-            trie=Trie.build(table.answers),
+            answers=_pack(table.answers, env.max_legal),
             divisor=np.array(lengths[normalization], np.float32),
             normalization=normalization,
             end_of_action=end_of_action,
@@ -185,17 +186,33 @@ class LanguagePrior:
 
     def _scores(self, params: LanguagePriorParams, states: Any, env_params: Any) -> jax.Array:
         """Log-likelihoods `f32[B, A]` of the actions of B states."""
-        slots = jax.vmap(self.env.slots, in_axes=(0, None))(states, env_params)
-        tokens, valid = jax.vmap(self.table.suffix.render)(slots)
-        c, prefix, prefix_valid = self.model.config, params.prefix, params.prefix_valid
-        if prefix_valid.shape[0] == 1:  # one instance: every state is behind the same prefix
-            tokens, valid = tokens[None], valid[None]
-        else:
-            tokens, valid = tokens[:, None], valid[:, None]
+        env, prefix, prefix_valid = self.env, params.prefix, params.prefix_valid
+        slots = jax.vmap(env.slots, in_axes=(0, None))(states, env_params)
+        # One instance: every state is behind the same prefix. Otherwise each has its own.
+        axis = 0 if prefix_valid.shape[0] == 1 else 1
+
+        def arrange(rows: jax.Array) -> jax.Array:
+            return jnp.expand_dims(rows, axis)
+
+        tokens, valid = map(arrange, jax.vmap(self.table.suffix.render)(slots))
+        if axis == 1:
             prefix = jax.tree.map(lambda x: x[:, states.instance], prefix)
             prefix_valid = prefix_valid[states.instance]
-        scores = scoring.score(c, params.weights, prefix, prefix_valid, tokens, valid, self.trie)
-        return scores.reshape(-1, self.env.num_actions)
+        texts = self.model.config, params.weights, prefix, prefix_valid, tokens, valid
+        if isinstance(self.answers, Trie):
+            return scoring.score(*texts, self.answers).reshape(-1, env.num_actions)
+        legal = jax.vmap(env.action_mask, in_axes=(0, None))(states, env_params)
+        _, chosen = jax.lax.top_k(legal.astype(jnp.int32), env.max_legal)
+        scores = scoring.score_chosen(*texts, self.answers, arrange(chosen))
+        rows = jnp.arange(len(chosen))[:, None]
+        return jnp.zeros(legal.shape).at[rows, chosen].set(scores.reshape(chosen.shape))
+
+
+def _pack(answers: Sequence[Sequence[int]], max_legal: int) -> Trie | Answers:
+    """Whichever costs fewer tokens a text."""
+    trie, rows = Trie.build(answers), Answers.build(answers)
+    own = max_legal * (rows.tokens.shape[1] - 1)
+    return rows if own < len(trie.tokens) else trie
 
 
 def encode_bank(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lprl_jax.lm import decoder, scoring
-from lprl_jax.lm.scoring import Trie
+from lprl_jax.lm.scoring import Answers, Trie
 
 NAME = "grouped-tied"
 VOCAB = 61
@@ -108,6 +108,27 @@ def test_answers_may_repeat():
 
 
 # -- scores --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("groups", "suffixes"), [(1, 4), (4, 1), (2, 2)], ids=["shared", "own", "both"]
+)
+def test_chosen_scores_equal_whole_sequences(tiny, groups, suffixes):
+    model, _, _ = tiny(NAME)
+    prefix, prefix_valid, tokens, valid = draw(groups, suffixes)
+    chosen = np.random.default_rng(1).integers(0, len(ANSWERS), (groups, suffixes, 3))
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def score_chosen(config, params, prefix, prefix_valid, tokens, valid, chosen):
+        key_values = decoder.encode_prefix(config, params, prefix, prefix_valid)
+        text = key_values, prefix_valid, tokens, valid
+        return scoring.score_chosen(config, params, *text, Answers.build(ANSWERS), chosen)
+
+    text = prefix, prefix_valid, tokens, valid
+    ours = score_chosen(model.config, model.params, *text, chosen)
+    texts = texts_of(prefix, prefix_valid, tokens, valid)
+    every = direct(model, texts, ANSWERS).reshape(groups, suffixes, -1)
+    np.testing.assert_allclose(ours, np.take_along_axis(every, chosen, -1), atol=2e-5)
 
 
 @pytest.mark.parametrize(
