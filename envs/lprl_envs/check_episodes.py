@@ -15,7 +15,7 @@ NUM_RESETS = 2048
 
 
 def mask(s: Subject) -> str | None:
-    """`action_mask` is `bool[A]`, and in every state some action is legal."""
+    """`action_mask` is `bool[A]`, with 1 to `max_legal` legal actions in every state."""
     right = (s.env.num_actions,)
     if s.masks.dtype != bool or s.masks.shape[1:] != right:
         found = f"{s.masks.dtype}{list(s.masks.shape[1:])}"
@@ -24,8 +24,10 @@ def mask(s: Subject) -> str | None:
         (s.masks, s.states),
         (s.each(s.env.action_mask, s.steps.state), s.steps.state),
     ):
-        if stuck := first(~np.asarray(masks).any(-1)):
-            return f"{s.name_of(take(states, stuck[0]))} has no legal action; right: 1 or more"
+        legal, most = np.asarray(masks).sum(-1), s.env.max_legal
+        if wrong := first((legal < 1) | (legal > most)):
+            found = f"{s.name_of(take(states, wrong[0]))} has {legal[wrong]} legal actions"
+            return f"{found}; right: 1 to {most}"
     return None
 
 

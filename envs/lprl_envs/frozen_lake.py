@@ -224,6 +224,10 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         reward = jnp.where(stuck, 0.0, reward).astype(jnp.float32)
         return dataclasses.replace(state, position=position), reward, is_absorbing(tile)
 
+    def is_solved(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """Whether the agent stands on a goal."""
+        return params.bank.tiles[state.instance, state.position] == GOAL
+
     @property
     def num_features(self) -> int:
         """Cell, holes and goals."""

@@ -126,6 +126,10 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     def action_mask(self, state: TState, params: TParams) -> jax.Array:
         """`bool[A]`: legal actions; at least one is."""
 
+    @abc.abstractmethod
+    def is_solved(self, state: TState, params: TParams) -> jax.Array:
+        """`bool[]`: whether this is what an episode is for: what makes it a success."""
+
     @property
     def max_legal(self) -> int:
         """No state has more legal actions; where they are few, a prior scores only these."""

@@ -96,8 +96,8 @@ def observe(env: Env, key: chex.PRNGKey, state: Any, env_params: Any) -> jax.Arr
 
     An observation that is one whole number stays what it is, `i32[...]`.
     """
-    lead = jax.tree.leaves(state)[0].shape
-    rows = jax.tree.map(lambda x: x.reshape(-1), state)
+    lead = state.time.shape
+    rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[len(lead) :]), state)
     obs = jax.vmap(lambda s: env.observe(key, s, None, env_params))(rows)
     if obs.ndim == 1 and jnp.issubdtype(obs.dtype, jnp.integer):
         return obs.reshape(lead)
@@ -162,10 +162,13 @@ def play_episodes(
 
     Returns:
         `return`, `success` and `length`, f32[R], means over the episodes. An episode is a success
-        if it terminates with a positive reward. The prior is asked once a step.
+        if it meets a solved state. The prior is asked once a step.
     """
     keys = jax.vmap(lambda k: jax.random.split(k, 2))(keys)
     env_state, log_probs, carry = begin(env, prior, keys[:, 1], data, run_instances, num_episodes)
+
+    def solved(state: Any) -> jax.Array:
+        return env.is_solved(state, data.env_params)
 
     def step_once(loop: tuple[Any, ...]) -> tuple[Any, ...]:
         keys, env_state, log_probs, carry, playing, total, success, length = loop
@@ -175,7 +178,7 @@ def play_episodes(
         step = step_envs(env, step_keys, env_state, action, data.env_params, run_instances)
         length += playing
         total += jnp.where(playing, step.reward, 0.0)
-        success |= playing & step.terminated & (step.reward > 0)
+        success |= playing & jax.vmap(jax.vmap(solved))(step.final_state)
         playing &= ~(step.terminated | step.truncated)
         if prior is not None:
             log_probs, carry = ask_prior(prior, data, carry, step.state, playing)

@@ -119,6 +119,9 @@ class TabularMDP(TextEnv[State, TextEnvParams]):
     def is_terminated(self, state: State, params: TextEnvParams) -> jax.Array:
         return state.place == self.num_places
 
+    def is_solved(self, state: State, params: TextEnvParams) -> jax.Array:
+        return self.is_terminated(state, params)
+
     def action_mask(self, state: State, params: TextEnvParams) -> jax.Array:
         legal = params.bank.legal[state.instance, state.place]
         return legal | self.is_terminated(state, params)

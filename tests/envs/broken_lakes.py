@@ -159,10 +159,17 @@ class HasMoreStates(Lake):
         return LitState(time=state.time, instance=state.instance, position=state.position, lit=lit)
 
 
-@breaks("mask", "state 6 of instance 0 at time 0 has no legal action; right: 1 or more")
+@breaks("mask", "state 6 of instance 0 at time 0 has 0 legal actions; right: 1 to 4")
 class NowhereToGo(Lake):
     def action_mask(self, state, params):
         return jnp.broadcast_to(state.position != 6, (4,))
+
+
+@breaks("mask", "state 0 of instance 0 at time 0 has 4 legal actions; right: 1 to 3")
+class PromisesFewer(Lake):
+    @property
+    def max_legal(self):
+        return 3
 
 
 @breaks("mask", "action_mask is int32[4]; right: bool[4]")
