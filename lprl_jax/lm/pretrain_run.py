@@ -11,8 +11,8 @@ from lprl_envs import InvalidInput
 from tqdm import tqdm
 
 from lprl_jax.lm import checkpoint, model_card
+from lprl_jax.lm.curriculum import TASKS
 from lprl_jax.lm.pretrain import PretrainConfig, pretrain
-from lprl_jax.lm.tasks import TASKS
 from lprl_jax.run_directory import claim
 
 

@@ -1,76 +1,195 @@
-"""What the embedded model is trained on: a list of tasks, one entry an environment.
+"""What an embedded model is taught: which states it is asked about, and what would be right.
 
-A task is an environment, a way to draw instances that may be trained on, and the discount at which
-its demonstrator plans. A further environment joins by a further entry in `TASKS`.
+An `ActionTask` asks for the next action, a `CompletionTask` for the whole pattern of which a state
+shows a part. `curriculum` lists those that the embedded model learns.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
-from lprl_envs import FrozenLake, TextEnv, TextEnvParams
+import numpy as np
+from lprl_envs import Template, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms.value_iteration import law_of, plan
+from lprl_jax.lm import token_table
+from lprl_jax.lm.token_table import TokenTable
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+END_OF_ACTION = "\n"
+
+Sample = Callable[[chex.PRNGKey, int, str], TextEnvParams]
+"""`(key, num_instances, split)` to a bank of that split."""
+Draw = Callable[[chex.PRNGKey, TextEnvParams, jax.Array, int], tuple[Any, jax.Array]]
+"""`(key, params, instance, S)` to states `[S]` and the right actions there, `bool[S, A]`; none are
+right in a state that is not asked about."""
+
+
+class Answers(NamedTuple):
+    """What is to be said in S states."""
+
+    tokens: jax.Array
+    """i32[S, W], padded on the right."""
+    valid: jax.Array
+    """bool[S, W]"""
+    asked: jax.Array
+    """bool[S]: whether the state is asked about."""
+
+
+class Course(NamedTuple):
+    """A task for one tokenizer."""
+
+    prompts: TokenTable
+    """How the states read."""
+    lessons: Callable[[chex.PRNGKey, TextEnvParams, jax.Array], tuple[Any, Answers]]
+    """`(key, params, instance)` to states `[S]` and what is to be said there."""
+    num_decisions: int
+    """Of an answer: the loss is shared among them."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
-    """One environment to learn."""
+class ActionTask:
+    """To say the demonstrator's next action."""
 
     name: str
     """For reports."""
     env: TextEnv[Any, Any]
-    """Writes the texts; states are drawn from its finite state space."""
-    sample: Callable[[chex.PRNGKey, int, str], TextEnvParams]
-    """`(key, num_instances, split)` to a bank of that split."""
+    """Writes the texts."""
+    sample: Sample
+    """Draws instances."""
+    draw: Draw
+    """Draws states of an instance, and knows what is right there."""
     instances: int
-    """Instances a training step."""
-    discount: float
-    """Of the demonstrator's planner; below 1, so that shorter is better."""
-    horizon: int
-    """Backups of the demonstrator's planner."""
+    """A training step."""
+    states: int
+    """S, asked about behind one instance's text."""
+    noise: float = 0.3
+    """Probability with which the demonstrator acts at random, among the legal actions."""
+
+    @property
+    def texts(self) -> tuple[Template, ...]:
+        """Whose pieces a tokenizer must know."""
+        return (self.env.template,)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The answers."""
+        return tuple(text + END_OF_ACTION for text in self.env.action_texts)
+
+    def compile(self, tokenizer: PreTrainedTokenizerFast) -> Course:
+        """The task's texts as tokens."""
+        env, table = self.env, token_table.compile(self.env.template, self.words, tokenizer)
+        tokens = np.zeros((len(table.answers), max(map(len, table.answers))), np.int32)
+        valid = np.zeros(tokens.shape, bool)
+        for row, answer in enumerate(table.answers):
+            tokens[row, : len(answer)], valid[row, : len(answer)] = answer, True
+
+        def lessons(
+            key: chex.PRNGKey, params: TextEnvParams, instance: jax.Array
+        ) -> tuple[Any, Answers]:
+            key_state, key_noise, key_action = jax.random.split(key, 3)
+            states, right = self.draw(key_state, params, instance, self.states)
+            legal = jax.vmap(env.action_mask, in_axes=(0, None))(states, params)
+            noisy = jax.random.bernoulli(key_noise, self.noise, (self.states,))[:, None]
+            may = jnp.where(jnp.where(noisy, legal, right), 0.0, -jnp.inf)
+            action = jax.random.categorical(key_action, may)
+            asked = jnp.any(right, axis=-1)
+            return states, Answers(jnp.asarray(tokens)[action], jnp.asarray(valid)[action], asked)
+
+        return Course(table, lessons, 1)
 
 
-def demonstrator(task: Task, params: TextEnvParams, instance: jax.Array) -> jax.Array:
-    """`bool[S, A]`: the optimal actions, ties included; none where no reward can be reached."""
-    q = plan(law_of(task.env, params, instance), task.horizon, task.discount)
+@dataclasses.dataclass(frozen=True)
+class CompletionTask:
+    """To say the whole pattern of which a state shows a part."""
+
+    name: str
+    """For reports."""
+    env: Any
+    """A `TextEnv` that is `Completable`."""
+    sample: Sample
+    """Draws instances."""
+    draw: Draw
+    """Draws states of an instance; the right actions are not looked at."""
+    instances: int
+    """A training step."""
+    states: int
+    """S, asked about behind one instance's text."""
+
+    @property
+    def texts(self) -> tuple[Template, ...]:
+        """Whose pieces a tokenizer must know."""
+        return self.env.completion_prompt, self.env.completion
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The answers' own pieces: those of `texts`."""
+        return ()
+
+    def compile(self, tokenizer: PreTrainedTokenizerFast) -> Course:
+        """The task's texts as tokens."""
+        env = self.env
+        first = env.completion.slots[0].values  # what may follow the prompt
+        prompts = token_table.compile(env.completion_prompt, first, tokenizer)
+        whole = token_table.compile(env.completion, (), tokenizer)
+
+        def lessons(
+            key: chex.PRNGKey, params: TextEnvParams, instance: jax.Array
+        ) -> tuple[Any, Answers]:
+            states, _ = self.draw(key, params, instance, self.states)
+            tokens, valid = whole.render(env.target(instance, params))
+            repeat = (self.states, len(tokens))
+            asked = jnp.ones(self.states, bool)
+            answers = jnp.broadcast_to(tokens, repeat), jnp.broadcast_to(valid, repeat)
+            return states, Answers(*answers, asked)
+
+        return Course(prompts, lessons, env.completion.num_slots)
+
+
+Task = ActionTask | CompletionTask
+
+
+def planned(env: TextEnv[Any, Any], horizon: int, discount: float) -> Draw:
+    """Draws among an environment's numbered states; what is right there is planned exactly.
+
+    Args:
+        env: The environment.
+        horizon: Backups of the planner.
+        discount: Below 1, so that shorter is better.
+    """
+
+    def draw(
+        key: chex.PRNGKey, params: TextEnvParams, instance: jax.Array, num: int
+    ) -> tuple[Any, jax.Array]:
+        right = demonstrator(env, params, instance, horizon, discount)
+        some = jnp.where(jnp.any(right, axis=-1), 0.0, -jnp.inf)
+        # An instance in which nothing can be won has no state to ask about.
+        index = jax.random.categorical(key, some, shape=(num,)).astype(jnp.int32)
+        return jax.vmap(lambda i: env.state_at(instance, i, params))(index), right[index]
+
+    return draw
+
+
+def demonstrator(
+    env: TextEnv[Any, Any],
+    params: TextEnvParams,
+    instance: jax.Array,
+    horizon: int,
+    discount: float,
+) -> jax.Array:
+    """`bool[num_states, A]`: the optimal actions, ties included.
+
+    None where no reward can be reached, and none where the episode is over.
+    """
+    q = plan(law_of(env, params, instance), horizon, discount)
     best = jnp.max(q, axis=-1, keepdims=True)
-    return (q >= best - 1e-4 * jnp.abs(best)) & (best > 1e-6)
-
-
-def askable(task: Task, params: TextEnvParams, instance: jax.Array) -> jax.Array:
-    """`bool[S]`: the states in which an action is due, that is those that are not terminal."""
-    states = jnp.arange(task.env.numbered_states)
-    return ~jax.vmap(
-        lambda i: task.env.is_terminated(task.env.state_at(instance, i, params), params)
-    )(states)
-
-
-def _frozen_lake(size: str, is_slippery: bool, instances: int) -> Task:
-    env = FrozenLake(size, is_slippery=is_slippery)
-
-    def sample(key: chex.PRNGKey, num_instances: int, split: str) -> TextEnvParams:
-        """Half of the maps from corner to corner, half with start and goal anywhere."""
-        key_corner, key_anywhere = jax.random.split(key)
-        half = num_instances // 2
-        corner = env.sample_params(key_corner, num_instances - half, split)
-        anywhere = env.sample_params(key_anywhere, half, split, goal="anywhere")
-        maps = jax.tree.map(lambda *x: jnp.concatenate(x), corner.bank, anywhere.bank)
-        return dataclasses.replace(corner, bank=maps, instances=jnp.arange(num_instances))
-
-    ice = "slippery" if is_slippery else "firm"
-    discount, horizon = (0.99, 200) if is_slippery else (0.97, env.numbered_states)
-    return Task(f"FrozenLake {size}, {ice}", env, sample, instances, discount, horizon)
-
-
-TASKS = (
-    _frozen_lake("8x8", False, 20),
-    _frozen_lake("8x8", True, 10),
-    _frozen_lake("4x4", False, 6),
-    _frozen_lake("4x4", True, 4),
-)
+    states = jnp.arange(env.numbered_states)
+    over = jax.vmap(lambda i: env.is_terminated(env.state_at(instance, i, params), params))(states)
+    return (q >= best - 1e-4 * jnp.abs(best)) & (best > 1e-6) & ~over[:, None]

@@ -98,6 +98,12 @@ def compact(tokens: jax.Array, valid: jax.Array, width: int) -> tuple[jax.Array,
     return jnp.pad(tokens[order], missing), jnp.pad(valid[order], missing)
 
 
+def compact_right(tokens: jax.Array, valid: jax.Array, width: int) -> tuple[jax.Array, jax.Array]:
+    """The same, to the end of the columns."""
+    flipped = compact(tokens[::-1], valid[::-1], width)
+    return flipped[0][::-1], flipped[1][::-1]
+
+
 class _Encoder:
     """Tokens of pieces of text, without and with what the tokenizer puts before a text."""
 

@@ -11,8 +11,9 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 from transformers import PreTrainedTokenizerFast
 
 from lprl_jax.lm import checkpoint
-from lprl_jax.lm.pretrain import END_OF_ACTION, train_tokenizer
-from lprl_jax.lm.tasks import TASKS
+from lprl_jax.lm.curriculum import TASKS
+from lprl_jax.lm.tasks import END_OF_ACTION
+from lprl_jax.lm.tokenizer import train_tokenizer
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -5,42 +5,49 @@ import jax.numpy as jnp
 import pytest
 from lprl_envs import InvalidInput
 
-from lprl_jax.lm import checkpoint, embedded, model_card
-from lprl_jax.lm.tasks import TASKS, askable, demonstrator
+from lprl_jax.lm import checkpoint, embedded, measuring
+from lprl_jax.lm.curriculum import TASKS
+from lprl_jax.lm.tasks import ActionTask
+from lprl_jax.priors.base import normalize
 
 TASK = TASKS[0]  # 8x8, firm
+assert isinstance(TASK, ActionTask)
 MAPS = 24
+STATES = 64
 
 
 @pytest.fixture(scope="module")
 def exam():
-    """Held-out maps: their slots, the optimal actions, and the states that are asked about."""
+    """Held-out maps: slots of states that are asked about, and the optimal actions there."""
     bank = jax.jit(TASK.sample, static_argnums=(1, 2))(jax.random.key(11), MAPS, "held-out")
     assert bool(jnp.all(jax.vmap(TASK.env.held_out)(bank.bank)))
 
     @jax.jit
-    def answers(bank):
-        maps = jnp.arange(MAPS)
-        optimal = jax.vmap(lambda i: demonstrator(TASK, bank, i))(maps)
-        asked = jax.vmap(lambda i: askable(TASK, bank, i))(maps)
-        return model_card.all_slots(TASK, bank), optimal, asked & jnp.any(optimal, -1)
+    def ask(bank):
+        def one(key, i):
+            states, right = TASK.draw(key, bank, i, STATES)
+            return jax.vmap(TASK.env.slots, (0, None))(states, bank), right
 
-    return answers(bank)
+        return jax.vmap(one)(jax.random.split(jax.random.key(3), MAPS), jnp.arange(MAPS))
+
+    return ask(bank)
 
 
 @pytest.fixture(scope="module")
 def scores(exam):
     """Top-1, coverage and KL of every embedded model, best model first, and of shuffled words."""
-    slots, optimal, asked = exam
-    found = {}
-    for name in embedded.MODELS:
-        model = checkpoint.load(embedded.path_of(name))
-        found[name] = model_card.judge(model_card.score_slots(model, TASK, slots), optimal, asked)
-    model = checkpoint.load(embedded.path_of("embedded"))
-    mixed = model_card.shuffle(TASK, jax.random.key(1), slots)
-    found["shuffled"] = model_card.judge(model_card.score_slots(model, TASK, mixed), optimal, asked)
-    uniform = jnp.full(optimal.shape, -jnp.log(4.0))
-    found["uniform"] = model_card.judge(uniform, optimal, asked)
+    slots, right = exam
+    legal = jnp.ones(right.shape, bool)
+
+    def judge(model, slots):
+        course = TASK.compile(model.tokenizer)
+        return measuring.judge(normalize(measuring.score_slots(model, course, slots), legal), right)
+
+    models = {name: checkpoint.load(embedded.path_of(name)) for name in embedded.MODELS}
+    found = {name: judge(model, slots) for name, model in models.items()}
+    mixed = measuring.shuffle(TASK.env, jax.random.key(1), slots)
+    found["shuffled"] = judge(models["embedded"], mixed)
+    found["uniform"] = measuring.judge(normalize(jnp.zeros(legal.shape), legal), right)
     return found
 
 

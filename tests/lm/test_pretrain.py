@@ -10,52 +10,60 @@ import numpy as np
 import pytest
 from lprl_envs import FrozenLake, Literal
 
-from lprl_jax.lm import decoder, pretrain, scoring
+from lprl_jax.lm import decoder, lessons, pretrain, scoring
+from lprl_jax.lm.curriculum import TASKS
 from lprl_jax.lm.decoder import DecoderConfig
-from lprl_jax.lm.pretrain import END_OF_ACTION, PretrainConfig
+from lprl_jax.lm.lessons import Widths
+from lprl_jax.lm.pretrain import PretrainConfig
 from lprl_jax.lm.scoring import Trie
-from lprl_jax.lm.tasks import TASKS, Task, askable, demonstrator
+from lprl_jax.lm.tasks import ActionTask, demonstrator, planned
+from lprl_jax.lm.tokenizer import train_tokenizer
 
 LAKE = FrozenLake("3x3", is_slippery=False)
 BANK = LAKE.params_of([("SFH", "FFF", "FFG"), ("SFH", "FHF", "FFG"), ("SFF", "FFF", "FFG")])
-SMALL = Task("small", LAKE, lambda key, n, split: BANK, instances=3, discount=0.97, horizon=9)
-CONFIG = PretrainConfig(
-    num_steps=24,
+SMALL = ActionTask(
+    "small",
+    LAKE,
+    lambda key, n, split: BANK,
+    planned(LAKE, 9, 0.97),
+    instances=3,
     states=2,
     noise=0.0,
+)
+WIDTHS = Widths(prefix=20, text=14)
+CONFIG = PretrainConfig(
+    num_steps=24,
     learning_rate=2e-2,
     hidden_size=16,
     intermediate_size=24,
     num_layers=1,
     num_heads=2,
-    max_prefix=20,
     early=(0.25,),
 )
 
 
 @functools.cache
 def tokenizer():
-    return pretrain.train_tokenizer([SMALL])
+    return train_tokenizer([SMALL])
 
 
 @functools.cache
-def lessons():
+def drawn():
     """Two states of each of three instances, of which the second has a text that is too long."""
-    table = pretrain.compile_task(SMALL, tokenizer())
-    widths = CONFIG.max_prefix, len(table.suffix.slot) + 3, max(map(len, table.answers)) + 2
-    draw = jax.jit(functools.partial(pretrain.draw_lessons, CONFIG, SMALL, table, widths))
-    return table, jax.tree.map(np.asarray, draw(jax.random.key(5)))
+    course = SMALL.compile(tokenizer())
+    draw = jax.jit(functools.partial(lessons.draw_lessons, SMALL, course, WIDTHS))
+    return course, jax.tree.map(np.asarray, draw(jax.random.key(5)))
 
 
-def texts(drawn):
+def texts(read_from):
     """The text of every lesson with its answer, `[G][S]`."""
 
     def read(g, s):
-        tokens = [*drawn.prefix[g][drawn.prefix_valid[g]]]
-        tokens += [*drawn.text[g, s][drawn.text_valid[g, s]]]
-        return tokenizer().decode([*tokens, *drawn.answer[g, s][drawn.answer_valid[g, s]]])
+        tokens = [*read_from.prefix[g][read_from.prefix_valid[g]]]
+        tokens += [*read_from.text[g, s][read_from.text_valid[g, s]]]
+        return tokenizer().decode([*tokens, *read_from.answer[g, s][read_from.answer_valid[g, s]]])
 
-    groups, states = drawn.text.shape[:2]
+    groups, states = read_from.text.shape[:2]
     return [[read(g, s) for s in range(states)] for g in range(groups)]
 
 
@@ -64,10 +72,10 @@ def texts(drawn):
 
 def test_every_piece_of_text_comes_back_from_its_tokens():
     """And no two texts of the templates share their tokens."""
-    own = pretrain.train_tokenizer(TASKS)
-    pieces = [text + END_OF_ACTION for task in TASKS for text in task.env.action_texts]
+    own = train_tokenizer(TASKS)
+    pieces = [word for task in TASKS for word in task.words]
     for task in TASKS:
-        for segment in task.env.template.segments:
+        for segment in (segment for template in task.texts for segment in template.segments):
             pieces += [segment.text] if isinstance(segment, Literal) else segment.values
     pieces += ["é 名 .  !\n\n\t'll 12345", "<|end|>"]  # bytes: whatever is written can be read
     for piece in sorted(set(pieces)):
@@ -76,13 +84,12 @@ def test_every_piece_of_text_comes_back_from_its_tokens():
 
 
 def test_the_tokenizer_is_the_same_every_time():
-    assert pretrain.train_tokenizer([SMALL]).get_vocab() == tokenizer().get_vocab()
+    assert train_tokenizer([SMALL]).get_vocab() == tokenizer().get_vocab()
 
 
 def test_a_lesson_reads_as_the_environment_describes_it():
     """Instruction, map, state, and the way to a goal in the corner: right or down."""
-    _, drawn = lessons()
-    read = texts(drawn)
+    read = texts(drawn()[1])
     for group in (read[0], read[2]):
         for text in group:
             state, _, action = text.partition("\nMove")
@@ -115,10 +122,9 @@ def test_lessons_are_drawn_from_the_train_split():
         return SMALL.sample(key, num_instances, split)
 
     spied = dataclasses.replace(SMALL, sample=sample)
-    table = pretrain.compile_task(SMALL, tokenizer())
-    widths = CONFIG.max_prefix, len(table.suffix.slot), max(map(len, table.answers))
     jax.eval_shape(
-        functools.partial(pretrain.draw_lessons, CONFIG, spied, table, widths), jax.random.key(0)
+        functools.partial(lessons.draw_lessons, spied, SMALL.compile(tokenizer()), WIDTHS),
+        jax.random.key(0),
     )
     assert asked == [(3, "train")]
 
@@ -132,50 +138,48 @@ def test_the_demonstrator_on_maps_worked_by_hand():
         ("SGH", "FHF"): [{2}, none, none, {3}, none, none],
     }
     env = FrozenLake("2x3", is_slippery=False)
-    task = Task("hand", env, lambda key, n, split: env.sample_params(key, n), 1, 0.97, 6)
     params = env.params_of(list(maps))
-    act = jax.jit(jax.vmap(lambda instance: demonstrator(task, params, instance)))
+    act = jax.jit(jax.vmap(lambda instance: demonstrator(env, params, instance, 6, 0.97)))
     for acts, optimal in zip(np.asarray(act(jnp.arange(3))), maps.values(), strict=True):
         assert [set(np.flatnonzero(row).tolist()) for row in acts] == optimal
-    due = [askable(task, params, jnp.int32(i)).tolist() for i in (1, 2)]
-    assert due == [[True] * 4 + [False] * 2, [True, False, False, True, False, True]]
 
 
 # -- the loss ------------------------------------------------------------------------------------
 
 
 def test_the_loss_is_what_scoring_says_of_the_same_answer():
-    table, drawn = lessons()
+    course, taught = drawn()
+    table = course.prompts
     shape, rng = DecoderConfig(len(tokenizer()), 16, 24, 2, 2, 1, 8), np.random.default_rng(1)
     leaves = jax.eval_shape(functools.partial(decoder.init, config=shape), jax.random.key(1))
     params = jax.tree.map(lambda x: 0.3 * rng.standard_normal(x.shape, np.float32), leaves)
 
     @jax.jit
-    def both(params, drawn):
-        prefix = decoder.encode_prefix(shape, params, drawn.prefix, drawn.prefix_valid)
-        text = drawn.prefix_valid, drawn.text, drawn.text_valid
+    def both(params, taught):
+        prefix = decoder.encode_prefix(shape, params, taught.prefix, taught.prefix_valid)
+        text = taught.prefix_valid, taught.text, taught.text_valid
         scores = scoring.score(shape, params, prefix, *text, Trie.build(table.answers))
-        return pretrain.answer_nats(shape, params, drawn), scores
+        return lessons.answer_nats(shape, params, taught), scores
 
-    nats, scores = map(np.asarray, both(params, drawn))
+    nats, scores = map(np.asarray, both(params, taught))
     for g, s in np.ndindex(3, 2):
         if g == 1:  # skipped
             assert nats[g, s] == 0
             continue
-        answer = tuple(drawn.answer[g, s][drawn.answer_valid[g, s]].tolist())
+        answer = tuple(taught.answer[g, s][taught.answer_valid[g, s]].tolist())
         expected = -scores[g, s, table.answers.index(answer)]
         np.testing.assert_allclose(nats[g, s], expected, rtol=1e-6, atol=1e-5)
     assert np.ptp(scores) > 0.1
 
 
 def test_an_instance_whose_text_is_too_long_is_not_learnt():
-    """Texts of exactly `max_prefix` tokens fit, longer ones do not."""
-    _, drawn = lessons()
-    lengths = [len(tokenizer().encode(text.partition("\nAt")[0])) for text, _ in texts(drawn)]
-    assert lengths[0] == CONFIG.max_prefix
-    assert lengths[2] < CONFIG.max_prefix
-    assert drawn.prefix_valid[1].all()  # cut off
-    assert drawn.answer_valid.any(axis=-1).tolist() == [[True] * 2, [False] * 2, [True] * 2]
+    """Texts of exactly `Widths.prefix` tokens fit, longer ones do not."""
+    taught = drawn()[1]
+    lengths = [len(tokenizer().encode(text.partition("\nAt")[0])) for text, _ in texts(taught)]
+    assert lengths[0] == WIDTHS.prefix
+    assert lengths[2] < WIDTHS.prefix
+    assert taught.prefix_valid[1].all()  # cut off
+    assert taught.answer_valid.any(axis=-1).tolist() == [[True] * 2, [False] * 2, [True] * 2]
 
 
 # -- training ------------------------------------------------------------------------------------

@@ -6,15 +6,16 @@ import itertools
 import jax
 import numpy as np
 
-from lprl_jax.lm import decoder, pretrain
+from lprl_jax.lm import decoder
 from lprl_jax.lm.checkpoint import LanguageModel
+from lprl_jax.lm.curriculum import TASKS
 from lprl_jax.lm.decoder import DecoderConfig
-from lprl_jax.lm.tasks import TASKS
+from lprl_jax.lm.tokenizer import train_tokenizer
 
 
 @functools.cache
 def tiny_model() -> LanguageModel:
-    tokenizer = pretrain.train_tokenizer(TASKS)
+    tokenizer = train_tokenizer(TASKS)
     config = DecoderConfig(
         vocab_size=len(tokenizer),
         hidden_size=16,

@@ -1,0 +1,215 @@
+"""What a model knows of a task, measured on held-out instances.
+
+Of actions: how often the most likely one is right (top-1), how often five proposals hold a right
+one (exactly, from the probabilities), and KL(π* ‖ p) in nats, where π* is uniform over the right
+actions. The same with every word of the text exchanged for that of another instance or state:
+what is left then is not knowledge of the text. And the uniform distribution.
+
+Of completions: how often the task's evaluator accepts what the model writes, by how much of the
+pattern it was shown.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from lprl_envs import Scope, TextEnv, TextEnvParams
+
+from lprl_jax.algorithms.base import Data
+from lprl_jax.algorithms.interaction import play_episodes
+from lprl_jax.lm import decoder, generation, lessons, parsing, scoring
+from lprl_jax.lm.checkpoint import LanguageModel
+from lprl_jax.lm.tasks import ActionTask, CompletionTask, Course
+from lprl_jax.priors.base import normalize, sample_proposals
+from lprl_jax.priors.language import LanguagePrior
+from lprl_jax.priors.tabular import TabularPrior, tabulate
+
+PROPOSALS = 5
+INSTANCES = 200
+"""Held-out instances a task."""
+PLAYED = 50
+"""Of them, those in which episodes are played."""
+EPISODES = 8
+"""Played an instance."""
+BINS = 5
+"""Of the fraction that is revealed."""
+
+
+class Scores(NamedTuple):
+    """Means over the states that are asked about."""
+
+    top1: float
+    """Most likely action is right; ties share."""
+    covered: float
+    """Five proposals hold a right action."""
+    kl: float
+    """KL(π* ‖ p), nats."""
+
+
+class Actions(NamedTuple):
+    """A model on one task's held-out instances."""
+
+    task: str
+    model: Scores
+    shuffled: Scores
+    uniform: Scores
+    success: tuple[float, float, float] | None
+    """Of episodes that draw actions from the model, that take its most likely action, and that act
+    at random; None where states are not numbered."""
+
+
+class Completions(NamedTuple):
+    """A model on one task's held-out patterns."""
+
+    task: str
+    shown: list[int]
+    """States whose revealed fraction lies in a bin."""
+    accepted: list[float]
+    """Share of them whose completion the task's evaluator accepts."""
+    malformed: float
+    """Share of all completions that are no pattern."""
+
+
+def measure_actions(
+    model: LanguageModel, task: ActionTask, num_instances: int = INSTANCES, seed: int = 7
+) -> Actions:
+    """Measure a model on held-out instances of a task."""
+    key_bank, key_states, key_shuffle, key_play = jax.random.split(jax.random.key(seed), 4)
+    bank, course = task.sample(key_bank, num_instances, "held-out"), task.compile(model.tokenizer)
+    states, right = _draw(task, key_states, bank, num_instances)
+    slots, legal = (
+        jax.vmap(jax.vmap(f, (0, None)), (0, None))(states, bank)
+        for f in (task.env.slots, task.env.action_mask)
+    )
+    log_probs = normalize(score_slots(model, course, slots), legal)
+    mixed = shuffle(task.env, key_shuffle, slots)
+    shuffled = normalize(score_slots(model, course, mixed), legal)
+    uniform = normalize(jnp.zeros(legal.shape), legal)
+    played = None
+    if task.env.num_states is not None:
+        played = _success(model, task, key_play, min(num_instances, PLAYED))
+    return Actions(
+        task.name, judge(log_probs, right), judge(shuffled, right), judge(uniform, right), played
+    )
+
+
+def _draw(
+    task: ActionTask | CompletionTask, key: chex.PRNGKey, bank: TextEnvParams, num_instances: int
+) -> tuple[Any, jax.Array]:
+    """States `[M, S]` and the right actions there."""
+    draw = jax.jit(jax.vmap(lambda k, i: task.draw(k, bank, i, task.states)))
+    return draw(jax.random.split(key, num_instances), jnp.arange(num_instances))
+
+
+def shuffle(env: TextEnv[Any, Any], key: chex.PRNGKey, slots: jax.Array) -> jax.Array:
+    """Every slot's values exchanged: an instance's among instances, a state's among all states."""
+    columns = []
+    for i, slot in enumerate(env.template.slots):
+        column, key_slot = slots[..., i], jax.random.fold_in(key, i)
+        if slot.scope is Scope.INSTANCE:
+            columns.append(jax.random.permutation(key_slot, column, axis=0))
+        else:
+            mixed = jax.random.permutation(key_slot, column.reshape(-1))
+            columns.append(mixed.reshape(column.shape))
+    return jnp.stack(columns, axis=-1)
+
+
+def score_slots(model: LanguageModel, course: Course, slots: jax.Array) -> jax.Array:
+    """Log-likelihoods `f32[M, S, A]` of the actions behind texts with `slots [M, S, num_slots]`."""
+    table, trie = course.prompts, scoring.Trie.build(course.prompts.answers)
+
+    def one(slots: jax.Array) -> jax.Array:
+        tokens, valid = table.prefix.render(slots[0])
+        prefix = decoder.encode_prefix(model.config, model.params, tokens[None], valid[None])
+        suffix, suffix_valid = jax.vmap(table.suffix.render)(slots)
+        return scoring.score(
+            model.config, model.params, prefix, valid[None], suffix[None], suffix_valid[None], trie
+        )[0]
+
+    return jax.jit(lambda s: jax.lax.map(one, s))(slots)
+
+
+def judge(log_probs: jax.Array, right: jax.Array) -> Scores:
+    """Scores over the states in which something is right; both `[M, S, A]`."""
+    asked = jnp.any(right, axis=-1)
+    best = log_probs >= jnp.max(log_probs, axis=-1, keepdims=True)
+    top1 = jnp.sum(best & right, axis=-1) / jnp.sum(best, axis=-1)
+    mass = jnp.sum(jnp.where(right, jnp.exp(log_probs), 0.0), axis=-1)
+    covered = 1.0 - (1.0 - jnp.minimum(mass, 1.0)) ** PROPOSALS
+    share = 1.0 / jnp.maximum(jnp.sum(right, axis=-1), 1)
+    kl = jnp.sum(jnp.where(right, jnp.log(share)[..., None] - log_probs, 0.0), axis=-1) * share
+    means = [float(jnp.sum(jnp.where(asked, x, 0.0)) / jnp.sum(asked)) for x in (top1, covered, kl)]
+    return Scores(*means)
+
+
+def _success(
+    model: LanguageModel, task: ActionTask, key: chex.PRNGKey, num_instances: int
+) -> tuple[float, float, float]:
+    """Success rates of episodes: drawn from the model, its most likely action, at random."""
+    key_bank, key_play = jax.random.split(key)
+    bank = task.sample(key_bank, num_instances, "held-out")
+    table = tabulate(LanguagePrior.of_model(model, task.env, bank), task.env, bank).params
+    legal = jnp.isfinite(table)
+    greedy = normalize(1e3 * jnp.where(legal, table, 0.0), legal)
+    uniform = normalize(jnp.zeros(legal.shape), legal)
+    rates = [success(task.env, bank, t, key_play) for t in (table, greedy, uniform)]
+    return rates[0], rates[1], rates[2]
+
+
+def success(
+    env: TextEnv[Any, Any], bank: TextEnvParams, table: jax.Array, key: chex.PRNGKey
+) -> float:
+    """Success rate of episodes whose actions are drawn from `table f32[M, num_states, A]`."""
+    prior, num_instances = TabularPrior(env, table, "measured", 0), table.shape[0]
+
+    def policy(keys: chex.PRNGKey, state: Any, log_probs: Any) -> jax.Array:
+        return jax.vmap(lambda k, p: sample_proposals(k, p, 1)[:, 0])(keys, log_probs)
+
+    @jax.jit
+    def play(table: jax.Array, bank: TextEnvParams) -> jax.Array:
+        keys, own = jax.random.split(key, num_instances), jnp.arange(num_instances)[:, None]
+        data = Data(table, bank)
+        return play_episodes(env, prior, policy, keys, data, own, EPISODES)["success"]
+
+    return float(jnp.mean(play(table, bank)))
+
+
+def measure_completions(
+    model: LanguageModel, task: CompletionTask, num_instances: int = INSTANCES, seed: int = 7
+) -> Completions:
+    """Let a model complete held-out patterns, writing the most likely token each time."""
+    key_bank, key_states = jax.random.split(jax.random.key(seed))
+    env, course = task.env, task.compile(model.tokenizer)
+    bank = task.sample(key_bank, num_instances, "held-out")
+    grammar = parsing.compile(env.completion, model.tokenizer)
+    states, _ = _draw(task, key_states, bank, num_instances)
+
+    def complete(states: Any) -> tuple[jax.Array, ...]:
+        """Of one instance's states: revealed, accepted, well-formed."""
+        (prefix, prefix_valid), (text, text_valid) = lessons.tell(task, course, states, bank)
+        rows = text.shape[0]
+        tokens = jnp.concatenate([jnp.broadcast_to(prefix, (rows, len(prefix))), text], axis=1)
+        valid = jnp.broadcast_to(prefix_valid, (rows, len(prefix)))
+        written = generation.generate(
+            model.config,
+            model.params,
+            tokens,
+            jnp.concatenate([valid, text_valid], axis=1),
+            jax.random.split(key_states, rows),
+            grammar.num_tokens,
+        )
+        patterns, whole = jax.vmap(grammar.parse)(written)
+        accepted = jax.vmap(env.accepts, in_axes=(0, 0, None))(patterns, states, bank)
+        revealed = jax.vmap(env.revealed, in_axes=(0, None))(states, bank)
+        return revealed, accepted & whole, whole
+
+    revealed, accepted, whole = map(np.asarray, jax.jit(lambda s: jax.lax.map(complete, s))(states))
+    place = np.minimum((revealed * BINS).astype(int), BINS - 1).ravel()
+    count = np.bincount(place, minlength=BINS)
+    hits = np.bincount(place, weights=accepted.ravel(), minlength=BINS)
+    shares = (hits / np.maximum(count, 1)).tolist()
+    return Completions(task.name, count.tolist(), shares, float(1 - whole.mean()))

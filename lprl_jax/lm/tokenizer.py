@@ -1,0 +1,47 @@
+"""The embedded model's tokenizer: a byte-level BPE of the words that the environments write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lprl_jax.lm.tasks import Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+def train_tokenizer(tasks: Sequence[Task]) -> PreTrainedTokenizerFast:
+    """A byte-level BPE, trained on every text that the tasks' templates are made of.
+
+    Words take the space or newline before them along, and letters with digits are one word.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    words = Regex(r"\s?\w+|[^\s\w]+|\s+")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(words, "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    pieces = [
+        piece
+        for task in tasks
+        for template in task.texts
+        for segment in template.segments
+        for piece in (getattr(segment, "values", None) or (getattr(segment, "text", ""),))
+    ]
+    pieces += [word for task in tasks for word in task.words]
+    trainer = trainers.BpeTrainer(
+        vocab_size=4096,
+        min_frequency=1,
+        special_tokens=["<|end|>"],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(pieces, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>")
