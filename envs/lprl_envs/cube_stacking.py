@@ -88,8 +88,8 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
     Args:
         num_cubes: n, from 2 to 12.
         reward: `"exact"` pays the change of F to the state that stays; `"paper"` pays the change
-            to the stack with the new cube on top, before a wrong one is undone: h for a
-            wrong cube on h right ones, as often as one likes.
+            to the stack with the new cube on top, before a wrong one is undone: h for a wrong
+            cube on h right ones, as often as one likes.
         observation: `"features"` f32[n * (7 + n)], a cube's colour and edge, and its place in the
             stack; `"tokens"` i32[num_slots], the words of the state's text, numbered by the
             template's vocabulary; `"index"` i32[] of the height; `"onehot"` f32[n + 1] of it.

@@ -11,7 +11,7 @@ import string
 
 from PIL import ImageColor
 
-from lprl_envs.cube_stacking_cubes import COLORS, Cubes
+from lprl_envs.cube_stacking_cubes import Cubes
 from lprl_envs.render import (
     BLUE,
     GREEN,
@@ -27,8 +27,10 @@ from lprl_envs.render import (
     Picture,
 )
 
-FILLS: dict[str, Color] = dict(zip(COLORS, (RED, BLUE, GREEN, YELLOW, PURPLE, "#ee9944"), strict=True))
-_PALE = ("yellow", "orange")
+ORANGE = "#ee9944"
+FILLS = (RED, BLUE, GREEN, YELLOW, PURPLE, ORANGE)
+"""In the order of `COLORS`."""
+_PALE = (YELLOW, ORANGE)
 """On which a letter is dark."""
 _DEPTH = 0.3
 """How far an edge that leads away from us goes to the right, and up: part of its length."""
@@ -44,7 +46,7 @@ def draw_cubes(cubes: Cubes, height: int) -> Picture:
     scale = min(_LARGEST_SCALE, _TALLEST / cubes.size.sum())
     edges = (cubes.size * scale).tolist()
     blocks = [
-        _Block(letter, COLORS[color], edge)
+        _Block(letter, FILLS[color], edge)
         for letter, color, edge in zip(string.ascii_lowercase, cubes.color, edges, strict=False)
     ]
     half = (len(blocks) + 1) // 2
@@ -67,7 +69,7 @@ class _Block:
     """A cube; it is drawn from the lower left corner of its front."""
 
     letter: str
-    color: str
+    fill: Color
     edge: float
     """Pixels."""
 
@@ -78,13 +80,12 @@ class _Block:
 
     def draw(self, canvas: Canvas, x: float, y: float) -> None:
         front, top, side = self._faces(x, y)
-        fill = FILLS[self.color]
-        canvas.polygon(front, fill)
-        canvas.polygon(top, _mix(fill, PAPER, 0.35))
-        canvas.polygon(side, _mix(fill, INK, 0.3))
+        canvas.polygon(front, self.fill)
+        canvas.polygon(top, _mix(self.fill, PAPER, 0.35))
+        canvas.polygon(side, _mix(self.fill, INK, 0.3))
         for face in (front, top, side):
-            canvas.path([*face, face[0]], _mix(fill, INK, 0.3), 0.7)
-        ink = INK if self.color in _PALE else PAPER
+            canvas.path([*face, face[0]], _mix(self.fill, INK, 0.3), 0.7)
+        ink = INK if self.fill in _PALE else PAPER
         if self.edge < _LEGIBLE:
             canvas.text(x + self.width + 8, y - self.edge / 2, self.letter, 11, MUTED)
         else:
