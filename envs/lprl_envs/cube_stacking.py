@@ -16,7 +16,8 @@ A state reads, with edges in cm:
     The stack from the bottom e f g
     Next
 
-Instances and families are in `cube_stacking_cubes`, the wording is in `cube_stacking_text`.
+Instances and families are in `cube_stacking_cubes`, the law is in `cube_stacking_law`, the wording
+in `cube_stacking_text`.
 """
 
 from __future__ import annotations
@@ -33,24 +34,20 @@ import numpy as np
 from flax import struct
 from gymnax.environments import spaces
 
+from lprl_envs import cube_stacking_text as text
 from lprl_envs.banks import choose_families, draw_bank
 from lprl_envs.cube_stacking_cubes import (
     COLORS,
     FAMILIES,
-    LARGEST,
     PERIODIC,
     PRESETS,
     Cubes,
     bank_of,
+    features_of,
     random_cubes,
 )
+from lprl_envs.cube_stacking_law import REWARDS, act
 from lprl_envs.cube_stacking_picture import draw_cubes
-from lprl_envs.cube_stacking_text import (
-    action_texts,
-    completion_of,
-    completion_prompt_of,
-    template_of,
-)
 from lprl_envs.errors import InvalidInput, require_one_of
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
@@ -63,9 +60,6 @@ from lprl_envs.text_env import (
     only_outcome,
 )
 
-REMOVE = 0
-"""The action; the others stack a cube."""
-REWARDS = ("exact", "paper")
 MOST_CUBES = 12
 
 
@@ -87,9 +81,8 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
 
     Args:
         num_cubes: n, from 2 to 12.
-        reward: `"exact"` pays the change of F to the state that stays; `"paper"` pays the change
-            to the stack with the new cube on top, before a wrong one is undone: h for a wrong
-            cube on h right ones, as often as one likes.
+        reward: `"exact"` pays for the stack that stays; `"paper"` for the stack with the new cube
+            on top, before a wrong one is undone, which can be farmed.
         observation: `"features"` f32[n * (7 + n)], a cube's colour and edge, and its place in the
             stack; `"tokens"` i32[num_slots], the words of the state's text, numbered by the
             template's vocabulary; `"index"` i32[] of the height; `"onehot"` f32[n + 1] of it.
@@ -112,7 +105,7 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
         self.reward = reward
         self.observation = observation
         self.config = (self.num_cubes, reward, observation)
-        self._template = template_of(self.num_cubes)
+        self._template = text.template_of(self.num_cubes)
 
     @property
     def name(self) -> str:
@@ -191,17 +184,10 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
         self, state: EnvState, action: jax.Array, params: EnvParams
     ) -> tuple[EnvState, jax.Array, jax.Array]:
         """What an action does: `(state, reward, terminated)`."""
-        height = state.height
-        place = params.bank.place[state.instance, jnp.maximum(action - 1, 0)]
-        stacks = action != REMOVE
-        after = jnp.where(stacks, height + (stacks & (place == height)), jnp.maximum(height - 1, 0))
-        gain = after**2 - height**2
-        if self.reward == "paper":
-            gain += jnp.where(stacks & (place > height), height, 0)  # (h + 1) h - h^2
-        is_complete = (height == self.num_cubes) | (after == self.num_cubes)
-        reward = (gain + is_complete).astype(jnp.float32)
-        state = dataclasses.replace(state, height=after)
-        return state, reward, self.is_terminated(state, params)
+        place = params.bank.place[state.instance]
+        height, reward = act(state.height, action, place, self.reward)
+        state = dataclasses.replace(state, height=height)
+        return state, reward.astype(jnp.float32), self.is_terminated(state, params)
 
     def is_terminated(self, state: EnvState, params: EnvParams) -> jax.Array:
         """Never."""
@@ -220,12 +206,7 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
 
     def features(self, state: EnvState, params: EnvParams) -> jax.Array:
         """Of each cube: its colour as one-hot, its edge / 12, its place in the stack as one-hot."""
-        cubes = jax.tree.map(lambda leaf: leaf[state.instance], params.bank)
-        color = jax.nn.one_hot(cubes.color, len(COLORS), dtype=jnp.float32)
-        size = cubes.size[:, None].astype(jnp.float32) / LARGEST
-        stacked = jnp.where(cubes.place < state.height, cubes.place, -1)  # -1 is a row of zeros
-        place = jax.nn.one_hot(stacked, self.num_cubes, dtype=jnp.float32)
-        return jnp.concatenate([color, size, place], axis=1).ravel()
+        return features_of(_cubes(state, params), state.height)
 
     def state_space(self, params: EnvParams) -> spaces.Dict:
         """The fields of `EnvState`."""
@@ -242,33 +223,27 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
     @property
     def action_texts(self) -> tuple[str, ...]:
         """They continue "Next"."""
-        return action_texts(self.num_cubes)
+        return text.action_texts(self.num_cubes)
 
     def slots(self, state: EnvState, params: EnvParams) -> jax.Array:
         """Colour and size of each cube, then the cube on each place of the stack, 0 for none."""
-        cubes = jax.tree.map(lambda leaf: leaf[state.instance], params.bank)
-        listed = jnp.stack([cubes.color, cubes.size - 1], axis=1)
-        places = jnp.arange(self.num_cubes)
-        stack = jnp.where(places < state.height, cubes.target + 1, 0)
-        return jnp.concatenate([listed.ravel(), stack], dtype=jnp.int32)
+        return text.slots_of(_cubes(state, params), state.height)
 
     def render(self, state: EnvState, params: EnvParams) -> Picture:
         """The stack, the cubes that are left beside it, and an outline of the target."""
-        row = int(state.instance)
-        cubes = jax.tree.map(lambda leaf: np.asarray(leaf[row]), params.bank)
-        return draw_cubes(cubes, int(state.height))
+        return draw_cubes(jax.tree.map(np.asarray, _cubes(state, params)), int(state.height))
 
     # -- completion ----------------------------------------------------------------------------
 
     @property
     def completion_prompt(self) -> Template:
         """The same text, with the question for the whole stack."""
-        return completion_prompt_of(self.num_cubes)
+        return text.completion_prompt_of(self.num_cubes)
 
     @property
     def completion(self) -> Template:
         """A cube for every place, bottom first."""
-        return completion_of(self.num_cubes)
+        return text.completion_of(self.num_cubes)
 
     def target(self, instance: jax.Array, params: EnvParams) -> jax.Array:
         """`i32[n]`: the cubes from the bottom to the top."""
@@ -315,6 +290,11 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
         """A stack of that height, at time 0."""
         del params
         return EnvState(time=jnp.int32(0), instance=jnp.int32(instance), height=jnp.int32(index))
+
+
+def _cubes(state: EnvState, params: EnvParams) -> Cubes:
+    """The state's instance, `[n]` leaves."""
+    return jax.tree.map(lambda leaf: leaf[state.instance], params.bank)
 
 
 @functools.lru_cache(maxsize=64)

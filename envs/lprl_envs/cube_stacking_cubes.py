@@ -114,6 +114,18 @@ def _inverse(order: jax.Array) -> jax.Array:
     return jnp.zeros_like(order).at[order].set(jnp.arange(len(order), dtype=jnp.int32))
 
 
+def features_of(cubes: Cubes, height: jax.Array) -> jax.Array:
+    """`f32[n * (7 + n)]` of one instance, with the first `height` cubes of its target stacked.
+
+    Of each cube its colour as one-hot, its edge / 12, and its place in the stack as one-hot.
+    """
+    color = jax.nn.one_hot(cubes.color, len(COLORS), dtype=jnp.float32)
+    size = cubes.size[:, None].astype(jnp.float32) / LARGEST
+    stacked = jnp.where(cubes.place < height, cubes.place, -1)  # -1 is a row of zeros
+    place = jax.nn.one_hot(stacked, len(cubes.place), dtype=jnp.float32)
+    return jnp.concatenate([color, size, place], axis=1).ravel()
+
+
 def bank_of(instances: Sequence[Any], num_cubes: int) -> Cubes:
     """A bank of instances as one writes them by hand.
 

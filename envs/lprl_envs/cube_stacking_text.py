@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import string
 
-from lprl_envs.cube_stacking_cubes import COLORS, LARGEST
+import jax
+import jax.numpy as jnp
+
+from lprl_envs.cube_stacking_cubes import COLORS, LARGEST, Cubes
 from lprl_envs.template import Literal, Scope, Slot, Template
 
 _NEXT = Literal("\nNext", Scope.STATE)
@@ -31,6 +34,17 @@ def completion_of(num_cubes: int) -> Template:
     cubes = _cubes(num_cubes)
     places = (Slot(f"place {place}", cubes) for place in range(1, num_cubes + 1))
     return Template((*places, Literal("\n", Scope.STATE)))
+
+
+def slots_of(cubes: Cubes, height: jax.Array) -> jax.Array:
+    """`i32[3 * n]` of one instance: colour and edge of each cube, then the cube on each place.
+
+    Values of `template_of`; above `height` there is none.
+    """
+    listed = jnp.stack([cubes.color, cubes.size - 1], axis=1)
+    places = jnp.arange(len(cubes.target))
+    stack = jnp.where(places < height, cubes.target + 1, 0)
+    return jnp.concatenate([listed.ravel(), stack], dtype=jnp.int32)
 
 
 def _cubes(num_cubes: int) -> tuple[str, ...]:
