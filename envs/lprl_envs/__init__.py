@@ -11,6 +11,7 @@ import gymnax
 from lprl_envs.banks import content_hash
 from lprl_envs.check import CHECKS, check_env
 from lprl_envs.check_subject import CheckFailed
+from lprl_envs.cube_stacking import CubeStacking
 from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake import FrozenLake
 from lprl_envs.frozen_lake_maps import parse_map
@@ -18,7 +19,10 @@ from lprl_envs.render import Animation, Picture
 from lprl_envs.template import Literal, Scope, Slot, Template
 from lprl_envs.text_env import TextEnv, TextEnvParams, TextEnvState
 
-ENVIRONMENTS = {"FrozenLake-lprl": FrozenLake}
+ENVIRONMENTS = {
+    "FrozenLake-lprl": FrozenLake,
+    "CubeStacking-lprl": CubeStacking,
+}
 """Registered id to class."""
 
 for _env_id, _factory in ENVIRONMENTS.items():
@@ -30,6 +34,7 @@ __all__ = [
     "ENVIRONMENTS",
     "Animation",
     "CheckFailed",
+    "CubeStacking",
     "FrozenLake",
     "InvalidInput",
     "Literal",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import chex
@@ -99,3 +99,31 @@ def require_some(
         found = jax.jit(jax.vmap(lambda k: held_out(draw(k))))(keys)
         if not bool(jnp.any(found == (split == "held-out"))):
             raise InvalidInput(f"{what}: none of them is in the split {split}; use no split")
+
+
+def choose_families(
+    env_families: Sequence[str],
+    held_out_families: Sequence[str],
+    families: Sequence[str],
+    split: str | None,
+) -> tuple[int, ...]:
+    """Which of an environment's families to draw from, as indices into `env_families`.
+
+    Args:
+        env_families: All there are.
+        held_out_families: Those of which every instance is held out.
+        families: Names; none for all, or with a split for all that have instances on both sides.
+        split: `"train"`, `"held-out"`, or None for both.
+
+    Raises:
+        InvalidInput: on an unknown name, or a held-out family to be trained on.
+    """
+    if isinstance(families, str):
+        raise InvalidInput(f"families is {families!r}; right: a list of names, [{families}]")
+    for name in families:
+        require_one_of("family", name, env_families)
+        if split == "train" and name in held_out_families:
+            raise InvalidInput(f"the family {name!r} is held out; use no split, or held-out")
+    left_out = () if split is None else held_out_families
+    chosen = families or [name for name in env_families if name not in left_out]
+    return tuple(i for i, name in enumerate(env_families) if name in chosen)

@@ -49,7 +49,9 @@ from lprl_envs.frozen_lake_maps import (
     parse_size,
     random_tiles,
 )
+from lprl_envs.frozen_lake_picture import draw_lake
 from lprl_envs.frozen_lake_text import ACTION_TEXTS, neighbours, template_of
+from lprl_envs.render import Picture
 from lprl_envs.template import Template
 from lprl_envs.text_env import OBSERVATIONS, Action, TextEnv, TextEnvParams, TextEnvState
 
@@ -267,6 +269,11 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         goal = jnp.argmax(tiles == GOAL)
         parts = [tiles == HOLE, goal[None], state.position[None], around]
         return jnp.concatenate(parts, dtype=jnp.int32)
+
+    def render(self, state: EnvState, params: EnvParams) -> Picture:
+        """The map from above."""
+        tiles = np.asarray(params.bank.tiles[state.instance]).reshape(self.shape)
+        return draw_lake(tiles, int(state.position))
 
     # -- law -----------------------------------------------------------------------------------
 

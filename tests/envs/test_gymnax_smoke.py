@@ -23,7 +23,14 @@ CONFIGS = {
         {"is_slippery": False},
         {"observation": "features"},
         {"observation": "tokens"},
-    )
+    ),
+    "CubeStacking-lprl": (
+        {"num_cubes": 8},
+        {"num_cubes": 2, "reward": "paper"},
+        {"observation": "index"},
+        {"observation": "onehot"},
+        {"observation": "tokens"},
+    ),
 }
 """What an id is tried with; one that is not listed, with its defaults alone."""
 CASES = [(name, config) for name in lprl_envs.ENVIRONMENTS for config in CONFIGS.get(name, ({},))]
