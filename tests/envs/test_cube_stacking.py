@@ -206,8 +206,9 @@ def test_only_the_target_is_accepted(num_cubes):
 
 def test_revealed():
     env = CubeStacking(4)
-    found = [env.revealed(env.state_at(0, i, env.default_params), None) for i in range(5)]
-    assert [float(x) for x in found] == [0, 0.25, 0.5, 0.75, 1]
+    params = env.default_params
+    states = [env.state_at(jnp.int32(0), jnp.int32(height), params) for height in range(5)]
+    assert [float(env.revealed(state, params)) for state in states] == [0, 0.25, 0.5, 0.75, 1]
 
 
 # -- pictures ------------------------------------------------------------------------------------

@@ -159,7 +159,7 @@ def refused(message, function, *arguments):
     assert "\n" not in str(caught.value)
 
 
-def one(cubes=("red 5", "blue 2"), target="ba"):
+def one(cubes=("red 5", "blue 2"), target: object = "ba") -> dict[str, object]:
     return {"cubes": list(cubes), "target": target}
 
 

@@ -19,12 +19,16 @@ def test_every_cell_is_another_picture(name):
 def test_long_maps(name, shape):
     env = FrozenLake(name)
     params = env.params_of([["S" + "F" * 24 + "G"] if name == "1x26" else [*"S" + "F" * 97 + "G"]])
-    assert env.render(env.state_at(0, 3, params), params).rgb.shape == (*shape, 3)
+    assert env.render(env.state_at(jnp.int32(0), jnp.int32(3), params), params).rgb.shape == (
+        *shape,
+        3,
+    )
 
 
 def test_an_episode_moves(tmp_path):
     env = FrozenLake("4x4", is_slippery=False)
-    states = [env.state_at(0, cell, env.default_params) for cell in (0, 4, 5)]
-    frames = [env.render(state, env.default_params) for state in states]
+    params = env.default_params
+    states = [env.state_at(jnp.int32(0), jnp.int32(cell), params) for cell in (0, 4, 5)]
+    frames = [env.render(state, params) for state in states]
     Animation(frames).save(tmp_path / "lake.gif")
     assert (tmp_path / "lake.gif").read_bytes().startswith(b"GIF89a")
