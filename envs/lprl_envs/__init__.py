@@ -9,6 +9,8 @@ Importing this package registers every environment with gymnax:
 import gymnax
 
 from lprl_envs.banks import content_hash
+from lprl_envs.blocks_world import BlocksWorld
+from lprl_envs.blocks_world_instances import from_stacks
 from lprl_envs.check import CHECKS, check_env
 from lprl_envs.check_subject import CheckFailed
 from lprl_envs.errors import InvalidInput
@@ -18,7 +20,10 @@ from lprl_envs.render import Animation, Picture
 from lprl_envs.template import Literal, Scope, Slot, Template
 from lprl_envs.text_env import TextEnv, TextEnvParams, TextEnvState
 
-ENVIRONMENTS = {"FrozenLake-lprl": FrozenLake}
+ENVIRONMENTS = {
+    "FrozenLake-lprl": FrozenLake,
+    "BlocksWorld-lprl": BlocksWorld,
+}
 """Registered id to class."""
 
 for _env_id, _factory in ENVIRONMENTS.items():
@@ -29,6 +34,7 @@ __all__ = [
     "CHECKS",
     "ENVIRONMENTS",
     "Animation",
+    "BlocksWorld",
     "CheckFailed",
     "FrozenLake",
     "InvalidInput",
@@ -42,5 +48,6 @@ __all__ = [
     "TextEnvState",
     "check_env",
     "content_hash",
+    "from_stacks",
     "parse_map",
 ]
