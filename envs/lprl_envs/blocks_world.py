@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -313,6 +314,6 @@ def _require_blocks(what: str, found: Any, most: int) -> None:
 def _default_params(env: BlocksWorld) -> EnvParams:
     """Made once a configuration, outside of whatever is being traced."""
     tower = LETTERS[: env.num_blocks]
-    goal = [lower + upper for lower, upper in zip(tower, tower[1:], strict=False)]
+    goal = [lower + upper for lower, upper in itertools.pairwise(tower)]
     with jax.ensure_compile_time_eval():
         return env.params_of([{"init": [tower], "goal": goal}])

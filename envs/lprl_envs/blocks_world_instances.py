@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import itertools
 import json
 import string
 from collections.abc import Callable, Sequence
@@ -17,7 +18,6 @@ from typing import Any
 import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
 
 from lprl_envs.blocks_world_rules import ABSENT, NONE, TABLE, is_reached
@@ -39,11 +39,14 @@ class Problems:
     """i32[M, n]: for every block the block that it must lie on, or NONE."""
 
 
-def resize(problem: Problems, num_blocks: int) -> Problems:
-    """The same instance among `num_blocks` blocks or more; those it lacks are ABSENT."""
-    missing = (0, num_blocks - problem.on.shape[-1])
-    on = jnp.pad(problem.on, missing, constant_values=ABSENT)
-    return Problems(on, jnp.pad(problem.goal, missing, constant_values=NONE))
+def resize(problems: Problems, num_blocks: int) -> Problems:
+    """The same instance or bank among `num_blocks` blocks or more; those it lacks are ABSENT."""
+
+    def pad(leaf: jax.Array, value: int) -> jax.Array:
+        lacking = [(0, 0)] * (leaf.ndim - 1) + [(0, num_blocks - leaf.shape[-1])]
+        return jnp.pad(leaf, lacking, constant_values=value)
+
+    return Problems(pad(problems.on, ABSENT), pad(problems.goal, NONE))
 
 
 def random_problem(num_blocks: int) -> Callable[[chex.PRNGKey], Problems]:
@@ -53,9 +56,8 @@ def random_problem(num_blocks: int) -> Callable[[chex.PRNGKey], Problems]:
     """
 
     def draw(key: chex.PRNGKey) -> Problems:
-        key_init, key_goal = jax.random.split(key)
-        goal = random_state(key_goal, num_blocks)
-        return Problems(random_state(key_init, num_blocks), jnp.where(goal >= 0, goal, NONE))
+        on, goal = jax.vmap(random_state, (0, None))(jax.random.split(key), num_blocks)
+        return Problems(on, jnp.where(goal >= 0, goal, NONE))
 
     return draw
 
@@ -88,9 +90,9 @@ def from_stacks(init: Sequence[str], goal: Sequence[str]) -> Problems:
     if len(found) > MOST_BLOCKS or found != list(LETTERS[: len(found)]):
         right = LETTERS[: len(found)]
         raise InvalidInput(f"the stacks {init} have the blocks {found}; right: {list(right)}")
-    on = {letter: TABLE for letter in found}
+    on = dict.fromkeys(found, TABLE)
     for stack in init:
-        on |= {upper: LETTERS.index(lower) for lower, upper in zip(stack, stack[1:], strict=False)}
+        on |= {upper: LETTERS.index(lower) for lower, upper in itertools.pairwise(stack)}
     wanted = _parse_goal(goal, found)
     problem = Problems(
         jnp.array([on[letter] for letter in found], jnp.int32),

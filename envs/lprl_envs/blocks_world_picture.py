@@ -30,14 +30,16 @@ def draw_blocks(on: Sequence[int], goal: Sequence[int]) -> Picture:
     table_width = n * (_SIDE + _GAP) + _GAP
     goal_towers = [tower for tower in _towers(goal, NONE) if len(tower) > 1]
     goal_width = max(2, n // 2) * (_GOAL_SIDE + _GAP) + _GAP
-    floor = _MARGIN + 2 * _SIDE + (n + 1) * _SIDE
+    floor = _MARGIN + (n + 2) * _SIDE
     canvas = Canvas(3 * _MARGIN + table_width + goal_width, floor + 2 * _MARGIN)
 
     canvas.box(_MARGIN, floor, table_width, 8, _WOOD, radius=4)
-    for tower in _towers(on, TABLE):
+    towers = _towers(on, TABLE)
+    for tower in towers:
         x = _MARGIN + _GAP + tower[0] * (_SIDE + _GAP)
         _draw_tower(canvas, tower, x, floor, _SIDE)
-    _draw_gripper(canvas, on, _MARGIN + table_width / 2)
+    tallest = max(map(len, towers), default=0)
+    _draw_gripper(canvas, on, _MARGIN + table_width / 2, floor - (tallest + 2) * _SIDE)
 
     left = 2 * _MARGIN + table_width
     height = max(2, n) * _GOAL_SIDE + 3 * _MARGIN
@@ -74,9 +76,8 @@ def _draw_block(canvas: Canvas, block: int, x: float, y: float, side: float) -> 
     canvas.text(x + side / 2, y + side / 2, LETTERS[block], side * 0.45, color)
 
 
-def _draw_gripper(canvas: Canvas, on: Sequence[int], x: float) -> None:
-    """Hanging from above the middle of the table; its fingers close around a block."""
-    top = _MARGIN + _SIDE * 0.7
+def _draw_gripper(canvas: Canvas, on: Sequence[int], x: float, top: float) -> None:
+    """Two fingers, between which a held block's upper edge is at `top`."""
     held = [block for block, below in enumerate(on) if below == HAND]
     reach = _SIDE / 2 + 5
     canvas.box(x - 3, 0, 6, top - 8, LINE)
