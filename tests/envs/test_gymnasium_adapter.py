@@ -50,6 +50,14 @@ def test_gymnasiums_checker(is_slippery, observation):
     check_env(env.unwrapped)
 
 
+@pytest.mark.parametrize("observation", OBSERVATIONS)
+def test_gymnasiums_checker_on_blocks(observation):
+    env = gymnasium.make(
+        ID("BlocksWorld-lprl"), num_blocks=3, observation=observation, render_mode="ansi"
+    )
+    check_env(env.unwrapped)
+
+
 @pytest.mark.parametrize("env_id", lprl_envs.ENVIRONMENTS)
 def test_gymnasium_makes_every_id(env_id):
     env = gymnasium.make(ID(env_id))
