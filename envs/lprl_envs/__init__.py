@@ -9,6 +9,8 @@ Importing this package registers every environment with gymnax:
 import gymnax
 
 from lprl_envs.banks import content_hash
+from lprl_envs.blocks_world import BlocksWorld
+from lprl_envs.blocks_world_instances import from_stacks
 from lprl_envs.check import CHECKS, check_env
 from lprl_envs.check_subject import CheckFailed
 from lprl_envs.cube_stacking import CubeStacking
@@ -22,6 +24,7 @@ from lprl_envs.text_env import TextEnv, TextEnvParams, TextEnvState
 ENVIRONMENTS = {
     "FrozenLake-lprl": FrozenLake,
     "CubeStacking-lprl": CubeStacking,
+    "BlocksWorld-lprl": BlocksWorld,
 }
 """Registered id to class."""
 
@@ -33,6 +36,7 @@ __all__ = [
     "CHECKS",
     "ENVIRONMENTS",
     "Animation",
+    "BlocksWorld",
     "CheckFailed",
     "CubeStacking",
     "FrozenLake",
@@ -47,5 +51,6 @@ __all__ = [
     "TextEnvState",
     "check_env",
     "content_hash",
+    "from_stacks",
     "parse_map",
 ]

@@ -50,11 +50,14 @@ def test_gymnasiums_checker(is_slippery, observation):
     check_env(env.unwrapped)
 
 
+@pytest.mark.parametrize(
+    ("env_id", "size"),
+    [("CubeStacking-lprl", {"num_cubes": 3}), ("BlocksWorld-lprl", {"num_blocks": 3})],
+    ids=["cubes", "blocks"],
+)
 @pytest.mark.parametrize("observation", OBSERVATIONS)
-def test_gymnasiums_checker_on_cubes(observation):
-    env = gymnasium.make(
-        ID("CubeStacking-lprl"), num_cubes=3, observation=observation, render_mode="ansi"
-    )
+def test_gymnasiums_checker_on_all_observations(env_id, size, observation):
+    env = gymnasium.make(ID(env_id), **size, observation=observation, render_mode="ansi")
     check_env(env.unwrapped)
 
 

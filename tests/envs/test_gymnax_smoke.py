@@ -31,6 +31,11 @@ CONFIGS = {
         {"observation": "onehot"},
         {"observation": "tokens"},
     ),
+    "BlocksWorld-lprl": (
+        {"num_blocks": 3, "observation": "index"},
+        {"num_blocks": 4, "illegal_reward": -0.1},
+        {"num_blocks": 12, "observation": "tokens"},
+    ),
 }
 """What an id is tried with; one that is not listed, with its defaults alone."""
 CASES = [(name, config) for name in lprl_envs.ENVIRONMENTS for config in CONFIGS.get(name, ({},))]
@@ -98,7 +103,8 @@ def test_state_space_names_every_field(made):
     space = env.state_space(params)
     assert set(space.spaces) == set(vars(state))
     for name, field in space.spaces.items():
-        assert not bool(space.contains(state.replace(**{name: jnp.int32(field.n)})))
+        beyond = field.n if hasattr(field, "n") else jnp.full(field.shape, field.high + 1)
+        assert not bool(space.contains(state.replace(**{name: jnp.int32(beyond)})))
 
 
 def test_shapes_and_dtypes_of_a_step(made):

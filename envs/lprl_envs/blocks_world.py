@@ -1,0 +1,319 @@
+"""Blocks World: one hand, blocks on a table, and a goal of which block lies on which.
+
+* Rules: STRIPS with four operators, in `blocks_world_rules`. Actions for n blocks, in this order:
+  pick up x (n), put down x (n), stack x on y and unstack x from y (n (n - 1) each, by x, then y).
+* An illegal action leaves the state unchanged and adds `illegal_reward`; the mask forbids it.
+* Reward 1, and the episode's end, where all facts of the goal hold.
+* The goal is data like the initial state; an instance may have fewer blocks than the environment.
+* Time limit: 8 (n - 1) steps, twice the longest of the shortest plans. (All blocks to the table,
+  then the goal built up, is 2 (n - 1) moves of one block each at most, of two actions each.)
+
+A state reads as in PlanBench, for instance:
+
+    My goal is to have that the red block is on top of the blue block.
+    As initial conditions I have that, the blue block is clear, the hand is currently holding the
+    red block, the blue block is on top of the orange block and the orange block is on the table.
+    My next action is to
+
+Instances are in `blocks_world_instances`, states at random and by number in `blocks_world_states`,
+the wording is in `blocks_world_text`, the drawing in `blocks_world_picture`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+from gymnax.environments import spaces
+
+from lprl_envs.banks import draw_bank
+from lprl_envs.blocks_world_instances import (
+    LETTERS,
+    MOST_BLOCKS,
+    SUITES,
+    Problems,
+    bank,
+    from_stacks,
+    is_fit,
+    parse,
+    published,
+    random_problem,
+    resize,
+)
+from lprl_envs.blocks_world_picture import draw_blocks
+from lprl_envs.blocks_world_rules import ABSENT, act, is_reached, legal_actions, settle
+from lprl_envs.blocks_world_states import (
+    MOST_NUMBERED,
+    count_states,
+    number_state,
+    numbered_state,
+)
+from lprl_envs.blocks_world_text import action_texts_of, slots_of, template_of
+from lprl_envs.errors import InvalidInput, NotNumbered, require_one_of
+from lprl_envs.render import Picture
+from lprl_envs.template import Template
+from lprl_envs.text_env import (
+    OBSERVATIONS,
+    Action,
+    TextEnv,
+    TextEnvParams,
+    TextEnvState,
+    only_outcome,
+)
+
+
+@struct.dataclass(kw_only=True)
+class EnvState(TextEnvState):
+    """Where the blocks are."""
+
+    on: jax.Array
+    """i32[n]: the block below each, or TABLE, HAND or ABSENT."""
+
+
+@struct.dataclass(kw_only=True)
+class EnvParams(TextEnvParams):
+    """`bank` is a `Problems`."""
+
+
+class BlocksWorld(TextEnv[EnvState, EnvParams]):
+    """Blocks World with n blocks.
+
+    Args:
+        num_blocks: n, 2 to 12; instances may have fewer.
+        illegal_reward: Added to the reward of an illegal action.
+        observation: `"features"` f32[n (2 n + 3)], what is below each block, and what the goal
+            wants there; `"tokens"` i32[4 n + 1], the words of the state's text, numbered by the
+            template's vocabulary; up to 6 blocks also `"index"` i32[] of the state, without the
+            goal, and `"onehot"` f32 of it.
+
+    Raises:
+        InvalidInput: on any argument out of these.
+    """
+
+    version = 1
+    suites = SUITES
+
+    def __init__(
+        self, num_blocks: int = 4, illegal_reward: float = 0.0, observation: str = "features"
+    ):
+        _require_blocks("num_blocks", num_blocks, MOST_BLOCKS)
+        if not isinstance(illegal_reward, int | float) or not math.isfinite(illegal_reward):
+            raise InvalidInput(f"illegal_reward is {illegal_reward!r}; it must be a finite number")
+        require_one_of("observation", observation, OBSERVATIONS)
+        if observation in ("index", "onehot") and num_blocks > MOST_NUMBERED:
+            raise InvalidInput(
+                f"observation {observation!r} is for up to {MOST_NUMBERED} blocks, not "
+                f"{num_blocks}; valid: features, tokens"
+            )
+        self.num_blocks = num_blocks
+        self.illegal_reward = float(illegal_reward)
+        self.observation = observation
+        self.config = (num_blocks, self.illegal_reward, observation)
+
+    @property
+    def name(self) -> str:
+        """The registered id."""
+        return "BlocksWorld-lprl"
+
+    @property
+    def num_actions(self) -> int:
+        """2 n²."""
+        return 2 * self.num_blocks**2
+
+    @property
+    def max_legal(self) -> int:
+        """A move for each clear block, or the table and each clear block for the one held."""
+        return self.num_blocks
+
+    # -- instances -----------------------------------------------------------------------------
+
+    @property
+    def default_params(self) -> EnvParams:
+        """A tower of all blocks that is to be turned upside down."""
+        return _default_params(self)
+
+    def params_of(self, instances: Sequence[Any]) -> EnvParams:
+        """Parameters with these instances as the bank.
+
+        Args:
+            instances: Each `{"init": ["cb", "a"], "goal": ["ba"]}` (see `from_stacks`), or what
+                `from_stacks` returns.
+
+        Raises:
+            InvalidInput: if one is not well-formed, or has more blocks than the environment.
+        """
+        return self._params(bank([parse(instance) for instance in instances], self.num_blocks))
+
+    def suite(self, name: str) -> EnvParams:
+        """Parameters with a published set of instances as the bank.
+
+        Raises:
+            InvalidInput: if there is no such suite, or it needs more blocks.
+        """
+        rows = [from_stacks(row["init"], row["goal"]) for row in published(name)]
+        return self._params(bank(rows, self.num_blocks))
+
+    def sample_params(
+        self,
+        key: chex.PRNGKey,
+        num_instances: int,
+        split: str | None = None,
+        num_blocks: int | None = None,
+    ) -> EnvParams:
+        """A bank of random instances, drawn in the graph.
+
+        The initial state is uniform over all with an empty hand. The goal is all that lies on a
+        block in another such state; pairs whose goal is empty or holds at the start are redrawn.
+
+        Args:
+            key: Random key.
+            num_instances: M.
+            split: `"train"`, `"held-out"`, or None for both.
+            num_blocks: Of each instance; None for the environment's.
+        """
+        blocks = self.num_blocks if num_blocks is None else num_blocks
+        _require_blocks("num_blocks of an instance", blocks, self.num_blocks)
+        if split is not None and blocks < 3:
+            raise InvalidInput("two blocks are too few to split; use 3 or more, or no split")
+        draw = random_problem(blocks)
+        problems = draw_bank(key, num_instances, split, draw, self.held_out, is_fit)
+        return self._params(resize(problems, self.num_blocks))
+
+    def _params(self, problems: Problems) -> EnvParams:
+        return EnvParams(
+            max_steps_in_episode=jnp.int32(8 * (self.num_blocks - 1)),
+            bank=problems,
+            instances=jnp.arange(problems.on.shape[0], dtype=jnp.int32),
+        )
+
+    def identity(self, instance: Problems) -> jax.Array:
+        """Initial state and goal; the same in environments of more blocks."""
+        whole = resize(instance, MOST_BLOCKS)
+        return jnp.concatenate([whole.on, whole.goal])
+
+    # -- gymnax --------------------------------------------------------------------------------
+
+    def initial_state(self, key: chex.PRNGKey, instance: jax.Array, params: EnvParams) -> EnvState:
+        """The instance's."""
+        del key
+        return EnvState(time=jnp.int32(0), instance=instance, on=params.bank.on[instance])
+
+    def step_env(
+        self, key: chex.PRNGKey, state: EnvState, action: Action, params: EnvParams
+    ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, dict[Any, Any]]:
+        """One step, without auto-reset."""
+        state, reward, terminated = self._act(state, jnp.asarray(action, jnp.int32), params)
+        state = dataclasses.replace(state, time=state.time + 1)
+        return self.observe(key, state, action, params), state, reward, terminated, {}
+
+    def _act(
+        self, state: EnvState, action: jax.Array, params: EnvParams
+    ) -> tuple[EnvState, jax.Array, jax.Array]:
+        """`(state, reward, terminated)` of an action."""
+        on, legal = act(state.on, action)
+        state = self._state(state.time, state.instance, on, params)
+        reached = self.is_terminated(state, params)
+        penalty = jnp.where(legal, 0.0, self.illegal_reward)
+        return state, (reached + penalty).astype(jnp.float32), reached
+
+    def _state(
+        self, time: jax.Array, instance: jax.Array, on: jax.Array, params: EnvParams
+    ) -> EnvState:
+        on = settle(on, params.bank.on[instance] == ABSENT)
+        return EnvState(time=time, instance=instance, on=on)
+
+    def is_terminated(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """Whether all facts of the goal hold."""
+        return is_reached(state.on, params.bank.goal[state.instance])
+
+    @property
+    def num_features(self) -> int:
+        """What is below each block: n blocks, or one of three; the block that the goal wants."""
+        return self.num_blocks * (2 * self.num_blocks + 3)
+
+    def features(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """Two one-hots a block: what is below it, and the block that the goal wants there."""
+        n, goal = self.num_blocks, params.bank.goal[state.instance]
+        below = jax.nn.one_hot(state.on - ABSENT, n - ABSENT, dtype=jnp.float32)
+        wanted = jax.nn.one_hot(goal, n, dtype=jnp.float32)  # all 0 where there is no fact
+        return jnp.concatenate([below.ravel(), wanted.ravel()])
+
+    def state_space(self, params: EnvParams) -> spaces.Dict:
+        """The fields of `EnvState`."""
+        fields = super().state_space(params).spaces
+        on = spaces.Box(ABSENT, self.num_blocks - 1, (self.num_blocks,), jnp.int32)
+        return spaces.Dict({**fields, "on": on})
+
+    # -- text ----------------------------------------------------------------------------------
+
+    @property
+    def template(self) -> Template:
+        """The wording at the top of this file."""
+        return template_of(self.num_blocks)
+
+    @property
+    def action_texts(self) -> tuple[str, ...]:
+        """They continue "My next action is to"."""
+        return action_texts_of(self.num_blocks)
+
+    def slots(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """A word a possible fact: of the goal, clear, the hand, on a block, on the table."""
+        return slots_of(state.on, params.bank.goal[state.instance])
+
+    def render(self, state: EnvState, params: EnvParams) -> Picture:
+        """The stacks and the hand, and the goal beside them."""
+        return draw_blocks(state.on.tolist(), params.bank.goal[state.instance].tolist())
+
+    # -- law -----------------------------------------------------------------------------------
+
+    def action_mask(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """The actions whose preconditions hold."""
+        del params
+        return legal_actions(state.on)
+
+    def transitions(
+        self, state: EnvState, action: jax.Array, params: EnvParams
+    ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array]:
+        """K = 1: nothing is left to chance."""
+        return only_outcome(*self._act(state, action, params))
+
+    @property
+    def num_states(self) -> int | None:
+        """Up to 6 blocks: 22, 125, 866 and 7,057 for 3 to 6."""
+        return count_states(self.num_blocks) if self.num_blocks <= MOST_NUMBERED else None
+
+    def state_index(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """The state's number, as if blocks that the instance lacks lay on the table."""
+        del params
+        if self.num_states is None:
+            raise NotNumbered(self.name)
+        return number_state(state.on)
+
+    def state_at(self, instance: jax.Array, index: jax.Array, params: EnvParams) -> EnvState:
+        """The state of that number, at time 0."""
+        if self.num_states is None:
+            raise NotNumbered(self.name)
+        on = numbered_state(index, self.num_blocks)
+        return self._state(jnp.int32(0), jnp.int32(instance), on, params)
+
+
+def _require_blocks(what: str, found: Any, most: int) -> None:
+    if type(found) is not int or not 2 <= found <= most:
+        raise InvalidInput(f"{what} is {found!r}; it must be 2 to {most}, as a goal needs two")
+
+
+@functools.lru_cache(maxsize=64)
+def _default_params(env: BlocksWorld) -> EnvParams:
+    """Made once a configuration, outside of whatever is being traced."""
+    tower = LETTERS[: env.num_blocks]
+    goal = [lower + upper for lower, upper in itertools.pairwise(tower)]
+    with jax.ensure_compile_time_eval():
+        return env.params_of([{"init": [tower], "goal": goal}])
