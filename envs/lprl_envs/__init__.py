@@ -14,11 +14,17 @@ from lprl_envs.check_subject import CheckFailed
 from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake import FrozenLake
 from lprl_envs.frozen_lake_maps import parse_map
+from lprl_envs.image_completion import ImageCompletion
+from lprl_envs.object_arrangement import ObjectArrangement
 from lprl_envs.render import Animation, Picture
 from lprl_envs.template import Literal, Scope, Slot, Template
 from lprl_envs.text_env import TextEnv, TextEnvParams, TextEnvState
 
-ENVIRONMENTS = {"FrozenLake-lprl": FrozenLake}
+ENVIRONMENTS = {
+    "FrozenLake-lprl": FrozenLake,
+    "ImageCompletion-lprl": ImageCompletion,
+    "ObjectArrangement-lprl": ObjectArrangement,
+}
 """Registered id to class."""
 
 for _env_id, _factory in ENVIRONMENTS.items():
@@ -31,8 +37,10 @@ __all__ = [
     "Animation",
     "CheckFailed",
     "FrozenLake",
+    "ImageCompletion",
     "InvalidInput",
     "Literal",
+    "ObjectArrangement",
     "Picture",
     "Scope",
     "Slot",
