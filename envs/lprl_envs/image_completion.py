@@ -165,7 +165,5 @@ class ImageCompletion(PatternEnv[EnvState]):
 
     def render(self, state: EnvState, params: EnvParams) -> Picture:
         """The picture so far, the hidden one faintly behind it, and the scan's pixel framed."""
-        grids = (
-            np.asarray(x).reshape(self.shape) for x in (state.image, self.pattern(state, params))
-        )
-        return draw_image(*grids, int(state.pixel))
+        hidden = np.asarray(self.pattern(state, params)).reshape(self.shape)
+        return draw_image(np.asarray(state.image).reshape(self.shape), hidden, int(state.pixel))

@@ -72,8 +72,9 @@ def draw_patterns(
 def _draw(key: chex.PRNGKey, shape: Shape, families: tuple[str, ...]) -> Patterns:
     key_family, key_shape = jax.random.split(key)
     which = between(jax.random.uniform(key_family), 0, len(families) - 1)
-    draws = [functools.partial(FAMILIES[name].draw, shape=shape) for name in families]
-    cells = jax.lax.switch(which, draws, key_shape)
+    draws = [FAMILIES[name].draw for name in families]
+    branches = [lambda key, draw=draw: draw(key, shape) for draw in draws]
+    cells = jax.lax.switch(which, branches, key_shape)
     numbers = jnp.array([list(FAMILIES).index(name) for name in families], jnp.int32)
     return Patterns(cells.ravel(), numbers[which])
 

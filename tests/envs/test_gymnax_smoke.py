@@ -23,7 +23,9 @@ CONFIGS = {
         {"is_slippery": False},
         {"observation": "features"},
         {"observation": "tokens"},
-    )
+    ),
+    "ImageCompletion-lprl": ({}, {"size": "2x3", "observation": "onehot"}),
+    "ObjectArrangement-lprl": ({}, {"size": "3x3", "observation": "index"}),
 }
 """What an id is tried with; one that is not listed, with its defaults alone."""
 CASES = [(name, config) for name in lprl_envs.ENVIRONMENTS for config in CONFIGS.get(name, ({},))]
@@ -91,7 +93,9 @@ def test_state_space_names_every_field(made):
     space = env.state_space(params)
     assert set(space.spaces) == set(vars(state))
     for name, field in space.spaces.items():
-        assert not bool(space.contains(state.replace(**{name: jnp.int32(field.n)})))
+        beyond = field.n if hasattr(field, "n") else field.high + 1
+        outside = jnp.full(field.shape, beyond, jnp.int32)
+        assert not bool(space.contains(state.replace(**{name: outside})))
 
 
 def test_shapes_and_dtypes_of_a_step(made):
