@@ -17,6 +17,8 @@ from lprl_envs.cube_stacking import CubeStacking
 from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake import FrozenLake
 from lprl_envs.frozen_lake_maps import parse_map
+from lprl_envs.image_completion import ImageCompletion
+from lprl_envs.object_arrangement import ObjectArrangement
 from lprl_envs.render import Animation, Picture
 from lprl_envs.template import Literal, Scope, Slot, Template
 from lprl_envs.text_env import TextEnv, TextEnvParams, TextEnvState
@@ -25,6 +27,8 @@ ENVIRONMENTS = {
     "FrozenLake-lprl": FrozenLake,
     "CubeStacking-lprl": CubeStacking,
     "BlocksWorld-lprl": BlocksWorld,
+    "ImageCompletion-lprl": ImageCompletion,
+    "ObjectArrangement-lprl": ObjectArrangement,
 }
 """Registered id to class."""
 
@@ -40,8 +44,10 @@ __all__ = [
     "CheckFailed",
     "CubeStacking",
     "FrozenLake",
+    "ImageCompletion",
     "InvalidInput",
     "Literal",
+    "ObjectArrangement",
     "Picture",
     "Scope",
     "Slot",

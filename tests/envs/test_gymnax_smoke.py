@@ -36,6 +36,8 @@ CONFIGS = {
         {"num_blocks": 4, "illegal_reward": -0.1},
         {"num_blocks": 12, "observation": "tokens"},
     ),
+    "ImageCompletion-lprl": ({}, {"size": "2x3", "observation": "onehot"}),
+    "ObjectArrangement-lprl": ({}, {"size": "3x3", "observation": "index"}),
 }
 """What an id is tried with; one that is not listed, with its defaults alone."""
 CASES = [(name, config) for name in lprl_envs.ENVIRONMENTS for config in CONFIGS.get(name, ({},))]
@@ -103,8 +105,9 @@ def test_state_space_names_every_field(made):
     space = env.state_space(params)
     assert set(space.spaces) == set(vars(state))
     for name, field in space.spaces.items():
-        beyond = field.n if hasattr(field, "n") else jnp.full(field.shape, field.high + 1)
-        assert not bool(space.contains(state.replace(**{name: jnp.int32(beyond)})))
+        beyond = field.n if hasattr(field, "n") else field.high + 1
+        outside = jnp.full(field.shape, beyond, jnp.int32)
+        assert not bool(space.contains(state.replace(**{name: outside})))
 
 
 def test_shapes_and_dtypes_of_a_step(made):
