@@ -1,4 +1,7 @@
-"""Environment steps a second: ours, gymnax's and Gymnasium's Frozen Lake, on the same 4x4 map."""
+"""Environment steps a second: all of ours; gymnax's and Gymnasium's Frozen Lake on the same map.
+
+And what a large bank of instances costs: stepping with auto-reset against stepping without.
+"""
 
 from __future__ import annotations
 
@@ -16,31 +19,65 @@ STEPS = 200
 NUM_ENVS = (64, 2_048, 16_384)
 MAP_SIZES = ("4x4", "8x8", "16x16")
 GYMNASIUM_ENVS = 16
+OURS: dict[str, tuple[str, dict[str, Any]]] = {
+    "FrozenLake-lprl": ("FrozenLake-lprl", {}),
+    "BlocksWorld-lprl-4": ("BlocksWorld-lprl", {"num_blocks": 4}),
+    "BlocksWorld-lprl-6": ("BlocksWorld-lprl", {"num_blocks": 6}),
+    "BlocksWorld-lprl-12": ("BlocksWorld-lprl", {"num_blocks": 12}),
+    "CubeStacking-lprl": ("CubeStacking-lprl", {}),
+    "ImageCompletion-lprl": ("ImageCompletion-lprl", {}),
+    "ObjectArrangement-lprl": ("ObjectArrangement-lprl", {}),
+}
+"""Name in the report to id and arguments."""
+BANK = 10_000
+"""Instances of a large bank."""
 
 
 def random_play(env_id: str, num_envs: int, **arguments: Any) -> Contender:
     """Random actions in `num_envs` environments, `STEPS` steps in one scan, with auto-reset."""
     env, params = gymnax.make(env_id, **arguments)
+
+    def step(key: jax.Array, state: Any, action: jax.Array, params: Any) -> tuple[Any, ...]:
+        _, state, reward, terminated, truncated, _ = env.step(key, state, action, params)
+        return state, reward, terminated | truncated
+
+    return _scan(env, params, step, num_envs, "random actions, one scan")
+
+
+def banked_play(env_id: str, num_envs: int, auto_reset: bool, **arguments: Any) -> Contender:
+    """The same with a bank of `BANK` instances, also without the reset that ends an episode."""
+    env, _ = gymnax.make(env_id, **arguments)
+    params = jax.jit(env.sample_params, static_argnums=1)(jax.random.key(0), BANK)
+
+    def step(key: jax.Array, state: Any, action: jax.Array, params: Any) -> tuple[Any, ...]:
+        if auto_reset:
+            _, state, reward, terminated, truncated, _ = env.step(key, state, action, params)
+            return state, reward, terminated | truncated
+        _, state, reward, terminated, _ = env.step_env(key, state, action, params)
+        return state, reward, terminated
+
+    note = "auto-reset" if auto_reset else "no reset"
+    return _scan(env, params, step, num_envs, f"bank of {BANK:,}, {note}")
+
+
+def _scan(env: Any, params: Any, step: Any, num_envs: int, note: str) -> Contender:
     reset = jax.vmap(env.reset, in_axes=(0, None))
-    step = jax.vmap(env.step, in_axes=(0, 0, 0, None))
+    steps = jax.vmap(step, in_axes=(0, 0, 0, None))
 
     def play(key: jax.Array, params: Any) -> jax.Array:
         def body(carry: tuple[Any, jax.Array], key: jax.Array) -> tuple[Any, jax.Array]:
             key_action, key_step = jax.random.split(key)
             action = jax.random.randint(key_action, (num_envs,), 0, env.num_actions)
-            _, state, reward, terminated, truncated, _ = step(
+            state, reward, ended = steps(
                 jax.random.split(key_step, num_envs), carry[0], action, params
             )
-            ended = jnp.sum(terminated | truncated)
-            return (state, carry[1] + jnp.sum(reward) + ended), reward[0]
+            return (state, carry[1] + jnp.sum(reward) + jnp.sum(ended)), reward[0]
 
         _, state = reset(jax.random.split(key, num_envs), params)
         return jax.lax.scan(body, (state, jnp.float32(0)), jax.random.split(key, STEPS))[0][1]
 
-    return compiled(
-        play, jax.random.key(0), params, amount=num_envs * STEPS, unit="steps/s",
-        note="random actions, one scan",
-    )  # fmt: skip
+    amount = num_envs * STEPS
+    return compiled(play, jax.random.key(0), params, amount=amount, unit="steps/s", note=note)
 
 
 def gymnasium_play() -> Contender:
@@ -74,6 +111,13 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
             "FrozenLake-lprl", 2_048, map_name=size
         )
     contenders["env/gymnasium-FrozenLake/16"] = gymnasium_play()
+    for name, (env_id, arguments) in OURS.items():
+        for count in NUM_ENVS[1:]:
+            contenders.setdefault(f"env/{name}/{count}", random_play(env_id, count, **arguments))
+        for suffix, auto_reset in (("", True), ("-no_reset", False)):
+            contenders[f"env/{name}-bank{suffix}/2048"] = banked_play(
+                env_id, 2_048, auto_reset, **arguments
+            )
     seconds = race(contenders, repeats=20)
 
     def against(fast: str, slow: str) -> float:
@@ -87,4 +131,7 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
         ),
         "frozen_lake/ours_vs_gymnasium": against(ours, "env/gymnasium-FrozenLake/16"),
     }
+    for name in OURS:
+        banked = f"env/{name}-bank/2048", f"env/{name}-bank-no_reset/2048"
+        ratios[f"env/{name}/auto_reset_vs_none"] = against(*banked)
     return rows(contenders, seconds), ratios

@@ -234,6 +234,10 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         """Whether all facts of the goal hold."""
         return is_reached(state.on, params.bank.goal[state.instance])
 
+    def is_solved(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """Whether all facts of the goal hold."""
+        return self.is_terminated(state, params)
+
     @property
     def num_features(self) -> int:
         """What is below each block: n blocks, or one of three; the block that the goal wants."""
@@ -297,7 +301,9 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
             raise NotNumbered(self.name)
         return number_state(state.on)
 
-    def state_at(self, instance: jax.Array, index: jax.Array, params: EnvParams) -> EnvState:
+    def state_at(
+        self, instance: jax.Array | int, index: jax.Array | int, params: EnvParams
+    ) -> EnvState:
         """The state of that number, at time 0."""
         if self.num_states is None:
             raise NotNumbered(self.name)

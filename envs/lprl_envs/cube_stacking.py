@@ -286,7 +286,9 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
         del params
         return state.height
 
-    def state_at(self, instance: jax.Array, index: jax.Array, params: EnvParams) -> EnvState:
+    def state_at(
+        self, instance: jax.Array | int, index: jax.Array | int, params: EnvParams
+    ) -> EnvState:
         """A stack of that height, at time 0."""
         del params
         return EnvState(time=jnp.int32(0), instance=jnp.int32(instance), height=jnp.int32(index))

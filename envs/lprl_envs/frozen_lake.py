@@ -303,7 +303,9 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         del params
         return state.position
 
-    def state_at(self, instance: jax.Array, index: jax.Array, params: EnvParams) -> EnvState:
+    def state_at(
+        self, instance: jax.Array | int, index: jax.Array | int, params: EnvParams
+    ) -> EnvState:
         """Standing on that cell, at time 0."""
         del params
         return EnvState(time=jnp.int32(0), instance=jnp.int32(instance), position=jnp.int32(index))

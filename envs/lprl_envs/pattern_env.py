@@ -102,6 +102,10 @@ class PatternEnv(TextEnv[TState, EnvParams]):
         """Whether the pattern is complete."""
         return jnp.all(self.cells(state) == self.pattern(state, params))
 
+    def is_solved(self, state: TState, params: EnvParams) -> jax.Array:
+        """Whether the pattern is complete."""
+        return self.is_terminated(state, params)
+
     def outcome(
         self, before: jax.Array, after: jax.Array, pattern: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
@@ -129,7 +133,9 @@ class PatternEnv(TextEnv[TState, EnvParams]):
         bits = jnp.sum(self.cells(state) << jnp.arange(self.num_cells), dtype=jnp.int32)
         return bits * self.num_cells + self.cell(state)
 
-    def state_at(self, instance: jax.Array, index: jax.Array, params: EnvParams) -> TState:
+    def state_at(
+        self, instance: jax.Array | int, index: jax.Array | int, params: EnvParams
+    ) -> TState:
         """The state of that index; patterns aside, so that some are never reached."""
         if self.num_states is None:
             return super().state_at(instance, index, params)

@@ -150,7 +150,9 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """`i32[]` in `[0, num_states)`."""
         raise NotNumbered(self.name)
 
-    def state_at(self, instance: jax.Array, index: jax.Array, params: TParams) -> TState:
+    def state_at(
+        self, instance: jax.Array | int, index: jax.Array | int, params: TParams
+    ) -> TState:
         """The state of that index at time 0: the inverse of `state_index`."""
         raise NotNumbered(self.name)
 

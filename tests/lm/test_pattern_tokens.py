@@ -9,7 +9,7 @@ from envs.pattern_tools import play
 from lprl_envs import ImageCompletion, ObjectArrangement
 
 from lprl_jax.lm import token_table
-from lprl_jax.lm.pretrain import END_OF_ACTION
+from lprl_jax.lm.tasks import END_OF_ACTION
 
 ENVS = (
     ImageCompletion("10x10"),
