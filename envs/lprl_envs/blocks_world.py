@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -36,7 +35,6 @@ from gymnax.environments import spaces
 
 from lprl_envs.banks import draw_bank
 from lprl_envs.blocks_world_instances import (
-    LETTERS,
     MOST_BLOCKS,
     SUITES,
     Problems,
@@ -46,7 +44,9 @@ from lprl_envs.blocks_world_instances import (
     parse,
     published,
     random_problem,
+    require_blocks,
     resize,
+    tower_to_turn,
 )
 from lprl_envs.blocks_world_picture import draw_blocks
 from lprl_envs.blocks_world_rules import ABSENT, act, is_reached, legal_actions, settle
@@ -104,7 +104,7 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
     def __init__(
         self, num_blocks: int = 4, illegal_reward: float = 0.0, observation: str = "features"
     ):
-        _require_blocks("num_blocks", num_blocks, MOST_BLOCKS)
+        require_blocks("num_blocks", num_blocks, MOST_BLOCKS)
         if not isinstance(illegal_reward, int | float) or not math.isfinite(illegal_reward):
             raise InvalidInput(f"illegal_reward is {illegal_reward!r}; it must be a finite number")
         require_one_of("observation", observation, OBSERVATIONS)
@@ -180,7 +180,7 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
             num_blocks: Of each instance; None for the environment's.
         """
         blocks = self.num_blocks if num_blocks is None else num_blocks
-        _require_blocks("num_blocks of an instance", blocks, self.num_blocks)
+        require_blocks("num_blocks of an instance", blocks, self.num_blocks)
         if split is not None and blocks < 3:
             raise InvalidInput("two blocks are too few to split; use 3 or more, or no split")
         draw = random_problem(blocks)
@@ -311,15 +311,8 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         return self._state(jnp.int32(0), jnp.int32(instance), on, params)
 
 
-def _require_blocks(what: str, found: Any, most: int) -> None:
-    if type(found) is not int or not 2 <= found <= most:
-        raise InvalidInput(f"{what} is {found!r}; it must be 2 to {most}, as a goal needs two")
-
-
 @functools.lru_cache(maxsize=64)
 def _default_params(env: BlocksWorld) -> EnvParams:
     """Made once a configuration, outside of whatever is being traced."""
-    tower = LETTERS[: env.num_blocks]
-    goal = [lower + upper for lower, upper in itertools.pairwise(tower)]
     with jax.ensure_compile_time_eval():
-        return env.params_of([{"init": [tower], "goal": goal}])
+        return env.params_of([tower_to_turn(env.num_blocks)])

@@ -159,6 +159,18 @@ def bank(problems: Sequence[Problems], num_blocks: int) -> Problems:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *rows)
 
 
+def tower_to_turn(num_blocks: int) -> Problems:
+    """A tower of all blocks, a lowest, that is to be turned upside down."""
+    tower = LETTERS[:num_blocks]
+    return from_stacks([tower], ["".join(pair) for pair in itertools.pairwise(tower)])
+
+
+def require_blocks(what: str, found: Any, most: int) -> None:
+    """Raises InvalidInput unless `found` is a number of blocks, 2 to `most`."""
+    if type(found) is not int or not 2 <= found <= most:
+        raise InvalidInput(f"{what} is {found!r}; it must be 2 to {most}, as a goal needs two")
+
+
 # -- published -----------------------------------------------------------------------------------
 
 _LENGTHS = (2, 4, 6, 8, 10, 12, 14, 16)

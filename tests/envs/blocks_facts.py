@@ -1,8 +1,7 @@
 """The library's rows of integers as the facts of the twin in plain Python."""
 
+import envs.blocks_twin as twin
 from lprl_envs.blocks_world_rules import HAND, TABLE
-
-from envs import blocks_twin as twin
 
 LETTERS = "abcdefghijkl"
 

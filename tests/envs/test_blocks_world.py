@@ -1,5 +1,6 @@
 """Blocks World against its twin in plain Python: legality, transitions, rewards, text, numbers."""
 
+import envs.blocks_twin as twin
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,8 +8,6 @@ import pytest
 from envs.blocks_facts import LETTERS, facts, goal_of
 from lprl_envs import CHECKS, BlocksWorld, check_env
 from lprl_envs.blocks_world_rules import ABSENT, HAND, TABLE, heuristic, num_satisfied
-
-from envs import blocks_twin as twin
 
 NUM_ENVS, NUM_STEPS = 100, 170
 ILLEGAL = -0.25
@@ -109,7 +108,7 @@ def test_state_counts(n, count):
     env = BlocksWorld(n)
     assert env.num_states == count
     params = env.default_params
-    states = jax.vmap(env.state_at, (None, 0, None))(0, jnp.arange(count), params)
+    states = jax.vmap(env.state_at, (None, 0, None))(jnp.int32(0), jnp.arange(count), params)
     index = jax.jit(jax.vmap(env.state_index, (0, None)))(states, params)
     assert index.tolist() == list(range(count))
     if n < 6:  # the same states as the twin finds
@@ -123,8 +122,13 @@ def test_an_absent_block_counts_as_lying_on_the_table():
     state = env.reset(jax.random.key(0), params)[1]
     index = env.state_index(state, params)
     assert state.on.tolist() == [TABLE, 2, TABLE, ABSENT]
-    assert env.state_at(0, index, params).on.tolist() == [TABLE, 2, TABLE, ABSENT]
-    assert env.state_at(0, index, env.default_params).on.tolist() == [TABLE, 2, TABLE, TABLE]
+    assert env.state_at(jnp.int32(0), index, params).on.tolist() == [TABLE, 2, TABLE, ABSENT]
+    assert env.state_at(jnp.int32(0), index, env.default_params).on.tolist() == [
+        TABLE,
+        2,
+        TABLE,
+        TABLE,
+    ]
 
 
 def test_features_tell_what_is_below_and_what_is_wanted():

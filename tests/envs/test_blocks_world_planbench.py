@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Mapping
 
+import envs.blocks_twin as twin
 import jax
 import jax.numpy as jnp
 import pytest
@@ -10,8 +11,6 @@ from envs.blocks_facts import facts
 from lprl_envs import BlocksWorld, from_stacks
 from lprl_envs.blocks_world_instances import SUITES, published
 from lprl_envs.blocks_world_rules import heuristic
-
-from envs import blocks_twin as twin
 
 SIZES = {
     "planbench-4": 57,
