@@ -115,10 +115,10 @@ def test_dropping_always_is_the_best_policy():
     first = (done - seen["terminated"]) == 0  # until the first end, if there is one
     returns = (np.asarray(seen["reward"]) * first).sum(1)
     expected, completed = best(8, 25, 50)
-    error = returns.std() / 64
-    assert returns.mean() == pytest.approx(expected, abs=4 * error)
+    error = float(returns.std()) / 64
+    assert float(returns.mean()) == pytest.approx(expected, abs=4 * error)
     assert (done[:, -1] > 0).mean() == pytest.approx(completed, abs=0.03)
-    assert returns.max() == pytest.approx(1.32, abs=1e-5)
+    assert float(returns.max()) == pytest.approx(1.32, abs=1e-5)
 
 
 @pytest.mark.parametrize("rows", [["#.", ".#"], ["##", "#."], ["#..", ".#.", "..#"]])
