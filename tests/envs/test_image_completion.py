@@ -1,5 +1,7 @@
 """Image completion: a twin in plain Python, the best return by exact planning, text, completion."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -106,7 +108,7 @@ def test_no_policy_returns_more_than_the_ones_and_the_bonus(rows):
     env = ImageCompletion(f"{len(rows)}x{len(rows[0])}")
     params = env.params_of([rows])
     _, after, reward, terminated = law(env, params)
-    value = np.zeros(env.num_states)
+    value = np.zeros(env.numbered_states)
     for _ in range(20 * env.num_cells):
         value = (reward + ~terminated * value[after])[..., 0].max(-1)
     start = int(env.state_index(env.reset(jax.random.key(0), params)[1], params))
@@ -130,7 +132,7 @@ def test_the_picture_is_in_no_observation_and_in_no_text():
     # Two instances look alike where equally much of them is shown.
     env = ImageCompletion("3x4")
     params = env.params_of([["##..", "....", "...."], ["....", "....", "..##"]])
-    states = [state_of("." * 12, 5).replace(instance=jnp.int32(i)) for i in range(2)]
+    states = [dataclasses.replace(state_of("." * 12, 5), instance=jnp.int32(i)) for i in range(2)]
     features = [env.features(state, params).tolist() for state in states]
     assert features[0] == features[1] == [0.5, pytest.approx(1 / 3), 0, *[0] * 12]
     texts = {env.describe(state, params) for state in states}
@@ -176,7 +178,8 @@ def test_only_small_pictures_are_numbered():
     assert env.num_states is None
     params = env.params_of([["#....", "....."]])
     state = env.reset(jax.random.key(0), params)[1]
-    for call in (lambda: env.state_index(state, params), lambda: env.state_at(0, 0, params)):
+    zero = jnp.int32(0)
+    for call in (lambda: env.state_index(state, params), lambda: env.state_at(zero, zero, params)):
         with pytest.raises(InvalidInput, match="too many states to number"):
             call()
 
@@ -194,7 +197,7 @@ def test_completion():
     assert env.completion.render(target.tolist()).startswith("\n x o o o o o o o o x\n o x o")
     assert env.completion.render(target.tolist()).endswith(" x\n")
     assert env.revealed(state, params) == 0.0
-    half = state.replace(image=(target == 1) & (jnp.arange(100) < 50))
+    half = dataclasses.replace(state, image=(target == 1) & (jnp.arange(100) < 50))
     assert env.revealed(half, params) == 0.5
     # More than .95 of the pixels: four may be wrong, five may not.
     wrong = [bool(env.accepts(target.at[:n].set(1 - target[:n]), state, params)) for n in range(7)]

@@ -1,5 +1,6 @@
 """Object arrangement: a twin in plain Python, exact expected returns, text, completion."""
 
+import dataclasses
 import functools
 
 import jax
@@ -114,10 +115,10 @@ def test_dropping_always_is_the_best_policy():
     first = (done - seen["terminated"]) == 0  # until the first end, if there is one
     returns = (np.asarray(seen["reward"]) * first).sum(1)
     expected, completed = best(8, 25, 50)
-    error = returns.std() / 64
-    assert returns.mean() == pytest.approx(expected, abs=4 * error)
+    error = float(returns.std()) / 64
+    assert float(returns.mean()) == pytest.approx(expected, abs=4 * error)
     assert (done[:, -1] > 0).mean() == pytest.approx(completed, abs=0.03)
-    assert returns.max() == pytest.approx(1.32, abs=1e-5)
+    assert float(returns.max()) == pytest.approx(1.32, abs=1e-5)
 
 
 @pytest.mark.parametrize("rows", [["#.", ".#"], ["##", "#."], ["#..", ".#.", "..#"]])
@@ -127,7 +128,7 @@ def test_the_law_planned_exactly(rows):
     prob, after, reward, terminated = law(env, params)
     steps = int(params.max_steps_in_episode)
     assert steps == 2 * env.num_cells
-    value = np.zeros(env.num_states)
+    value = np.zeros(env.numbered_states)
     for _ in range(steps):
         value = (prob * (reward + ~terminated * value[after])).sum(-1).max(-1)
     start = value[: env.num_cells].mean()  # nothing placed, any first offer
@@ -186,7 +187,7 @@ def test_completion():
     assert env.completion.render(target.tolist()) == (
         "\n o o x o o\n o x o x o\n x o o o x\n o x o x o\n o o x o o\n"
     )
-    three = state.replace(placed=(target == 1) & (jnp.arange(25) < 9))
+    three = dataclasses.replace(state, placed=(target == 1) & (jnp.arange(25) < 9))
     assert env.revealed(three, params) == 3 / 8
     assert bool(env.accepts(target, state, params))
     assert not any(
