@@ -103,6 +103,6 @@ def number_state(on: jax.Array) -> jax.Array:
     return jnp.asarray(_numbering(n)[0])[code]
 
 
-def numbered_state(number: jax.Array, num_blocks: int) -> jax.Array:
+def numbered_state(number: jax.Array | int, num_blocks: int) -> jax.Array:
     """`i32[n]`: the inverse of `number_state`, no block absent."""
     return jnp.asarray(_numbering(num_blocks)[1])[number]
