@@ -107,14 +107,14 @@ def _ask(
 _IMAGE, _OBJECTS = ImageCompletion("10x10"), ObjectArrangement("5x5")
 
 TASKS: tuple[Task, ...] = (
-    _frozen_lake("8x8", False, 20),
-    _frozen_lake("8x8", True, 10),
-    _frozen_lake("4x4", False, 6),
+    _frozen_lake("8x8", False, 14),
+    _frozen_lake("8x8", True, 8),
+    _frozen_lake("4x4", False, 4),
     _frozen_lake("4x4", True, 4),
-    _blocks_world(4, 10, 8),
-    _blocks_world(5, 12, 8),
-    *_cubes(8, 8),
-    *_cubes(11, 4),
-    *_pattern(_IMAGE, "ImageCompletion", 4, _shown_by_scan(_IMAGE)),
-    *_pattern(_OBJECTS, "ObjectArrangement", 8, _shown_at_random(_OBJECTS)),
+    _blocks_world(4, 5, 8),
+    _blocks_world(5, 6, 8),
+    *_cubes(8, 6),
+    *_cubes(11, 3),
+    *_pattern(_IMAGE, "ImageCompletion", 3, _shown_by_scan(_IMAGE)),
+    *_pattern(_OBJECTS, "ObjectArrangement", 6, _shown_at_random(_OBJECTS)),
 )

@@ -55,7 +55,8 @@ def make_loss(
 ) -> Callable[[Any, chex.PRNGKey], jax.Array]:
     """Cross-entropy of the right answers, nats a decision, on fresh instances a call.
 
-    The mean over all lessons of all tasks; what is alike in shape is run together.
+    Tasks of one kind are run together. A kind counts by the root of its number of lessons: cheap
+    ones have many, and yet the others are to be learnt as well.
     """
     courses = [(task, task.compile(tokenizer)) for task in tasks]
     groups: dict[Any, list[tuple[Task, Course, Widths]]] = {}
@@ -65,15 +66,17 @@ def make_loss(
         groups.setdefault(kind, []).append((task, course, widths))
 
     def loss(params: Any, key: chex.PRNGKey) -> jax.Array:
-        total = count = jnp.float32(0.0)
+        total = weights = jnp.float32(0.0)
         for i, group in enumerate(groups.values()):
             keys = jax.random.split(jax.random.fold_in(key, i), len(group))
             drawn = [draw_lessons(*member, k) for member, k in zip(group, keys, strict=True)]
             lessons = join(drawn)
-            nats = answer_nats(shape, params, lessons)
-            total += jnp.sum(nats) / group[0][1].num_decisions
-            count += jnp.sum(jnp.any(lessons.answer_valid, axis=-1))
-        return total / count
+            asked = jnp.sum(jnp.any(lessons.answer_valid, axis=-1))
+            decisions = asked * group[0][1].num_decisions
+            nats = jnp.sum(answer_nats(shape, params, lessons)) / jnp.maximum(decisions, 1)
+            total += jnp.sqrt(asked) * nats
+            weights += jnp.sqrt(asked)
+        return total / weights
 
     return loss
 

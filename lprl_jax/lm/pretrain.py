@@ -32,7 +32,7 @@ class PretrainConfig:
 
     seed: int = 0
     """Of weights, instances and states."""
-    num_steps: int = 1_200
+    num_steps: int = 1_000
     """Optimiser steps; a step sees `instances` instances of every task."""
     learning_rate: float = 2e-3
     """Peak, of AdamW."""
