@@ -17,7 +17,6 @@ References: Mnih et al. 2015, Human-level control through deep reinforcement lea
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import chex
@@ -27,8 +26,8 @@ import optax
 from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms import control, losses, replay
-from lprl_jax.algorithms.base import Algorithm, Data, Env, require_above_0, require_fraction
-from lprl_jax.algorithms.control import EXACT
+from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.algorithms.dqn_config import DQNConfig, HParams
 from lprl_jax.algorithms.interaction import (
     ask_prior_after,
     begin,
@@ -39,76 +38,6 @@ from lprl_jax.algorithms.interaction import (
 from lprl_jax.algorithms.networks import QNetwork
 from lprl_jax.algorithms.replay import Replay
 from lprl_jax.priors.base import Counters, Prior
-
-
-@dataclasses.dataclass(frozen=True)
-class DQNConfig:
-    """Settings; those of `HParams` are only the defaults of a run."""
-
-    num_envs: int = 1
-    """N: environments a run."""
-    rollout_length: int = 10
-    """Steps of every environment between two learning phases."""
-    updates_per_rollout: int = 1
-    """Gradient steps a learning phase."""
-    k: int | str = 5
-    """Proposals drawn from the prior in a state, or "exact"."""
-    hidden_sizes: tuple[int, ...] = (64, 64)
-    """Of the Q-network; none makes it linear, and a table on one-hot observations."""
-    buffer_size: int = 10_000
-    """Transitions that are kept a run; a multiple of `num_envs`."""
-    batch_size: int = 64
-    """Transitions a gradient step."""
-    max_grad_norm: float = 10.0
-    """Gradients are clipped to this norm."""
-    optimism: float = 0.0
-    """Initial value of every action; 1 is the best return of Frozen Lake."""
-    learning_rate: float = 1e-3
-    """Of Adam."""
-    gamma: float = 0.99
-    """Discount."""
-    tau: float = 0.05
-    """Share of the network that enters the target network at each gradient step."""
-    alpha: float = 0.1
-    """Temperature of Q, with a prior."""
-    epsilon: float = 0.1
-    """Final probability of a random action, without a prior."""
-    epsilon_steps: float = 10_000.0
-    """Environment steps a run over which it falls from 1 to `epsilon`."""
-
-    def __post_init__(self) -> None:
-        """Raises InvalidInput, naming the field and its valid values."""
-        if self.k != EXACT and not (isinstance(self.k, int) and self.k >= 1):
-            raise InvalidInput(f'k is {self.k!r}; valid: a whole number from 1, or "{EXACT}"')
-        counts = ("num_envs", "rollout_length", "updates_per_rollout", "batch_size")
-        require_above_0(self, *counts, "alpha", "learning_rate", "max_grad_norm", "epsilon_steps")
-        require_fraction(self, "gamma", "tau", "epsilon")
-        if self.buffer_size < self.num_envs or self.buffer_size % self.num_envs:
-            raise InvalidInput(
-                f"buffer_size is {self.buffer_size}; it must be a multiple of "
-                f"num_envs = {self.num_envs}"
-            )
-
-    @property
-    def steps_per_update(self) -> int:
-        """Environment steps a run between two calls of `update`."""
-        return self.num_envs * self.rollout_length
-
-    def hparams(self, num_runs: int) -> HParams:
-        """The same hyper-parameters for every run."""
-        values = [getattr(self, name) for name in HParams._fields]
-        return HParams(*(jnp.full(num_runs, value, jnp.float32) for value in values))
-
-
-class HParams(NamedTuple):
-    """What may differ from run to run, `f32[R]`; see the fields of `DQNConfig`."""
-
-    learning_rate: jax.Array
-    gamma: jax.Array
-    tau: jax.Array
-    alpha: jax.Array
-    epsilon: jax.Array
-    epsilon_steps: jax.Array
 
 
 class Transition(NamedTuple):
@@ -288,6 +217,21 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
             run_instances=run_instances,
         )
 
+    def restart(state: DQNState, data: Data, run_instances: jax.Array | None = None) -> DQNState:
+        """New episodes in another bank, and an empty replay; what was learnt stays.
+
+        The replay holds states of the old bank, which mean nothing in the new one.
+        """
+        fresh = init(state.key, state.hparams, data, run_instances)
+        asked = jax.tree.map(jnp.add, state.prior_carry, fresh.prior_carry)
+        return fresh._replace(
+            params=state.params,
+            target_params=state.target_params,
+            opt_state=state.opt_state,
+            prior_carry=asked,
+            num_steps=state.num_steps,
+        )
+
     def update(state: DQNState, data: Data) -> tuple[DQNState, dict[str, jax.Array]]:
         """Collect `rollout_length` steps, then learn; metrics are `[R]`, of these steps."""
         state, seen = jax.lax.scan(
@@ -317,6 +261,7 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
 
     return Algorithm(
         jax.jit(init),
+        jax.jit(restart),
         update,
         jax.jit(evaluate, static_argnames=("num_episodes", "policy")),
         tuple(kind.policies),

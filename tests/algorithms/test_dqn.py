@@ -208,6 +208,24 @@ def test_another_bank_or_table_does_not_recompile(fresh, trained):
     assert int(state.replay.items.next_state.time.max()) == 2
 
 
+def test_restart_takes_a_new_bank_and_keeps_what_was_learnt(fresh, trained):
+    compiled = train._cache_size()
+    bank = [tables(CHAIN, np.ones((3, 3))), tables([[0, 0, 0]] * 3, np.ones((3, 3)))]
+    data = Data(DATA.prior_params, ENV.params_of(bank, max_steps=3))
+    state, _ = trained
+    again = ALGORITHM.restart(state, data)
+    for name in ("params", "target_params", "opt_state", "num_steps", "hparams"):
+        jax.tree.map(np.testing.assert_array_equal, getattr(again, name), getattr(state, name))
+    assert int(again.replay.num_added) == 0
+    assert not again.env_state.time.any()
+    asked = [int(s.prior_carry.queries) for s in (again, state)]
+    assert asked[0] == asked[1] + again.env_state.time.size
+    after, _ = train(again, data)
+    assert train._cache_size() == compiled
+    kept = jax.tree.map(lambda x: x[:, : int(after.replay.num_added)], after.replay.items)
+    assert (kept.reward == 1).all()  # nothing of the old bank is left
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
