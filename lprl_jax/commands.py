@@ -20,6 +20,9 @@ from lprl_jax.lm import checkpoint, embedded, pretrain_run
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.priors import LanguagePrior, tabulate
 
+MOST_LISTED = 9
+"""Actions of an environment that are listed by name."""
+
 
 def train(options: argparse.Namespace) -> None:
     """`lprl train`."""
@@ -93,7 +96,9 @@ def envs(options: argparse.Namespace) -> None:
         _, state = env.reset(jax.random.key(0), params)
         summary = (factory.__doc__ or "").strip().splitlines()[0]
         print(f"{env_id}  (version {env.version}): {summary}")
-        print(f"  actions: {', '.join(text.strip() for text in env.action_texts)}")
+        actions = [text.strip() for text in env.action_texts]
+        more = f", ... ({len(actions)})" if len(actions) > MOST_LISTED else ""
+        print(f"  actions: {', '.join(actions[:MOST_LISTED])}{more}")
         print(f"  states an instance: {env.num_states or 'not numbered'}; a state reads:")
         print("".join(f"    {line}\n" for line in env.describe(state, params).splitlines()), end="")
 

@@ -77,6 +77,65 @@ BAD_CONFIGS = [
     (["env_params.instances=[[SFF,FFF,FFG]]"], ["3x3", "4x4", "map_name: 3x3"]),
 ]
 
+BAD_INSTANCES = [
+    ("BlocksWorld", "{num_blocks: 13}", ["num_blocks is 13", "2 to 12"]),
+    ("BlocksWorld", "{num_blocks: 8, observation: index}", ["up to 6 blocks", "features, tokens"]),
+    ("BlocksWorld", "{suite: planbench-5}", ["unknown suite 'planbench-5'", "planbench-4, planb"]),
+    ("BlocksWorld", "{num_blocks: 3, suite: planbench-4}", ["5 blocks", "num_blocks: 5"]),
+    ("BlocksWorld", "{num_instances: 2, families: [letters]}", ["families", "has none"]),
+    ("CubeStacking", "{num_cubes: 1}", ["num_cubes is 1", "2 to 12"]),
+    ("CubeStacking", "{reward: big}", ["unknown reward 'big'", "exact, paper"]),
+    ("CubeStacking", "{suite: paper-9}", ["unknown suite 'paper-9'", "paper-8, paper-11"]),
+    ("CubeStacking", "{num_instances: 2, families: [spiral]}", ["'spiral'", "size, alternating"]),
+    (
+        "CubeStacking",
+        "{num_instances: 2, families: [periodic], split: train}",
+        ["'periodic' is held out", "use"],
+    ),
+    ("ImageCompletion", "{size: 17x3}", ["unknown size '17x3'", "2x2 to 16x16"]),
+    ("ImageCompletion", "{observation: index}", ["9 cells or fewer", "features or tokens"]),
+    ("ImageCompletion", "{size: 3x3, instances: [['#.', '.#']]}", ["2x2", "3x3", "size: 2x2"]),
+    ("ImageCompletion", "{size: 2x2, instances: [['..', '..']]}", ["empty"]),
+    ("ImageCompletion", "{size: 2x2, instances: [['#x', '..']]}", ["unknown cell 'x'", "# on"]),
+    ("ObjectArrangement", "{num_instances: 2, families: [letters]}", ["7x5", "5x5"]),
+    (
+        "ObjectArrangement",
+        "{num_instances: 2, families: [spiral]}",
+        ["'spiral'", "letters, frames"],
+    ),
+    ("ObjectArrangement", "{suite: paper}", ["unknown suite 'paper'", "has none"]),
+    *(
+        (
+            "BlocksWorld",
+            f"{{num_blocks: 3, instances: [{{init: [{init}], goal: [{goal}]}}]}}",
+            w,
+        )
+        for init, goal, w in (
+            ("cba", "da", ["no block 'd'", "a, b, c"]),
+            ("cba", "ab, ba", ["circle"]),
+            ("cba", "aa", ["on itself"]),
+            ("cba", "ac, bc", ["two blocks on 'c'"]),
+            ("dcba", "ac", ["4 blocks", "num_blocks: 4"]),
+        )
+    ),
+    *(
+        (
+            "CubeStacking",
+            f"{{num_cubes: 2, instances: [{{cubes: [{cubes}], target: {target}}}]}}",
+            w,
+        )
+        for cubes, target, w in (
+            ("red 5, red 4", "aab", ["target is 'aab'", "each letter of ab"]),
+            ("pink 5, red 4", "ab", ["unknown colour 'pink'", "red, blue"]),
+            ("red 50, red 4", "ab", ["'red 50'", "1 to 12"]),
+        )
+    ),
+]
+BAD_CONFIGS += [
+    ([f"env={env}-lprl", "env_params=" + text.replace("{", "{{").replace("}", "}}")], words)
+    for env, text, words in BAD_INSTANCES
+]
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:

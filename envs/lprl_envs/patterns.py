@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from lprl_envs.banks import SPLITS, content_hash, draw_bank, require_some
+from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank, require_some
 from lprl_envs.errors import InvalidInput, require_one_of
 from lprl_envs.shapes import FAMILIES, HELD_OUT_FAMILIES, Shape, between
 from lprl_envs.text_env import HELD_OUT_ONE_IN
@@ -63,7 +63,7 @@ def draw_patterns(
     """
     if split is not None:
         require_one_of("split", split, SPLITS)
-    chosen = _chosen(tuple(families), split, shape)
+    chosen = _chosen(families, split, shape)
     _require_some(chosen, split, shape)
     draw = functools.partial(_draw, shape=shape, families=chosen)
     return draw_bank(key, num_patterns, split, draw, is_held_out)
@@ -79,19 +79,16 @@ def _draw(key: chex.PRNGKey, shape: Shape, families: tuple[str, ...]) -> Pattern
     return Patterns(cells.ravel(), numbers[which])
 
 
-def _chosen(families: tuple[str, ...], split: str | None, shape: Shape) -> tuple[str, ...]:
+def _chosen(families: Sequence[str], split: str | None, shape: Shape) -> tuple[str, ...]:
     """The families to draw from."""
-    fitting = [name for name, family in FAMILIES.items() if family.fits(shape)]
-    if not families:
-        return tuple(n for n in fitting if split is None or n not in HELD_OUT_FAMILIES)
-    for name in families:
-        require_one_of("family", name, FAMILIES)
-        if name not in fitting:
-            least, found = (f"{h}x{w}" for h, w in (FAMILIES[name].smallest, shape))
-            raise InvalidInput(f"{name} need {least} cells or more, the size is {found}")
-        if split == "train" and name in HELD_OUT_FAMILIES:
-            raise InvalidInput(f"{name} are held out; use split held-out, or another family")
-    return families
+    names = tuple(FAMILIES)
+    chosen = [names[i] for i in choose_families(names, HELD_OUT_FAMILIES, families, split)]
+    fitting = tuple(name for name in chosen if FAMILIES[name].fits(shape))
+    if families and len(fitting) < len(chosen):
+        name = next(name for name in chosen if name not in fitting)
+        least, found = (f"{h}x{w}" for h, w in (FAMILIES[name].smallest, shape))
+        raise InvalidInput(f"{name} need {least} cells or more, the size is {found}")
+    return fitting
 
 
 @functools.lru_cache(maxsize=256)

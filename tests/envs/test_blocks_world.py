@@ -157,9 +157,7 @@ MIXED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("n", "observation"), [(3, "index"), (4, "features"), (5, "tokens"), (8, "features")]
-)
+@pytest.mark.parametrize(("n", "observation"), [(4, "index"), (8, "tokens")])
 def test_check_env(n, observation):
     env = BlocksWorld(n, observation=observation)
     assert check_env(env, env.sample_params(jax.random.key(1), 6)) == tuple(CHECKS)

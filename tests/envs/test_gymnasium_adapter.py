@@ -26,7 +26,7 @@ def firm(render_mode=None, params=None, **config) -> GymnasiumEnv:
 def episodes(env, num_steps=40, seed=0) -> list:
     """All that a fixed sequence of actions returns from a seeded reset on."""
     found = [env.reset(seed=seed)]
-    for action in np.random.default_rng(1).integers(4, size=num_steps):
+    for action in np.random.default_rng(1).integers(env.action_space.n, size=num_steps):
         found.append(env.step(action))
         if found[-1][2] or found[-1][3]:
             found.append(env.reset())

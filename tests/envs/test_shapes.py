@@ -222,7 +222,7 @@ def test_patterns_by_hand():
     [
         ("5x5", {"families": ["stars"]}, ["unknown family 'stars'", "letters, frames"]),
         ("5x5", {"families": ["letters"]}, ["letters need 7x5 cells or more, the size is 5x5"]),
-        ("5x5", {"families": ["frames"], "split": "train"}, ["frames are held out; use split"]),
+        ("5x5", {"families": ["frames"], "split": "train"}, ["'frames' is held out"]),
         ("5x5", {"split": "test"}, ["unknown split 'test'", "train, held-out"]),
         ("5x5", {"num_instances": 0}, ["num_instances is 0"]),
         ("3x3", {"families": ["crosses"], "split": "train"}, ["crosses of 3x3", "use no split"]),

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from algorithms.probes import END, FAST_TO_COMPILE, TabularMDP, tables
-from lprl_envs import FrozenLake, InvalidInput
+from lprl_envs import BlocksWorld, FrozenLake, InvalidInput
 from priors.tiny import naive_scores, tiny_model
 
+from lprl_jax.lm.scoring import Answers
 from lprl_jax.priors import LanguagePrior, tabulate
 
 LAKE = FrozenLake("4x4", is_slippery=False)
@@ -97,6 +98,23 @@ def test_equals_scoring_every_text_on_its_own(rows):
     # Far from uniform, and not alike everywhere: there is something to be wrong about.
     assert np.exp(found).max(-1).mean() > 0.5
     assert found.std(0).max() > 0.5
+
+
+@pytest.mark.parametrize("num_instances", [1, 2], ids=["shared prefix", "prefixes"])
+def test_few_legal_actions_are_scored_alone(num_instances):
+    """Of Blocks World's 18 actions at most 3 are legal; all of them equal plain scoring."""
+    env = BlocksWorld(3)
+    params = env.params_of(
+        [{"init": ["cb", "a"], "goal": ["ab"]}, {"init": ["abc"], "goal": ["ca"]}]
+    )
+    bank = jax.tree.map(lambda x: x[:num_instances], params.bank)
+    params = dataclasses.replace(params, bank=bank, instances=jnp.arange(num_instances))
+    prior = LanguagePrior.of_model(tiny_model(), env, params, chunk=16)
+    assert isinstance(prior.answers, Answers)
+    states = all_states(env, params)
+    legal = np.asarray(jax.vmap(env.action_mask, (0, None))(states, params))
+    scores, _ = naive(env, params, states)
+    np.testing.assert_allclose(ask(prior, params, states)[0], log_softmax(scores, legal), atol=3e-5)
 
 
 @BANKS
