@@ -68,10 +68,11 @@ def _scan(env: Any, params: Any, step: Any, num_envs: int, note: str) -> Contend
         def body(carry: tuple[Any, jax.Array], key: jax.Array) -> tuple[Any, jax.Array]:
             key_action, key_step = jax.random.split(key)
             action = jax.random.randint(key_action, (num_envs,), 0, env.num_actions)
-            state, reward, ended = steps(
-                jax.random.split(key_step, num_envs), carry[0], action, params
-            )
-            return (state, carry[1] + jnp.sum(reward) + jnp.sum(ended)), reward[0]
+            keys = jax.random.split(key_step, num_envs)
+            state, reward, ended = steps(keys, carry[0], action, params)
+            # Keys are made whether or not a step draws from its own: whoever steps makes them.
+            used = jnp.sum(jax.random.key_data(keys) == 0)
+            return (state, carry[1] + jnp.sum(reward) + jnp.sum(ended) + used), reward[0]
 
         _, state = reset(jax.random.split(key, num_envs), params)
         return jax.lax.scan(body, (state, jnp.float32(0)), jax.random.split(key, STEPS))[0][1]

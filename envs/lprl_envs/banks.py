@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from lprl_envs.errors import InvalidInput, require_one_of
 
 SPLITS = ("train", "held-out")
+_APART = 0x5EED5EED
 _TRIED = 2048
 """Instances by which `require_some` decides."""
 
@@ -34,10 +35,28 @@ def _mix(x: jax.Array) -> jax.Array:
 
 
 def draw_instance(key: chex.PRNGKey, instances: jax.Array) -> jax.Array:
-    """`i32[]`: one of `instances` `i32[m]`, uniformly; draws nothing where there is one only."""
+    """`i32[]`: one of `instances` `i32[m]`, uniformly.
+
+    A hash of the key chooses, independently of what else is drawn from it. Auto-reset asks at every
+    step, and drawing by `jax.random` would cost several times what a step does.
+    """
     if instances.shape[-1] == 1:
         return instances[0]
-    return instances[jax.random.randint(key, (), 0, instances.shape[-1])]
+    words = jax.random.key_data(key) if _is_typed(key) else key
+    return instances[content_hash(words) % jnp.uint32(instances.shape[-1])]
+
+
+def set_apart(key: chex.PRNGKey) -> chex.PRNGKey:
+    """Another key, for nothing: a step and the reset behind it draw from one, but not the same."""
+    if not _is_typed(key):
+        return key ^ jnp.uint32(_APART)
+    words = jax.random.key_data(key) ^ jnp.uint32(_APART)
+    return jax.random.wrap_key_data(words, impl=jax.random.key_impl(key))
+
+
+def _is_typed(key: chex.PRNGKey) -> bool:
+    """Whether it is of `jax.random.key`, not of the older `jax.random.PRNGKey`."""
+    return jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
 
 
 def draw_bank(

@@ -110,9 +110,8 @@ def final(s: Subject) -> str | None:
     env, steps = s.env, s.steps
 
     def step(key: jax.Array, state: Any, action: jax.Array, params: Any) -> Any:
-        key_step, _ = jax.random.split(key)
-        obs, after, *_ = env.step_env(key_step, state, action, params)
-        return after, obs, env.observe(key_step, after, action, params)
+        obs, after, *_ = env.step_env(key, state, action, params)
+        return after, obs, env.observe(key, after, action, params)
 
     after, obs, observed = s.each(step, steps.key, steps.before, steps.action)
     for name, right, by in (
@@ -128,7 +127,7 @@ def final(s: Subject) -> str | None:
 def auto_reset(s: Subject) -> str | None:
     """After an end, state and observation are those of a reset; otherwise the final ones."""
     steps, env = s.steps, s.env
-    fresh = s.each(lambda key, params: env.reset(jax.random.split(key)[1], params), steps.key)
+    fresh = s.each(env.reset, steps.key)
     last = steps.info["final_observation"], steps.info["final_state"]
     done = np.asarray(steps.terminated | steps.truncated)
     right = jax.tree.map(

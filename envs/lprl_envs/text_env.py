@@ -26,7 +26,7 @@ import numpy as np
 from flax import struct
 from gymnax.environments import environment, spaces
 
-from lprl_envs.banks import content_hash, draw_instance
+from lprl_envs.banks import content_hash, draw_instance, set_apart
 from lprl_envs.errors import InvalidInput, NotNumbered
 from lprl_envs.render import Picture, picture_of_text
 from lprl_envs.template import Template
@@ -251,9 +251,12 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         return spaces.Discrete(self.num_actions)
 
     def reset_env(self, key: chex.PRNGKey, params: TParams) -> tuple[Any, TState]:
-        """Draw an instance and start an episode in it."""
-        key_instance, key_start = jax.random.split(key)
-        state = self.initial_state(key_start, draw_instance(key_instance, params.instances), params)
+        """Draw an instance and start an episode in it.
+
+        What is drawn does not depend on what `step_env` draws from the same key.
+        """
+        instance = draw_instance(key, params.instances)
+        state = self.initial_state(set_apart(key), instance, params)
         return self.observe(key, state, None, params), state
 
     def state_space(self, params: TParams) -> spaces.Dict:
@@ -286,13 +289,10 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
             `info["final_state"]` are those before the reset.
         """
         params = self.default_params if params is None else params
-        key_step, key_reset = jax.random.split(key)
-        final_obs, final_state, reward, terminated, info = self.step_env(
-            key_step, state, action, params
-        )
+        final_obs, final_state, reward, terminated, info = self.step_env(key, state, action, params)
         truncated = self.is_truncated(final_state, params)
         done = terminated | truncated
-        reset_obs, reset_state = self.reset_env(key_reset, params)
+        reset_obs, reset_state = self.reset_env(key, params)
         obs, state = jax.tree.map(
             lambda x, y: jnp.where(done, x, y), (reset_obs, reset_state), (final_obs, final_state)
         )

@@ -198,7 +198,7 @@ def test_same_with_and_without_jit_and_vmap(five_maps):
     # Slippery, several maps, episodes that end: eagerly and alone, as in one compiled batch.
     env = lake(observation="features")
     params = dataclasses.replace(five_maps, max_steps_in_episode=jnp.int32(4))
-    keys = jax.random.split(jax.random.key(1), (12, 3))
+    keys = jax.random.split(jax.random.key(2), (12, 3))
     _, state = jax.vmap(env.reset, (0, None))(keys[0], params)
     step, ended = jax.jit(jax.vmap(env.step, (0, 0, 0, None))), [False, False]
     for i, key in enumerate(keys):

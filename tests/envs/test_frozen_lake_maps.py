@@ -218,7 +218,8 @@ def test_steps_play_the_map_of_their_instance():
     keys = jax.random.split(jax.random.key(0), 400)
     _, state = jax.jit(jax.vmap(env.reset, (0, None)))(keys, params)
     step = jax.jit(jax.vmap(env.step, (0, 0, None, None)))
-    _, after, reward, terminated, *_ = step(keys, state, 2, params)
+    others = jax.random.split(jax.random.key(1), 400)
+    _, after, reward, terminated, *_ = step(others, state, 2, params)
     np.testing.assert_array_equal(terminated, state.instance == 1)
     np.testing.assert_array_equal(reward, state.instance == 1)
     assert 0 < after.instance[terminated].mean() < 1
