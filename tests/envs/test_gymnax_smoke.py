@@ -26,15 +26,11 @@ CONFIGS = {
     ),
     "CubeStacking-lprl": (
         {"num_cubes": 8},
-        {"num_cubes": 2, "reward": "paper"},
-        {"observation": "index"},
-        {"observation": "onehot"},
-        {"observation": "tokens"},
+        {"num_cubes": 2, "reward": "paper", "observation": "tokens"},
     ),
     "BlocksWorld-lprl": (
         {"num_blocks": 3, "observation": "index"},
-        {"num_blocks": 4, "illegal_reward": -0.1},
-        {"num_blocks": 12, "observation": "tokens"},
+        {"num_blocks": 12, "illegal_reward": -0.1},
     ),
     "ImageCompletion-lprl": ({}, {"size": "2x3", "observation": "onehot"}),
     "ObjectArrangement-lprl": ({}, {"size": "3x3", "observation": "index"}),

@@ -37,7 +37,7 @@ def walked(n):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("n", [4, 5, 12])
+@pytest.mark.parametrize("n", [4, 12])
 def test_tokens_in_the_graph_equal_the_tokenizers(tokenizer, kind, n):
     env, (slots, texts) = BlocksWorld(n), walked(n)
     answers = [text + END_OF_ACTION for text in env.action_texts]

@@ -11,12 +11,7 @@ from lprl_envs import ImageCompletion, ObjectArrangement
 from lprl_jax.lm import token_table
 from lprl_jax.lm.tasks import END_OF_ACTION
 
-ENVS = (
-    ImageCompletion("10x10"),
-    ImageCompletion("3x16"),
-    ObjectArrangement("5x5"),
-    ObjectArrangement("8x3"),
-)
+ENVS = (ImageCompletion("10x10"), ObjectArrangement("8x3"))
 
 
 @functools.cache
