@@ -12,7 +12,6 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from lprl_envs import TextEnvParams
 
 from lprl_jax.lm import decoder, token_table
@@ -38,6 +37,10 @@ class Lessons(NamedTuple):
     """i32[G, S, W]: padded on the right."""
     answer_valid: jax.Array
     """bool[G, S, W]; nothing where no answer is asked for."""
+    targets: jax.Array
+    """i32[G, S, W, A]: what may be said in the place of each of its tokens."""
+    weights: jax.Array
+    """f32[G, S, W, A]: with which probability."""
 
 
 class Widths(NamedTuple):
@@ -82,7 +85,10 @@ def make_loss(
 
 
 def answer_nats(shape: DecoderConfig, params: Any, lessons: Lessons) -> jax.Array:
-    """`-log P(answer | text)`, `f32[G, S]`; 0 where there is no answer."""
+    """Cross-entropy of what may be said with the model, `f32[G, S]`; 0 where there is no answer.
+
+    Where one answer alone may be given it is `-log P(answer | text)`.
+    """
     width = lessons.text.shape[-1]
     tokens = jnp.concatenate([lessons.text, lessons.answer], axis=-1)
     valid = jnp.concatenate([lessons.text_valid, lessons.answer_valid], axis=-1)
@@ -96,7 +102,8 @@ def answer_nats(shape: DecoderConfig, params: Any, lessons: Lessons) -> jax.Arra
         {"params": params}, tokens, positions, mask, prefix, lessons.prefix_valid
     )
     logits = hidden[:, :, width - 1 : -1] @ decoder.head(params).T
-    nats = optax.softmax_cross_entropy_with_integer_labels(logits, lessons.answer)
+    log_probs = jnp.take_along_axis(jax.nn.log_softmax(logits), lessons.targets, axis=-1)
+    nats = -jnp.sum(lessons.weights * log_probs, axis=-1)
     return jnp.sum(jnp.where(lessons.answer_valid, nats, 0.0), axis=-1)
 
 
@@ -115,6 +122,8 @@ def draw_lessons(task: Task, course: Course, widths: Widths, key: chex.PRNGKey) 
             *jax.vmap(lambda t, v: token_table.compact_right(t, v, widths.text))(*text),
             answers.tokens,
             answers.valid & fit[:, None],
+            answers.targets,
+            answers.weights,
         )
 
     keys = jax.random.split(key_instances, task.instances)
@@ -152,13 +161,14 @@ def measure_widths(task: Task, course: Course, fitting: float, num_instances: in
 def join(drawn: Sequence[Lessons]) -> Lessons:
     """One batch of lessons of several tasks, padded to the widest; of as many states a prefix."""
 
-    def widen(name: str, array: jax.Array, width: int) -> jax.Array:
-        missing = width - array.shape[-1]
-        sides = (missing, 0) if name.startswith("text") else (0, missing)
-        return jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [sides])
+    def widen(name: str, array: jax.Array, shape: Sequence[int]) -> jax.Array:
+        missing = [wide - own for wide, own in zip(shape, array.shape, strict=True)]
+        left = name.startswith("text")
+        sides = [(m, 0) if left else (0, m) for m in missing[1:]]
+        return jnp.pad(array, [(0, 0), *sides])
 
     parts = {}
     for name, arrays in zip(Lessons._fields, zip(*drawn, strict=True), strict=True):
-        width = max(array.shape[-1] for array in arrays)
-        parts[name] = jnp.concatenate([widen(name, array, width) for array in arrays])
+        shape = np.max([array.shape for array in arrays], axis=0)
+        parts[name] = jnp.concatenate([widen(name, array, shape) for array in arrays])
     return Lessons(**parts)

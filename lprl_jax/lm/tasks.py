@@ -39,6 +39,10 @@ class Answers(NamedTuple):
     """i32[S, W], padded on the right."""
     valid: jax.Array
     """bool[S, W]"""
+    targets: jax.Array
+    """i32[S, W, A]: what may be said in the place of each token, behind those before it."""
+    weights: jax.Array
+    """f32[S, W, A]: with which probability; they sum to 1."""
     asked: jax.Array
     """bool[S]: whether the state is asked about."""
 
@@ -56,7 +60,11 @@ class Course(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ActionTask:
-    """To say the demonstrator's next action."""
+    """To say the demonstrator's next action.
+
+    One is drawn, and each of its tokens is learnt as the distribution of what the demonstrator may
+    say there, which teaches more than the one token that was drawn.
+    """
 
     name: str
     """For reports."""
@@ -86,22 +94,29 @@ class ActionTask:
     def compile(self, tokenizer: PreTrainedTokenizerFast) -> Course:
         """The task's texts as tokens."""
         env, table = self.env, token_table.compile(self.env.template, self.words, tokenizer)
-        tokens = np.zeros((len(table.answers), max(map(len, table.answers))), np.int32)
+        width = max(map(len, table.answers))
+        tokens = np.zeros((len(table.answers), width), np.int32)
         valid = np.zeros(tokens.shape, bool)
         for row, answer in enumerate(table.answers):
             tokens[row, : len(answer)], valid[row, : len(answer)] = answer, True
 
+        # begins[a, w, b]: answer b has the first w tokens of answer a.
+        equal = tokens[:, :, None] == tokens.T[None]
+        begins = np.cumprod(np.roll(equal, 1, axis=1) | (np.arange(width) == 0)[:, None], axis=1)
+
         def lessons(
             key: chex.PRNGKey, params: TextEnvParams, instance: jax.Array
         ) -> tuple[Any, Answers]:
-            key_state, key_noise, key_action = jax.random.split(key, 3)
+            key_state, key_action = jax.random.split(key)
             states, right = self.draw(key_state, params, instance, self.states)
             legal = jax.vmap(env.action_mask, in_axes=(0, None))(states, params)
-            noisy = jax.random.bernoulli(key_noise, self.noise, (self.states,))[:, None]
-            may = jnp.where(jnp.where(noisy, legal, right), 0.0, -jnp.inf)
-            action = jax.random.categorical(key_action, may)
-            asked = jnp.any(right, axis=-1)
-            return states, Answers(jnp.asarray(tokens)[action], jnp.asarray(valid)[action], asked)
+            probs = (1.0 - self.noise) * _uniform(right) + self.noise * _uniform(legal)
+            action = jax.random.categorical(key_action, jnp.log(probs))
+            weights = jnp.asarray(begins, jnp.float32)[action] * probs[:, None, :]
+            weights /= jnp.maximum(jnp.sum(weights, axis=-1, keepdims=True), 1e-9)
+            said, some = jnp.asarray(tokens)[action], jnp.asarray(valid)[action]
+            targets = jnp.broadcast_to(tokens.T, weights.shape)
+            return states, Answers(said, some, targets, weights, jnp.any(right, axis=-1))
 
         return Course(table, lessons, 1)
 
@@ -148,12 +163,18 @@ class CompletionTask:
             repeat = (self.states, len(tokens))
             asked = jnp.ones(self.states, bool)
             answers = jnp.broadcast_to(tokens, repeat), jnp.broadcast_to(valid, repeat)
-            return states, Answers(*answers, asked)
+            targets = answers[0][..., None]
+            return states, Answers(*answers, targets, jnp.ones(targets.shape), asked)
 
         return Course(prompts, lessons, env.completion.num_slots)
 
 
 Task = ActionTask | CompletionTask
+
+
+def _uniform(among: jax.Array) -> jax.Array:
+    """The uniform distribution over what is true; zero where nothing is."""
+    return among / jnp.maximum(jnp.sum(among, axis=-1, keepdims=True), 1)
 
 
 def planned(env: TextEnv[Any, Any], horizon: int, discount: float) -> Draw:

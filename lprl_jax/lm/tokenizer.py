@@ -10,17 +10,35 @@ from lprl_jax.lm.tasks import Task
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+PHRASES = (
+    "the hand is currently holding",
+    "the hand is empty",
+    r"the \w+ block",
+    "is on the table",
+    "is on top of",
+    "from on top of",
+    "on top of",
+    "is clear",
+    "pick up",
+    "put down",
+    "My goal is to have that",
+    "As initial conditions I have that",
+    "My next action is to",
+)
+"""Read as one word each, which makes Blocks World's sentences less than half as long."""
+
 
 def train_tokenizer(tasks: Sequence[Task]) -> PreTrainedTokenizerFast:
     """A byte-level BPE, trained on every text that the tasks' templates are made of.
 
-    Words take the space or newline before them along, and letters with digits are one word.
+    Words take the space or newline before them along, letters with digits are one word, and so are
+    `PHRASES`.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
-    words = Regex(r"\s?\w+|[^\s\w]+|\s+")
+    words = Regex(rf"\s?(?:{'|'.join(PHRASES)})\b|\s?\w+|[^\s\w]+|\s+")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(words, "isolated"),

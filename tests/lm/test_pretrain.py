@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from lprl_envs import FrozenLake, Literal
+from lprl_envs import BlocksWorld, FrozenLake, Literal
 
 from lprl_jax.lm import decoder, lessons, pretrain, scoring
 from lprl_jax.lm.curriculum import TASKS
@@ -80,7 +80,11 @@ def test_every_piece_of_text_comes_back_from_its_tokens():
     pieces += ["é 名 .  !\n\n\t'll 12345", "<|end|>"]  # bytes: whatever is written can be read
     for piece in sorted(set(pieces)):
         assert own.decode(own.encode(piece)) == piece
-    assert all(len(own.encode(piece)) == 1 for piece in pieces if piece in (" b3", " ice", "\nAt"))
+    words = {" b3", " ice", "\nAt", " the red block", " from on top of", ".\nMy next action is to"}
+    split = {piece: own.tokenize(piece) for piece in words}
+    assert {piece: len(tokens) for piece, tokens in split.items()} == {
+        piece: 2 if piece.startswith(".") else 1 for piece in words
+    }
 
 
 def test_the_tokenizer_is_the_same_every_time():
@@ -147,29 +151,91 @@ def test_the_demonstrator_on_maps_worked_by_hand():
 # -- the loss ------------------------------------------------------------------------------------
 
 
-def test_the_loss_is_what_scoring_says_of_the_same_answer():
-    course, taught = drawn()
-    table = course.prompts
+@functools.cache
+def random_model():
+    """A shape, and weights that are anything but small."""
     shape, rng = DecoderConfig(len(tokenizer()), 16, 24, 2, 2, 1, 8), np.random.default_rng(1)
     leaves = jax.eval_shape(functools.partial(decoder.init, config=shape), jax.random.key(1))
-    params = jax.tree.map(lambda x: 0.3 * rng.standard_normal(x.shape, np.float32), leaves)
+    return shape, jax.tree.map(lambda x: 0.3 * rng.standard_normal(x.shape, np.float32), leaves)
+
+
+def test_the_loss_is_what_scoring_says_where_one_answer_is_right():
+    course, taught = drawn()
+    shape, params = random_model()
+    answers = course.prompts.answers
+    hard = taught._replace(
+        targets=taught.answer[..., None], weights=np.ones((*taught.answer.shape, 1), np.float32)
+    )
 
     @jax.jit
     def both(params, taught):
         prefix = decoder.encode_prefix(shape, params, taught.prefix, taught.prefix_valid)
         text = taught.prefix_valid, taught.text, taught.text_valid
-        scores = scoring.score(shape, params, prefix, *text, Trie.build(table.answers))
+        scores = scoring.score(shape, params, prefix, *text, Trie.build(answers))
         return lessons.answer_nats(shape, params, taught), scores
 
-    nats, scores = map(np.asarray, both(params, taught))
+    nats, scores = map(np.asarray, both(params, hard))
     for g, s in np.ndindex(3, 2):
         if g == 1:  # skipped
             assert nats[g, s] == 0
             continue
         answer = tuple(taught.answer[g, s][taught.answer_valid[g, s]].tolist())
-        expected = -scores[g, s, table.answers.index(answer)]
+        expected = -scores[g, s, answers.index(answer)]
         np.testing.assert_allclose(nats[g, s], expected, rtol=1e-6, atol=1e-5)
     assert np.ptp(scores) > 0.1
+
+
+def test_the_loss_is_the_cross_entropy_of_what_may_be_said():
+    _, taught = drawn()
+    shape, params = random_model()
+    nats = jax.jit(functools.partial(lessons.answer_nats, shape))(params, taught)
+    for g, s in ((0, 0), (0, 1), (2, 0), (2, 1)):
+        parts = [(taught.prefix[g], taught.prefix_valid[g])]
+        parts += [(taught.text[g, s], taught.text_valid[g, s])]
+        before = sum(int(valid.sum()) for _, valid in parts)
+        parts += [(taught.answer[g, s], taught.answer_valid[g, s])]
+        tokens = np.concatenate([tokens[valid] for tokens, valid in parts])
+        log_probs = np.asarray(jax.nn.log_softmax(decoder.logits(shape, params, tokens[None])[0]))
+        expected = -sum(
+            weight * log_probs[place - 1, target]
+            for place in range(before, len(tokens))
+            for target, weight in zip(
+                taught.targets[g, s, place - before],
+                taught.weights[g, s, place - before],
+                strict=True,
+            )
+        )
+        np.testing.assert_allclose(nats[g, s], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("noise", "second"),
+    [
+        (0.0, {" the red block": 0.5, " the blue block": 0.5}),
+        (0.3, {" the red block": 0.45, " the blue block": 0.45, " the orange block": 0.1}),
+    ],
+)
+def test_each_token_is_learnt_as_what_may_follow_those_before(noise, second):
+    """Two of three blocks on the table are right to pick up."""
+    env = BlocksWorld(3)
+    bank = env.params_of([{"init": ["a", "b", "c"], "goal": ["ab"]}])
+    right = jnp.arange(env.num_actions) < 2
+
+    def draw(key, params, instance, num):
+        state = env.initial_state(key, instance, params)
+        return jax.tree.map(lambda x: jnp.stack([x] * num), (state, right))
+
+    task = ActionTask("blocks", env, lambda key, n, split: bank, draw, 1, 2, noise)
+    own = train_tokenizer([task])
+    _, answers = jax.jit(task.compile(own).lessons)(jax.random.key(0), bank, jnp.int32(0))
+    expected = [{" pick up": 1.0}, second, {"\n": 1.0}]
+    for s, w in np.ndindex(2, 3):
+        found = {}
+        for target, weight in zip(answers.targets[s, w], answers.weights[s, w], strict=True):
+            word = own.decode([int(target)])
+            found[word] = found.get(word, 0.0) + float(weight)
+        assert {k: v for k, v in found.items() if v} == pytest.approx(expected[w])
+        assert own.decode([int(answers.tokens[s, w])]) in expected[w]
 
 
 def test_an_instance_whose_text_is_too_long_is_not_learnt():
