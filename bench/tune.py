@@ -1,8 +1,8 @@
-"""Tune the demo's three learners with one budget: `python bench/tune.py --json FILE`.
+"""Tune a demo's three learners with one budget: `python bench/tune.py blocks_world`.
 
-24 random settings each, 8 training maps a setting (held-out maps are never used), all in one
+24 random settings each, 8 training instances a setting (held-out ones are never used), all in one
 program: what is tuned differs from run to run. A setting is judged by the area under its
-success curve; the best one is what `configs/` holds.
+success curve; the best one is what `configs/` holds, and `bench/results/tuning.json` all.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import lprl_jax
-from lprl_jax import Data, LanguagePrior, dqn, evaluation, sharding, tabulate
+from lprl_jax import Data, build, config, demo, evaluation, sharding
 
-SETTINGS, MAPS, EPISODES = 24, 8, 8
+SETTINGS, INSTANCES, EPISODES = 24, 8, 8
+RESULTS = Path(__file__).parent / "results" / "tuning.json"
+SCALE = {"frozen_lake": 1.0, "blocks_world": 1.0, "cube_stacking": 30.0}
+"""Of the returns: temperatures of Q, and learning rates of a table of Q, are in units of it."""
 COMMON = {
     "learning_rate": (3e-4, 1e-3, 3e-3, 1e-2),
     "gamma": (0.95, 0.97, 0.99),
@@ -34,86 +36,81 @@ TRUSTING = {
     "epsilon": (0.0, 0.02, 0.05),
     "epsilon_steps": (1.0,),
 }
-LEARNERS: dict[str, dict[str, Any]] = {
-    "DQN": {"grid": COMMON | EXPLORING, "steps": 60_000, "every": 1_000},
-    "DQN, optimistic": {
-        "grid": COMMON | TRUSTING, "steps": 60_000, "every": 1_000,
-        "config": {"optimism": 1.0, "hidden_sizes": ()},
-    },
-    "DQN-Prior": {
-        "grid": COMMON | {"alpha": (0.01, 0.03, 0.1, 0.3)},
-        "steps": 10_000, "every": 100, "prior": True,
-    },
-}  # fmt: skip
+GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
+    "dqn": COMMON | EXPLORING,
+    "dqn_optimistic": COMMON | TRUSTING,
+    "dqn_prior": COMMON | {"alpha": (0.01, 0.03, 0.1, 0.3)},
+}
+SCALED = {("dqn_optimistic", "learning_rate"), ("dqn_prior", "alpha")}
 
 
-def tune(name: str, seed: int) -> dict[str, Any]:
+def tune(world: str, learner: str, seed: int) -> dict[str, Any]:
     """Every setting's figures, best first."""
-    learner = LEARNERS[name]
-    rng = np.random.default_rng(seed)
+    grid, rng = GRIDS[learner], np.random.default_rng(seed)
+    unit = {field: SCALE[world] if (learner, field) in SCALED else 1.0 for field in grid}
     settings = [
-        {field: float(rng.choice(values)) for field, values in learner["grid"].items()}
+        {field: float(rng.choice(values)) * unit[field] for field, values in grid.items()}
         for _ in range(SETTINGS)
     ]
-    env, _ = lprl_jax.make("FrozenLake-lprl", map_name="8x8", is_slippery=False)
-    params = env.sample_params(jax.random.key(seed), MAPS, "train")
-    prior = None
-    if learner.get("prior"):
-        prior = tabulate(LanguagePrior.from_pretrained("embedded", env, params), env, params)
-    config = dqn.DQNConfig(**learner.get("config", {}))
-    algorithm = dqn.make(config, env, prior)
+    bank = (f"num_instances={INSTANCES}", "split=train", f"bank_seed={seed}")
+    num_runs = SETTINGS * INSTANCES
+    experiment = config.read(
+        f"{world}_{learner}", (*(f"env_params.{b}" for b in bank), f"num_runs={num_runs}")
+    )
+    env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
+    prior = build.make_prior(experiment.config, env, params)
+    algorithm = build.make_algorithm(experiment, env, prior)
     data = Data(() if prior is None else prior.params, params)
 
-    num_runs = SETTINGS * MAPS
     swept = {
-        field: jnp.repeat(jnp.array([s[field] for s in settings]), MAPS)
-        for field in learner["grid"]
+        field: jnp.repeat(jnp.array([s[field] for s in settings]), INSTANCES) for field in grid
     }
-    hparams = config.hparams(num_runs)._replace(**swept)
-    own = jnp.tile(jnp.arange(MAPS, dtype=jnp.int32), SETTINGS)[:, None]
+    hparams = experiment.algorithm.hparams(num_runs)._replace(**swept)
+    own = jnp.tile(jnp.arange(INSTANCES, dtype=jnp.int32), SETTINGS)[:, None]
     keys = jax.random.split(jax.random.key(seed), num_runs)
     mesh = sharding.runs_mesh(num_runs)
     state = jax.jit(algorithm.init)(keys, hparams, data, own)
     state = sharding.spread(mesh, state)
-    updates = learner["every"] // config.steps_per_update
+    total, every = experiment.config.total_steps, experiment.config.eval_every
+    updates = every // experiment.algorithm.steps_per_update
     train = sharding.compile_chunk(algorithm, mesh, updates, state, data)
     play = sharding.compile_evaluation(
         algorithm, mesh, EPISODES, algorithm.policies[0], state, data
     )
     curves = [play(state, data)["success"]]
-    for _ in range(learner["steps"] // learner["every"]):
+    for _ in range(total // every):
         state, _ = train(state, data)
         curves.append(play(state, data)["success"])
-    steps = np.arange(len(curves)) * learner["every"]
+    steps = np.arange(len(curves)) * every
     success = np.array(curves).T
-    area = evaluation.normalized_area(steps, success).reshape(SETTINGS, MAPS).mean(1)
+    area = evaluation.normalized_area(steps, success).reshape(SETTINGS, INSTANCES).mean(1)
     crossed, _ = evaluation.steps_to_threshold(steps, success, 0.8)
-    median = np.median(crossed.reshape(SETTINGS, MAPS), axis=1)
-    final = success[:, -1].reshape(SETTINGS, MAPS).mean(1)
+    median = np.median(crossed.reshape(SETTINGS, INSTANCES), axis=1)
+    final = success[:, -1].reshape(SETTINGS, INSTANCES).mean(1)
     return {
         "settings": [
             {**settings[i], "area": round(float(area[i]), 4), "final": round(float(final[i]), 3),
              "median_steps_to_80": float(median[i])}
             for i in np.argsort(-area)
         ],
-        "steps": learner["steps"],
+        "steps": total,
     }  # fmt: skip
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Tune the demo's learners with one budget.")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
-    parser.add_argument("--only", choices=LEARNERS, action="append", help="one; repeatable")
-    parser.add_argument("--seed", type=int, default=0, help="of settings, maps and runs")
+    parser = argparse.ArgumentParser(description="Tune a demo's learners with one budget.")
+    parser.add_argument("world", choices=demo.TITLES, help="the first part of a config's name")
+    parser.add_argument("--only", choices=GRIDS, action="append", help="one; repeatable")
+    parser.add_argument("--seed", type=int, default=0, help="of settings, instances and runs")
     options = parser.parse_args()
-    report = {}
-    for name in options.only or LEARNERS:
-        report[name] = tune(name, options.seed)
-        print(name)
-        for setting in report[name]["settings"][:6]:
+    report = json.loads(RESULTS.read_text())
+    for learner in options.only or GRIDS:
+        found = tune(options.world, learner, options.seed)
+        report.setdefault(options.world, {})[learner] = found
+        print(learner)
+        for setting in found["settings"][:6]:
             print("  ", setting)
-    if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -152,14 +152,21 @@ def _compare(add: _Add) -> None:
 def _others(add: _Add) -> None:
     demo = add(
         "demo",
-        "DQN, optimistic DQN and DQN-Prior on held-out maps.",
+        "DQN, optimistic DQN and DQN-Prior on held-out instances.",
         "lprl demo --out results/demo",
+        "lprl demo blocks_world --controls",
+    )
+    demo.add_argument(
+        "world",
+        nargs="?",
+        default="frozen_lake",
+        help="frozen_lake (default), blocks_world or cube_stacking",
     )
     demo.add_argument("--out", type=Path, help="new directory (default: results/demo, or the next)")
     demo.add_argument(
         "--controls", action="store_true", help="also the uniform, degraded and adversarial priors"
     )
-    demo.add_argument("--slippery", action="store_true", help="on slippery ice")
+    demo.add_argument("--slippery", action="store_true", help="frozen_lake on slippery ice")
     demo.add_argument("--quiet", action="store_true", help="no progress bar")
 
     add("envs", "List the environments, with a sample of their text.", "lprl envs")

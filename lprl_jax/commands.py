@@ -84,7 +84,9 @@ def report_(options: argparse.Namespace) -> None:
 
 def demo(options: argparse.Namespace) -> None:
     """`lprl demo`."""
-    demonstration.run(options.out, options.controls, options.slippery, progress=not options.quiet)
+    demonstration.run(
+        options.out, options.world, options.controls, options.slippery, progress=not options.quiet
+    )
 
 
 def envs(options: argparse.Namespace) -> None:
