@@ -10,7 +10,7 @@ demo: $(STAMP)
 	$(BIN)/lprl demo
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-trainers: $(STAMP)
 	$(BIN)/python -m pip install --quiet --editable ".[trainers]"

@@ -79,13 +79,18 @@ def passing(
     if not isinstance(env, TextEnv):
         raise InvalidInput(f"{type(env).__name__} is no TextEnv, which is what can be checked")
     subject = Subject(env, params, seed)
-    for name, check in CHECKS.items():
-        try:
-            finding = check(subject)
-        except Exception as error:  # whatever an environment raises is a finding
-            lines = str(error).strip().splitlines() or [""]
-            finding = f"it raises {type(error).__name__}: {lines[0]}"
-            raise CheckFailed(env.name, name, finding) from error
-        if finding:
-            raise CheckFailed(env.name, name, " ".join(finding.split()))
+    for name in CHECKS:
+        require(subject, name)
         yield name
+
+
+def require(subject: Subject, name: str) -> None:
+    """Run one check; raises CheckFailed where it finds something."""
+    try:
+        finding = CHECKS[name](subject)
+    except Exception as error:  # whatever an environment raises is a finding
+        lines = str(error).strip().splitlines() or [""]
+        finding = f"it raises {type(error).__name__}: {lines[0]}"
+        raise CheckFailed(subject.env.name, name, finding) from error
+    if finding:
+        raise CheckFailed(subject.env.name, name, " ".join(finding.split()))

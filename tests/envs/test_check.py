@@ -11,15 +11,16 @@ from envs.broken_lakes import TheGoalIsNoEnd
 from envs.broken_laws import BROKEN
 from lprl_envs import CHECKS, CheckFailed, FrozenLake, InvalidInput, check, check_env
 from lprl_envs.check_compare import unlikely
+from lprl_envs.check_subject import Subject
 
 
 @pytest.mark.parametrize(
     ("cls", "expected"), BROKEN.items(), ids=lambda x: getattr(x, "__name__", "")
 )
 def test_a_broken_environment_fails_its_check(cls, expected):
-    with pytest.raises(CheckFailed) as caught:
-        check_env(cls())
     name, message = expected
+    with pytest.raises(CheckFailed) as caught:
+        check.require(Subject(cls()), name)
     assert caught.value.check == name, caught.value
     line = str(caught.value)
     assert line.startswith(f"FrozenLake-lprl fails the check {name}: ")
@@ -56,8 +57,11 @@ def test_other_starts_rewards_and_instances_pass():
 
 
 def test_names_come_as_the_checks_pass():
-    names = check.passing(TheGoalIsNoEnd())
-    assert [next(names) for _ in range(3)] == list(CHECKS)[:3]
+    names, passed = check.passing(TheGoalIsNoEnd()), []
+    with pytest.raises(CheckFailed) as caught:
+        passed.extend(names)
+    assert caught.value.check == BROKEN[TheGoalIsNoEnd][0]
+    assert passed == list(CHECKS)[: list(CHECKS).index(caught.value.check)]
 
 
 def test_only_text_environments_can_be_checked():

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import itertools
 import pickle
 
 import gymnasium
@@ -36,8 +37,11 @@ def episodes(env, num_steps=40, seed=0) -> list:
 # -- Gymnasium's checker -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("observation", OBSERVATIONS)
-@pytest.mark.parametrize("is_slippery", [True, False], ids=["slippery", "firm"])
+@pytest.mark.parametrize(
+    ("is_slippery", "observation"),
+    zip(itertools.cycle([True, False]), OBSERVATIONS, strict=False),
+    ids=OBSERVATIONS,
+)
 def test_gymnasiums_checker(is_slippery, observation):
     # Warnings are errors throughout the tests. Made by id, so that every render mode is tried.
     env = gymnasium.make(

@@ -49,6 +49,11 @@ def made(request):
     return gymnax.make(name, **config)
 
 
+@pytest.fixture(scope="module")
+def played(made):
+    return play(*made, 4, 250)
+
+
 @pytest.fixture(scope="module", params=lprl_envs.ENVIRONMENTS)
 def short(request):
     env, params = gymnax.make(request.param)
@@ -82,9 +87,9 @@ def assert_equal_trees(x, y):
 # -- the contract ------------------------------------------------------------------------------
 
 
-def test_spaces_contain_what_is_seen(made):
+def test_spaces_contain_what_is_seen(made, played):
     env, params = made
-    (obs, state), (action, next_obs, next_state, *_, info) = play(env, params, 4, 250)
+    (obs, state), (action, next_obs, next_state, *_, info) = played
     for space, at_reset, at_steps in (
         (env.observation_space(params), obs, (next_obs, info["final_observation"])),
         (env.state_space(params), state, (next_state, info["final_state"])),
@@ -106,15 +111,15 @@ def test_state_space_names_every_field(made):
         assert not bool(space.contains(state.replace(**{name: outside})))
 
 
-def test_shapes_and_dtypes_of_a_step(made):
+def test_shapes_and_dtypes_of_a_step(made, played):
     env, params = made
-    _, (_, obs, _, reward, terminated, truncated, info) = play(env, params, 2, 3)
+    _, (_, obs, _, reward, terminated, truncated, info) = played
     space = env.observation_space(params)
     for seen in (obs, info["final_observation"]):
-        assert (seen.shape, seen.dtype) == ((2, 3, *space.shape), space.dtype)
-    assert (reward.shape, reward.dtype) == ((2, 3), jnp.float32)
+        assert (seen.shape, seen.dtype) == ((4, 250, *space.shape), space.dtype)
+    assert (reward.shape, reward.dtype) == ((4, 250), jnp.float32)
     for flag, name in ((terminated, "terminated"), (truncated, "truncated")):
-        assert (flag.shape, flag.dtype) == ((2, 3), bool)
+        assert (flag.shape, flag.dtype) == ((4, 250), bool)
         np.testing.assert_array_equal(flag, info[name])
 
 
