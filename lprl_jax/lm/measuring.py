@@ -11,6 +11,8 @@ pattern it was shown.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import chex
@@ -23,6 +25,7 @@ from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.interaction import play_episodes
 from lprl_jax.lm import decoder, generation, lessons, parsing, scoring
 from lprl_jax.lm.checkpoint import LanguageModel
+from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.lm.tasks import ActionTask, CompletionTask, Course
 from lprl_jax.priors.base import normalize, sample_proposals
 from lprl_jax.priors.language import LanguagePrior
@@ -60,6 +63,8 @@ class Actions(NamedTuple):
     success: tuple[float, float, float] | None
     """Of episodes that draw actions from the model, that take its most likely action, and that act
     at random; None where states are not numbered."""
+    ladder: dict[str, float]
+    """Top-1 of every version of the model, by name."""
 
 
 class Completions(NamedTuple):
@@ -75,26 +80,41 @@ class Completions(NamedTuple):
 
 
 def measure_actions(
-    model: LanguageModel, task: ActionTask, num_instances: int = INSTANCES, seed: int = 7
+    models: Mapping[str, LanguageModel],
+    task: ActionTask,
+    num_instances: int = INSTANCES,
+    seed: int = 7,
 ) -> Actions:
-    """Measure a model on held-out instances of a task."""
+    """Measure a model on held-out instances of a task.
+
+    Args:
+        models: Versions of one shape and tokenizer; the last is the one that is measured, of the
+            others the top-1 only.
+        task: What is asked.
+        num_instances: M.
+        seed: Of instances, states, shuffling and episodes.
+    """
     key_bank, key_states, key_shuffle, key_play = jax.random.split(jax.random.key(seed), 4)
+    model = list(models.values())[-1]
     bank, course = task.sample(key_bank, num_instances, "held-out"), task.compile(model.tokenizer)
     states, right = _draw(task, key_states, bank, num_instances)
     slots, legal = (
         jax.vmap(jax.vmap(f, (0, None)), (0, None))(states, bank)
         for f in (task.env.slots, task.env.action_mask)
     )
-    log_probs = normalize(score_slots(model, course, slots), legal)
-    mixed = shuffle(task.env, key_shuffle, slots)
-    shuffled = normalize(score_slots(model, course, mixed), legal)
-    uniform = normalize(jnp.zeros(legal.shape), legal)
+    score = make_scorer(model.config, course)
+
+    def judged(version: LanguageModel, slots: jax.Array) -> Scores:
+        return judge(normalize(score(version.params, slots), legal), right)
+
+    scores = {name: judged(version, slots) for name, version in models.items()}
+    shuffled = judged(model, shuffle(task.env, key_shuffle, slots))
+    uniform = judge(normalize(jnp.zeros(legal.shape), legal), right)
     played = None
     if task.env.num_states is not None:
         played = _success(model, task, key_play, min(num_instances, PLAYED))
-    return Actions(
-        task.name, judge(log_probs, right), judge(shuffled, right), judge(uniform, right), played
-    )
+    ladder = {name: found.top1 for name, found in scores.items()}
+    return Actions(task.name, list(scores.values())[-1], shuffled, uniform, played, ladder)
 
 
 def _draw(
@@ -118,19 +138,21 @@ def shuffle(env: TextEnv[Any, Any], key: chex.PRNGKey, slots: jax.Array) -> jax.
     return jnp.stack(columns, axis=-1)
 
 
-def score_slots(model: LanguageModel, course: Course, slots: jax.Array) -> jax.Array:
-    """Log-likelihoods `f32[M, S, A]` of the actions behind texts with `slots [M, S, num_slots]`."""
+def make_scorer(config: DecoderConfig, course: Course) -> Callable[[Any, jax.Array], jax.Array]:
+    """`(params, slots [M, S, num_slots]) -> f32[M, S, A]`: log-likelihoods of the actions.
+
+    Compiled once for all models of that shape.
+    """
     table, trie = course.prompts, scoring.Trie.build(course.prompts.answers)
 
-    def one(slots: jax.Array) -> jax.Array:
+    def one(params: Any, slots: jax.Array) -> jax.Array:
         tokens, valid = table.prefix.render(slots[0])
-        prefix = decoder.encode_prefix(model.config, model.params, tokens[None], valid[None])
-        suffix, suffix_valid = jax.vmap(table.suffix.render)(slots)
-        return scoring.score(
-            model.config, model.params, prefix, valid[None], suffix[None], suffix_valid[None], trie
-        )[0]
+        prefix = decoder.encode_prefix(config, params, tokens[None], valid[None])
+        text, text_valid = jax.vmap(table.suffix.render)(slots)
+        text = text[None], text_valid[None]
+        return scoring.score(config, params, prefix, valid[None], *text, trie)[0]
 
-    return jax.jit(lambda s: jax.lax.map(one, s))(slots)
+    return jax.jit(lambda params, slots: jax.lax.map(functools.partial(one, params), slots))
 
 
 def judge(log_probs: jax.Array, right: jax.Array) -> Scores:

@@ -14,6 +14,7 @@ from lprl_jax.lm.measuring import (
     INSTANCES,
     PLAYED,
     PROPOSALS,
+    Actions,
     measure_actions,
     measure_completions,
 )
@@ -27,7 +28,7 @@ def render(
     """The page; the last of `models` is the final one, the others its early versions."""
     final = list(models.values())[-1]
     num_params = sum(leaf.size for leaf in jax.tree.leaves(final.params))
-    actions = [task for task in tasks if isinstance(task, ActionTask)]
+    actions = [measure_actions(models, task) for task in tasks if isinstance(task, ActionTask)]
     completions = [task for task in tasks if isinstance(task, CompletionTask)]
     settings = [f"{f.name} = {getattr(config, f.name)}" for f in dataclasses.fields(config)]
     parts = [
@@ -39,9 +40,9 @@ def render(
         "",
         f"    {command}",
         "",
-        *_actions(final, actions),
+        *_actions(actions),
         *_completions(final, completions),
-        *_ladder(models, actions),
+        *_ladder(list(models), actions),
         "## How it was made",
         "",
         "Random instances, of which a hash of the content holds one in five out for ever, and",
@@ -59,8 +60,7 @@ def render(
     return "\n".join(parts)
 
 
-def _actions(model: LanguageModel, tasks: Sequence[ActionTask]) -> list[str]:
-    measured = [measure_actions(model, task) for task in tasks]
+def _actions(measured: Sequence[Actions]) -> list[str]:
     lines = [
         "## What it knows: the next action",
         "",
@@ -122,16 +122,16 @@ def _completions(model: LanguageModel, tasks: Sequence[CompletionTask]) -> list[
     return [*lines, "", "In brackets the number of states.", ""]
 
 
-def _ladder(models: Mapping[str, LanguageModel], tasks: Sequence[ActionTask]) -> list[str]:
+def _ladder(versions: Sequence[str], measured: Sequence[Actions]) -> list[str]:
     lines = [
         "## Early versions",
         "",
         "The same training stopped sooner: top-1.",
         "",
-        "| task | " + " | ".join(models) + " |",
-        "|---" * (len(models) + 1) + "|",
+        "| task | " + " | ".join(versions) + " |",
+        "|---" * (len(versions) + 1) + "|",
     ]
-    for task in tasks:
-        found = [measure_actions(model, task, PLAYED).model.top1 for model in models.values()]
-        lines.append(f"| {task.name} | " + " | ".join(f"{top1:.3f}" for top1 in found) + " |")
+    for m in measured:
+        cells = " | ".join(f"{m.ladder[version]:.3f}" for version in versions)
+        lines.append(f"| {m.task} | {cells} |")
     return [*lines, ""]

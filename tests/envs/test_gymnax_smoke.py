@@ -51,7 +51,8 @@ def made(request):
 
 @pytest.fixture(scope="module")
 def played(made):
-    return play(*made, 4, 250)
+    env, params = made
+    return play(env, params, 4, 250)
 
 
 @pytest.fixture(scope="module", params=lprl_envs.ENVIRONMENTS)

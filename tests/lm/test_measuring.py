@@ -30,7 +30,11 @@ def test_scores_worked_by_hand():
 
 
 def test_a_random_model_is_no_better_than_chance_allows():
-    found = measuring.measure_actions(tiny_model(), ACTIONS, 12)
+    model = tiny_model()
+    nothing = model._replace(params=jax.tree.map(jnp.zeros_like, model.params))
+    found = measuring.measure_actions({"nothing": nothing, "tiny": model}, ACTIONS, 12)
+    assert list(found.ladder) == ["nothing", "tiny"]
+    assert found.ladder["tiny"] == found.model.top1 != found.ladder["nothing"]
     assert 0 <= found.model.top1 <= 1
     # At heights 0 to 4 one of 4, 4, 3, 2 and 1 legal actions is right.
     assert found.uniform.top1 == pytest.approx((2 / 4 + 1 / 3 + 1 / 2 + 1) / 5, abs=0.15)
@@ -72,8 +76,8 @@ def test_what_a_random_model_writes_is_none():
 
 
 def test_the_card_has_a_row_of_every_task(monkeypatch):
-    scores = measuring.Scores(0.91, 0.98, 0.25)
-    actions = measuring.Actions("cubes", scores, scores, scores, (0.5, 0.75, 0.125))
+    scores, ladder = measuring.Scores(0.91, 0.98, 0.25), {"early-1": 0.5, "final": 0.91}
+    actions = measuring.Actions("cubes", scores, scores, scores, (0.5, 0.75, 0.125), ladder)
     whole = measuring.Completions("cubes, whole", [0, 3, 2, 1, 1], [0, 0.333, 0.5, 1, 1], 0.1)
     monkeypatch.setattr(model_card, "measure_actions", lambda *_: actions)
     monkeypatch.setattr(model_card, "measure_completions", lambda *_: whole)
@@ -84,7 +88,7 @@ def test_the_card_has_a_row_of_every_task(monkeypatch):
         "| cubes | model | 0.910 | 0.980 | 0.250 |",
         "| cubes | 0.500 | 0.750 | 0.125 |",
         "| cubes, whole | – | 0.333 (3) | 0.500 (2) | 1.000 (1) | 1.000 (1) | 0.100 |",
-        "| cubes | 0.910 | 0.910 |",
+        "| cubes | 0.500 | 0.910 |",
     ):
         assert line in card.splitlines()
     assert "num_steps = 1000" in card

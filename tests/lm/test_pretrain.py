@@ -194,7 +194,7 @@ def test_the_loss_is_the_cross_entropy_of_what_may_be_said():
         parts += [(taught.text[g, s], taught.text_valid[g, s])]
         before = sum(int(valid.sum()) for _, valid in parts)
         parts += [(taught.answer[g, s], taught.answer_valid[g, s])]
-        tokens = np.concatenate([tokens[valid] for tokens, valid in parts])
+        tokens = jnp.concatenate([jnp.asarray(tokens[valid]) for tokens, valid in parts])
         log_probs = np.asarray(jax.nn.log_softmax(decoder.logits(shape, params, tokens[None])[0]))
         expected = -sum(
             weight * log_probs[place - 1, target]
