@@ -23,8 +23,13 @@ from lprl_jax import Data, build, config, demo, evaluation, sharding
 
 SETTINGS, INSTANCES, EPISODES = 24, 8, 8
 RESULTS = Path(__file__).parent / "results" / "tuning.json"
-SCALE = {"frozen_lake": 1.0, "blocks_world": 1.0, "cube_stacking": 30.0}
-"""Of the returns: temperatures of Q, and learning rates of a table of Q, are in units of it."""
+REWARDS = {"frozen_lake": 1.0, "blocks_world": 1.0, "cube_stacking": 30.0}
+"""How large they are: the learning rates of a table of Q are in units of it."""
+ALPHAS = {
+    "frozen_lake": (0.01, 0.03, 0.1, 0.3),
+    "blocks_world": (0.001, 0.003, 0.01, 0.03),  # nothing is lost for good, so values differ less
+    "cube_stacking": (0.3, 1.0, 3.0, 10.0),
+}
 COMMON = {
     "learning_rate": (3e-4, 1e-3, 3e-3, 1e-2),
     "gamma": (0.95, 0.97, 0.99),
@@ -36,20 +41,24 @@ TRUSTING = {
     "epsilon": (0.0, 0.02, 0.05),
     "epsilon_steps": (1.0,),
 }
-GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
-    "dqn": COMMON | EXPLORING,
-    "dqn_optimistic": COMMON | TRUSTING,
-    "dqn_prior": COMMON | {"alpha": (0.01, 0.03, 0.1, 0.3)},
-}
-SCALED = {("dqn_optimistic", "learning_rate"), ("dqn_prior", "alpha")}
+LEARNERS = ("dqn", "dqn_optimistic", "dqn_prior")
+
+
+def grid_of(world: str, learner: str) -> dict[str, tuple[float, ...]]:
+    """Values by hyper-parameter."""
+    if learner == "dqn":
+        return COMMON | EXPLORING
+    if learner == "dqn_prior":
+        return COMMON | {"alpha": ALPHAS[world]}
+    rates = tuple(round(rate * REWARDS[world], 6) for rate in TRUSTING["learning_rate"])
+    return COMMON | TRUSTING | {"learning_rate": rates}
 
 
 def tune(world: str, learner: str, seed: int) -> dict[str, Any]:
     """Every setting's figures, best first."""
-    grid, rng = GRIDS[learner], np.random.default_rng(seed)
-    unit = {field: SCALE[world] if (learner, field) in SCALED else 1.0 for field in grid}
+    grid, rng = grid_of(world, learner), np.random.default_rng(seed)
     settings = [
-        {field: float(rng.choice(values)) * unit[field] for field, values in grid.items()}
+        {field: float(rng.choice(values)) for field, values in grid.items()}
         for _ in range(SETTINGS)
     ]
     bank = (f"num_instances={INSTANCES}", "split=train", f"bank_seed={seed}")
@@ -100,11 +109,11 @@ def tune(world: str, learner: str, seed: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Tune a demo's learners with one budget.")
     parser.add_argument("world", choices=demo.TITLES, help="the first part of a config's name")
-    parser.add_argument("--only", choices=GRIDS, action="append", help="one; repeatable")
+    parser.add_argument("--only", choices=LEARNERS, action="append", help="one; repeatable")
     parser.add_argument("--seed", type=int, default=0, help="of settings, instances and runs")
     options = parser.parse_args()
     report = json.loads(RESULTS.read_text())
-    for learner in options.only or GRIDS:
+    for learner in options.only or LEARNERS:
         found = tune(options.world, learner, options.seed)
         report.setdefault(options.world, {})[learner] = found
         print(learner)

@@ -31,6 +31,8 @@ CONTROLS = {
     "DQN-Prior, adversarial": "prior_adversarial=true",
 }
 """What differs from DQN-Prior, apart from as many steps as the baselines have."""
+MOST_EVALUATIONS = 120
+"""Of a control."""
 
 
 def run(
@@ -84,10 +86,11 @@ def _experiments(world: str, controls: bool) -> dict[str, tuple[str, tuple[str, 
     experiments = {name: (f"{world}_{last}", ()) for name, last in EXPERIMENTS.items()}
     if not controls:
         return experiments
-    as_long = f"total_steps={config.read(f'{world}_dqn', ()).config.total_steps}"
+    baseline, own = (config.read(f"{world}_{last}").config for last in ("dqn", "dqn_prior"))
+    steps = f"total_steps={baseline.total_steps}"
+    every = f"eval_every={max(own.eval_every, baseline.total_steps // MOST_EVALUATIONS)}"
     control = {
-        name: (f"{world}_dqn_prior", (other, as_long, "eval_every=500"))
-        for name, other in CONTROLS.items()
+        name: (f"{world}_dqn_prior", (other, steps, every)) for name, other in CONTROLS.items()
     }
     return experiments | control
 
