@@ -39,7 +39,7 @@ def episodes(env, num_steps=40, seed=0) -> list:
 
 @pytest.mark.parametrize(
     ("is_slippery", "observation"),
-    zip(itertools.cycle([True, False]), OBSERVATIONS, strict=False),
+    list(zip(itertools.cycle([True, False]), OBSERVATIONS, strict=False)),
     ids=OBSERVATIONS,
 )
 def test_gymnasiums_checker(is_slippery, observation):
