@@ -149,8 +149,9 @@ def make_scorer(config: DecoderConfig, course: Course) -> Callable[[Any, jax.Arr
         tokens, valid = table.prefix.render(slots[0])
         prefix = decoder.encode_prefix(config, params, tokens[None], valid[None])
         text, text_valid = jax.vmap(table.suffix.render)(slots)
-        text = text[None], text_valid[None]
-        return scoring.score(config, params, prefix, valid[None], *text, trie)[0]
+        return scoring.score(
+            config, params, prefix, valid[None], text[None], text_valid[None], trie
+        )[0]
 
     return jax.jit(lambda params, slots: jax.lax.map(functools.partial(one, params), slots))
 
