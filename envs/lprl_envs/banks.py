@@ -8,13 +8,14 @@ from typing import Any
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lprl_envs.errors import InvalidInput, require_one_of
 
 SPLITS = ("train", "held-out")
 _APART = 0x5EED5EED
 _TRIED = 2048
-"""Instances by which `require_some` decides."""
+"""Instances by which `splits_of` decides."""
 
 
 def content_hash(values: jax.Array) -> jax.Array:
@@ -69,7 +70,7 @@ def draw_bank(
 ) -> Any:
     """A bank of random instances, drawn in the graph; unfit ones and the other split's are redrawn.
 
-    The loop is endless where nothing fits: see `require_some`.
+    The loop is endless where nothing fits: see `splits_of`.
 
     Args:
         key: Random key.
@@ -90,34 +91,33 @@ def draw_bank(
     if split is not None:
         require_one_of("split", split, SPLITS)
 
-    def again(carry: tuple[chex.PRNGKey, Any]) -> tuple[chex.PRNGKey, Any]:
-        key_next, key_draw = jax.random.split(carry[0])
-        return key_next, draw(key_draw)
+    def fits(instance: Any) -> jax.Array:
+        fit = jnp.bool_(True) if is_fit is None else is_fit(instance)
+        return fit if split is None else fit & (held_out(instance) == (split == "held-out"))
 
-    def unfit(carry: tuple[chex.PRNGKey, Any]) -> jax.Array:
-        fit = jnp.bool_(True) if is_fit is None else is_fit(carry[1])
-        return ~fit if split is None else ~(fit & (held_out(carry[1]) == (split == "held-out")))
+    def again(carry: tuple[chex.PRNGKey, Any, jax.Array]) -> tuple[chex.PRNGKey, Any, jax.Array]:
+        key_next, key_draw = jax.random.split(carry[0])
+        instance = draw(key_draw)
+        return key_next, instance, fits(instance)
 
     def one(key: chex.PRNGKey) -> Any:
-        return jax.lax.while_loop(unfit, again, again((key, None)))[1]
+        # The first is drawn in the loop as well: a draw is long to compile.
+        shapes = jax.eval_shape(draw, key)
+        none = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        carry = key, none, jnp.bool_(False)
+        return jax.lax.while_loop(lambda carry: ~carry[2], again, carry)[1]
 
     return jax.vmap(one)(jax.random.split(key, num_instances))
 
 
-def require_some(
-    what: str,
-    split: str | None,
-    draw: Callable[[chex.PRNGKey], Any],
-    held_out: Callable[[Any], jax.Array],
-) -> None:
-    """Raises InvalidInput if none of many random instances (`what`, in words) is in the split."""
-    if split is None:
-        return
+def splits_of(
+    draw: Callable[[chex.PRNGKey], Any], held_out: Callable[[Any], jax.Array]
+) -> frozenset[str]:
+    """The splits in which there are any of many random instances."""
     with jax.ensure_compile_time_eval():  # decided before the graph is built
         keys = jax.random.split(jax.random.key(0), _TRIED)
         found = jax.jit(jax.vmap(lambda k: held_out(draw(k))))(keys)
-        if not bool(jnp.any(found == (split == "held-out"))):
-            raise InvalidInput(f"{what}: none of them is in the split {split}; use no split")
+        return frozenset(SPLITS[int(out)] for out in np.unique(found))
 
 
 def choose_families(

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank, require_some
+from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank, splits_of
 from lprl_envs.errors import InvalidInput, require_one_of
 from lprl_envs.shapes import FAMILIES, HELD_OUT_FAMILIES, Shape, between
 from lprl_envs.text_env import HELD_OUT_ONE_IN
@@ -64,7 +64,9 @@ def draw_patterns(
     if split is not None:
         require_one_of("split", split, SPLITS)
     chosen = _chosen(families, split, shape)
-    _require_some(chosen, split, shape)
+    if split is not None and split not in _splits_of(chosen, shape):
+        what = f"{', '.join(chosen)} of {shape[0]}x{shape[1]}"
+        raise InvalidInput(f"{what}: none of them is in the split {split}; use no split")
     draw = functools.partial(_draw, shape=shape, families=chosen)
     return draw_bank(key, num_patterns, split, draw, is_held_out)
 
@@ -92,11 +94,9 @@ def _chosen(families: Sequence[str], split: str | None, shape: Shape) -> tuple[s
 
 
 @functools.lru_cache(maxsize=256)
-def _require_some(families: tuple[str, ...], split: str | None, shape: Shape) -> None:
+def _splits_of(families: tuple[str, ...], shape: Shape) -> frozenset[str]:
     """Decided once, since it draws many patterns."""
-    what = f"{', '.join(families)} of {shape[0]}x{shape[1]}"
-    draw = functools.partial(_draw, shape=shape, families=families)
-    require_some(what, split, draw, is_held_out)
+    return splits_of(functools.partial(_draw, shape=shape, families=families), is_held_out)
 
 
 def parse_pattern(rows: Any, shape: Shape) -> np.ndarray:
