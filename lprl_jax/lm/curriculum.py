@@ -45,8 +45,17 @@ def _frozen_lake(size: str, is_slippery: bool, instances: int) -> ActionTask:
 def _blocks_world(num_blocks: int, instances: int, states: int) -> ActionTask:
     env = BlocksWorld(num_blocks)
     # The longest of shortest plans has four steps a block, but for the first.
-    draw = planned(env, 4 * num_blocks, 0.9)
-    return ActionTask(f"BlocksWorld {num_blocks}", env, env.sample_params, draw, instances, states)
+    horizon, discount = 4 * num_blocks, 0.9
+    return ActionTask(
+        f"BlocksWorld {num_blocks}",
+        env,
+        env.sample_params,
+        planned(env, horizon, discount, fade=0.85),
+        instances,
+        states,
+        noise=0.1,
+        exam=planned(env, horizon, discount),
+    )
 
 
 def _cubes(num_cubes: int, instances: int) -> tuple[Task, Task]:
@@ -58,7 +67,7 @@ def _cubes(num_cubes: int, instances: int) -> tuple[Task, Task]:
 
 def _pattern(env: PatternEnv[Any], name: str, instances: int, draw: Draw) -> tuple[Task, Task]:
     name, shape = f"{name} {env.size}", (env, env.sample_params, draw, instances)
-    return ActionTask(name, *shape, 8), CompletionTask(f"{name}, whole", *shape, 2)
+    return ActionTask(name, *shape, 4), CompletionTask(f"{name}, whole", *shape, 2)
 
 
 def _shown_at_random(env: PatternEnv[Any]) -> Draw:
@@ -111,8 +120,8 @@ TASKS: tuple[Task, ...] = (
     _frozen_lake("8x8", True, 8),
     _frozen_lake("4x4", False, 4),
     _frozen_lake("4x4", True, 4),
-    _blocks_world(4, 8, 12),
-    _blocks_world(5, 12, 12),
+    _blocks_world(4, 12, 12),
+    _blocks_world(5, 16, 12),
     *_cubes(8, 6),
     *_cubes(11, 3),
     *_pattern(_IMAGE, "ImageCompletion", 3, _shown_by_scan(_IMAGE)),

@@ -26,7 +26,7 @@ from lprl_jax.algorithms.interaction import play_episodes
 from lprl_jax.lm import decoder, generation, lessons, parsing, scoring
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.lm.decoder import DecoderConfig
-from lprl_jax.lm.tasks import ActionTask, CompletionTask, Course
+from lprl_jax.lm.tasks import ActionTask, CompletionTask, Course, Draw
 from lprl_jax.priors.base import normalize, sample_proposals
 from lprl_jax.priors.language import LanguagePrior
 from lprl_jax.priors.tabular import TabularPrior, tabulate
@@ -97,7 +97,7 @@ def measure_actions(
     key_bank, key_states, key_shuffle, key_play = jax.random.split(jax.random.key(seed), 4)
     model = list(models.values())[-1]
     bank, course = task.sample(key_bank, num_instances, "held-out"), task.compile(model.tokenizer)
-    states, right = _draw(task, key_states, bank, num_instances)
+    states, right = _draw(task.exam or task.draw, task.states, key_states, bank)
     slots, legal = (
         jax.vmap(jax.vmap(f, (0, None)), (0, None))(states, bank)
         for f in (task.env.slots, task.env.action_mask)
@@ -118,11 +118,12 @@ def measure_actions(
 
 
 def _draw(
-    task: ActionTask | CompletionTask, key: chex.PRNGKey, bank: TextEnvParams, num_instances: int
+    draw: Draw, num_states: int, key: chex.PRNGKey, bank: TextEnvParams
 ) -> tuple[Any, jax.Array]:
-    """States `[M, S]` and the right actions there."""
-    draw = jax.jit(jax.vmap(lambda k, i: task.draw(k, bank, i, task.states)))
-    return draw(jax.random.split(key, num_instances), jnp.arange(num_instances))
+    """States `[M, S]` of the bank's instances and the right actions there."""
+    num_instances = bank.instances.shape[0]
+    draws = jax.jit(jax.vmap(lambda k, i: draw(k, bank, i, num_states)))
+    return draws(jax.random.split(key, num_instances), jnp.arange(num_instances))
 
 
 def shuffle(env: TextEnv[Any, Any], key: chex.PRNGKey, slots: jax.Array) -> jax.Array:
@@ -209,7 +210,7 @@ def measure_completions(
     env, course = task.env, task.compile(model.tokenizer)
     bank = task.sample(key_bank, num_instances, "held-out")
     grammar = parsing.compile(env.completion, model.tokenizer)
-    states, _ = _draw(task, key_states, bank, num_instances)
+    states, _ = _draw(task.draw, task.states, key_states, bank)
 
     def complete(states: Any) -> tuple[jax.Array, ...]:
         """Of one instance's states: revealed, accepted, well-formed."""

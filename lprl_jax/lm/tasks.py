@@ -7,6 +7,7 @@ shows a part. `curriculum` lists those that the embedded model learns.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -80,6 +81,8 @@ class ActionTask:
     """S, asked about behind one instance's text."""
     noise: float = 0.3
     """Probability with which the demonstrator acts at random, among the legal actions."""
+    exam: Draw | None = None
+    """Draws the states that a model is measured by; None for `draw`."""
 
     @property
     def texts(self) -> tuple[Template, ...]:
@@ -177,22 +180,33 @@ def _uniform(among: jax.Array) -> jax.Array:
     return among / jnp.maximum(jnp.sum(among, axis=-1, keepdims=True), 1)
 
 
-def planned(env: TextEnv[Any, Any], horizon: int, discount: float) -> Draw:
+def planned(
+    env: TextEnv[Any, Any], horizon: int, discount: float, fade: float | None = None
+) -> Draw:
     """Draws among an environment's numbered states; what is right there is planned exactly.
 
     Args:
-        env: The environment.
+        env: The environment, without chance where `fade` is given.
         horizon: Backups of the planner.
         discount: Below 1, so that shorter is better.
+        fade: None to draw uniformly. Otherwise a quarter is drawn so, and the rest by the distance
+            from the goal, each step of which makes it `fade` times as likely: most states are far
+            away, but every episode that is won passes through the few that are near.
     """
 
     def draw(
         key: chex.PRNGKey, params: TextEnvParams, instance: jax.Array, num: int
     ) -> tuple[Any, jax.Array]:
-        right = demonstrator(env, params, instance, horizon, discount)
-        some = jnp.where(jnp.any(right, axis=-1), 0.0, -jnp.inf)
+        right, value = demonstrator(env, params, instance, horizon, discount)
+        asked = jnp.any(right, axis=-1)
+        probs = _uniform(asked)
+        if fade is not None:
+            distance = jnp.round(jnp.log(jnp.where(asked, value, 1.0)) / math.log(discount))
+            as_far = (distance[None] == distance[:, None]) & asked[None]
+            by_distance = asked * fade**distance / jnp.maximum(jnp.sum(as_far, axis=-1), 1)
+            probs = 0.25 * probs + 0.75 * by_distance / jnp.maximum(jnp.sum(by_distance), 1e-9)
         # An instance in which nothing can be won has no state to ask about.
-        index = jax.random.categorical(key, some, shape=(num,)).astype(jnp.int32)
+        index = jax.random.categorical(key, jnp.log(probs), shape=(num,)).astype(jnp.int32)
         return jax.vmap(lambda i: env.state_at(instance, i, params))(index), right[index]
 
     return draw
@@ -204,13 +218,14 @@ def demonstrator(
     instance: jax.Array,
     horizon: int,
     discount: float,
-) -> jax.Array:
-    """`bool[num_states, A]`: the optimal actions, ties included.
+) -> tuple[jax.Array, jax.Array]:
+    """The optimal actions, ties included, `bool[num_states, A]`, and values `f32[num_states]`.
 
-    None where no reward can be reached, and none where the episode is over.
+    None is optimal where no reward can be reached, and none where the episode is over.
     """
     q = plan(law_of(env, params, instance), horizon, discount)
     best = jnp.max(q, axis=-1, keepdims=True)
     states = jnp.arange(env.numbered_states)
     over = jax.vmap(lambda i: env.is_terminated(env.state_at(instance, i, params), params))(states)
-    return (q >= best - 1e-4 * jnp.abs(best)) & (best > 1e-6) & ~over[:, None]
+    right = (q >= best - 1e-4 * jnp.abs(best)) & (best > 1e-6) & ~over[:, None]
+    return right, best[:, 0]

@@ -25,13 +25,14 @@ model = functools.cache(lambda name: checkpoint.load(embedded.path_of(name)))
 def exam(name):
     """Held-out instances: slots of states, the right actions there, and the legal ones."""
     task = ACTIONS[name]
+    draw = task.exam or task.draw
     bank = jax.jit(task.sample, static_argnums=(1, 2))(jax.random.key(11), INSTANCES, "held-out")
     assert bool(jnp.all(jax.vmap(task.env.held_out)(bank.bank)))
 
     @jax.jit
     def ask(bank):
         def one(key, i):
-            states, right = task.draw(key, bank, i, 32)
+            states, right = draw(key, bank, i, 32)
             read = [jax.vmap(f, (0, None)) for f in (task.env.slots, task.env.action_mask)]
             return right, *(f(states, bank) for f in read)
 

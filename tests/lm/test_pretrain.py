@@ -118,6 +118,22 @@ def test_held_out_instances_are_never_sampled(task):
     assert not any(sample(jax.random.key(seed)).any() for seed in range(4))
 
 
+@pytest.mark.parametrize("fade", [None, 0.5])
+def test_states_are_drawn_by_their_distance_from_the_goal(fade):
+    """Of a 3x3 map without holes: 2, 3, 2 and 1 states are 1, 2, 3 and 4 steps from its goal."""
+    draw = jax.jit(planned(LAKE, 9, 0.97, fade), static_argnums=3)
+    states, right = draw(jax.random.key(0), BANK, jnp.int32(2), 20_000)
+    assert right.any(axis=1).all()
+    distance = np.array([4, 3, 2, 3, 2, 1, 2, 1, 0])
+    expected = np.where(distance > 0, 1 / 8, 0)
+    if fade:
+        of_distance = {1: 8 / 15 / 2, 2: 4 / 15 / 3, 3: 2 / 15 / 2, 4: 1 / 15, 0: 0}
+        expected = 0.25 * expected + 0.75 * np.array([of_distance[d] for d in distance])
+    cell = jax.vmap(LAKE.state_index, (0, None))(states, BANK)
+    found = np.bincount(np.asarray(cell), minlength=9) / 20_000
+    np.testing.assert_allclose(found, expected, atol=0.01)
+
+
 def test_lessons_are_drawn_from_the_train_split():
     asked = []
 
@@ -143,7 +159,7 @@ def test_the_demonstrator_on_maps_worked_by_hand():
     }
     env = FrozenLake("2x3", is_slippery=False)
     params = env.params_of(list(maps))
-    act = jax.jit(jax.vmap(lambda instance: demonstrator(env, params, instance, 6, 0.97)))
+    act = jax.jit(jax.vmap(lambda instance: demonstrator(env, params, instance, 6, 0.97)[0]))
     for acts, optimal in zip(np.asarray(act(jnp.arange(3))), maps.values(), strict=True):
         assert [set(np.flatnonzero(row).tolist()) for row in acts] == optimal
 
