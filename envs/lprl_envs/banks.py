@@ -91,21 +91,16 @@ def draw_bank(
     if split is not None:
         require_one_of("split", split, SPLITS)
 
-    def fits(instance: Any) -> jax.Array:
-        fit = jnp.bool_(True) if is_fit is None else is_fit(instance)
-        return fit if split is None else fit & (held_out(instance) == (split == "held-out"))
-
-    def again(carry: tuple[chex.PRNGKey, Any, jax.Array]) -> tuple[chex.PRNGKey, Any, jax.Array]:
+    def again(carry: tuple[chex.PRNGKey, Any]) -> tuple[chex.PRNGKey, Any]:
         key_next, key_draw = jax.random.split(carry[0])
-        instance = draw(key_draw)
-        return key_next, instance, fits(instance)
+        return key_next, draw(key_draw)
+
+    def unfit(carry: tuple[chex.PRNGKey, Any]) -> jax.Array:
+        fit = jnp.bool_(True) if is_fit is None else is_fit(carry[1])
+        return ~fit if split is None else ~(fit & (held_out(carry[1]) == (split == "held-out")))
 
     def one(key: chex.PRNGKey) -> Any:
-        # The first is drawn in the loop as well: a draw is long to compile.
-        shapes = jax.eval_shape(draw, key)
-        none = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        carry = key, none, jnp.bool_(False)
-        return jax.lax.while_loop(lambda carry: ~carry[2], again, carry)[1]
+        return jax.lax.while_loop(unfit, again, again((key, None)))[1]
 
     return jax.vmap(one)(jax.random.split(key, num_instances))
 

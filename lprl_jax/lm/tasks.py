@@ -113,7 +113,7 @@ class ActionTask:
             key_state, key_action = jax.random.split(key)
             states, right = self.draw(key_state, params, instance, self.states)
             legal = jax.vmap(env.action_mask, in_axes=(0, None))(states, params)
-            probs = (1.0 - self.noise) * _uniform(right) + self.noise * _uniform(legal)
+            probs = (1.0 - self.noise) * _shares(right) + self.noise * _shares(legal)
             action = jax.random.categorical(key_action, jnp.log(probs))
             weights = jnp.asarray(begins, jnp.float32)[action] * probs[:, None, :]
             weights /= jnp.maximum(jnp.sum(weights, axis=-1, keepdims=True), 1e-9)
@@ -175,9 +175,9 @@ class CompletionTask:
 Task = ActionTask | CompletionTask
 
 
-def _uniform(among: jax.Array) -> jax.Array:
-    """The uniform distribution over what is true; zero where nothing is."""
-    return among / jnp.maximum(jnp.sum(among, axis=-1, keepdims=True), 1)
+def _shares(weights: jax.Array) -> jax.Array:
+    """Weights over their sum, of booleans the uniform distribution; zero where all are zero."""
+    return weights / jnp.maximum(jnp.sum(weights, axis=-1, keepdims=True), 1e-9)
 
 
 def planned(
@@ -199,12 +199,12 @@ def planned(
     ) -> tuple[Any, jax.Array]:
         right, value = demonstrator(env, params, instance, horizon, discount)
         asked = jnp.any(right, axis=-1)
-        probs = _uniform(asked)
+        probs = _shares(asked)
         if fade is not None:
             distance = jnp.round(jnp.log(jnp.where(asked, value, 1.0)) / math.log(discount))
             as_far = (distance[None] == distance[:, None]) & asked[None]
-            by_distance = asked * fade**distance / jnp.maximum(jnp.sum(as_far, axis=-1), 1)
-            probs = 0.25 * probs + 0.75 * by_distance / jnp.maximum(jnp.sum(by_distance), 1e-9)
+            near = _shares(asked * fade**distance / jnp.maximum(jnp.sum(as_far, axis=-1), 1))
+            probs = 0.25 * probs + 0.75 * near
         # An instance in which nothing can be won has no state to ask about.
         index = jax.random.categorical(key, jnp.log(probs), shape=(num,)).astype(jnp.int32)
         return jax.vmap(lambda i: env.state_at(instance, i, params))(index), right[index]
