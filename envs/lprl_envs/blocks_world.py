@@ -183,9 +183,15 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         require_blocks("num_blocks of an instance", blocks, self.num_blocks)
         if split is not None and blocks < 3:
             raise InvalidInput("two blocks are too few to split; use 3 or more, or no split")
-        draw = random_problem(blocks)
+        return self._params(self._draw_bank(key, num_instances, split, blocks))
+
+    @functools.partial(jax.jit, static_argnums=(0, 2, 3, 4))  # one by one its operations take long
+    def _draw_bank(
+        self, key: chex.PRNGKey, num_instances: int, split: str | None, num_blocks: int
+    ) -> Problems:
+        draw = random_problem(num_blocks)
         problems = draw_bank(key, num_instances, split, draw, self.held_out, is_fit)
-        return self._params(resize(problems, self.num_blocks))
+        return resize(problems, self.num_blocks)
 
     def _params(self, problems: Problems) -> EnvParams:
         return EnvParams(

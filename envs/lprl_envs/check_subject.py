@@ -115,8 +115,10 @@ class Subject:
         return np.random.default_rng(self.seed)
 
     def keys(self, num: int) -> jax.Array:
-        """Keys `[num]`."""
-        return jax.random.split(jax.random.key(self.seed), num)
+        """Keys `[num]`, drawn on the host: `split` would be compiled for every number."""
+        words = jax.random.key_data(jax.random.key(self.seed)).shape[-1]
+        drawn = self.rng.integers(0, 2**32, (num, words), np.uint32)
+        return jax.random.wrap_key_data(jnp.asarray(drawn))
 
     def each(self, function: Callable[..., Any], *rows: Any) -> Any:
         """`function(*row, params)` of every row, in one compiled program; all leaves `[N, ...]`."""

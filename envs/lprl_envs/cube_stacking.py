@@ -147,8 +147,14 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
                 all that are not held out.
         """
         chosen = choose_families(self.families, self.held_out_families, families, split)
-        draw = random_cubes(self.num_cubes, chosen)
-        return self._params(draw_bank(key, num_instances, split, draw, self.held_out))
+        return self._params(self._draw_bank(key, num_instances, split, chosen))
+
+    @functools.partial(jax.jit, static_argnums=(0, 2, 3, 4))  # one by one its operations take long
+    def _draw_bank(
+        self, key: chex.PRNGKey, num_instances: int, split: str | None, families: tuple[int, ...]
+    ) -> Cubes:
+        draw = random_cubes(self.num_cubes, families)
+        return draw_bank(key, num_instances, split, draw, self.held_out)
 
     def _params(self, cubes: Cubes) -> EnvParams:
         """The limit is 50 steps for 8 cubes: to try every cube everywhere, and 14 to spare."""

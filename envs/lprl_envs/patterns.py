@@ -67,7 +67,14 @@ def draw_patterns(
     if split is not None and split not in _splits_of(chosen, shape):
         what = f"{', '.join(chosen)} of {shape[0]}x{shape[1]}"
         raise InvalidInput(f"{what}: none of them is in the split {split}; use no split")
-    draw = functools.partial(_draw, shape=shape, families=chosen)
+    return _draw_bank(key, num_patterns, shape, split, chosen)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4))  # one by one its operations take long
+def _draw_bank(
+    key: chex.PRNGKey, num_patterns: int, shape: Shape, split: str | None, families: tuple[str, ...]
+) -> Patterns:
+    draw = functools.partial(_draw, shape=shape, families=families)
     return draw_bank(key, num_patterns, split, draw, is_held_out)
 
 
