@@ -10,7 +10,7 @@ demo: $(STAMP)
 	$(BIN)/lprl demo
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 25
+	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 25
 
 test-trainers: $(STAMP)
 	$(BIN)/python -m pip install --quiet --editable ".[trainers]"

@@ -44,7 +44,7 @@ class Settings:
     """Proposals drawn from the prior in a state."""
     alpha: float = 0.03
     """Temperature of Q in the choice among them."""
-    learning_rate: float = 0.01
+    learning_rate: float = 0.003
     """Of Adam."""
     gamma: float = 0.97
     """Discount."""
