@@ -154,15 +154,15 @@ MIXED = [
     {"init": ["ba"], "goal": ["ba"]},
     {"init": ["abcd"], "goal": ["ab", "dc"]},
     {"init": ["cb", "a"], "goal": ["ba"]},
-    {"init": ["hgf", "ea", "dbc"], "goal": ["ab", "cd", "ef", "hg"]},
 ]
 
 
-def test_check_env():
-    env = BlocksWorld(4, observation="index")
+@pytest.mark.parametrize(("n", "observation"), [(4, "index"), (8, "tokens")])
+def test_check_env(n, observation):
+    env = BlocksWorld(n, observation=observation)
     assert check_env(env, env.sample_params(jax.random.key(1), 6)) == tuple(CHECKS)
 
 
 def test_check_env_with_absent_blocks_and_penalty():
-    env = BlocksWorld(8, illegal_reward=-0.1, observation="tokens")
+    env = BlocksWorld(4, illegal_reward=-0.1, observation="onehot")
     assert check_env(env, env.params_of(MIXED)) == tuple(CHECKS)

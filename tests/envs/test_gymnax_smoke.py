@@ -1,4 +1,4 @@
-"""Every registered id through gymnax's front door, two through its wrappers, as its users take it.
+"""Every registered id through gymnax's front door and its wrappers, as gymnax's users take it.
 
 gymnax's own smoke test, that spaces contain what reset and step return, is done here for our ids,
 and more strictly: gymnax's throws the answers of `contains` away.
@@ -55,9 +55,8 @@ def played(made):
     return play(env, params, 4, 250)
 
 
-@pytest.fixture(scope="module", params=["FrozenLake-lprl", "ImageCompletion-lprl"])
+@pytest.fixture(scope="module", params=lprl_envs.ENVIRONMENTS)
 def short(request):
-    """With chance and an index observed, and with neither; wrappers see no more of the others."""
     env, params = gymnax.make(request.param)
     return env, params.replace(max_steps_in_episode=LIMIT)
 

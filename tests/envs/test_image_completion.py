@@ -119,9 +119,13 @@ def test_no_policy_returns_more_than_the_ones_and_the_bonus(rows):
 # -- contract ------------------------------------------------------------------------------------
 
 
-def test_keeps_the_contract():
-    env = ImageCompletion(observation="tokens")  # too many states to number
-    assert check_env(env, env.sample_params(jax.random.key(1), 5)) == tuple(CHECKS)
+@pytest.mark.parametrize(
+    ("size", "observation", "num_instances"),
+    [("10x10", "tokens", 5), ("2x3", "onehot", 3)],
+)
+def test_keeps_the_contract(size, observation, num_instances):
+    env = ImageCompletion(size, observation)
+    assert check_env(env, env.sample_params(jax.random.key(1), num_instances)) == tuple(CHECKS)
 
 
 def test_the_picture_is_in_no_observation_and_in_no_text():

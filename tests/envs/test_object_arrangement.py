@@ -139,9 +139,13 @@ def test_the_law_planned_exactly(rows):
 # -- contract ------------------------------------------------------------------------------------
 
 
-def test_keeps_the_contract():
-    env = ObjectArrangement("3x3", "index")  # numbered, so that its law is checked state by state
-    assert check_env(env, env.sample_params(jax.random.key(1), 6)) == tuple(CHECKS)
+@pytest.mark.parametrize(
+    ("size", "observation", "num_instances"),
+    [("5x5", "features", 5), ("3x3", "index", 6)],
+)
+def test_keeps_the_contract(size, observation, num_instances):
+    env = ObjectArrangement(size, observation)
+    assert check_env(env, env.sample_params(jax.random.key(1), num_instances)) == tuple(CHECKS)
 
 
 def test_text_and_features():

@@ -17,6 +17,7 @@ ACTIONS = {task.name: task for task in TASKS if isinstance(task, ActionTask)}
 COMPLETIONS = {task.name: task for task in TASKS if isinstance(task, CompletionTask)}
 LAKE = "FrozenLake 8x8, firm"
 INSTANCES = 24
+HABIT = pytest.mark.xfail(strict=True, reason="five blocks are not read yet: a known limit")
 
 model = functools.cache(lambda name: checkpoint.load(embedded.path_of(name)))
 
@@ -70,10 +71,17 @@ def test_it_is_small():
     assert sum(file.stat().st_size for file in files) <= 10 * 2**20
 
 
-@pytest.mark.parametrize("name", [LAKE, "BlocksWorld 4"])
-def test_it_knows_instances_that_it_has_never_seen(name):
+@pytest.mark.parametrize(
+    ("name", "top1"),
+    [
+        (LAKE, 0.9),
+        ("BlocksWorld 4", 0.85),
+        pytest.param("BlocksWorld 5", 0.85, marks=HABIT),
+    ],
+)
+def test_it_knows_instances_that_it_has_never_seen(name, top1):
     found = judge(name)
-    assert found.top1 > 0.9
+    assert found.top1 > top1
     assert found.covered > 0.95
     assert found.kl < guess(name).kl - 0.2
 
@@ -90,7 +98,9 @@ def test_it_is_better_than_chance_with_five_blocks():
     assert found.kl < chance.kl - 0.05
 
 
-@pytest.mark.parametrize("name", [LAKE, "BlocksWorld 4"])
+@pytest.mark.parametrize(
+    "name", [LAKE, "BlocksWorld 4", pytest.param("BlocksWorld 5", marks=HABIT)]
+)
 def test_it_knows_them_by_reading(name):
     shuffled = judge(name, shuffled=True)
     assert shuffled.top1 < guess(name).top1 + 0.12
