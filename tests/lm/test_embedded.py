@@ -98,9 +98,7 @@ def test_it_is_better_than_chance_with_five_blocks():
     assert found.kl < chance.kl - 0.05
 
 
-@pytest.mark.parametrize(
-    "name", [LAKE, "BlocksWorld 4", pytest.param("BlocksWorld 5", marks=HABIT)]
-)
+@pytest.mark.parametrize("name", [LAKE, "BlocksWorld 4", "BlocksWorld 5"])
 def test_it_knows_them_by_reading(name):
     shuffled = judge(name, shuffled=True)
     assert shuffled.top1 < guess(name).top1 + 0.12
