@@ -14,12 +14,11 @@ ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "notebooks" / "quickstart.ipynb"
 
 
-def execute(notebook: nbformat.NotebookNode, **environment: str) -> None:
+def execute(notebook: nbformat.NotebookNode) -> None:
     """Run all cells, keeping their outputs.
 
     Args:
         notebook: Gets the outputs.
-        environment: Of its kernel, besides our own.
 
     Raises:
         CellExecutionError: of the first cell that fails.
@@ -39,7 +38,7 @@ def execute(notebook: nbformat.NotebookNode, **environment: str) -> None:
     client = NotebookClient(
         notebook, km=manager, timeout=300, record_timing=False, coalesce_streams=True
     )
-    client.execute(env={**os.environ, **ours, **environment}, cleanup_kc=True)
+    client.execute(env={**os.environ, **ours}, cleanup_kc=True)
     # Of the interpreter's description, its version would change with every machine.
     notebook.metadata["language_info"] = {"name": "python"}
 

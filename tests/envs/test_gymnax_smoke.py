@@ -129,7 +129,7 @@ def test_a_time_limit_of_one(made):
     env, params = made
     params, key = params.replace(max_steps_in_episode=1), jax.random.key(1)
     _, state = env.reset(key, params)
-    expected, _, _, terminated, _ = env.step_env(key, state, 1, params)
+    expected, _, _, terminated, _ = jax.jit(env.step_env)(key, state, 1, params)
     _, after, _, *flags, info = jax.jit(env.step)(key, state, 1, params)
     assert [bool(flag) for flag in flags] == [bool(terminated), True]
     assert int(after.time) == 0
