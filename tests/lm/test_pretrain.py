@@ -276,6 +276,25 @@ def full_run():
     return run(None)
 
 
+def test_matrices_are_orthogonalised_and_all_else_is_scaled():
+    # Muon's update of a matrix U S V' is about -U V', of AdamW's size. AdamW's first one is a sign,
+    # with Nesterov's momentum more: .9 * .1 / (1 - .9^2) from the past and 1 from the present.
+    config, rng = PretrainConfig(warmup=0.0, weight_decay=0.0), np.random.default_rng(0)
+    shapes = {"embedding": (5, 4), "kernel": (2, 4, 6), "scale": (2, 4)}
+    gradient = {name: jnp.asarray(rng.normal(size=s), jnp.float32) for name, s in shapes.items()}
+    optimizer, params = pretrain.make_optimizer(config), jax.tree.map(jnp.zeros_like, gradient)
+    updates, _ = jax.jit(optimizer.update)(gradient, optimizer.init(params), params)
+    rate = config.learning_rate
+    for found, given in zip(updates["kernel"], np.asarray(gradient["kernel"]), strict=True):
+        left, sizes, right = np.linalg.svd(given, full_matrices=False)
+        assert sizes[0] > 1.5 * sizes[-1]
+        rotated = left.T @ np.asarray(found) @ right.T / (-rate * 0.2 * np.sqrt(6))
+        np.testing.assert_allclose(rotated, np.eye(4), atol=0.35)
+    for name in ("embedding", "scale"):
+        right = -rate * (0.09 / 0.19 + 1.0) * np.sign(gradient[name])
+        np.testing.assert_allclose(updates[name], right, rtol=1e-3)
+
+
 def test_training_lowers_the_loss():
     losses = np.array([progress.loss for progress in full_run()])
     assert len(losses) == 24
