@@ -81,8 +81,8 @@ def test_the_card_has_a_row_of_every_task(monkeypatch):
     whole = measuring.Completions("cubes, whole", [0, 3, 2, 1, 1], [0, 0.333, 0.5, 1, 1], 0.1)
     monkeypatch.setattr(model_card, "measure_actions", lambda *_: actions)
     monkeypatch.setattr(model_card, "measure_completions", lambda *_: whole)
-    models = {"early-1": tiny_model(), "final": tiny_model()}
-    card = model_card.render(PretrainConfig(), models, [ACTIONS, WHOLE], "lprl pretrain")
+    models, config = {"early-1": tiny_model(), "final": tiny_model()}, PretrainConfig(num_steps=123)
+    card = model_card.render(config, models, [ACTIONS, WHOLE], "lprl pretrain")
     for line in (
         "    lprl pretrain",
         "| cubes | model | 0.910 | 0.980 | 0.250 |",
@@ -91,4 +91,4 @@ def test_the_card_has_a_row_of_every_task(monkeypatch):
         "| cubes | 0.500 | 0.910 |",
     ):
         assert line in card.splitlines()
-    assert "num_steps = 1000" in card
+    assert "num_steps = 123;" in card
