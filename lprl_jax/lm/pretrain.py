@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 import chex
 import jax
 import optax
-import optax.contrib
-from optax.contrib import MuonDimensionNumbers
+from optax.contrib import MuonDimensionNumbers, muon
 
 from lprl_jax.lm import decoder
 from lprl_jax.lm.checkpoint import LanguageModel
@@ -117,14 +116,14 @@ def make_optimizer(config: PretrainConfig) -> optax.GradientTransformation:
         stack = MuonDimensionNumbers(reduction_axis=1, output_axis=2)
         return jax.tree.map(lambda leaf: stack if leaf.ndim == 3 else None, params)
 
-    muon = optax.contrib.muon(
+    core = muon(
         _schedule(config),
         weight_decay=config.weight_decay,
         adam_weight_decay=config.weight_decay,
         muon_weight_dimension_numbers=matrices,
         consistent_rms=0.2,
     )
-    return optax.chain(optax.clip_by_global_norm(1.0), muon)
+    return optax.chain(optax.clip_by_global_norm(1.0), core)
 
 
 def _schedule(config: PretrainConfig) -> optax.Schedule:

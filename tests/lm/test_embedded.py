@@ -70,12 +70,10 @@ def test_it_is_small():
     assert sum(file.stat().st_size for file in files) <= 10 * 2**20
 
 
-@pytest.mark.parametrize(
-    ("name", "top1"), [(LAKE, 0.9), ("BlocksWorld 4", 0.85), ("BlocksWorld 5", 0.85)]
-)
-def test_it_knows_instances_that_it_has_never_seen(name, top1):
+@pytest.mark.parametrize("name", [LAKE, "BlocksWorld 4", "BlocksWorld 5"])
+def test_it_knows_instances_that_it_has_never_seen(name):
     found = judge(name)
-    assert found.top1 > top1
+    assert found.top1 > 0.9
     assert found.covered > 0.95
     assert found.kl < guess(name).kl - 0.2
 
