@@ -1,5 +1,5 @@
-"""A decoder-only transformer (Llama architecture) whose input is a batch of suffixes behind shared
-prefixes, under any attention mask.
+"""A decoder-only transformer whose input is a batch of suffixes behind shared prefixes, under any
+attention mask.
 
 One layout serves every use. Tokens are `[G, S, T]`: G prefixes, S suffixes behind each, T tokens a
 suffix. A prefix's keys and values are `[L, G, P, ...]`, without an axis for its suffixes:
@@ -10,25 +10,37 @@ suffix. A prefix's keys and values are `[L, G, P, ...]`, without an axis for its
 
 Inside a suffix the mask is free, so that candidate continuations can be packed as a token tree.
 
-Letters: G prefixes, S suffixes, T and U suffix tokens, P prefix tokens, D width, K key-value heads,
-R query heads per key-value head, H width of a head, F width of the feed-forward layer, L layers.
+One module is all the families: they differ in their norm, their positions, their feed-forward layer
+and in which matrices have biases, which `DecoderConfig` says. Letters are those of `layers`; and L
+layers.
 
-Reference: Touvron et al. 2023, Llama 2; the layer is `transformers`' `LlamaDecoderLayer`.
+References: Radford et al. 2019, GPT-2; Touvron et al. 2023, Llama 2; `transformers`' classes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from lprl_jax.lm.layers import (
+    ACTIVATIONS,
+    LayerNorm,
+    Linear,
+    RMSNorm,
+    RopeScaling,
+    attend,
+    rope_frequencies,
+    rotate,
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class DecoderConfig:
-    """Shape of a Llama model; names as in `transformers.LlamaConfig`."""
+    """Shape of a model; names as in `transformers.LlamaConfig`, defaults those of Llama."""
 
     vocab_size: int
     """Rows of the embedding."""
@@ -44,10 +56,30 @@ class DecoderConfig:
     """K; fewer than the query heads in grouped-query attention."""
     head_dim: int
     """H; need not be D over the number of heads."""
+    max_position_embeddings: int = 2048
+    """The longest text, in tokens."""
+    positions: Literal["rotary", "learned"] = "rotary"
+    """Rotated keys and queries, or an embedding that is added (GPT-2)."""
     rope_theta: float = 10_000.0
     """Base of the rotary position embedding."""
-    rms_norm_eps: float = 1e-6
-    """Added to the mean square."""
+    rope_scaling: RopeScaling | None = None
+    """How it is stretched."""
+    norm: Literal["rms", "layer"] = "rms"
+    """By the root mean square, or by mean and variance with a bias (GPT-2)."""
+    norm_eps: float = 1e-6
+    """Added to the mean square or the variance."""
+    qk_norm: bool = False
+    """Whether the heads of queries and keys are normalised before they are rotated (Qwen3)."""
+    qkv_bias: bool = False
+    """Whether queries, keys and values have biases (GPT-2, Qwen2)."""
+    o_bias: bool = False
+    """Whether attention's output has one (GPT-2)."""
+    mlp: Literal["gated", "plain"] = "gated"
+    """down(act(gate x) * up x), or down(act(up x)) (GPT-2)."""
+    mlp_bias: bool = False
+    """Whether its matrices have biases (GPT-2)."""
+    hidden_act: str = "silu"
+    """One of `layers.ACTIVATIONS`."""
     tie_word_embeddings: bool = False
     """Whether the output head is the embedding."""
 
@@ -61,78 +93,14 @@ class KeyValues(NamedTuple):
     """f32[L, G, P, K, H]"""
 
 
-class RMSNorm(nn.Module):
-    """x / rms(x) * scale, in f32."""
-
-    eps: float
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Normalise the last axis."""
-        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
-        y = x.astype(jnp.float32)
-        y = y * jax.lax.rsqrt(jnp.mean(y * y, axis=-1, keepdims=True) + self.eps)
-        return (y * jnp.broadcast_to(scale, y.shape)).astype(x.dtype)
-
-
-def rotate(x: jax.Array, positions: jax.Array, theta: float) -> jax.Array:
-    """Rotary position embedding; `x [G, S, T, heads, H]`, `positions [G, S, T]`.
-
-    Pairs are (i, i + H/2), as in Hugging Face's weights.
-    """
-    half = x.shape[-1] // 2
-    frequencies = theta ** (-jnp.arange(half, dtype=jnp.float32) / half)
-    angles = positions[..., None, None].astype(jnp.float32) * frequencies.reshape(1, 1, 1, 1, -1)
-    cos, sin = jnp.cos(angles), jnp.sin(angles)
-    a, b = x[..., :half].astype(jnp.float32), x[..., half:].astype(jnp.float32)
-    return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1).astype(x.dtype)
-
-
-def attend(
-    queries: jax.Array,
-    keys: jax.Array,
-    values: jax.Array,
-    mask: jax.Array,
-    prefix_keys: jax.Array,
-    prefix_values: jax.Array,
-    prefix_mask: jax.Array,
-) -> jax.Array:
-    """Softmax attention over prefix and suffix, joined by their common maximum and sum.
-
-    Args:
-        queries: `[G, S, T, K, R, H]`.
-        keys: `[G, S, U, K, H]`; `values` likewise.
-        values: See `keys`.
-        mask: `bool[G, S, T, U]`: which tokens of its suffix a token sees.
-        prefix_keys: `[G, P, K, H]`; `prefix_values` likewise.
-        prefix_values: See `prefix_keys`.
-        prefix_mask: `bool[G, P]`: prefix tokens that are there.
-
-    Returns:
-        `[G, S, T, K, R, H]`.
-    """
-    scale = queries.shape[-1] ** -0.5
-    lowest = jnp.finfo(jnp.float32).min
-    own = jnp.einsum("gstkrh,gsukh->gkstru", queries, keys, preferred_element_type=jnp.float32)
-    own = jnp.where(mask[:, None, :, :, None, :], own * scale, lowest)
-    far = jnp.einsum(
-        "gstkrh,gpkh->gkstrp", queries, prefix_keys, preferred_element_type=jnp.float32
-    )
-    far = jnp.where(prefix_mask[:, None, None, None, None, :], far * scale, lowest)
-    # The prefix may be empty, its maximum is then `lowest`; a token always sees itself.
-    top = jnp.maximum(
-        jnp.max(own, axis=-1, keepdims=True),
-        jnp.max(far, axis=-1, keepdims=True, initial=lowest),
-    )
-    own, far = (jnp.exp(x - jax.lax.stop_gradient(top)) for x in (own, far))
-    total = jnp.sum(own, axis=-1) + jnp.sum(far, axis=-1)
-    out = jnp.einsum("gkstru,gsukh->gstkrh", own.astype(values.dtype), values)
-    out += jnp.einsum("gkstrp,gpkh->gstkrh", far.astype(prefix_values.dtype), prefix_values)
-    return (out / jnp.moveaxis(total, 1, 3)[..., None]).astype(queries.dtype)
+def _norm(config: DecoderConfig, name: str) -> nn.Module:
+    """The family's norm."""
+    kind = RMSNorm if config.norm == "rms" else LayerNorm
+    return kind(config.norm_eps, name=name)
 
 
 class Layer(nn.Module):
-    """Attention, then a gated feed-forward network, each normalised before and added to x."""
+    """Attention, then a feed-forward network, each normalised before and added to x."""
 
     config: DecoderConfig
 
@@ -147,31 +115,33 @@ class Layer(nn.Module):
     ) -> tuple[jax.Array, KeyValues]:
         """`x [G, S, T, D]` to the same, and this suffix's own keys and values `[G, S, T, K, H]`."""
         c = self.config
-        groups, suffixes, length, _ = x.shape
+        lead, act = x.shape[:-1], ACTIVATIONS[c.hidden_act]
         repeats = c.num_attention_heads // c.num_key_value_heads
 
-        def project(name: str, features: int, y: jax.Array) -> jax.Array:
-            # As one matrix: XLA's CPU gradient of a product over four axes takes twice as long.
-            rows = nn.Dense(features, use_bias=False, name=name, dtype=y.dtype)(
-                y.reshape(-1, y.shape[-1])
-            )
-            return rows.reshape(*y.shape[:-1], features)
+        def heads(name: str, count: int, y: jax.Array) -> jax.Array:
+            y = Linear(count * c.head_dim, c.qkv_bias, name=name)(y)
+            return y.reshape(*lead, count, c.head_dim)
 
-        def heads(y: jax.Array) -> jax.Array:
-            return y.reshape(groups, suffixes, length, -1, c.head_dim)
-
-        y = RMSNorm(c.rms_norm_eps, name="attention_norm")(x)
-        q = heads(project("q", c.num_attention_heads * c.head_dim, y))
-        k = heads(project("k", c.num_key_value_heads * c.head_dim, y))
-        v = heads(project("v", c.num_key_value_heads * c.head_dim, y))
-        q, k = rotate(q, positions, c.rope_theta), rotate(k, positions, c.rope_theta)
+        y = _norm(c, "attention_norm")(x)
+        q = heads("q", c.num_attention_heads, y)
+        k = heads("k", c.num_key_value_heads, y)
+        v = heads("v", c.num_key_value_heads, y)
+        if c.qk_norm:
+            q, k = RMSNorm(c.norm_eps, name="q_norm")(q), RMSNorm(c.norm_eps, name="k_norm")(k)
+        if c.positions == "rotary":
+            frequencies = rope_frequencies(c.head_dim, c.rope_theta, c.rope_scaling)
+            q, k = rotate(q, positions, frequencies), rotate(k, positions, frequencies)
         q = q.reshape(*k.shape[:-1], repeats, c.head_dim)
         y = attend(q, k, v, mask, prefix.keys, prefix.values, prefix_mask)
-        x += project("o", c.hidden_size, y.reshape(groups, suffixes, length, -1))
+        x += Linear(c.hidden_size, c.o_bias, name="o")(y.reshape(*lead, -1))
 
-        y = RMSNorm(c.rms_norm_eps, name="mlp_norm")(x)
-        gate, up = project("gate", c.intermediate_size, y), project("up", c.intermediate_size, y)
-        return x + project("down", c.hidden_size, nn.silu(gate) * up), KeyValues(k, v)
+        y = _norm(c, "mlp_norm")(x)
+        up = Linear(c.intermediate_size, c.mlp_bias, name="up")(y)
+        if c.mlp == "gated":
+            up = act(Linear(c.intermediate_size, c.mlp_bias, name="gate")(y)) * up
+        else:
+            up = act(up)
+        return x + Linear(c.hidden_size, c.mlp_bias, name="down")(up), KeyValues(k, v)
 
 
 class Decoder(nn.Module):
@@ -201,10 +171,14 @@ class Decoder(nn.Module):
             `[G, S, T, D]`, and `KeyValues` of `[L, G, S, T, K, H]`.
         """
         c = self.config
-        rows, shape = nn.initializers.normal(c.hidden_size**-0.5), (c.vocab_size, c.hidden_size)
-        embedding = self.param("embedding", rows, shape)
+        rows = nn.initializers.normal(c.hidden_size**-0.5)
+        embedding = self.param("embedding", rows, (c.vocab_size, c.hidden_size))
         if not c.tie_word_embeddings:
-            self.param("head", rows, shape)
+            self.param("head", rows, (c.vocab_size, c.hidden_size))
+        x = embedding[tokens]
+        if c.positions == "learned":
+            shape = (c.max_position_embeddings, c.hidden_size)
+            x += self.param("positions", rows, shape)[positions]
         layers = nn.scan(
             Layer,
             variable_axes={"params": 0},
@@ -212,8 +186,8 @@ class Decoder(nn.Module):
             in_axes=(0, nn.broadcast, nn.broadcast, nn.broadcast),  # pyright: ignore[reportArgumentType]
             length=c.num_hidden_layers,
         )(c, name="layers")
-        x, key_values = layers(embedding[tokens], prefix, positions, mask, prefix_mask)
-        return RMSNorm(c.rms_norm_eps, name="norm")(x), key_values
+        x, key_values = layers(x, prefix, positions, mask, prefix_mask)
+        return _norm(c, "norm")(x), key_values
 
 
 def init(key: jax.Array, config: DecoderConfig) -> Any:

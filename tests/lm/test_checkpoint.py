@@ -4,6 +4,7 @@ That numbers are right is in `test_decoder.py`.
 """
 
 import json
+import re
 import shutil
 
 import jax
@@ -53,19 +54,47 @@ def test_no_directory(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("name", "field", "value"),
     [
-        ("model_type", "gpt2"),
-        ("hidden_act", "gelu"),
-        ("attention_bias", True),
-        ("mlp_bias", True),
-        ("rope_scaling", {"rope_type": "llama3", "factor": 8.0}),
+        ("plain", "model_type", "gemma"),
+        ("plain", "hidden_act", "quick_gelu"),
+        ("plain", "rope_scaling", {"rope_type": "yarn", "factor": 8.0}),
+        ("plain", "rope_scaling", {"type": "dynamic", "factor": 2.0}),
+        ("plain", "partial_rotary_factor", 0.5),
+        ("plain", "quantization_config", {"quant_method": "gptq"}),
+        ("gpt2", "activation_function", "quick_gelu"),
+        ("gpt2", "scale_attn_weights", False),
+        ("gpt2", "scale_attn_by_inverse_layer_idx", True),
+        ("gpt2", "add_cross_attention", True),
     ],
 )
-def test_what_is_not_implemented_is_refused(copy, field, value):
-    message = refusal(copy("plain", **{field: value}))
+def test_what_is_not_implemented_is_refused(copy, name, field, value):
+    message = refusal(copy(name, **{field: value}))
     assert field in message
-    assert repr(value) in message
+    found = repr(value)
+    if field == "rope_scaling":
+        found = value.get("rope_type") or value["type"]
+    assert found in message
+
+
+def test_an_unknown_family_names_those_that_are_known(copy):
+    message = refusal(copy("plain", model_type="mamba"))
+    assert "model_type is 'mamba'" in message
+    for family in ("gpt2", "llama", "mistral", "qwen2", "qwen3"):
+        assert family in message
+
+
+def test_code_of_its_own_is_never_run(copy, tmp_path):
+    path = copy("plain", auto_map={"AutoModelForCausalLM": "own.Model"})
+    (path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    assert "auto_map" in refusal(path)
+    path = copy("mistral")
+    fields = json.loads((path / "tokenizer_config.json").read_text())
+    fields |= {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": [None, "own.Own"]}}
+    (path / "tokenizer_config.json").write_text(json.dumps(fields))
+    (path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    assert "trust_remote_code" in refusal(path)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_scaled_rope_in_the_newer_layout_is_refused(copy):
@@ -85,9 +114,108 @@ def test_wrong_tensors_are_all_named_at_once(copy):
     message = refusal(path)
     assert "model.layers.1.mlp.up_proj.weight is missing" in message
     assert "lm_head.weight is missing" in message
-    assert "model.norm.weight gives (31,), the config (32,)" in message
+    assert "model.norm.weight is [31], by config.json [32]" in message
     assert up in message
     assert message.count(";") == 3  # and nothing else
+
+
+def test_tensors_that_have_no_place_are_named(copy):
+    """Biases that the config does not speak of: without them another model would be run."""
+    message = refusal(copy("llama-linear", attention_bias=False))
+    for name in "qkvo":
+        assert f"model.layers.1.self_attn.{name}_proj.bias has no place" in message
+    path = copy("gpt2")
+    tensors = safetensors.numpy.load_file(path / TENSORS)
+    buffer = np.tril(np.ones((1, 1, 64, 64), bool))
+    safetensors.numpy.save_file({**tensors, "transformer.h.0.attn.bias": buffer}, path / TENSORS)
+    checkpoint.load(path)  # masks of old files are no weights
+
+
+def test_quantized_tensors_are_named(copy):
+    path, key = copy("plain"), "model.layers.0.mlp.up_proj.weight"
+    tensors = safetensors.numpy.load_file(path / TENSORS)
+    safetensors.numpy.save_file({**tensors, key: tensors[key].astype(np.int8)}, path / TENSORS)
+    assert f"{key} is I8" in refusal(path)
+
+
+# -- several files -------------------------------------------------------------------------------
+
+INDEX = "model.safetensors.index.json"
+
+
+def test_shards_are_one_model(copy, tiny, tmp_path):
+    model, _, _ = tiny("qwen2")
+    path = copy("qwen2")
+    assert len(list(path.glob("model-*.safetensors"))) > 2
+    tensors = {}
+    for file in path.glob("model-*.safetensors"):
+        tensors |= safetensors.numpy.load_file(file)
+        file.unlink()
+    safetensors.numpy.save_file(tensors, path / TENSORS)
+    jax.tree.map(np.testing.assert_array_equal, checkpoint.load(path).params, model.params)
+
+
+def test_a_missing_shard_is_named(copy):
+    path = copy("qwen2")
+    shard = sorted(path.glob("model-*.safetensors"))[1]
+    shard.unlink()
+    assert f"lacks {shard.name}, 1 of the" in refusal(path)
+
+
+def test_a_truncated_shard_is_named(copy):
+    path = copy("qwen2")
+    shard = sorted(path.glob("model-*.safetensors"))[1]
+    shard.write_bytes(shard.read_bytes()[:-100])
+    message = refusal(path)
+    assert f"{shard.name} is damaged" in message
+    assert "download it again" in message
+
+
+def test_a_shard_of_another_model_is_noticed(copy, folder):
+    path = copy("qwen2")
+    shards = sorted(path.glob("model-*.safetensors"))
+    shutil.copy(shards[0], shards[1])
+    assert "is missing" in refusal(path)
+
+
+def test_an_index_that_is_none(copy):
+    path = copy("qwen2")
+    (path / INDEX).write_text("{}")
+    assert f"{INDEX} is not an index" in refusal(path)
+
+
+def test_pickled_weights_are_refused(copy):
+    path = copy("plain")
+    (path / TENSORS).rename(path / "pytorch_model.bin")
+    message = refusal(path)
+    assert "pickled" in message
+    assert "model.safetensors is needed" in message
+
+
+@pytest.mark.parametrize("name", ["gpt2", "plain"])
+def test_a_file_of_the_bare_model_is_read(copy, tiny, name):
+    """As the first GPT-2 checkpoints are: keys without the name of the model inside."""
+    model, _, _ = tiny(name)
+    path = copy(name)
+    tensors = safetensors.numpy.load_file(path / TENSORS)
+    bare = {
+        key.removeprefix("transformer.").removeprefix("model."): t for key, t in tensors.items()
+    }
+    assert bare.keys() != tensors.keys()
+    safetensors.numpy.save_file(bare, path / TENSORS)
+    jax.tree.map(np.testing.assert_array_equal, checkpoint.load(path).params, model.params)
+
+
+def test_windows_shorten_the_context(tiny, copy):
+    """Texts within a sliding window are those that full attention gets right."""
+    assert tiny("mistral")[0].config.max_position_embeddings == 16
+    window = {"sliding_window": 8, "use_sliding_window": True, "max_window_layers": 1}
+    assert checkpoint.load(copy("qwen2", **window)).config.max_position_embeddings == 8
+    window["use_sliding_window"] = False
+    assert checkpoint.load(copy("qwen3", **window)).config.max_position_embeddings == 256
+
+
+# -- what is read --------------------------------------------------------------------------------
 
 
 def test_a_config_of_another_shape_names_the_tensors(copy):
@@ -114,6 +242,13 @@ def test_bfloat16_tensors_are_read_as_float32(tiny, folder):
     with safetensors.safe_open(str(folder("deep-bfloat16") / TENSORS), "np") as file:
         assert file.get_tensor("model.norm.weight").dtype == jnp.bfloat16
     assert {leaf.dtype for leaf in jax.tree.leaves(model.params)} == {np.dtype(np.float32)}
+
+
+def test_weights_in_bfloat16(folder, tiny):
+    half = checkpoint.load(folder("gpt2"), dtype=jnp.bfloat16).params
+    assert {leaf.dtype for leaf in jax.tree.leaves(half)} == {jnp.dtype(jnp.bfloat16)}
+    rounded = jax.tree.map(lambda x: x.astype(jnp.bfloat16), tiny("gpt2")[0].params)
+    jax.tree.map(np.testing.assert_array_equal, half, rounded)
 
 
 @pytest.mark.parametrize("name", ["plain", "wide-heads", "deep-bfloat16"])
@@ -161,6 +296,13 @@ def test_a_saved_directory_is_the_one_that_transformers_writes(tmp_path, tiny, f
     assert config.architectures == ["LlamaForCausalLM"]
     assert (tmp_path / "tokenizer.json").is_file()
     assert (tmp_path / "tokenizer_config.json").is_file()
+
+
+@pytest.mark.parametrize("name", ["gpt2", "qwen3", "llama-3"])
+def test_only_plain_llamas_are_saved(tmp_path, tiny, name):
+    with pytest.raises(InvalidInput, match="Llama"):
+        checkpoint.save(tmp_path / "there", tiny(name)[0])
+    assert not (tmp_path / "there").exists()
 
 
 def test_damaged_files_are_refused(copy):

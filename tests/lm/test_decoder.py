@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 
 from lprl_jax.lm import decoder
+from lprl_jax.lm.layers import RopeScaling, rope_frequencies
 
-NAMES = ("plain", "grouped-tied", "wide-heads", "narrow-heads", "deep-bfloat16")
+NAMES = (
+    *("plain", "grouped-tied", "wide-heads", "narrow-heads", "deep-bfloat16", "llama-3"),
+    *("llama-linear", "mistral", "qwen2", "qwen3", "gpt2", "gpt2-untied"),
+)
 
 plain_logits = jax.jit(decoder.logits, static_argnums=0)
 
@@ -63,7 +67,19 @@ def test_logits_equal_torch(tiny, name):
     ("name", "change"),
     [
         ("grouped-tied", {"rope_theta": 10_000.0}),
-        ("wide-heads", {"rms_norm_eps": 1e-5}),
+        ("wide-heads", {"norm_eps": 1e-5}),
+        ("llama-3", {"rope_scaling": None}),
+        ("llama-3", {"rope_scaling": RopeScaling(8.0)}),
+        ("llama-linear", {"rope_scaling": None}),
+        ("llama-linear", {"qkv_bias": False}),
+        ("llama-linear", {"o_bias": False}),
+        ("llama-linear", {"mlp_bias": False}),
+        ("llama-linear", {"hidden_act": "silu"}),
+        ("qwen2", {"qkv_bias": False}),
+        ("qwen3", {"qk_norm": False}),
+        ("gpt2", {"norm": "rms"}),
+        ("gpt2", {"positions": "rotary"}),
+        ("gpt2-untied", {"hidden_act": "gelu_new"}),
     ],
 )
 def test_the_fixtures_would_show_a_field_that_is_ignored(tiny, name, change):
@@ -90,10 +106,13 @@ def test_a_prefix_shared_by_the_batch(tiny):
     np.testing.assert_allclose(hidden[0], whole[:, split:], atol=1e-5)
 
 
-@pytest.mark.parametrize("scattered", [False, True])
-def test_different_prefixes_split_at_every_position_among_padding(tiny, scattered):
+@pytest.mark.parametrize(
+    ("name", "scattered"),
+    [("wide-heads", False), *((name, True) for name in ("wide-heads", "llama-3", "qwen3", "gpt2"))],
+)
+def test_different_prefixes_split_at_every_position_among_padding(tiny, name, scattered):
     """G = 12 prefixes of 0 to 11 tokens, S = 2 suffixes behind each, padded with random tokens."""
-    (model, tokens, _), rng = tiny("wide-heads"), np.random.default_rng(1)
+    (model, tokens, _), rng = tiny(name), np.random.default_rng(1)
     length, vocab_size = tokens.shape[1], model.config.vocab_size
     splits = range(length)
     begin = [tokens[g % 3, :split] for g, split in enumerate(splits)]
@@ -128,9 +147,10 @@ def test_prefixes_are_told_apart(tiny):
     assert np.abs(hidden[0] - hidden[1]).max() > 0.1
 
 
-def test_a_token_tree_equals_its_branches(tiny):
+@pytest.mark.parametrize("name", ["grouped-tied", "qwen3", "gpt2"])
+def test_a_token_tree_equals_its_branches(tiny, name):
     """Five nodes behind a text of four; a branch is a plain sequence."""
-    model, tokens, _ = tiny("grouped-tied")
+    model, tokens, _ = tiny(name)
     text, nodes = tokens[0, :4], tokens[1, :5]
     parents = [None, 0, 0, 2, None]
     branches = []
@@ -179,3 +199,15 @@ def test_parameters_are_stacked_and_tied_models_have_no_head():
     tied = jax.eval_shape(functools.partial(decoder.init, config=config), jax.random.key(0))
     assert "head" not in tied
     assert decoder.head(tied) is tied["embedding"]
+
+
+def test_llama_3_frequencies_worked_by_hand():
+    """Waves of 2π 10^i positions; trained on 628: turned 100, 10, 1 and .1 times.
+
+    With factors 2 and 50 and a stretch of 8: 100 turns are left; 10 turns are kept by
+    (10 - 2) / 48 = 1/6, which is 1/6 + 5/6 / 8 = .27083; 1 and .1 are divided by 8.
+    """
+    scaling = RopeScaling(8.0, 628, 2.0, 50.0)
+    found = rope_frequencies(8, 10_000.0, scaling) / [1.0, 0.1, 0.01, 0.001]
+    np.testing.assert_allclose(found, [1.0, 0.27083, 0.125, 0.125], atol=2e-4)
+    np.testing.assert_allclose(rope_frequencies(4, 100.0, RopeScaling(4.0)), [0.25, 0.025])

@@ -1,0 +1,276 @@
+"""Families of decoders as Hugging Face keeps them: what their config means, how tensors are named.
+
+A family is one line of `FAMILIES`. Whatever in a config would change the result and is not
+implemented is refused by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from lprl_envs import InvalidInput
+
+from lprl_jax.lm.decoder import DecoderConfig
+from lprl_jax.lm.layers import ACTIVATIONS, RopeScaling
+
+Fields = Mapping[str, Any]
+
+
+class Tensor(NamedTuple):
+    """A tensor of the file and where it belongs."""
+
+    key: str
+    """In the file, behind the family's prefix; `{layer}` in those that every layer has."""
+    path: tuple[str, ...]
+    """In our parameters."""
+    transpose: bool = False
+    """Whether the file holds (out, in) where we hold (in, out)."""
+    third: int | None = None
+    """Which third of the columns, where queries, keys and values are one tensor."""
+
+
+class Family(NamedTuple):
+    """What is known of a `model_type`."""
+
+    required: tuple[str, ...]
+    """Fields without which there is no model."""
+    implemented: Mapping[str, tuple[Any, ...]]
+    """Fields that change the result, with the values that are implemented."""
+    config: Callable[[Fields], DecoderConfig]
+    """From the fields, completed by transformers' defaults."""
+    tensors: Callable[[DecoderConfig], list[Tensor]]
+    """All there are, but the head."""
+    prefix: str
+    """Of all keys but the head's; a file of the bare model has none."""
+    ignored: tuple[str, ...]
+    """Ends of keys that hold no weights: masks and frequencies that are computed."""
+
+
+def _llama_config(fields: Fields, **family: Any) -> DecoderConfig:
+    heads = fields["num_attention_heads"]
+    theta, scaling = _rope(fields)
+    return DecoderConfig(
+        vocab_size=fields["vocab_size"],
+        hidden_size=fields["hidden_size"],
+        intermediate_size=fields["intermediate_size"],
+        num_hidden_layers=fields["num_hidden_layers"],
+        num_attention_heads=heads,
+        num_key_value_heads=fields["num_key_value_heads"],
+        head_dim=fields.get("head_dim") or fields["hidden_size"] // heads,
+        max_position_embeddings=_context(fields),
+        rope_theta=theta,
+        rope_scaling=scaling,
+        norm_eps=fields["rms_norm_eps"],
+        mlp_bias=bool(fields.get("mlp_bias")),
+        hidden_act=fields["hidden_act"],
+        tie_word_embeddings=fields["tie_word_embeddings"],
+        **family,
+    )
+
+
+def _llama(fields: Fields) -> DecoderConfig:
+    bias = bool(fields["attention_bias"])
+    return _llama_config(fields, qkv_bias=bias, o_bias=bias)
+
+
+def _qwen3(fields: Fields) -> DecoderConfig:
+    bias = bool(fields["attention_bias"])
+    return _llama_config(fields, qkv_bias=bias, o_bias=bias, qk_norm=True)
+
+
+def _context(fields: Fields) -> int:
+    """The longest text; shorter than a sliding window, every token still sees all before it."""
+    longest = fields["max_position_embeddings"]
+    window = fields.get("sliding_window") if fields.get("use_sliding_window", True) else None
+    return min(longest, window) if window else longest
+
+
+def _rope(fields: Fields) -> tuple[float, RopeScaling | None]:
+    """Base and scaling, from where transformers 4 and transformers 5 keep them."""
+    newer = fields.get("rope_parameters") or {}
+    scaling = fields.get("rope_scaling") or newer
+    theta = newer.get("rope_theta", fields.get("rope_theta", 10_000.0))
+    kind = scaling.get("rope_type", scaling.get("type", "default"))
+    if kind == "default":
+        return theta, None
+    if kind == "linear":
+        return theta, RopeScaling(scaling["factor"])
+    if kind == "llama3":
+        names = [field.name for field in dataclasses.fields(RopeScaling)]
+        return theta, RopeScaling(**{name: scaling[name] for name in names})
+    raise InvalidInput(
+        f"rope_scaling of type {kind!r} is not implemented; implemented: default, linear, llama3"
+    )
+
+
+def _llama_tensors(config: DecoderConfig) -> list[Tensor]:
+    """Llama's, Mistral's and Qwen's names."""
+    top = [
+        Tensor("embed_tokens.weight", ("embedding",)),
+        Tensor("norm.weight", ("norm", "scale")),
+    ]
+    layer = [
+        ("input_layernorm", "attention_norm", ()),
+        ("post_attention_layernorm", "mlp_norm", ()),
+        *((f"self_attn.{n}_proj", n, ("bias",) * config.qkv_bias) for n in "qkv"),
+        ("self_attn.o_proj", "o", ("bias",) * config.o_bias),
+        *((f"mlp.{n}_proj", n, ("bias",) * config.mlp_bias) for n in ("gate", "up", "down")),
+    ]
+    if config.qk_norm:
+        layer += [(f"self_attn.{n}_norm", f"{n}_norm", ()) for n in "qk"]
+    for key, name, bias in layer:
+        norm, stem = name.endswith("norm"), f"layers.{{layer}}.{key}"
+        leaf = "scale" if norm else "kernel"
+        top.append(Tensor(f"{stem}.weight", ("layers", name, leaf), transpose=not norm))
+        top += [Tensor(f"{stem}.bias", ("layers", name, "bias")) for _ in bias]
+    return top
+
+
+def _gpt2(fields: Fields) -> DecoderConfig:
+    width, heads = fields["n_embd"], fields["n_head"]
+    return DecoderConfig(
+        vocab_size=fields["vocab_size"],
+        hidden_size=width,
+        intermediate_size=fields["n_inner"] or 4 * width,
+        num_hidden_layers=fields["n_layer"],
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        head_dim=width // heads,
+        max_position_embeddings=fields["n_positions"],
+        positions="learned",
+        norm="layer",
+        norm_eps=fields["layer_norm_epsilon"],
+        qkv_bias=True,
+        o_bias=True,
+        mlp="plain",
+        mlp_bias=True,
+        hidden_act=fields["activation_function"],
+        tie_word_embeddings=fields["tie_word_embeddings"],
+    )
+
+
+def _gpt2_tensors(config: DecoderConfig) -> list[Tensor]:
+    """GPT-2's names. Its matrices are (in, out) in the file already."""
+    del config
+    names = [
+        Tensor("wte.weight", ("embedding",)),
+        Tensor("wpe.weight", ("positions",)),
+        Tensor("ln_f.weight", ("norm", "scale")),
+        Tensor("ln_f.bias", ("norm", "bias")),
+    ]
+    for key, name in (("ln_1", "attention_norm"), ("ln_2", "mlp_norm")):
+        names += [
+            Tensor(f"h.{{layer}}.{key}.weight", ("layers", name, "scale")),
+            Tensor(f"h.{{layer}}.{key}.bias", ("layers", name, "bias")),
+        ]
+    for leaf, theirs in (("kernel", "weight"), ("bias", "bias")):
+        names += [
+            Tensor(f"h.{{layer}}.attn.c_attn.{theirs}", ("layers", name, leaf), third=third)
+            for third, name in enumerate("qkv")
+        ]
+        for key, name in (("attn.c_proj", "o"), ("mlp.c_fc", "up"), ("mlp.c_proj", "down")):
+            names.append(Tensor(f"h.{{layer}}.{key}.{theirs}", ("layers", name, leaf)))
+    return names
+
+
+_LLAMA_REQUIRED = (
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+)
+_COMMON: dict[str, tuple[Any, ...]] = {"quantization_config": (None,)}
+_LLAMA_COMMON = {
+    **_COMMON,
+    "hidden_act": tuple(ACTIVATIONS),
+    "partial_rotary_factor": (None, 1, 1.0),
+}
+
+
+def _llama_like(config: Callable[[Fields], DecoderConfig]) -> Family:
+    return Family(
+        _LLAMA_REQUIRED, _LLAMA_COMMON, config, _llama_tensors, "model.", ("rotary_emb.inv_freq",)
+    )
+
+
+FAMILIES = {
+    "gpt2": Family(
+        required=("vocab_size", "n_embd", "n_layer", "n_head"),
+        implemented={
+            **_COMMON,
+            "activation_function": tuple(ACTIVATIONS),
+            "scale_attn_weights": (True,),
+            "scale_attn_by_inverse_layer_idx": (False,),
+            "add_cross_attention": (False,),
+        },
+        config=_gpt2,
+        tensors=_gpt2_tensors,
+        prefix="transformer.",
+        ignored=(".attn.bias", ".attn.masked_bias"),
+    ),
+    "llama": _llama_like(_llama),  # Llama 2 and 3, TinyLlama, SmolLM2
+    "mistral": _llama_like(_llama_config),
+    "qwen2": _llama_like(lambda fields: _llama_config(fields, qkv_bias=True)),  # Qwen1.5 to 2.5
+    "qwen3": _llama_like(_qwen3),
+}
+"""By `model_type`."""
+
+
+def parse(fields: Fields) -> DecoderConfig:
+    """The model that a config.json describes.
+
+    Raises:
+        InvalidInput: if its family is unknown, or a field that changes the result is missing or not
+            implemented.
+    """
+    kind = fields.get("model_type")
+    if kind not in FAMILIES:
+        raise InvalidInput(
+            f"model_type is {kind!r}; this decoder reads {', '.join(FAMILIES)}, and "
+            "FlaxLanguagePrior what transformers has as a Flax model"
+        )
+    if fields.get("auto_map"):
+        raise InvalidInput(
+            "auto_map names code of its own, which is never run; a directory whose model is "
+            "transformers' own has no auto_map"
+        )
+    family = FAMILIES[kind]
+    missing = [name for name in family.required if name not in fields]
+    if missing:
+        raise InvalidInput(f"it lacks {', '.join(missing)}")
+    known = _complete(kind, fields)
+    for name, implemented in family.implemented.items():
+        if known.get(name, implemented[0]) not in implemented:
+            raise InvalidInput(
+                f"{name} = {known[name]!r} is not implemented; "
+                f"implemented: {', '.join(map(repr, implemented))}"
+            )
+    return family.config(known)
+
+
+def tensors(kind: str, config: DecoderConfig) -> list[tuple[Tensor, int | None]]:
+    """Every tensor of a family but the head, and its layer, with its key in full."""
+    rows: list[tuple[Tensor, int | None]] = []
+    for tensor in FAMILIES[kind].tensors(config):
+        if tensor.path[0] != "layers":
+            rows.append((tensor, None))
+            continue
+        rows += [
+            (tensor._replace(key=tensor.key.format(layer=layer)), layer)
+            for layer in range(config.num_hidden_layers)
+        ]
+    return rows
+
+
+def _complete(kind: str, fields: Fields) -> dict[str, Any]:
+    """The fields with what transformers takes for those that are not there."""
+    from transformers import AutoConfig
+
+    given = {name: value for name, value in fields.items() if name != "model_type"}
+    try:
+        return AutoConfig.for_model(kind, **given).to_dict()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InvalidInput(f"transformers refuses it: {' '.join(str(error).split())}") from None

@@ -1,0 +1,175 @@
+"""What decoder-only transformers are made of: norms, rotary positions, attention, feed-forward.
+
+Matrices multiply in the dtype of their input; norms, rotations and softmax are computed in f32.
+
+Letters: G prefixes, S suffixes, T and U suffix tokens, P prefix tokens, D width, K key-value heads,
+R query heads per key-value head, H width of a head, F width of the feed-forward layer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "silu": nn.silu,
+    "relu": nn.relu,
+    "gelu": functools.partial(nn.gelu, approximate=False),
+    "gelu_new": functools.partial(nn.gelu, approximate=True),
+    "gelu_pytorch_tanh": functools.partial(nn.gelu, approximate=True),
+}
+"""By their names in Hugging Face's configs."""
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x) * scale."""
+
+    eps: float
+    """Added to the mean square."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Normalise the last axis."""
+        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
+        y = x.astype(jnp.float32)
+        y = y * jax.lax.rsqrt(jnp.mean(y * y, axis=-1, keepdims=True) + self.eps)
+        return (y * jnp.broadcast_to(scale, y.shape)).astype(x.dtype)
+
+
+class LayerNorm(nn.Module):
+    """(x - mean(x)) / std(x) * scale + bias."""
+
+    eps: float
+    """Added to the variance."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Normalise the last axis."""
+        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
+        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
+        y = jax.nn.standardize(x.astype(jnp.float32), axis=-1, epsilon=self.eps)
+        y = y * jnp.broadcast_to(scale, y.shape) + jnp.broadcast_to(bias, y.shape)
+        return y.astype(x.dtype)
+
+
+class Linear(nn.Module):
+    """`x [..., in] -> [..., out]` as one matrix product.
+
+    XLA's CPU gradient of a product over four axes takes twice as long.
+    """
+
+    features: int
+    """Of the output."""
+    use_bias: bool = False
+    """Whether a vector is added."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Multiply, in the dtype of x."""
+        rows = x.reshape(-1, x.shape[-1])
+        shape = (x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        rows = rows @ kernel.astype(x.dtype)
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.features,))
+            rows += jnp.broadcast_to(bias.astype(x.dtype), rows.shape)
+        return rows.reshape(*x.shape[:-1], self.features)
+
+
+@dataclasses.dataclass(frozen=True)
+class RopeScaling:
+    """How rotary positions are stretched beyond the length of the first training."""
+
+    factor: float
+    """Frequencies are divided by it."""
+    original_max_position_embeddings: int | None = None
+    """Llama 3: length of the first training; None divides all frequencies alike ("linear")."""
+    low_freq_factor: float = 1.0
+    """Llama 3: waves longer than the length over this are divided by the whole factor."""
+    high_freq_factor: float = 4.0
+    """Llama 3: waves shorter than the length over this are left; between, it is interpolated."""
+
+
+def rope_frequencies(head_dim: int, theta: float, scaling: RopeScaling | None) -> np.ndarray:
+    """Radians a position, `f32[H / 2]`: theta^(-2i / H), scaled.
+
+    References: Su et al. 2021, RoFormer; Dubey et al. 2024, The Llama 3 Herd of Models.
+    """
+    frequencies = theta ** (-np.arange(0, head_dim, 2) / head_dim)
+    if scaling is None:
+        return frequencies.astype(np.float32)
+    slowed = frequencies / scaling.factor
+    if scaling.original_max_position_embeddings is None:
+        return slowed.astype(np.float32)
+    turns = scaling.original_max_position_embeddings * frequencies / (2 * math.pi)
+    low, high = scaling.low_freq_factor, scaling.high_freq_factor
+    kept = np.clip((turns - low) / (high - low), 0.0, 1.0)
+    return (kept * frequencies + (1.0 - kept) * slowed).astype(np.float32)
+
+
+def rotate(x: jax.Array, positions: jax.Array, frequencies: np.ndarray) -> jax.Array:
+    """Rotary position embedding; `x [G, S, T, heads, H]`, `positions [G, S, T]`.
+
+    Pairs are (i, i + H/2), as in Hugging Face's weights.
+    """
+    half = x.shape[-1] // 2
+    angles = positions[..., None, None].astype(jnp.float32) * frequencies.reshape(1, 1, 1, 1, -1)
+    cos, sin = jnp.cos(angles), jnp.sin(angles)
+    a, b = x[..., :half].astype(jnp.float32), x[..., half:].astype(jnp.float32)
+    return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1).astype(x.dtype)
+
+
+def attend(
+    queries: jax.Array,
+    keys: jax.Array,
+    values: jax.Array,
+    mask: jax.Array,
+    prefix_keys: jax.Array,
+    prefix_values: jax.Array,
+    prefix_mask: jax.Array,
+) -> jax.Array:
+    """Softmax attention over prefix and suffix, joined by their common maximum and sum.
+
+    Args:
+        queries: `[G, S, T, K, R, H]`.
+        keys: `[G, S, U, K, H]`; `values` likewise.
+        values: See `keys`.
+        mask: `bool[G, S, T, U]`: which tokens of its suffix a token sees.
+        prefix_keys: `[G, P, K, H]`; `prefix_values` likewise.
+        prefix_values: See `prefix_keys`.
+        prefix_mask: `bool[G, P]`: prefix tokens that are there.
+
+    Returns:
+        `[G, S, T, K, R, H]`.
+    """
+    scale = queries.shape[-1] ** -0.5
+    lowest = jnp.finfo(jnp.float32).min
+    own = jnp.einsum("gstkrh,gsukh->gkstru", queries, keys, preferred_element_type=jnp.float32)
+    own = jnp.where(mask[:, None, :, :, None, :], own * scale, lowest)
+    far = jnp.einsum(
+        "gstkrh,gpkh->gkstrp", queries, prefix_keys, preferred_element_type=jnp.float32
+    )
+    far = jnp.where(prefix_mask[:, None, None, None, None, :], far * scale, lowest)
+    # The prefix may be empty, its maximum is then `lowest`; a token always sees itself.
+    top = jnp.maximum(
+        jnp.max(own, axis=-1, keepdims=True),
+        jnp.max(far, axis=-1, keepdims=True, initial=lowest),
+    )
+    own, far = (jnp.exp(x - jax.lax.stop_gradient(top)) for x in (own, far))
+    total = jnp.sum(own, axis=-1) + jnp.sum(far, axis=-1)
+    out = jnp.einsum(
+        "gkstru,gsukh->gstkrh", own.astype(values.dtype), values,
+        preferred_element_type=jnp.float32,
+    )  # fmt: skip
+    out += jnp.einsum(
+        "gkstrp,gpkh->gstkrh", far.astype(prefix_values.dtype), prefix_values,
+        preferred_element_type=jnp.float32,
+    )  # fmt: skip
+    return (out / jnp.moveaxis(total, 1, 3)[..., None]).astype(queries.dtype)
