@@ -4,7 +4,6 @@ That numbers are right is in `test_decoder.py`.
 """
 
 import json
-import re
 import shutil
 
 import jax
