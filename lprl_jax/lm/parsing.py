@@ -81,11 +81,8 @@ def compile(template: Template, tokenizer: PreTrainedTokenizerFast) -> Grammar:
         segment.values if isinstance(segment, Slot) else (segment.text,)
         for segment in template.segments
     ]
-    encoded = {
-        text: tuple(tokenizer.encode(text, add_special_tokens=False))
-        for values in texts
-        for text in values
-    }
+    encode = token_table.Encoder(tokenizer)
+    encoded = {text: tuple(encode(text)) for values in texts for text in values}
     alphabet = sorted({token for tokens in encoded.values() for token in tokens})
     symbol = np.zeros(len(tokenizer), np.int32)
     symbol[alphabet] = np.arange(1, len(alphabet) + 1)

@@ -58,6 +58,12 @@ class TokenTable:
     answers: tuple[tuple[int, ...], ...]
     """Tokens of each answer."""
 
+    @property
+    def max_token(self) -> int:
+        """The largest token that is ever rendered or scored."""
+        rendered = [np.max(part.tokens, initial=0) for part in (self.prefix, self.suffix)]
+        return int(max([*rendered, *(token for answer in self.answers for token in answer)]))
+
     def render(self, slots: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The whole text: tokens and validity, both `[prefix columns + suffix columns]`."""
         parts = self.prefix.render(slots), self.suffix.render(slots)
@@ -72,7 +78,7 @@ def compile(
     Raises:
         InvalidInput: naming the pair of texts that the tokenizer does not encode piece by piece.
     """
-    encode = _Encoder(tokenizer)
+    encode = Encoder(tokenizer)
     segments = template.segments
     _prove_pairs(encode, segments)
     last = segments[-1]
@@ -104,40 +110,61 @@ def compact_right(tokens: jax.Array, valid: jax.Array, width: int) -> tuple[jax.
     return flipped[0][::-1], flipped[1][::-1]
 
 
-class _Encoder:
-    """Tokens of pieces of text, without and with what the tokenizer puts before a text."""
+class Encoder:
+    """Tokens of pieces of text: of the first one, and of those that stand behind others.
+
+    Some tokenizers (SentencePiece's, of Llama 2) put a space before whatever they are given. A
+    piece's own tokens are then those behind a line break, to which nothing is ever joined.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast):
         self.tokenizer = tokenizer
         self.start: list[int] = tokenizer.encode("")
-        if self.whole("a") != self.start + self("a"):
+        """What the tokenizer puts before a text."""
+        if self.whole("a") != self.start + self.batch(["a"])[0]:
             raise InvalidInput(
                 "the tokenizer puts special tokens behind a text; a decoder's puts none"
             )
+        joint, left, right = self.batch(["a b", "a", " b"])
+        self.before = "" if joint == left + right else "\n"
 
     def __call__(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text, add_special_tokens=False)
+        """Of a piece that stands behind others."""
+        return self.behind([text])[0]
+
+    def first(self, text: str) -> list[int]:
+        """Of the piece that a text begins with."""
+        return self.start + self.batch([text])[0]
 
     def whole(self, text: str) -> list[int]:
+        """Of a whole text, with what the tokenizer puts before it."""
         return self.tokenizer.encode(text)
 
     def batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Of texts, without what is put before them."""
         encodings = self.tokenizer.backend_tokenizer.encode_batch(
             list(texts), add_special_tokens=False
         )
         return [encoding.ids for encoding in encodings]
 
-    def prove(self, pairs: Sequence[tuple[str, str]]) -> None:
+    def behind(self, texts: Sequence[str]) -> list[list[int]]:
+        """Of pieces that stand behind others."""
+        ids = self.batch([self.before, *(self.before + text for text in texts)])
+        return [tokens[len(ids[0]) :] for tokens in ids[1:]]
+
+    def prove(self, pairs: Sequence[tuple[str, str]], at_start: bool = False) -> None:
         """Each `(left, right)` encodes jointly as it does apart."""
         pieces = sorted({text for pair in pairs for text in pair})
-        apart = dict(zip(pieces, self.batch(pieces), strict=True))
-        joint = self.batch([left + right for left, right in pairs])
+        apart = dict(zip(pieces, self.behind(pieces), strict=True))
+        encode = self.batch if at_start else self.behind
+        lefts = dict(zip(pieces, encode(pieces), strict=True))
+        joint = encode([left + right for left, right in pairs])
         for (left, right), tokens in zip(pairs, joint, strict=True):
             if left[-1].isdigit() and right[0].isdigit():
                 raise InvalidInput(
                     f"the template joins digits, {left!r} + {right!r}; put a space or word between"
                 )
-            if tokens != apart[left] + apart[right]:
+            if tokens != lefts[left] + apart[right]:
                 raise InvalidInput(
                     f"this tokenizer does not split the template at {left!r} + {right!r}: together "
                     f"{self.tokenizer.convert_ids_to_tokens(tokens)}; begin the second with a space"
@@ -148,19 +175,21 @@ def _texts(segment: Literal | Slot) -> tuple[str, ...]:
     return (segment.text,) if isinstance(segment, Literal) else segment.values
 
 
-def _prove_pairs(encode: _Encoder, segments: Sequence[Literal | Slot]) -> None:
+def _prove_pairs(encode: Encoder, segments: Sequence[Literal | Slot]) -> None:
     """Every pair of non-empty values that can stand side by side."""
-    before: list[str] = []  # what can stand right before this segment
-    pairs = []
-    for segment in segments:
+    before: list[tuple[str, bool]] = []  # what can stand right before this segment, or begin a text
+    pairs: dict[bool, list[tuple[str, str]]] = {True: [], False: []}
+    for place, segment in enumerate(segments):
         texts = [text for text in _texts(segment) if text]
-        pairs += [(left, right) for left in before for right in texts]
+        for left, begins in before:
+            pairs[begins] += [(left, right) for right in texts]
         can_be_empty = len(texts) < len(_texts(segment))
-        before = texts + (before if can_be_empty else [])
-    encode.prove(pairs)
+        before = [(text, place == 0) for text in texts] + (before if can_be_empty else [])
+    for begins, found in pairs.items():
+        encode.prove(found, begins)
 
 
-def _prove_samples(encode: _Encoder, template: Template) -> None:
+def _prove_samples(encode: Encoder, template: Template) -> None:
     """Whole texts of random slot values; the first two are all-first and all-last values."""
     rng = np.random.default_rng(0)
     sizes = np.array([len(slot.values) for slot in template.slots], int)
@@ -171,18 +200,20 @@ def _prove_samples(encode: _Encoder, template: Template) -> None:
         for segment in template.segments:
             pieces.append(segment.text if isinstance(segment, Literal) else segment.values[next(i)])
         text = "".join(pieces)
-        if encode.whole(text) != encode.start + [t for piece in pieces for t in encode(piece)]:
+        if encode.whole(text) != encode.first(pieces[0]) + [
+            t for p in pieces[1:] for t in encode(p)
+        ]:
             raise InvalidInput(f"this tokenizer does not split {text!r} where the template does")
 
 
-def _columns(encode: _Encoder, segments: Sequence[Literal | Slot], begin: int, end: int) -> Columns:
+def _columns(encode: Encoder, segments: Sequence[Literal | Slot], begin: int, end: int) -> Columns:
     """Columns of `segments[begin:end]`; a segment is as wide as its longest value."""
     slots = [segment for segment in segments if isinstance(segment, Slot)]
     width = max((len(slot.values) for slot in slots), default=1)
     tokens, valid, owner = [], [], []
     for place in range(begin, end):
-        segment, start = segments[place], encode.start if place == 0 else []
-        rows = [start + encode(text) for text in _texts(segment)]
+        segment = segments[place]
+        rows = [encode(text) if place else encode.first(text) for text in _texts(segment)]
         before = sum(isinstance(s, Slot) for s in segments[:place])
         slot = before if isinstance(segment, Slot) else len(slots)
         for column in range(max(len(row) for row in rows)):

@@ -21,7 +21,7 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.lm import decoder, embedded, scoring, token_table
 from lprl_jax.lm.checkpoint import LanguageModel, load
-from lprl_jax.lm.decoder import DecoderConfig, KeyValues
+from lprl_jax.lm.decoder import KeyValues
 from lprl_jax.lm.scoring import Answers, Trie
 from lprl_jax.lm.token_table import TokenTable
 from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
@@ -123,6 +123,12 @@ class LanguagePrior:
             "token": [len(answer) for answer in table.answers],
             "word": [len(text.split()) for text in env.action_texts],
         }
+        if table.max_token >= model.config.vocab_size:
+            raise InvalidInput(
+                f"the tokenizer of {model.name} gives token {table.max_token} for "
+                f"{model.tokenizer.convert_ids_to_tokens(table.max_token)!r}, its model knows "
+                f"{model.config.vocab_size}; the two are not of one model"
+            )
         bank = env.default_params if env_params is None else env_params
         return LanguagePrior(
             env=env,
@@ -133,14 +139,14 @@ class LanguagePrior:
             normalization=normalization,
             end_of_action=end_of_action,
             chunk=chunk,
-            params=encode_bank(model.config, model.params, table, env, bank),
+            params=encode_bank(model, table, env, bank),
         )
 
     def with_bank(self, env_params: TextEnvParams) -> LanguagePrior:
         """The same prior for another bank of instances."""
-        c, weights = self.model.config, self.params.weights
+        model = self.model._replace(params=self.params.weights)
         return dataclasses.replace(
-            self, params=encode_bank(c, weights, self.table, self.env, env_params)
+            self, params=encode_bank(model, self.table, self.env, env_params)
         )
 
     @property
@@ -216,13 +222,14 @@ def _pack(answers: Sequence[Sequence[int]], max_legal: int) -> Trie | Answers:
 
 
 def encode_bank(
-    config: DecoderConfig,
-    weights: Any,
-    table: TokenTable,
-    env: TextEnv[Any, Any],
-    env_params: TextEnvParams,
+    model: LanguageModel, table: TokenTable, env: TextEnv[Any, Any], env_params: TextEnvParams
 ) -> LanguagePriorParams:
-    """Run every instance's text through the model; columns are those of the longest text."""
+    """Run every instance's text through the model; columns are those of the longest text.
+
+    Raises:
+        InvalidInput: if a state's text, with the longest answer behind it, may be longer than what
+            the model reads.
+    """
     num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
 
     def render(instance: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -231,6 +238,13 @@ def encode_bank(
 
     tokens, valid = jax.jit(jax.vmap(render))(jnp.arange(num_instances, dtype=jnp.int32))
     width = int(jnp.max(jnp.sum(valid, axis=1)))
+    longest = width + len(table.suffix.slot) + max(map(len, table.answers))
+    if longest > model.config.max_position_embeddings:
+        raise InvalidInput(
+            f"a text of {env.name} may have {longest} tokens, {model.name} reads "
+            f"{model.config.max_position_embeddings}; take smaller instances or another model"
+        )
     compacted = jax.vmap(token_table.compact, in_axes=(0, 0, None))(tokens, valid, width)
     encode = jax.jit(decoder.encode_prefix, static_argnums=0)
-    return LanguagePriorParams(weights, encode(config, weights, *compacted), compacted[1])
+    prefix = encode(model.config, model.params, *compacted)
+    return LanguagePriorParams(model.params, prefix, compacted[1])

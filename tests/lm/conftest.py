@@ -1,13 +1,23 @@
 """Shared by the language model's tests: tiny Llama models, and tokenizers of several kinds."""
 
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from lprl_envs import FrozenLake
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import (
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import PreTrainedTokenizerFast
 
 from lprl_jax.lm import checkpoint
@@ -44,6 +54,8 @@ def _corpus():
 def _tokenizer(kind) -> PreTrainedTokenizerFast:
     if kind == "ours":
         return train_tokenizer(TASKS)
+    if kind == "llama-2":
+        return _sentencepiece()
     backend = Tokenizer(models.BPE())
     split = [pre_tokenizers.Split(Regex(REGEX[kind]), "isolated")] if kind in REGEX else []
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=kind not in REGEX)
@@ -61,6 +73,31 @@ def _tokenizer(kind) -> PreTrainedTokenizerFast:
         special: list[Any] = [("<|begin|>", 0), ("<|end|>", 1)]
         backend.post_processor = processors.TemplateProcessing(SPECIAL[kind], None, special)
     return PreTrainedTokenizerFast(tokenizer_object=backend)
+
+
+def _sentencepiece() -> PreTrainedTokenizerFast:
+    """As Llama 2's, TinyLlama's and Mistral's: spaces are "▁", one stands before every text, what
+    is in no merge is its bytes, and no text is split beforehand.
+    """
+    normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    special = ["<unk>", "<s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    learnt = Tokenizer(models.BPE())
+    learnt.normalizer = normalizer
+    words = [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation(), pre_tokenizers.Digits(True)]
+    learnt.pre_tokenizer = pre_tokenizers.Sequence(words)  # what its merges were learnt within
+    trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=special, show_progress=False)
+    learnt.train_from_iterator([line for text in _corpus() for line in text.split("\n")], trainer)
+    merged = json.loads(learnt.to_str())["model"]
+    merges = [tuple(merge) for merge in merged["merges"]]
+    backend = Tokenizer(
+        models.BPE(merged["vocab"], merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True)
+    )
+    backend.normalizer = normalizer
+    backend.post_processor = processors.TemplateProcessing("<s> $A", None, [("<s>", 1)])
+    strip = decoders.Strip(" ", 1, 0)
+    spaces = decoders.Replace("▁", " ")
+    backend.decoder = decoders.Sequence([spaces, decoders.ByteFallback(), decoders.Fuse(), strip])
+    return PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from lprl_envs import CheckFailed, FrozenLake, Literal, Scope, Slot, Template
 from lprl_jax.lm.check import check_tokens
 
 
-@pytest.mark.parametrize("kind", ["ours", "gpt-2", "llama-3", "qwen-2", "begins"])
+@pytest.mark.parametrize("kind", ["ours", "gpt-2", "llama-2", "llama-3", "qwen-2", "begins"])
 def test_frozen_lake_passes(tokenizer, kind):
     env = FrozenLake("4x4")
     check_tokens(env, env.sample_params(jax.random.key(0), 3), tokenizer(kind))

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from lprl_jax.lm import token_table
 
-KINDS = ("ours", "gpt-2", "llama-3", "qwen-2", "begins")
+KINDS = ("ours", "gpt-2", "llama-2", "llama-3", "qwen-2", "begins")
 
 
 def words(*segments) -> Template:
