@@ -77,7 +77,7 @@ def tune(world: str, learner: str, seed: int) -> dict[str, Any]:
     hparams = experiment.algorithm.hparams(num_runs)._replace(**swept)
     own = jnp.tile(jnp.arange(INSTANCES, dtype=jnp.int32), SETTINGS)[:, None]
     keys = jax.random.split(jax.random.key(seed), num_runs)
-    mesh = sharding.runs_mesh(num_runs)
+    mesh = sharding.make_mesh(num_runs)
     state = jax.jit(algorithm.init)(keys, hparams, data, own)
     state = sharding.spread(mesh, state)
     total, every = experiment.config.total_steps, experiment.config.eval_every

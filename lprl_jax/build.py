@@ -10,6 +10,7 @@ from typing import Any
 import gymnax
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms.base import Algorithm
@@ -40,12 +41,15 @@ def make_env(
 
 
 def make_prior(
-    config: ExperimentConfig, env: TextEnv[Any, Any], params: TextEnvParams
+    config: ExperimentConfig,
+    env: TextEnv[Any, Any],
+    params: TextEnvParams,
+    mesh: Mesh | None = None,
 ) -> Prior | None:
-    """The prior that the config names, or None."""
+    """The prior that the config names, or None; a model's weights on the mesh, if there is one."""
     if config.prior == "none":
         return None
-    prior = named_prior(config.prior, env, params)
+    prior = named_prior(config.prior, env, params, config.prior_dtype, mesh)
     if config.prior_access == "table" and isinstance(prior, LanguagePrior):
         prior = tabulate(prior, env, params, **prior.settings)
     if (config.prior_temperature, config.prior_epsilon, config.prior_adversarial) != (1, 0, False):
@@ -58,7 +62,13 @@ def make_prior(
     return prior
 
 
-def named_prior(name: str, env: TextEnv[Any, Any], params: TextEnvParams) -> Prior:
+def named_prior(
+    name: str,
+    env: TextEnv[Any, Any],
+    params: TextEnvParams,
+    dtype: str = "float32",
+    mesh: Mesh | None = None,
+) -> Prior:
     """`uniform`, a .npz table, an embedded model, or a directory."""
     if name == "uniform":
         return UniformPrior(env)
@@ -69,7 +79,7 @@ def named_prior(name: str, env: TextEnv[Any, Any], params: TextEnvParams) -> Pri
         raise InvalidInput(
             f"unknown prior {name!r}; valid: {known}, a Hugging Face directory, a .npz table"
         )
-    return LanguagePrior.from_pretrained(name, env, params)
+    return LanguagePrior.from_pretrained(name, env, params, dtype=dtype, mesh=mesh)
 
 
 def make_algorithm(

@@ -72,6 +72,10 @@ class ExperimentConfig:
     """`none`, `uniform`, an embedded model, a Hugging Face directory, or a .npz table."""
     prior_access: str = "table"
     """`table` asks a model about all states beforehand; `live` asks it at every step."""
+    prior_dtype: str = "float32"
+    """Of a model's weights and matrix products: `float32`, or `bfloat16` on accelerators."""
+    model_parallel: int = 1
+    """Devices that share one copy of a model's weights; the runs are split over the others."""
     prior_temperature: float = 1.0
     """Above 1 the prior is flattened; see `degrade`."""
     prior_epsilon: float = 0.0
@@ -252,11 +256,14 @@ def parse_env_params(env: str, fields: Mapping[str, Any]) -> tuple[dict[str, Any
 
 
 def _check_experiment(config: ExperimentConfig) -> None:
-    for name in ("num_runs", "total_steps", "eval_every", "eval_episodes", "checkpoint_every"):
+    counts = ("num_runs", "total_steps", "eval_every", "eval_episodes", "checkpoint_every")
+    for name in (*counts, "model_parallel"):
         if getattr(config, name) < 1:
             raise InvalidInput(f"{name} is {getattr(config, name)}; it must be 1 or more")
     if config.prior_access not in ("table", "live"):
         raise InvalidInput(f"unknown prior_access {config.prior_access!r}; valid: table, live")
+    if config.prior_dtype not in ("float32", "bfloat16"):
+        raise InvalidInput(f"unknown prior_dtype {config.prior_dtype!r}; valid: float32, bfloat16")
     if not 0 <= config.prior_epsilon <= 1:
         raise InvalidInput(f"prior_epsilon is {config.prior_epsilon}; it must lie in [0, 1]")
     if config.prior_temperature <= 0:

@@ -18,7 +18,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 from lprl_envs import TextEnvParams
 
 from lprl_jax import build, loggers, results, run_directory, sharding
@@ -47,9 +47,9 @@ class Setup:
     algorithm: Algorithm
     """Compiled by nobody yet."""
     data: Data
-    """On every device."""
+    """On the mesh."""
     mesh: Mesh
-    """The run axis over devices."""
+    """Runs and weights over devices."""
     initial_state: Callable[[], Any]
     """Fresh runs, spread over the mesh."""
 
@@ -57,15 +57,16 @@ class Setup:
 def set_up(experiment: Experiment) -> Setup:
     """Build what an experiment names."""
     env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
-    prior = build.make_prior(experiment.config, env, params)
+    mesh = sharding.make_mesh(experiment.num_runs, experiment.config.model_parallel)
+    # A model of which every device has the whole makes its table on one of them.
+    shared = mesh if experiment.config.model_parallel > 1 else None
+    prior = build.make_prior(experiment.config, env, params, shared)
     algorithm = build.make_algorithm(experiment, env, prior)
-    mesh = sharding.runs_mesh(experiment.num_runs)
-    data = Data(() if prior is None else prior.params, params)
-    data = jax.device_put(data, NamedSharding(mesh, PartitionSpec()))
+    data = sharding.place(mesh, Data(() if prior is None else prior.params, params))
 
     def initial_state() -> Any:
-        keys, hparams = build.keys(experiment), build.hparams(experiment)
-        runs = build.run_instances(experiment, params)
+        own = build.keys(experiment), build.hparams(experiment)
+        keys, hparams, runs = sharding.place(mesh, (*own, build.run_instances(experiment, params)))
         return sharding.spread(mesh, algorithm.init(keys, hparams, data, runs))
 
     return Setup(env, params, prior, algorithm, data, mesh, initial_state)

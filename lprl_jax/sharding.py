@@ -1,7 +1,9 @@
-"""The run axis over devices: every device runs the same program on its share of the runs.
+"""Training over devices: runs are split over the axis `data`, a prior's weights over `model`.
 
-Devices share nothing while they run, so nothing waits for the slowest, and what a run does depends
-on no other run.
+Along `data` every device runs the same program on its share of the runs. These shares have nothing
+in common while they run, so nothing waits for the slowest, and what a run does depends on no other
+run. Along `model` devices share one copy of a language model (`lm.partition`) and do the same for
+the same runs. The mesh may span processes: all of them call the same functions in the same order.
 """
 
 from __future__ import annotations
@@ -11,46 +13,77 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms.base import Algorithm, Data
-
-RUNS = "runs"
-"""Name of the mesh's only axis."""
+from lprl_jax.lm.partition import DATA, MODEL
 
 
-def runs_mesh(num_runs: int) -> jax.sharding.Mesh:
-    """As many devices as divide the runs evenly, in a row."""
+def make_mesh(num_runs: int, model_parallel: int = 1) -> Mesh:
+    """As many devices as divide the runs evenly, times those that share a copy of the weights.
+
+    Raises:
+        InvalidInput: if there are fewer devices than are to share the weights.
+    """
     devices = jax.devices()
-    count = max(n for n in range(1, len(devices) + 1) if num_runs % n == 0)
-    return jax.make_mesh((count,), (RUNS,), (AxisType.Auto,), devices=devices[:count])
+    if not 1 <= model_parallel <= len(devices):
+        raise InvalidInput(
+            f"model_parallel is {model_parallel}; here it must lie in 1 to {len(devices)}, the "
+            "number of devices"
+        )
+    copies = len(devices) // model_parallel
+    count = max(n for n in range(1, copies + 1) if num_runs % n == 0)
+    shape, types = (count, model_parallel), (AxisType.Auto, AxisType.Auto)
+    return jax.make_mesh(shape, (DATA, MODEL), types, devices=devices[: count * model_parallel])
 
 
-def spread(mesh: jax.sharding.Mesh, state: Any) -> Any:
-    """Put a state on the mesh; the prior's carry becomes one a device, the first keeps the counts.
+def place(mesh: Mesh, tree: Any) -> Any:
+    """Put arrays on every device of the mesh, but those that lie on it already."""
 
-    Devices then share nothing while they run. (A sum over the devices inside the program would have
-    the faster one wait for the slower, and XLA's CPU backend aborts when that takes 40 seconds.)
+    def put(x: Any) -> jax.Array:
+        if isinstance(x, jax.Array) and getattr(x.sharding, "mesh", None) == mesh:
+            return x
+        return _globalize(mesh, x, PartitionSpec())
+
+    return jax.tree.map(put, tree)
+
+
+def spread(mesh: Mesh, state: Any) -> Any:
+    """Put a state on the mesh; the prior's carry becomes one a share, the first keeps the counts.
+
+    Shares then have nothing in common while they run. (A sum over the devices inside the program
+    would have the faster one wait for the slower, and XLA's CPU backend aborts when that takes 40
+    seconds.)
     """
 
-    def one_a_device(x: jax.Array) -> jax.Array:
-        return jnp.zeros((mesh.size, *x.shape), x.dtype).at[0].set(x)
+    def one_a_share(x: jax.Array) -> jax.Array:
+        return jnp.zeros((mesh.shape[DATA], *x.shape), x.dtype).at[0].set(x)
 
-    state = state._replace(prior_carry=jax.tree.map(one_a_device, state.prior_carry))
-    return jax.device_put(state, jax.tree.map(lambda s: NamedSharding(mesh, s), specs(state)))
+    state = state._replace(prior_carry=jax.tree.map(one_a_share, state.prior_carry))
+    return jax.tree.map(lambda x, spec: _globalize(mesh, x, spec), state, specs(state))
 
 
 def specs(state: Any) -> Any:
     """How a spread state lies on the mesh: by its leading axis; scalars are everywhere."""
-    return jax.tree.map(lambda x: PartitionSpec(RUNS) if jnp.ndim(x) else PartitionSpec(), state)
+    return jax.tree.map(lambda x: PartitionSpec(DATA) if jnp.ndim(x) else PartitionSpec(), state)
+
+
+def fetch(tree: Any) -> Any:
+    """Arrays as NumPy's, whole, whichever processes hold them."""
+    if jax.process_count() == 1:
+        return jax.device_get(tree)
+    return multihost_utils.process_allgather(tree, tiled=True)
 
 
 def compile_chunk(
-    algorithm: Algorithm, mesh: jax.sharding.Mesh, num_updates: int, state: Any, data: Data
+    algorithm: Algorithm, mesh: Mesh, num_updates: int, state: Any, data: Data
 ) -> Callable[[Any, Data], tuple[Any, dict[str, jax.Array]]]:
     """`(state, data) -> (state, metrics [R])`: training, compiled, the runs over the devices.
 
-    Every device is a program of its own on its share of the runs. The state is used up.
+    The state is used up.
     """
 
     def chunk(state: Any, data: Data) -> tuple[Any, dict[str, jax.Array]]:
@@ -59,35 +92,48 @@ def compile_chunk(
         carry = jax.tree.map(lambda x: x[None], state.prior_carry)
         return state._replace(prior_carry=carry), {**total, "loss": jnp.mean(metrics["loss"], 0)}
 
-    mapped = jax.shard_map(
-        chunk,
-        mesh=mesh,
-        in_specs=(specs(state), PartitionSpec()),
-        out_specs=(specs(state), PartitionSpec(RUNS)),
-        check_vma=False,
-    )
-    return jax.jit(mapped, donate_argnums=0).lower(state, data).compile()
+    out = specs(state), PartitionSpec(DATA)
+    program = _over_shares(chunk, mesh, state, out)
+    return jax.jit(program, donate_argnums=0).lower(state, data).compile()
 
 
 def compile_evaluation(
-    algorithm: Algorithm,
-    mesh: jax.sharding.Mesh,
-    num_episodes: int,
-    policy: str,
-    state: Any,
-    data: Data,
+    algorithm: Algorithm, mesh: Mesh, num_episodes: int, policy: str, state: Any, data: Data
 ) -> Callable[[Any, Data], dict[str, jax.Array]]:
     """`(state, data) -> metrics [R]`: evaluation, compiled, the runs over the devices."""
-    mapped = jax.shard_map(
-        lambda state, data: algorithm.evaluate(_own(state), data, num_episodes, policy),
+
+    def play(state: Any, data: Data) -> dict[str, jax.Array]:
+        return algorithm.evaluate(_own(state), data, num_episodes, policy)
+
+    program = _over_shares(play, mesh, state, PartitionSpec(DATA))
+    return jax.jit(program).lower(state, data).compile()
+
+
+def _over_shares(function: Callable[..., Any], mesh: Mesh, state: Any, out: Any) -> Any:
+    """A program a share of the runs; what goes on along `model` is left to the compiler."""
+    return jax.shard_map(
+        function,
         mesh=mesh,
         in_specs=(specs(state), PartitionSpec()),
-        out_specs=PartitionSpec(RUNS),
+        out_specs=out,
+        axis_names={DATA} if mesh.shape[MODEL] > 1 else {DATA, MODEL},
         check_vma=False,
     )
-    return jax.jit(mapped).lower(state, data).compile()
 
 
 def _own(state: Any) -> Any:
-    """A device's state as the algorithm knows it."""
+    """A share's state as the algorithm knows it."""
     return state._replace(prior_carry=jax.tree.map(lambda x: x[0], state.prior_carry))
+
+
+def _globalize(mesh: Mesh, x: Any, spec: PartitionSpec) -> jax.Array:
+    """An array that every process has alike, laid out on a mesh that may span them."""
+    if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+        data = _globalize(mesh, jax.random.key_data(x), spec)
+        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(x))
+    if isinstance(x, jax.Array) and not x.is_fully_addressable:
+        return jax.device_put(x, NamedSharding(mesh, spec))
+    whole = np.asarray(x)
+    return jax.make_array_from_callback(
+        whole.shape, NamedSharding(mesh, spec), lambda index: whole[index]
+    )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 from experiments import FIELDS, fields
+from lprl_envs import InvalidInput
 
 from lprl_jax import build, config, run_directory, runner, sharding
 from lprl_jax.checkpoint import Checkpoints
@@ -78,8 +79,11 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
 
 def test_runs_use_every_device_that_divides_them() -> None:
     devices = len(jax.devices())
-    assert sharding.runs_mesh(4 * devices).shape == {"runs": devices}
-    assert sharding.runs_mesh(1).shape == {"runs": 1}
+    assert sharding.make_mesh(4 * devices).shape == {"data": devices, "model": 1}
+    assert sharding.make_mesh(1).shape == {"data": 1, "model": 1}
+    assert sharding.make_mesh(4 * devices, devices).shape == {"data": 1, "model": devices}
+    with pytest.raises(InvalidInput, match=f"model_parallel is {devices + 1}; here it must"):
+        sharding.make_mesh(1, devices + 1)
 
 
 def test_one_instance_a_run_or_all() -> None:

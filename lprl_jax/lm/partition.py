@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-from jax.sharding import NamedSharding, PartitionSpec, SingleDeviceSharding
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 DATA, MODEL = "data", "model"
 """Axes of a mesh: over the first the batch is split, over the second the weights."""
@@ -38,19 +38,15 @@ def spec(path: tuple[str, ...], shape: tuple[int, ...], model_size: int) -> Part
     return PartitionSpec()
 
 
-def sharding(
-    path: tuple[str, ...], shape: tuple[int, ...], mesh: jax.sharding.Mesh | None
-) -> jax.sharding.Sharding:
-    """Of a weight on a mesh; without one, the first device."""
-    if mesh is None:
-        return SingleDeviceSharding(jax.local_devices()[0])
+def sharding(path: tuple[str, ...], shape: tuple[int, ...], mesh: Mesh) -> NamedSharding:
+    """Of a weight on a mesh."""
     return NamedSharding(mesh, spec(path, shape, mesh.shape[MODEL]))
 
 
-def shardings(params: Any, mesh: jax.sharding.Mesh) -> Any:
-    """Of all weights."""
+def split(params: Any, mesh: Mesh) -> Any:
+    """Weights that are at hand, laid out on a mesh."""
 
-    def one(path: Any, leaf: Any) -> jax.sharding.Sharding:
-        return sharding(tuple(key.key for key in path), leaf.shape, mesh)
+    def put(path: Any, leaf: jax.Array) -> jax.Array:
+        return jax.device_put(leaf, sharding(tuple(key.key for key in path), leaf.shape, mesh))
 
-    return jax.tree_util.tree_map_with_path(one, params)
+    return jax.tree_util.tree_map_with_path(put, params)

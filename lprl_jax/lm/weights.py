@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import safetensors
 from lprl_envs import InvalidInput
@@ -91,6 +92,8 @@ def load(
             layers = sources[own][index[0]]
             return np.stack([files.read(tensor, index[1:]).astype(dtype) for tensor in layers])
 
+        if mesh is None:
+            return jnp.asarray(part((slice(None),) * leaf.ndim))
         sharding = partition.sharding(own, leaf.shape, mesh)
         return jax.make_array_from_callback(leaf.shape, sharding, part)
 

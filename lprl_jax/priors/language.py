@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.lm import decoder, embedded, scoring, token_table
@@ -72,6 +73,8 @@ class LanguagePrior:
         normalization: str = "sum",
         end_of_action: str = "\n",
         chunk: int = 256,
+        dtype: Any = jnp.float32,
+        mesh: Mesh | None = None,
     ) -> LanguagePrior:
         """A prior from a model's name or directory.
 
@@ -84,12 +87,14 @@ class LanguagePrior:
             end_of_action: What ends an action's text. With it, "go" and "go left" are alternatives;
                 without (`""`), every answer that starts with "go" counts for "go".
             chunk: States that are run through the model at a time.
+            dtype: Of the weights and of the matrix products.
+            mesh: Over whose axis `model` the weights are split; see `checkpoint.load`.
 
         Raises:
             InvalidInput: if there is no such model, its tokenizer cannot render the template piece
                 by piece, or an argument is out of range.
         """
-        model = load(embedded.path_of(str(name)))
+        model = load(embedded.path_of(str(name)), dtype, mesh)
         return LanguagePrior.of_model(
             model._replace(name=str(name)),
             env,

@@ -7,20 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from algorithms.probes import END, FAST_TO_COMPILE, TabularMDP, begin, tables
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import AxisType
 from lprl_envs import FrozenLake
 from priors.tiny import tiny_model
 
 from lprl_jax import sharding
 from lprl_jax.algorithms import dqn
 from lprl_jax.algorithms.base import Algorithm, Data
+from lprl_jax.lm.partition import DATA, MODEL
 from lprl_jax.priors import LanguagePrior, TabularPrior
 
 ENV = TabularMDP(3, 3)
 BANK = [tables([[0, 1, END], [1, 2, END], [0, END, 1]], np.eye(3).tolist())] * 2
 TABLE = jax.nn.log_softmax(jax.random.normal(jax.random.key(2), (2, 4, 3)))
 PRIOR = TabularPrior(ENV, TABLE, "table", 5)
-DATA = Data(TABLE, ENV.params_of(BANK, max_steps=3))
+TABULAR = Data(TABLE, ENV.params_of(BANK, max_steps=3))
 CONFIG = dqn.DQNConfig(
     num_envs=2,
     rollout_length=4,
@@ -38,11 +39,11 @@ CALLS_OF_THE_HOST = ("callback", "infeed", "outfeed", "SendToHost", "RecvFromHos
 
 def train_on(num_devices):
     """Two chunks on so many devices: the state, the metrics of both, the compiled program."""
-    devices = jax.devices()[:num_devices]
-    mesh = jax.make_mesh((num_devices,), (sharding.RUNS,), (AxisType.Auto,), devices=devices)
-    state = begin(ALGORITHM, CONFIG, DATA, range(4), alpha=[0.1, 0.2, 0.3, 0.4])
+    devices, types = jax.devices()[:num_devices], (AxisType.Auto, AxisType.Auto)
+    mesh = jax.make_mesh((num_devices, 1), (DATA, MODEL), types, devices=devices)
+    state = begin(ALGORITHM, CONFIG, TABULAR, range(4), alpha=[0.1, 0.2, 0.3, 0.4])
     state = sharding.spread(mesh, state)
-    data = jax.device_put(DATA, NamedSharding(mesh, PartitionSpec()))
+    data = sharding.place(mesh, TABULAR)
     chunk = sharding.compile_chunk(ALGORITHM, mesh, UPDATES, state, data)
     metrics = []
     for _ in range(CHUNKS):
