@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,9 @@ from lprl_jax.lm.decoder import DecoderConfig, KeyValues
 from lprl_jax.lm.scoring import Answers, Trie
 from lprl_jax.lm.token_table import TokenTable
 from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 NORMALIZATIONS = ("sum", "token", "word")
 
@@ -110,26 +113,16 @@ class LanguagePrior:
         chunk: int = 256,
     ) -> LanguagePrior:
         """As `from_pretrained`, of a model at hand."""
-        if normalization not in NORMALIZATIONS:
-            raise InvalidInput(
-                f"unknown normalization {normalization!r}; valid: {', '.join(NORMALIZATIONS)}"
-            )
-        if chunk < 1:
-            raise InvalidInput(f"chunk is {chunk}; at least 1 state is run at a time")
+        check_options(normalization, chunk)
         answers = [text + end_of_action for text in env.action_texts]
         table = token_table.compile(env.template, answers, model.tokenizer)
-        lengths = {
-            "sum": [1] * len(answers),
-            "token": [len(answer) for answer in table.answers],
-            "word": [len(text.split()) for text in env.action_texts],
-        }
         bank = env.default_params if env_params is None else env_params
         return LanguagePrior(
             env=env,
             model=model,
             table=table,
             answers=_pack(table.answers, env.max_legal),
-            divisor=np.array(lengths[normalization], np.float32),
+            divisor=divisor_of(normalization, env, table),
             normalization=normalization,
             end_of_action=end_of_action,
             chunk=chunk,
@@ -151,10 +144,9 @@ class LanguagePrior:
     @property
     def settings(self) -> dict[str, str]:
         """What a table of this prior records of it."""
-        vocabulary = sorted(self.model.tokenizer.get_vocab().items())
         return {
             "model": self.model.name,
-            "tokenizer": hashlib.sha256(repr(vocabulary).encode()).hexdigest()[:16],
+            "tokenizer": tokenizer_digest(self.model.tokenizer),
             "normalization": self.normalization,
             "end_of_action": self.end_of_action,
         }
@@ -208,6 +200,32 @@ class LanguagePrior:
         return jnp.zeros(legal.shape).at[rows, chosen].set(scores.reshape(chosen.shape))
 
 
+def check_options(normalization: str, chunk: int) -> None:
+    """Raises InvalidInput if one is out of range."""
+    if normalization not in NORMALIZATIONS:
+        raise InvalidInput(
+            f"unknown normalization {normalization!r}; valid: {', '.join(NORMALIZATIONS)}"
+        )
+    if chunk < 1:
+        raise InvalidInput(f"chunk is {chunk}; at least 1 state is run at a time")
+
+
+def divisor_of(normalization: str, env: TextEnv[Any, Any], table: TokenTable) -> np.ndarray:
+    """f32[A]: what the log-likelihood of an action's text is divided by."""
+    lengths = {
+        "sum": [1] * len(table.answers),
+        "token": [len(answer) for answer in table.answers],
+        "word": [len(text.split()) for text in env.action_texts],
+    }
+    return np.array(lengths[normalization], np.float32)
+
+
+def tokenizer_digest(tokenizer: PreTrainedTokenizerFast) -> str:
+    """Names a vocabulary. Sixteen hexadecimal digits."""
+    vocabulary = sorted(tokenizer.get_vocab().items())
+    return hashlib.sha256(repr(vocabulary).encode()).hexdigest()[:16]
+
+
 def _pack(answers: Sequence[Sequence[int]], max_legal: int) -> Trie | Answers:
     """Whichever costs fewer tokens a text."""
     trie, rows = Trie.build(answers), Answers.build(answers)
@@ -222,7 +240,16 @@ def encode_bank(
     env: TextEnv[Any, Any],
     env_params: TextEnvParams,
 ) -> LanguagePriorParams:
-    """Run every instance's text through the model; columns are those of the longest text."""
+    """Run every instance's text through the model."""
+    prefix = render_bank(table, env, env_params)
+    encode = jax.jit(decoder.encode_prefix, static_argnums=0)
+    return LanguagePriorParams(weights, encode(config, weights, *prefix), prefix[1])
+
+
+def render_bank(
+    table: TokenTable, env: TextEnv[Any, Any], env_params: TextEnvParams
+) -> tuple[jax.Array, jax.Array]:
+    """Tokens and validity of every instance's text, `[M, P]`; P is that of the longest text."""
     num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
 
     def render(instance: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -231,6 +258,4 @@ def encode_bank(
 
     tokens, valid = jax.jit(jax.vmap(render))(jnp.arange(num_instances, dtype=jnp.int32))
     width = int(jnp.max(jnp.sum(valid, axis=1)))
-    compacted = jax.vmap(token_table.compact, in_axes=(0, 0, None))(tokens, valid, width)
-    encode = jax.jit(decoder.encode_prefix, static_argnums=0)
-    return LanguagePriorParams(weights, encode(config, weights, *compacted), compacted[1])
+    return jax.vmap(token_table.compact, in_axes=(0, 0, None))(tokens, valid, width)
