@@ -145,7 +145,7 @@ def load_decoder(path: str | Path) -> FlaxModel:
 
     _require_flax()
     config = _config(Path(path), fields, _DECODERS[kind])
-    flax_class = transformers.FLAX_MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    flax_class: Any = transformers.FLAX_MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
     module = flax_class.module_class(config=config, dtype=jnp.float32)
     return _load(Path(path), config, module, 3, flax_class.base_model_prefix, _DECODERS[kind])
 
@@ -163,13 +163,15 @@ def load_bert(path: str | Path) -> FlaxModel:
 
     _require_flax()
     config = _config(Path(path), fields, _BERT)
-    flax_class = transformers.FLAX_MODEL_MAPPING[type(config)]
+    flax_class: Any = transformers.FLAX_MODEL_MAPPING[type(config)]
     module = flax_class.module_class(config=config, dtype=jnp.float32, add_pooling_layer=False)
     return _load(Path(path), config, module, 4, flax_class.base_model_prefix, _BERT)
 
 
-def logits(module: nn.Module, params: Any, tokens: jax.Array, valid: jax.Array) -> jax.Array:
-    """Of the next token, `f32[B, T, vocab]`; they mean nothing where `valid` is false.
+def logits(
+    module: nn.Module, params: Any, tokens: jax.Array, valid: jax.Array, columns: int
+) -> jax.Array:
+    """Of the next token at the last `columns`, `f32[B, columns, vocab]`.
 
     GPT-Neo and Mistral measure distances in columns: for them, valid columns must be contiguous.
 
@@ -177,11 +179,20 @@ def logits(module: nn.Module, params: Any, tokens: jax.Array, valid: jax.Array) 
         module: Of a decoder.
         params: Its weights.
         tokens: `i32[B, T]`.
-        valid: `bool[B, T]`: the others are not attended to, and take no position.
+        valid: `bool[B, T]`: the others are not attended to, take no position, and their logits mean
+            nothing.
+        columns: How many. Logits of all would be most of the memory, and much of the time.
     """
-    with jax.numpy_rank_promotion("allow"):
-        mask = valid.astype(jnp.int32)
-        return module.apply({"params": params}, tokens, mask, _positions(valid)).logits  # pyright: ignore
+
+    def cut(call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
+        if context.module.name == "lm_head":
+            args = (args[0][:, -columns:],)
+        return call(*args, **kwargs)
+
+    mask = valid.astype(jnp.int32)
+    with jax.numpy_rank_promotion("allow"), nn.intercept_methods(cut):
+        out = module.apply({"params": params}, tokens, mask, _positions(valid))
+    return out.logits  # pyright: ignore
 
 
 def hidden(
@@ -238,7 +249,7 @@ def _require_flax() -> None:
 
 
 def _config(path: Path, fields: dict[str, Any], family: _Family) -> Any:
-    """transformers' config, of which all fields have their effect."""
+    """The config as transformers reads it, of which all fields have their effect."""
     import transformers
 
     kind = fields["model_type"]

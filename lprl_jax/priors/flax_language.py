@@ -76,8 +76,7 @@ class FlaxLanguagePrior:
             env_params: Its bank of instances; default, the environment's own.
             normalization: As for `LanguagePrior`.
             end_of_action: As for `LanguagePrior`.
-            chunk: States that are run through the model at a time. Each action is a sequence, and
-                logits are held for all of its tokens.
+            chunk: States that are run through the model at a time, each action as a sequence.
 
         Raises:
             InvalidInput: if there is no such model, transformers' Flax code would get it wrong, its
@@ -147,9 +146,7 @@ class FlaxLanguagePrior:
         carry = Counters(carry.queries + asked, carry.evaluations + asked)
         return normalize(scores / self.divisor[None], legal), carry
 
-    def _scores(
-        self, params: FlaxLanguagePriorParams, states: Any, env_params: Any
-    ) -> jax.Array:
+    def _scores(self, params: FlaxLanguagePriorParams, states: Any, env_params: Any) -> jax.Array:
         """Log-likelihoods `f32[B, A]` of the actions of B states."""
         slots = jax.vmap(self.env.slots, in_axes=(0, None))(states, env_params)
         suffix, suffix_valid = jax.vmap(self.table.suffix.render)(slots)
@@ -165,7 +162,8 @@ class FlaxLanguagePrior:
             params.weights,
             _pair(tokens, self.answers.tokens[:, :-1]),
             _pair(valid, self.answers.valid[:, :-1]),
-        )[:, tokens.shape[1] - 1 :]
+            columns=self.answers.tokens.shape[1],
+        )
         nats = jax.nn.log_softmax(nats).reshape(len(tokens), *self.answers.tokens.shape, -1)
         target = jnp.asarray(self.answers.tokens)[None, ..., None]
         chosen = jnp.take_along_axis(nats, target, axis=-1)[..., 0]
