@@ -11,6 +11,7 @@ import transformers
 from algorithms.probes import END, FAST_TO_COMPILE, TabularMDP, tables
 from lm.flax_folders import DECODERS, LAKE, MAP, folder, refusal, spoil, torch_results
 
+from lprl_jax.lm.flax_models import load_decoder
 from lprl_jax.priors import FlaxLanguagePrior, Prior, tabulate
 
 OPEN_MAP = ("SFFF", "FFFF", "FFFF", "FFFG")
@@ -46,10 +47,13 @@ def log_softmax(scores, legal):
 
 @functools.cache
 def reference(name):
-    """Transformers' own class, loaded by itself: logits `[1, T, vocab]` of tokens `[1, T]`."""
-    with jax.numpy_rank_promotion("allow"):
-        model = transformers.FlaxAutoModelForCausalLM.from_pretrained(folder(name))
-    return jax.jit(lambda tokens: model(tokens).logits, compiler_options=FAST_TO_COMPILE)
+    """Transformers' own class, as it is called: logits `[1, T, vocab]` of tokens `[1, T]`."""
+    config = transformers.AutoConfig.from_pretrained(folder(name))
+    model = transformers.FlaxAutoModelForCausalLM.from_config(config, _do_init=False)
+    params = load_decoder(folder(name)).params
+    return jax.jit(
+        lambda tokens: model(tokens, params=params).logits, compiler_options=FAST_TO_COMPILE
+    )
 
 
 def naive(name, env, params, states, end="\n"):
