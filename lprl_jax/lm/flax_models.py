@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,16 +18,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import safetensors
-from flax.traverse_util import flatten_dict, unflatten_dict
 from lprl_envs import InvalidInput
 
+from lprl_jax.lm import flax_weights
 from lprl_jax.lm.checkpoint import read_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
-
-_Paths = Mapping[tuple[str, ...], Any]
 
 
 class _Family(NamedTuple):
@@ -38,7 +34,10 @@ class _Family(NamedTuple):
     """Fields of the config that it ignores or gets wrong, with the values that do no harm."""
     instead: str
     """What runs the others."""
-    spare: str = r"(attn\.|attention\.)(masked_)?bias|lm_head\.weight|rotary_emb\.inv_freq"
+    spare: str = (
+        r"(attn\.|attention\.)(masked_)?bias|lm_head\.weight|rotary_emb\.inv_freq"
+        r"|embed_positions\.weights"
+    )
     """Keys that a file may hold without use: constants, and a copy of tied embeddings."""
 
 
@@ -75,12 +74,6 @@ _BERT = _Family(
     _NOTHING,
     spare=r"cls\..*|(bert\.)?pooler\..*|(bert\.)?embeddings\.position_ids",
 )
-# The last word of a key, and what Flax may call it.
-_LEAVES = {
-    "weight": ("scale", "embedding", "kernel", "weight"),
-    "gamma": ("scale",),
-    "beta": ("bias",),
-}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -289,7 +282,7 @@ def _load(
     context = config.max_position_embeddings
     return FlaxModel(
         module=module,
-        params=_read_params(path / "model.safetensors", flatten_dict(shapes), prefix, family.spare),
+        params=flax_weights.read(path / "model.safetensors", shapes, prefix, family.spare),
         tokenizer=read_tokenizer(path),
         name=path.name,
         width=config.hidden_size,
@@ -297,47 +290,6 @@ def _load(
         # Beyond its window, the Flax code of Mistral sees one token too many.
         context=context if window is None else min(context, window),
     )
-
-
-def _read_params(path: Path, shapes: _Paths, prefix: str, spare: str) -> Any:
-    """All weights of a file, as Flax nests them."""
-    found: dict[tuple[str, ...], jax.Array] = {}
-    problems = []
-    try:
-        opened = safetensors.safe_open(str(path), framework="np")
-    except safetensors.SafetensorError as error:
-        raise InvalidInput(f"{path} is damaged: {error}") from None
-    with opened as file:
-        for key in sorted(file.keys()):
-            place = _place(key, shapes, prefix)
-            if place is None:
-                if not re.search(rf"(^|\.)({spare})$", key):
-                    problems.append(f"{key} has no use")
-                continue
-            tensor = file.get_tensor(key)
-            if not jnp.issubdtype(tensor.dtype, jnp.floating):
-                problems.append(f"{key} is {tensor.dtype}")
-            tensor = tensor.T if place[-1] == "kernel" else tensor
-            if tensor.shape != shapes[place].shape:
-                problems.append(f"{key} gives {tensor.shape}, the config {shapes[place].shape}")
-            found[place] = jnp.asarray(tensor, jnp.float32)
-    problems += [f"{'.'.join(place)} is missing" for place in sorted(shapes.keys() - found.keys())]
-    if problems:
-        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise InvalidInput(f"{path}: {'; '.join(problems[:5])}{more}")
-    return unflatten_dict(found)
-
-
-def _place(key: str, shapes: _Paths, prefix: str) -> tuple[str, ...] | None:
-    """Where Flax keeps a weight of the file; a file may hold a model with its head or without."""
-    *parents, leaf = key.split(".")
-    without = parents[1:] if parents[:1] == [prefix] else parents
-    places = [
-        (*start, name)
-        for start in (parents, [prefix, *parents], without)
-        for name in _LEAVES.get(leaf, (leaf,))
-    ]
-    return next((place for place in places if place in shapes), None)
 
 
 def _line(error: Exception) -> str:

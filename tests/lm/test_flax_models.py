@@ -92,6 +92,19 @@ def test_a_file_without_the_heads_name_space_and_with_constants(tmp_path):
     same(load_decoder(retensor(spoil(tmp_path, "gpt2"), change)), "gpt2")
 
 
+@pytest.mark.parametrize(
+    ("name", "constant"),
+    [
+        ("gpt_neo", "transformer.h.0.attn.attention.bias"),
+        ("xglm", "model.embed_positions.weights"),
+        ("llama", "model.layers.0.self_attn.rotary_emb.inv_freq"),
+    ],
+)
+def test_constants_that_older_files_hold(tmp_path, name, constant):
+    path = retensor(spoil(tmp_path, name), lambda tensors: tensors | {constant: np.ones(3)})
+    same(load_decoder(path), name)
+
+
 def test_a_bert_without_heads_and_with_the_older_names(tmp_path):
     """As BERT is published: `gamma` and `beta`."""
     right = load_bert(folder("bert"))
