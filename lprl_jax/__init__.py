@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lprl_jax.algorithms.base import Algorithm, Data
     from lprl_jax.priors.base import Prior
     from lprl_jax.priors.controls import UniformPrior, degrade
+    from lprl_jax.priors.flax_language import FlaxLanguagePrior
     from lprl_jax.priors.language import LanguagePrior
     from lprl_jax.priors.tabular import TabularPrior, tabulate
 
@@ -24,6 +25,7 @@ _MODULES = {"dqn": "lprl_jax.algorithms.dqn", "envs": "lprl_jax.envs"}
 _NAMES = {
     "Algorithm": "lprl_jax.algorithms.base",
     "Data": "lprl_jax.algorithms.base",
+    "FlaxLanguagePrior": "lprl_jax.priors.flax_language",
     "LanguagePrior": "lprl_jax.priors.language",
     "Prior": "lprl_jax.priors.base",
     "TabularPrior": "lprl_jax.priors.tabular",
@@ -36,6 +38,7 @@ _NAMES = {
 __all__ = [
     "Algorithm",
     "Data",
+    "FlaxLanguagePrior",
     "LanguagePrior",
     "Prior",
     "TabularPrior",

@@ -15,8 +15,17 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms.base import Algorithm
 from lprl_jax.config import ALGORITHMS, BankConfig, Experiment, ExperimentConfig
-from lprl_jax.lm import embedded
-from lprl_jax.priors import LanguagePrior, Prior, TabularPrior, UniformPrior, degrade, tabulate
+from lprl_jax.lm import checkpoint, embedded
+from lprl_jax.lm.families import FAMILIES
+from lprl_jax.priors import (
+    FlaxLanguagePrior,
+    LanguagePrior,
+    Prior,
+    TabularPrior,
+    UniformPrior,
+    degrade,
+    tabulate,
+)
 
 
 def make_env(
@@ -50,7 +59,7 @@ def make_prior(
     if config.prior == "none":
         return None
     prior = named_prior(config.prior, env, params, config.prior_dtype, mesh)
-    if config.prior_access == "table" and isinstance(prior, LanguagePrior):
+    if config.prior_access == "table" and isinstance(prior, LanguagePrior | FlaxLanguagePrior):
         prior = tabulate(prior, env, params, **prior.settings)
     if (config.prior_temperature, config.prior_epsilon, config.prior_adversarial) != (1, 0, False):
         prior = degrade(
@@ -79,7 +88,21 @@ def named_prior(
         raise InvalidInput(
             f"unknown prior {name!r}; valid: {known}, a Hugging Face directory, a .npz table"
         )
-    return LanguagePrior.from_pretrained(name, env, params, dtype=dtype, mesh=mesh)
+    return language_prior(name, env, params, dtype, mesh)
+
+
+def language_prior(
+    name: str,
+    env: TextEnv[Any, Any],
+    params: TextEnvParams,
+    dtype: str = "float32",
+    mesh: Mesh | None = None,
+) -> LanguagePrior | FlaxLanguagePrior:
+    """A model by name or directory: by our own decoder, if that knows its family."""
+    path = embedded.path_of(name)
+    if checkpoint.model_type(path) in FAMILIES:
+        return LanguagePrior.from_pretrained(name, env, params, dtype=dtype, mesh=mesh)
+    return FlaxLanguagePrior.from_pretrained(path, env, params)
 
 
 def make_algorithm(

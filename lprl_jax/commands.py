@@ -18,7 +18,7 @@ from lprl_jax import build, comparison, config, evaluate, plotting, report, resu
 from lprl_jax import demo as demonstration
 from lprl_jax.lm import checkpoint, embedded, pretrain_run
 from lprl_jax.lm.check import check_tokens
-from lprl_jax.priors import LanguagePrior, tabulate
+from lprl_jax.priors import tabulate
 
 MOST_LISTED = 9
 """Actions of an environment that are listed by name."""
@@ -121,7 +121,7 @@ def prior(options: argparse.Namespace) -> None:
     """`lprl prior`."""
     _require_new(options.out)
     env, params = _env(options)
-    model = LanguagePrior.from_pretrained(options.model, env, params)
+    model = build.language_prior(options.model, env, params)
     table = tabulate(model, env, params, **model.settings)
     table.save(options.out, params)
     print(f"{options.out}: {table.params.shape[0]} instances, {table.evaluations} evaluations")

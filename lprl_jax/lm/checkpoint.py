@@ -56,11 +56,23 @@ def load(
                 f"no {name} in {path}; a model is a Hugging Face directory with config.json, "
                 "tokenizer.json (a fast tokenizer's) and model.safetensors"
             )
-    kind, config = _read_config(path / "config.json")
+    fields = _read_fields(path)
+    try:
+        config = families.parse(fields)
+    except InvalidInput as error:
+        raise InvalidInput(f"{path / 'config.json'}: {error}") from None
     tokenizer = read_tokenizer(path)
-    return LanguageModel(
-        config, weights.load(path, kind, config, dtype, mesh), tokenizer, path.name
-    )
+    params = weights.load(path, fields["model_type"], config, dtype, mesh)
+    return LanguageModel(config, params, tokenizer, path.name)
+
+
+def model_type(path: str | Path) -> str:
+    """The family that a directory's config.json names.
+
+    Raises:
+        InvalidInput: if there is no such file, or it is damaged.
+    """
+    return str(_read_fields(Path(path)).get("model_type"))
 
 
 def read_tokenizer(path: str | Path) -> PreTrainedTokenizerFast:
@@ -83,6 +95,27 @@ def read_tokenizer(path: str | Path) -> PreTrainedTokenizerFast:
     if not tokenizer.is_fast:
         raise InvalidInput(f"{path} has no fast tokenizer; a tokenizer.json is needed")
     return tokenizer
+
+
+def require_fits(
+    name: str, vocab_size: int, context: int, columns: int, *tokens: np.ndarray
+) -> None:
+    """Check texts of so many columns, made of these tokens, against a model.
+
+    Raises:
+        InvalidInput: if they are longer than the model's context, or not in its vocabulary.
+    """
+    if columns > context:
+        raise InvalidInput(
+            f"a text with an action takes up to {columns} tokens, and {name} reads {context}; "
+            "a smaller environment, or a model with a longer context, fits"
+        )
+    highest = max(int(part.max(initial=0)) for part in tokens)
+    if highest >= vocab_size:
+        raise InvalidInput(
+            f"the tokenizer of {name} writes token {highest}, and the model has {vocab_size}; "
+            "they do not belong together"
+        )
 
 
 def save(path: str | Path, model: LanguageModel, dtype: Any = jnp.float32) -> None:
@@ -126,15 +159,14 @@ def save(path: str | Path, model: LanguageModel, dtype: Any = jnp.float32) -> No
     model.tokenizer.save_pretrained(str(path))
 
 
-def _read_config(path: Path) -> tuple[str, DecoderConfig]:
-    """`model_type`, and the shape."""
+def _read_fields(path: Path) -> dict[str, Any]:
+    """The config.json of a directory."""
     try:
-        fields = json.loads(path.read_text())
+        fields = json.loads((path / "config.json").read_text())
+    except FileNotFoundError:
+        raise InvalidInput(f"no config.json in {path}; it names the model's family") from None
     except ValueError as error:
-        raise InvalidInput(f"{path} is not JSON: {error}") from None
+        raise InvalidInput(f"{path / 'config.json'} is not JSON: {error}") from None
     if not isinstance(fields, dict):
-        raise InvalidInput(f"{path} holds no JSON object")
-    try:
-        return fields.get("model_type", ""), families.parse(fields)
-    except InvalidInput as error:
-        raise InvalidInput(f"{path}: {error}") from None
+        raise InvalidInput(f"{path / 'config.json'} holds no JSON object")
+    return fields

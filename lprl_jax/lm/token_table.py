@@ -58,12 +58,6 @@ class TokenTable:
     answers: tuple[tuple[int, ...], ...]
     """Tokens of each answer."""
 
-    @property
-    def max_token(self) -> int:
-        """The largest token that is ever rendered or scored."""
-        rendered = [np.max(part.tokens, initial=0) for part in (self.prefix, self.suffix)]
-        return int(max([*rendered, *(token for answer in self.answers for token in answer)]))
-
     def render(self, slots: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The whole text: tokens and validity, both `[prefix columns + suffix columns]`."""
         parts = self.prefix.render(slots), self.suffix.render(slots)

@@ -12,7 +12,7 @@ import dataclasses
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,11 +21,14 @@ from jax.sharding import Mesh
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.lm import decoder, embedded, scoring, token_table
-from lprl_jax.lm.checkpoint import LanguageModel, load
+from lprl_jax.lm.checkpoint import LanguageModel, load, require_fits
 from lprl_jax.lm.decoder import KeyValues
 from lprl_jax.lm.scoring import Answers, Trie
 from lprl_jax.lm.token_table import TokenTable
 from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 NORMALIZATIONS = ("sum", "token", "word")
 
@@ -115,32 +118,16 @@ class LanguagePrior:
         chunk: int = 256,
     ) -> LanguagePrior:
         """As `from_pretrained`, of a model at hand."""
-        if normalization not in NORMALIZATIONS:
-            raise InvalidInput(
-                f"unknown normalization {normalization!r}; valid: {', '.join(NORMALIZATIONS)}"
-            )
-        if chunk < 1:
-            raise InvalidInput(f"chunk is {chunk}; at least 1 state is run at a time")
+        check_options(normalization, chunk)
         answers = [text + end_of_action for text in env.action_texts]
         table = token_table.compile(env.template, answers, model.tokenizer)
-        lengths = {
-            "sum": [1] * len(answers),
-            "token": [len(answer) for answer in table.answers],
-            "word": [len(text.split()) for text in env.action_texts],
-        }
-        if table.max_token >= model.config.vocab_size:
-            raise InvalidInput(
-                f"the tokenizer of {model.name} gives token {table.max_token} for "
-                f"{model.tokenizer.convert_ids_to_tokens(table.max_token)!r}, its model knows "
-                f"{model.config.vocab_size}; the two are not of one model"
-            )
         bank = env.default_params if env_params is None else env_params
         return LanguagePrior(
             env=env,
             model=model,
             table=table,
             answers=_pack(table.answers, env.max_legal),
-            divisor=np.array(lengths[normalization], np.float32),
+            divisor=divisor_of(normalization, env, table),
             normalization=normalization,
             end_of_action=end_of_action,
             chunk=chunk,
@@ -162,10 +149,9 @@ class LanguagePrior:
     @property
     def settings(self) -> dict[str, str]:
         """What a table of this prior records of it."""
-        vocabulary = sorted(self.model.tokenizer.get_vocab().items())
         return {
             "model": self.model.name,
-            "tokenizer": hashlib.sha256(repr(vocabulary).encode()).hexdigest()[:16],
+            "tokenizer": tokenizer_digest(self.model.tokenizer),
             "normalization": self.normalization,
             "end_of_action": self.end_of_action,
         }
@@ -219,6 +205,32 @@ class LanguagePrior:
         return jnp.zeros(legal.shape).at[rows, chosen].set(scores.reshape(chosen.shape))
 
 
+def check_options(normalization: str, chunk: int) -> None:
+    """Raises InvalidInput if one is out of range."""
+    if normalization not in NORMALIZATIONS:
+        raise InvalidInput(
+            f"unknown normalization {normalization!r}; valid: {', '.join(NORMALIZATIONS)}"
+        )
+    if chunk < 1:
+        raise InvalidInput(f"chunk is {chunk}; at least 1 state is run at a time")
+
+
+def divisor_of(normalization: str, env: TextEnv[Any, Any], table: TokenTable) -> np.ndarray:
+    """f32[A]: what the log-likelihood of an action's text is divided by."""
+    lengths = {
+        "sum": [1] * len(table.answers),
+        "token": [len(answer) for answer in table.answers],
+        "word": [len(text.split()) for text in env.action_texts],
+    }
+    return np.array(lengths[normalization], np.float32)
+
+
+def tokenizer_digest(tokenizer: PreTrainedTokenizerFast) -> str:
+    """Names a vocabulary. Sixteen hexadecimal digits."""
+    vocabulary = sorted(tokenizer.get_vocab().items())
+    return hashlib.sha256(repr(vocabulary).encode()).hexdigest()[:16]
+
+
 def _pack(answers: Sequence[Sequence[int]], max_legal: int) -> Trie | Answers:
     """Whichever costs fewer tokens a text."""
     trie, rows = Trie.build(answers), Answers.build(answers)
@@ -229,12 +241,25 @@ def _pack(answers: Sequence[Sequence[int]], max_legal: int) -> Trie | Answers:
 def encode_bank(
     model: LanguageModel, table: TokenTable, env: TextEnv[Any, Any], env_params: TextEnvParams
 ) -> LanguagePriorParams:
-    """Run every instance's text through the model; columns are those of the longest text.
+    """Run every instance's text through the model.
 
     Raises:
-        InvalidInput: if a state's text, with the longest answer behind it, may be longer than what
-            the model reads.
+        InvalidInput: if a token is not in its vocabulary, or a state's text, with the longest
+            answer behind it, may be longer than what it reads.
     """
+    prefix, valid = render_bank(table, env, env_params)
+    columns = prefix.shape[1] + len(table.suffix.slot) + max(map(len, table.answers)) - 1
+    tokens = table.prefix.tokens, table.suffix.tokens, np.concatenate(table.answers)
+    c = model.config
+    require_fits(model.name, c.vocab_size, c.max_position_embeddings, columns, *tokens)
+    encode = jax.jit(decoder.encode_prefix, static_argnums=0)
+    return LanguagePriorParams(model.params, encode(c, model.params, prefix, valid), valid)
+
+
+def render_bank(
+    table: TokenTable, env: TextEnv[Any, Any], env_params: TextEnvParams
+) -> tuple[jax.Array, jax.Array]:
+    """Tokens and validity of every instance's text, `[M, P]`; P is that of the longest text."""
     num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
 
     def render(instance: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -243,13 +268,4 @@ def encode_bank(
 
     tokens, valid = jax.jit(jax.vmap(render))(jnp.arange(num_instances, dtype=jnp.int32))
     width = int(jnp.max(jnp.sum(valid, axis=1)))
-    longest = width + len(table.suffix.slot) + max(map(len, table.answers))
-    if longest > model.config.max_position_embeddings:
-        raise InvalidInput(
-            f"a text of {env.name} may have {longest} tokens, {model.name} reads "
-            f"{model.config.max_position_embeddings}; take smaller instances or another model"
-        )
-    compacted = jax.vmap(token_table.compact, in_axes=(0, 0, None))(tokens, valid, width)
-    encode = jax.jit(decoder.encode_prefix, static_argnums=0)
-    prefix = encode(model.config, model.params, *compacted)
-    return LanguagePriorParams(model.params, prefix, compacted[1])
+    return jax.vmap(token_table.compact, in_axes=(0, 0, None))(tokens, valid, width)

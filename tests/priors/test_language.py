@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from algorithms.probes import END, FAST_TO_COMPILE, TabularMDP, tables
+from lm.flax_folders import MAP, folder
 from lprl_envs import BlocksWorld, FrozenLake, InvalidInput
 from priors.tiny import naive_scores, tiny_model
 
 from lprl_jax.lm.scoring import Answers
-from lprl_jax.priors import LanguagePrior, tabulate
+from lprl_jax.priors import FlaxLanguagePrior, LanguagePrior, tabulate
 
 LAKE = FrozenLake("4x4", is_slippery=False)
 MAPS = (
@@ -98,6 +99,38 @@ def test_equals_scoring_every_text_on_its_own(rows):
     # Far from uniform, and not alike everywhere: there is something to be wrong about.
     assert np.exp(found).max(-1).mean() > 0.5
     assert found.std(0).max() > 0.5
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "mistral"])
+def test_equals_the_slow_path_with_the_same_weights(name):
+    """Transformers' Flax code, every state with every action a sequence of its own."""
+    params = LAKE.params_of([MAP])
+    states = all_states(LAKE, params)
+    ours = LanguagePrior.from_pretrained(folder(name), LAKE, params, chunk=16)
+    theirs = FlaxLanguagePrior.from_pretrained(folder(name), LAKE, params)
+    close(ask(ours, params, states)[0], ask(theirs, params, states)[0])
+
+
+def test_a_text_longer_than_the_context_is_refused():
+    prior = LanguagePrior.from_pretrained(folder("llama"), LAKE, LAKE.params_of([MAP]))
+    columns = prior.params.prefix_valid.shape[1] + len(prior.table.suffix.slot)
+    columns += max(map(len, prior.table.answers)) - 1
+    model = prior.model
+
+    def of_context(length):
+        config = dataclasses.replace(model.config, max_position_embeddings=length)
+        return LanguagePrior.of_model(model._replace(config=config), LAKE, LAKE.params_of([MAP]))
+
+    of_context(columns)
+    with pytest.raises(InvalidInput, match=f"takes up to {columns} tokens, and llama reads"):
+        of_context(columns - 1)
+
+
+def test_a_tokenizer_of_another_model_is_refused():
+    model = tiny_model()
+    config = dataclasses.replace(model.config, vocab_size=50)
+    with pytest.raises(InvalidInput, match=r"writes token .* and the model has 50; they do not"):
+        LanguagePrior.of_model(model._replace(config=config), LAKE, lake_params(0))
 
 
 @pytest.mark.parametrize("num_instances", [1, 2], ids=["shared prefix", "prefixes"])
