@@ -122,7 +122,7 @@ def test_a_text_longer_than_the_context_is_refused():
         return LanguagePrior.of_model(model._replace(config=config), LAKE, LAKE.params_of([MAP]))
 
     of_context(columns)
-    with pytest.raises(InvalidInput, match=f"takes up to {columns} tokens, and llama reads"):
+    with pytest.raises(InvalidInput, match=rf"takes up to {columns} tokens, and .*/llama reads"):
         of_context(columns - 1)
 
 
