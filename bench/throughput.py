@@ -22,14 +22,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 import against_torch
 import environments
 import jax
-import language_prior
+import scoring
 import thousand_runs
 import timing
 import training
 
 SUITES = {
     "environments": environments.run,
-    "language_prior": language_prior.run,
+    "scoring": scoring.run,
     "training": training.run,
     "torch": against_torch.run,
     "thousand_runs": thousand_runs.run,
