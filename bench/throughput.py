@@ -20,6 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import against_torch
+import against_torch_live
 import environments
 import jax
 import scoring
@@ -32,6 +33,7 @@ SUITES = {
     "scoring": scoring.run,
     "training": training.run,
     "torch": against_torch.run,
+    "torch_live": against_torch_live.run,
     "thousand_runs": thousand_runs.run,
 }
 
