@@ -16,10 +16,10 @@ torch many times slower.
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import statistics
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +96,9 @@ def unavailable() -> str:
     return ""
 
 
-def bank() -> tuple[list[str], np.ndarray]:
+def bank(overrides: Sequence[str] = ()) -> tuple[list[str], np.ndarray]:
     """The experiment's maps, rows joined by /, and our prior in their starts, `f[M, 4]`."""
-    experiment = config.read("frozen_lake_dqn_prior")
+    experiment = config.read("frozen_lake_dqn_prior", overrides)
     env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
     table = build.make_prior(experiment.config, env, params)
     assert isinstance(table, TabularPrior)
@@ -127,4 +127,4 @@ def theirs(kind: str, steps: int, threads: int, windows: int, rows: str) -> dict
     command = [sys.executable, str(PEER), "--prior", kind, "--map", rows]
     for option, value in (("steps", steps), ("windows", windows), ("threads", threads)):
         command += [f"--{option}", str(value)]
-    return json.loads(processes.output(command, USE_TORCH="1", OMP_NUM_THREADS=str(threads)))
+    return processes.report(command, USE_TORCH="1", OMP_NUM_THREADS=str(threads))

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +53,11 @@ def output(command: Sequence[str], **environment: str) -> str:
         last = done.stderr.strip().splitlines()[-1:]
         raise RuntimeError(f"{' '.join(command)}: {''.join(last) or done.returncode}")
     return done.stdout
+
+
+def report(command: Sequence[str], **environment: str) -> dict[str, Any]:
+    """The JSON that a command prints."""
+    return json.loads(output(command, **environment))
 
 
 def train(overrides: Sequence[str], **environment: str) -> Training:

@@ -20,18 +20,20 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import against_torch
+import against_torch_live
 import environments
 import jax
-import language_prior
+import scoring
 import thousand_runs
 import timing
 import training
 
 SUITES = {
     "environments": environments.run,
-    "language_prior": language_prior.run,
+    "scoring": scoring.run,
     "training": training.run,
     "torch": against_torch.run,
+    "torch_live": against_torch_live.run,
     "thousand_runs": thousand_runs.run,
 }
 
