@@ -95,7 +95,7 @@ def memory_plan(
     scores = rows * c.num_attention_heads * (prefix + suffix + nodes)
     attention = rows * 2 * heads * c.head_dim * itemsize + 2 * scores * F32
     inside = rows * c.intermediate_size * (2 if c.mlp == "gated" else 1) * itemsize
-    logits = min(scoring.HEAD_CHUNK, batch * (1 + nodes) * c.vocab_size) * F32
+    logits = min(scoring.HEAD_ROWS, batch * (1 + nodes)) * c.vocab_size * F32
     key_values = 2 * c.num_hidden_layers * c.num_key_value_heads * c.head_dim
     return MemoryPlan(
         weights=sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes)) * itemsize,

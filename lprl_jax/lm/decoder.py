@@ -20,6 +20,7 @@ References: Radford et al. 2019, GPT-2; Touvron et al. 2023, Llama 2; `transform
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
@@ -32,9 +33,11 @@ from lprl_jax.lm.layers import (
     Linear,
     RMSNorm,
     RopeScaling,
+    Rotation,
     attend,
     rope_frequencies,
     rotate,
+    rotation,
 )
 
 
@@ -93,7 +96,7 @@ class KeyValues(NamedTuple):
     """f32[L, G, P, K, H]"""
 
 
-def _norm(config: DecoderConfig, name: str) -> nn.Module:
+def _norm(config: DecoderConfig, name: str | None = None) -> nn.Module:
     """The family's norm."""
     kind = RMSNorm if config.norm == "rms" else LayerNorm
     return kind(config.norm_eps, name=name)
@@ -109,31 +112,34 @@ class Layer(nn.Module):
         self,
         x: jax.Array,
         prefix: KeyValues,
-        positions: jax.Array,
+        by: Rotation | tuple[()],
         mask: jax.Array,
         prefix_mask: jax.Array,
+        start: int = 0,
     ) -> tuple[jax.Array, KeyValues]:
-        """`x [G, S, T, D]` to the same, and this suffix's own keys and values `[G, S, T, K, H]`."""
+        """Of `x [G, S, T, D]` the rows from `start`; all tokens' keys and values `[G, S, T, K, H]`.
+
+        Where nobody reads a token, its keys and values are all that is needed of it.
+        """
         c = self.config
-        lead, act = x.shape[:-1], ACTIVATIONS[c.hidden_act]
-        repeats = c.num_attention_heads // c.num_key_value_heads
+        act, repeats = ACTIVATIONS[c.hidden_act], c.num_attention_heads // c.num_key_value_heads
 
         def heads(name: str, count: int, y: jax.Array) -> jax.Array:
             y = Linear(count * c.head_dim, c.qkv_bias, name=name)(y)
-            return y.reshape(*lead, count, c.head_dim)
+            return y.reshape(*y.shape[:-1], count, c.head_dim)
 
         y = _norm(c, "attention_norm")(x)
-        q = heads("q", c.num_attention_heads, y)
+        q = heads("q", c.num_attention_heads, y[:, :, start:])
         k = heads("k", c.num_key_value_heads, y)
         v = heads("v", c.num_key_value_heads, y)
         if c.qk_norm:
             q, k = RMSNorm(c.norm_eps, name="q_norm")(q), RMSNorm(c.norm_eps, name="k_norm")(k)
-        if c.positions == "rotary":
-            frequencies = rope_frequencies(c.head_dim, c.rope_theta, c.rope_scaling)
-            q, k = rotate(q, positions, frequencies), rotate(k, positions, frequencies)
-        q = q.reshape(*k.shape[:-1], repeats, c.head_dim)
-        y = attend(q, k, v, mask, prefix.keys, prefix.values, prefix_mask)
-        x += Linear(c.hidden_size, c.o_bias, name="o")(y.reshape(*lead, -1))
+        if isinstance(by, Rotation):
+            k, q = rotate(k, by), rotate(q, Rotation(*(part[:, :, start:] for part in by)))
+        q = q.reshape(*q.shape[:3], c.num_key_value_heads, repeats, c.head_dim)
+        y = attend(q, k, v, mask[:, :, start:], prefix.keys, prefix.values, prefix_mask)
+        y = Linear(c.hidden_size, c.o_bias, name="o")(y.reshape(*q.shape[:3], -1))
+        x = x[:, :, start:] + y
 
         y = _norm(c, "mlp_norm")(x)
         up = Linear(c.intermediate_size, c.mlp_bias, name="up")(y)
@@ -172,13 +178,12 @@ class Decoder(nn.Module):
         """
         c = self.config
         rows = nn.initializers.normal(c.hidden_size**-0.5)
-        embedding = self.param("embedding", rows, (c.vocab_size, c.hidden_size))
+        tables = [self.param("embedding", rows, (c.vocab_size, c.hidden_size))]
         if not c.tie_word_embeddings:
             self.param("head", rows, (c.vocab_size, c.hidden_size))
-        x = embedding[tokens]
         if c.positions == "learned":
             shape = (c.max_position_embeddings, c.hidden_size)
-            x += self.param("positions", rows, shape)[positions]
+            tables.append(self.param("positions", rows, shape))
         layers = nn.scan(
             Layer,
             variable_axes={"params": 0},
@@ -186,8 +191,46 @@ class Decoder(nn.Module):
             in_axes=(0, nn.broadcast, nn.broadcast, nn.broadcast),  # pyright: ignore[reportArgumentType]
             length=c.num_hidden_layers,
         )(c, name="layers")
-        x, key_values = layers(x, prefix, positions, mask, prefix_mask)
+        x, by = _embed(c, tables, tokens, positions)
+        x, key_values = layers(x, prefix, by, mask, prefix_mask)
         return _norm(c, "norm")(x), key_values
+
+
+def read(
+    config: DecoderConfig,
+    params: Any,
+    tokens: jax.Array,
+    positions: jax.Array,
+    mask: jax.Array,
+    prefix: KeyValues,
+    prefix_mask: jax.Array,
+    start: int,
+) -> jax.Array:
+    """Hidden states of the tokens from `start`, `[G, S, T - start, D]`; arguments as for `Decoder`.
+
+    Of the tokens before, the last layer computes keys and values only.
+    """
+    tables = [params[name] for name in ("embedding", "positions") if name in params]
+    x, by = _embed(config, tables, tokens, positions)
+
+    def layer(x: jax.Array, number: jax.Array | int, start: int = 0) -> jax.Array:
+        weights, own = jax.tree.map(lambda leaf: leaf[number], (params["layers"], prefix))
+        return Layer(config).apply({"params": weights}, x, own, by, mask, prefix_mask, start)[0]
+
+    last = config.num_hidden_layers - 1
+    x, _ = jax.lax.scan(lambda x, number: (layer(x, number), None), x, jnp.arange(last))
+    return _norm(config).apply({"params": params["norm"]}, layer(x, last, start))  # type: ignore[return-value]
+
+
+def _embed(
+    config: DecoderConfig, tables: Sequence[jax.Array], tokens: jax.Array, positions: jax.Array
+) -> tuple[jax.Array, Rotation | tuple[()]]:
+    """What the first layer reads, and how keys and queries are rotated, if they are."""
+    x = tables[0][tokens]
+    if config.positions == "learned":
+        return x + tables[1][positions], ()
+    frequencies = rope_frequencies(config.head_dim, config.rope_theta, config.rope_scaling)
+    return x, rotation(positions, frequencies)
 
 
 def init(key: jax.Array, config: DecoderConfig) -> Any:

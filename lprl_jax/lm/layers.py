@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -114,16 +115,29 @@ def rope_frequencies(head_dim: int, theta: float, scaling: RopeScaling | None) -
     return (kept * frequencies + (1.0 - kept) * slowed).astype(np.float32)
 
 
-def rotate(x: jax.Array, positions: jax.Array, frequencies: np.ndarray) -> jax.Array:
-    """Rotary position embedding; `x [G, S, T, heads, H]`, `positions [G, S, T]`.
+class Rotation(NamedTuple):
+    """Of tokens by their positions; the same in all layers and heads."""
+
+    cos: jax.Array
+    """f32[G, S, T, 1, H / 2]"""
+    sin: jax.Array
+    """f32[G, S, T, 1, H / 2]"""
+
+
+def rotation(positions: jax.Array, frequencies: np.ndarray) -> Rotation:
+    """By `positions [G, S, T]` at `frequencies [H / 2]`."""
+    angles = positions[..., None, None].astype(jnp.float32) * frequencies.reshape(1, 1, 1, 1, -1)
+    return Rotation(jnp.cos(angles), jnp.sin(angles))
+
+
+def rotate(x: jax.Array, by: Rotation) -> jax.Array:
+    """Rotary position embedding of `x [G, S, T, heads, H]`.
 
     Pairs are (i, i + H/2), as in Hugging Face's weights.
     """
-    half = x.shape[-1] // 2
-    angles = positions[..., None, None].astype(jnp.float32) * frequencies.reshape(1, 1, 1, 1, -1)
-    cos, sin = jnp.cos(angles), jnp.sin(angles)
-    a, b = x[..., :half].astype(jnp.float32), x[..., half:].astype(jnp.float32)
-    return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1).astype(x.dtype)
+    a, b = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+    halves = [a * by.cos - b * by.sin, b * by.cos + a * by.sin]
+    return jnp.concatenate(halves, axis=-1).astype(x.dtype)
 
 
 def attend(
@@ -149,27 +163,22 @@ def attend(
     Returns:
         `[G, S, T, K, R, H]`.
     """
-    scale = queries.shape[-1] ** -0.5
-    lowest = jnp.finfo(jnp.float32).min
-    own = jnp.einsum("gstkrh,gsukh->gkstru", queries, keys, preferred_element_type=jnp.float32)
-    own = jnp.where(mask[:, None, :, :, None, :], own * scale, lowest)
-    far = jnp.einsum(
-        "gstkrh,gpkh->gkstrp", queries, prefix_keys, preferred_element_type=jnp.float32
-    )
-    far = jnp.where(prefix_mask[:, None, None, None, None, :], far * scale, lowest)
+    scale, lowest = queries.shape[-1] ** -0.5, jnp.finfo(jnp.float32).min
+    product = functools.partial(jnp.einsum, preferred_element_type=jnp.float32)
+    # Heads before tokens, so that all that follows is products of contiguous matrices.
+    queries = jnp.einsum("gstkrh->gkstrh", queries)
+    keys, values = (jnp.einsum("gsukh->gksuh", x) for x in (keys, values))
+    own = product("gkstrh,gksuh->gkstru", queries, keys) * scale
+    own = jnp.where(mask[:, None, :, :, None, :], own, lowest)
+    far = product("gkstrh,gpkh->gkstrp", queries, prefix_keys) * scale
+    far = jnp.where(prefix_mask[:, None, None, None, None, :], far, lowest)
     # The prefix may be empty, its maximum is then `lowest`; a token always sees itself.
     top = jnp.maximum(
         jnp.max(own, axis=-1, keepdims=True),
         jnp.max(far, axis=-1, keepdims=True, initial=lowest),
     )
     own, far = (jnp.exp(x - jax.lax.stop_gradient(top)) for x in (own, far))
-    total = jnp.sum(own, axis=-1) + jnp.sum(far, axis=-1)
-    out = jnp.einsum(
-        "gkstru,gsukh->gstkrh", own.astype(values.dtype), values,
-        preferred_element_type=jnp.float32,
-    )  # fmt: skip
-    out += jnp.einsum(
-        "gkstrp,gpkh->gstkrh", far.astype(prefix_values.dtype), prefix_values,
-        preferred_element_type=jnp.float32,
-    )  # fmt: skip
-    return (out / jnp.moveaxis(total, 1, 3)[..., None]).astype(queries.dtype)
+    total = jnp.sum(own, axis=-1, keepdims=True) + jnp.sum(far, axis=-1, keepdims=True)
+    out = product("gkstru,gksuh->gkstrh", own.astype(values.dtype), values)
+    out += product("gkstrp,gpkh->gkstrh", far.astype(prefix_values.dtype), prefix_values)
+    return jnp.einsum("gkstrh->gstkrh", (out / total).astype(queries.dtype))

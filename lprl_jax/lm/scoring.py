@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lprl_jax.lm import decoder
-from lprl_jax.lm.decoder import Decoder, DecoderConfig, KeyValues
+from lprl_jax.lm.decoder import DecoderConfig, KeyValues
 
-HEAD_CHUNK = 1 << 22
-"""Logits held at a time: rows are normalised in chunks of `HEAD_CHUNK / vocab`."""
+HEAD_ROWS = 512
+"""Rows of logits, each over the whole vocabulary, that are held at a time."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,8 +102,8 @@ def score(
         config, params, prefix, prefix_valid, tokens, valid, nodes, trie.depth, trie.sees
     )
     vocabulary = decoder.head(params)
-    chosen = vocabulary[trie.edge_token].astype(jnp.float32)
-    raised = jnp.einsum("gsed,ed->gse", sources[:, :, trie.edge_source], chosen)
+    chosen = sources[:, :, trie.edge_source], vocabulary[trie.edge_token]
+    raised = jnp.einsum("gsed,ed->gse", *chosen, preferred_element_type=jnp.float32)
     lowered = _log_normalizer(sources, vocabulary)[:, :, trie.edge_source]
     return jnp.einsum("gse,ae->gsa", raised - lowered, trie.path)
 
@@ -145,7 +145,8 @@ def score_chosen(
     raised = jnp.einsum(
         "gscwd,gscwd->gscw",
         jnp.concatenate([first, within], axis=3),
-        vocabulary[target].astype(jnp.float32),
+        vocabulary[target],
+        preferred_element_type=jnp.float32,
     )
     lowered = _log_normalizer(sources, vocabulary)
     first = jnp.broadcast_to(lowered[:, :, None, :1], (*rows, count, 1))
@@ -165,7 +166,7 @@ def _run(
     depth: np.ndarray,
     sees: np.ndarray,
 ) -> jax.Array:
-    """Hidden states `f32[G, S, 1 + N, D]` of the texts' last tokens and of what is packed behind.
+    """Hidden states `[G, S, 1 + N, D]` of the texts' last tokens and of what is packed behind.
 
     Args:
         config: Of the model.
@@ -188,18 +189,20 @@ def _run(
     structure = np.tril(np.ones((length + nodes,) * 2, bool))
     structure[length:, length:] = sees
     mask = behind(valid, np.ones(nodes, bool))[:, :, None, :] & structure[None, None]
-    hidden, _ = Decoder(config).apply(
-        {"params": params}, behind(tokens, branches), positions, mask, prefix, prefix_valid
-    )
-    return hidden[:, :, length - 1 :].astype(jnp.float32)
+    read = behind(tokens, branches), positions, mask, prefix, prefix_valid
+    return decoder.read(config, params, *read, start=length - 1)
 
 
 def _log_normalizer(hidden: jax.Array, vocabulary: jax.Array) -> jax.Array:
     """Log-sum-exp over the vocabulary of every row of `hidden [..., D]`, in chunks of rows."""
     rows = hidden.reshape(-1, hidden.shape[-1])
+    chunk = min(HEAD_ROWS, len(rows))
+    padded = jnp.pad(rows, [(0, -len(rows) % chunk), (0, 0)])
 
-    def normalize(row: jax.Array) -> jax.Array:
-        return jax.nn.logsumexp((vocabulary @ row).astype(jnp.float32))
+    def normalize(rows: jax.Array) -> jax.Array:
+        # The vocabulary first: sums over a leading axis are faster on a CPU.
+        logits = jnp.einsum("vd,nd->vn", vocabulary, rows, preferred_element_type=jnp.float32)
+        return jax.nn.logsumexp(logits, axis=0)
 
-    chunk = max(1, HEAD_CHUNK // vocabulary.shape[0])
-    return jax.lax.map(normalize, rows, batch_size=chunk).reshape(hidden.shape[:-1])
+    out = jax.lax.map(normalize, padded.reshape(-1, chunk, rows.shape[1]))
+    return out.reshape(-1)[: len(rows)].reshape(hidden.shape[:-1])

@@ -63,7 +63,8 @@ def test_memory_of_more_prefixes_and_smaller_weights() -> None:
 def test_memory_of_the_widest_part() -> None:
     wide = dataclasses.replace(CONFIG, intermediate_size=100)
     assert costs.memory_plan(wide, 3, 2, 2, batch=5).activations == 4 * 20 * (4 + 200)
-    # 15 rows of logits are run in chunks.
     many = dataclasses.replace(CONFIG, vocab_size=1 << 20)
-    plan = costs.memory_plan(many, 3, 2, 2, batch=5)
-    assert plan.activations == 4 * 20 * 4 + 4 * costs.scoring.HEAD_CHUNK
+    assert costs.memory_plan(many, 3, 2, 2, batch=5).activations == 4 * 20 * 4 + 4 * 15 * 2**20
+    # 3,000 rows of logits are run in chunks.
+    plan = costs.memory_plan(many, 3, 2, 2, batch=1_000)
+    assert plan.activations == 4 * 4_000 * 4 + 4 * costs.scoring.HEAD_ROWS * 2**20

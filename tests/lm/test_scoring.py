@@ -159,7 +159,7 @@ def test_scores_of_single_tokens(tiny):
 def test_no_logits_of_the_whole_batch(tiny, monkeypatch, rows_at_a_time):
     """In the compiled program no array but the head is larger than a chunk of logits."""
     (model, _, _), trie = tiny(NAME), Trie.build(ANSWERS)
-    monkeypatch.setattr(scoring, "HEAD_CHUNK", rows_at_a_time * VOCAB)
+    monkeypatch.setattr(scoring, "HEAD_ROWS", rows_at_a_time)
 
     @jax.jit  # a function of its own: the constant is read when it is traced
     def run(params, prefix, prefix_valid, tokens, valid):
