@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from lprl_jax.priors.language import LanguagePrior
     from lprl_jax.priors.tabular import TabularPrior, tabulate
 
-_MODULES = {"dqn": "lprl_jax.algorithms.dqn", "envs": "lprl_jax.envs"}
+_MODULES = {
+    "dqn": "lprl_jax.algorithms.dqn",
+    "envs": "lprl_jax.envs",
+    "sharding": "lprl_jax.sharding",
+}
 _NAMES = {
     "Algorithm": "lprl_jax.algorithms.base",
     "Data": "lprl_jax.algorithms.base",

@@ -14,7 +14,8 @@ import safetensors
 import safetensors.numpy
 from lprl_envs import InvalidInput
 
-from lprl_jax.lm import checkpoint
+from lprl_jax import sharding
+from lprl_jax.lm import checkpoint, weights
 
 TENSORS = "model.safetensors"
 
@@ -248,6 +249,32 @@ def test_weights_in_bfloat16(folder, tiny):
     assert {leaf.dtype for leaf in jax.tree.leaves(half)} == {jnp.dtype(jnp.bfloat16)}
     rounded = jax.tree.map(lambda x: x.astype(jnp.bfloat16), tiny("gpt2")[0].params)
     jax.tree.map(np.testing.assert_array_equal, half, rounded)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "qwen2"])
+def test_a_device_reads_and_holds_its_part(folder, tiny, monkeypatch, name):
+    """Of a matrix half, also of a third of a fused one and of a transposed one."""
+    (model, _, _), read, whole = tiny(name), [], weights.TensorFiles.read
+
+    def recorded(self, tensor, index):
+        part = whole(self, tensor, index)
+        read.append((tensor.path, tensor.key, part.shape))
+        return part
+
+    monkeypatch.setattr(weights.TensorFiles, "read", recorded)
+    mesh = sharding.make_mesh(1, model_parallel=2)
+    split = checkpoint.load(folder(name), mesh=mesh).params
+    jax.tree.map(np.testing.assert_array_equal, split, model.params)
+    shapes = {path: shape for path, _, shape in read}
+    width, inside = model.config.hidden_size, model.config.intermediate_size
+    assert shapes["layers", "q", "kernel"] == (width, width // 2)
+    assert shapes["layers", "q", "bias"] == (width // 2,)
+    assert shapes["layers", "down", "kernel"] == (inside // 2, width)
+    assert shapes["embedding",] == (61, width // 2)  # 61 rows cannot be halved
+    for path, leaf in jax.tree_util.tree_leaves_with_path(split):
+        names = tuple(key.key for key in path)
+        for shard in leaf.addressable_shards:
+            assert shard.data.shape[-len(shapes[names]) :] == shapes[names], names
 
 
 @pytest.mark.parametrize("name", ["plain", "wide-heads", "deep-bfloat16"])
