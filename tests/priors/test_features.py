@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -109,7 +110,8 @@ def test_features_cost_no_run_of_the_model(case):
     # And in the programs: as many matrix products, and no more arithmetic than that.
     programs = alone.lower(*asked), both.lower(*asked)
     dots = [program.as_text().count("dot_general") for program in programs]
-    flops = [program.compile().cost_analysis()["flops"] for program in programs]
+    costs: list[Any] = [program.compile().cost_analysis() for program in programs]
+    flops = [cost["flops"] for cost in costs]
     assert dots[0] == dots[1] > 10
     assert flops[1] == pytest.approx(flops[0], rel=0.01)
 
@@ -169,7 +171,8 @@ def test_table_and_live_agree(kind):
 
 @pytest.mark.parametrize("base", ["uniform", "table"])
 def test_an_encoder_beside_any_prior(base):
-    params, prior = PARAMS, UniformPrior(LAKE)
+    params = PARAMS
+    prior: Any = UniformPrior(LAKE)
     if base == "table":
         table = jax.nn.log_softmax(jax.random.normal(jax.random.key(0), (2, 16, 4)))
         prior = TabularPrior(LAKE, table, "table", 30)
