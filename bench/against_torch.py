@@ -100,7 +100,7 @@ def bank(overrides: Sequence[str] = ()) -> tuple[list[str], np.ndarray]:
     """The experiment's maps, rows joined by /, and our prior in their starts, `f[M, 4]`."""
     experiment = config.read("frozen_lake_dqn_prior", overrides)
     env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
-    table = build.make_prior(experiment.config, env, params)
+    table = build.make_prior(experiment, env, params)
     assert isinstance(table, TabularPrior)
     width = env.shape[1]  # type: ignore[attr-defined]
     maps = [

@@ -40,7 +40,8 @@ def shared_prefix(config: DecoderConfig, params: Any, work: Work, note: str = ""
 
     def score(params: Any, prefix: Any, suffixes: jax.Array) -> jax.Array:
         there, here = jnp.ones(prompt.shape, bool), jnp.ones((1, *suffixes.shape), bool)
-        return scoring.score(config, params, prefix, there, suffixes[None], here, trie)[0]
+        scores = scoring.score(config, params, prefix, there, suffixes[None], here, trie)
+        return scores.log_likelihoods[0]
 
     return compiled(
         score, params, prefix, suffixes, amount=len(suffixes), unit="states/s", note=note
@@ -64,7 +65,8 @@ def instance_prefix(
         there = jnp.ones((len(instances), prompts.shape[1]), bool)
         suffixes = suffixes[:, None]
         here = jnp.ones(suffixes.shape, bool)
-        return scoring.score(config, params, own, there, suffixes, here, trie)[:, 0]
+        scores = scoring.score(config, params, own, there, suffixes, here, trie)
+        return scores.log_likelihoods[:, 0]
 
     arguments = params, bank, jnp.asarray(instances), jnp.asarray(work.suffixes)
     return compiled(score, *arguments, amount=len(instances), unit="states/s", note=note)

@@ -67,7 +67,7 @@ def tune(world: str, learner: str, seed: int) -> dict[str, Any]:
         f"{world}_{learner}", (*(f"env_params.{b}" for b in bank), f"num_runs={num_runs}")
     )
     env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
-    prior = build.make_prior(experiment.config, env, params)
+    prior = build.make_prior(experiment, env, params)
     algorithm = build.make_algorithm(experiment, env, prior)
     data = Data(() if prior is None else prior.params, params)
 

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from lprl_jax import envs
     from lprl_jax.algorithms import dqn
     from lprl_jax.algorithms.base import Algorithm, Data
-    from lprl_jax.priors.base import Prior
+    from lprl_jax.priors.base import FeaturePrior, Prior
     from lprl_jax.priors.controls import UniformPrior, degrade
+    from lprl_jax.priors.encoded import EncodedPrior
     from lprl_jax.priors.flax_language import FlaxLanguagePrior
     from lprl_jax.priors.language import LanguagePrior
     from lprl_jax.priors.tabular import TabularPrior, tabulate
+    from lprl_jax.priors.tabular_features import TabularFeaturePrior, tabulate_features
 
 _MODULES = {
     "dqn": "lprl_jax.algorithms.dqn",
@@ -29,22 +31,29 @@ _MODULES = {
 _NAMES = {
     "Algorithm": "lprl_jax.algorithms.base",
     "Data": "lprl_jax.algorithms.base",
+    "EncodedPrior": "lprl_jax.priors.encoded",
+    "FeaturePrior": "lprl_jax.priors.base",
     "FlaxLanguagePrior": "lprl_jax.priors.flax_language",
     "LanguagePrior": "lprl_jax.priors.language",
     "Prior": "lprl_jax.priors.base",
+    "TabularFeaturePrior": "lprl_jax.priors.tabular_features",
     "TabularPrior": "lprl_jax.priors.tabular",
     "UniformPrior": "lprl_jax.priors.controls",
     "degrade": "lprl_jax.priors.controls",
     "make": "gymnax",
     "tabulate": "lprl_jax.priors.tabular",
+    "tabulate_features": "lprl_jax.priors.tabular_features",
 }
 
 __all__ = [
     "Algorithm",
     "Data",
+    "EncodedPrior",
+    "FeaturePrior",
     "FlaxLanguagePrior",
     "LanguagePrior",
     "Prior",
+    "TabularFeaturePrior",
     "TabularPrior",
     "UniformPrior",
     "__version__",
@@ -53,6 +62,7 @@ __all__ = [
     "envs",
     "make",
     "tabulate",
+    "tabulate_features",
 ]
 
 

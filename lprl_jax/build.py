@@ -14,17 +14,21 @@ from jax.sharding import Mesh
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms.base import Algorithm
-from lprl_jax.config import ALGORITHMS, BankConfig, Experiment, ExperimentConfig
+from lprl_jax.config import ALGORITHMS, BankConfig, Experiment
 from lprl_jax.lm import checkpoint, embedded
+from lprl_jax.lm.encoder import BertEncoder
 from lprl_jax.lm.families import FAMILIES
 from lprl_jax.priors import (
+    EncodedPrior,
     FlaxLanguagePrior,
     LanguagePrior,
     Prior,
     TabularPrior,
     UniformPrior,
     degrade,
+    has_features,
     tabulate,
+    tabulate_features,
 )
 
 
@@ -49,18 +53,31 @@ def make_env(
     return env, jax.jit(draw)(key)
 
 
+def reads_features(experiment: Experiment) -> bool:
+    """Whether its networks read the prior's features; not every algorithm can."""
+    return getattr(experiment.algorithm, "reads_features", False)
+
+
 def make_prior(
-    config: ExperimentConfig,
+    experiment: Experiment,
     env: TextEnv[Any, Any],
     params: TextEnvParams,
     mesh: Mesh | None = None,
 ) -> Prior | None:
     """The prior that the config names, or None; a model's weights on the mesh, if there is one."""
+    config, with_features = experiment.config, reads_features(experiment)
+    if config.encoder and not with_features:
+        raise InvalidInput(
+            f"encoder is {config.encoder!r}, but nothing reads its features; with q_input=features "
+            "Q-networks do"
+        )
     if config.prior == "none":
         return None
     prior = named_prior(config.prior, env, params, config.prior_dtype, mesh)
-    if config.prior_access == "table" and isinstance(prior, LanguagePrior | FlaxLanguagePrior):
-        prior = tabulate(prior, env, params, **prior.settings)
+    if config.encoder:
+        prior = EncodedPrior(prior, BertEncoder.from_pretrained(config.encoder, env))
+    if config.prior_access == "table":
+        prior = _tabulated(prior, env, params, with_features)
     if (config.prior_temperature, config.prior_epsilon, config.prior_adversarial) != (1, 0, False):
         prior = degrade(
             prior,
@@ -68,6 +85,17 @@ def make_prior(
             epsilon=config.prior_epsilon,
             adversarial=config.prior_adversarial,
         )
+    return prior
+
+
+def _tabulated(
+    prior: Prior, env: TextEnv[Any, Any], params: TextEnvParams, with_features: bool
+) -> Prior:
+    """A table in the place of what a model computes."""
+    if with_features and has_features(prior):
+        return tabulate_features(prior, env, params)
+    if isinstance(prior, LanguagePrior | FlaxLanguagePrior):
+        return tabulate(prior, env, params, **prior.settings)
     return prior
 
 

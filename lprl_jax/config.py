@@ -72,6 +72,8 @@ class ExperimentConfig:
     """`none`, `uniform`, an embedded model, a Hugging Face directory, or a .npz table."""
     prior_access: str = "table"
     """`table` asks a model about all states beforehand; `live` asks it at every step."""
+    encoder: str = ""
+    """Hugging Face directory of a BERT, from which features then come; see `q_input`."""
     prior_dtype: str = "float32"
     """Of a model's weights and matrix products: `float32`, or `bfloat16` on accelerators."""
     model_parallel: int = 1

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from lprl_envs import InvalidInput
 
-from lprl_jax import comparison, config, evaluation, results, run_directory, runner, sharding
+from lprl_jax import build, comparison, config, evaluation, results, run_directory, runner, sharding
 from lprl_jax.checkpoint import Checkpoints
 from lprl_jax.config import Experiment
 
@@ -76,9 +76,11 @@ def run(
     trained = config.parse(fields)
     changed = config.override(fields, [*overrides, *_bank_overrides(trained, instances)])
     _refuse_other_fields(fields, changed)
+    priors = priors or [changed["prior"]]
+    _refuse_other_features(trained, priors)
     state = _newest_state(directory, trained)
     rows = []
-    combinations = itertools.product(priors or [changed["prior"]], ks or [str(changed["k"])])
+    combinations = itertools.product(priors, ks or [str(changed["k"])])
     for prior, k in combinations:
         chosen = config.override(changed, [f"k={k}"])
         rows += _rows(config.parse({**chosen, "prior": prior}), state)
@@ -116,6 +118,17 @@ def _refuse_other_fields(fields: dict[str, Any], changed: dict[str, Any]) -> Non
             raise InvalidInput(
                 f"{name} cannot differ from the training's; valid: {', '.join(valid)}"
             )
+
+
+def _refuse_other_features(trained: Experiment, priors: Sequence[str]) -> None:
+    """Q-networks that read a model's features read no other's; an encoder stays the same."""
+    if build.reads_features(trained) and not trained.config.encoder:
+        for prior in priors:
+            if prior != trained.config.prior:
+                raise InvalidInput(
+                    f"prior is {prior!r}, but the Q-networks read features of the training's; "
+                    f"valid: {trained.config.prior}"
+                )
 
 
 def _newest_state(directory: Path, trained: Experiment) -> Any:

@@ -60,7 +60,7 @@ def set_up(experiment: Experiment) -> Setup:
     mesh = sharding.make_mesh(experiment.num_runs, experiment.config.model_parallel)
     # A model of which every device has the whole makes its table on one of them.
     shared = mesh if experiment.config.model_parallel > 1 else None
-    prior = build.make_prior(experiment.config, env, params, shared)
+    prior = build.make_prior(experiment, env, params, shared)
     algorithm = build.make_algorithm(experiment, env, prior)
     data = sharding.place(mesh, Data(() if prior is None else prior.params, params))
 

@@ -11,6 +11,9 @@ to as k grows, and target r + γ (1 - terminated) α log Σ_a p(a|s') exp(Q̄(s'
 
 Without a prior it is DQN: ε-greedy, maximum over the legal actions.
 
+Q-networks read the environment's observation, or what the prior's own model reads in the state's
+text. Features of states with actions, as a BERT's, enter one by one a network of one output.
+
 References: Mnih et al. 2015, Human-level control through deep reinforcement learning; Yan et al.
 2024, Efficient Reinforcement Learning with Large Language Model Priors, arXiv 2410.07927, sec. 4.
 """
@@ -25,7 +28,8 @@ import jax.numpy as jnp
 import optax
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import control, losses, replay
+from lprl_jax.algorithms import asking, control, losses, replay
+from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.dqn_config import DQNConfig, HParams
 from lprl_jax.algorithms.interaction import (
@@ -41,7 +45,7 @@ from lprl_jax.priors.base import Counters, Prior
 
 
 class Transition(NamedTuple):
-    """What the replay buffer keeps: states, not features."""
+    """What the replay buffer keeps: states, not observations."""
 
     state: Any
     """s_{t-1}"""
@@ -55,6 +59,10 @@ class Transition(NamedTuple):
     """s_t, before any reset."""
     next_prior: Any
     """At s_t: proposals i32[k], or log-probs f32[A] with exact k; () without a prior."""
+    features: Any
+    """The prior's, of s_{t-1}; () where Q-networks read observations."""
+    next_features: Any
+    """Of s_t."""
 
 
 class DQNState(NamedTuple):
@@ -72,6 +80,8 @@ class DQNState(NamedTuple):
     """Leading axes R and N."""
     log_probs: Any
     """f32[R, N, A]: the prior in `env_state`; () without one."""
+    features: Any
+    """f32[R, N, *feature_shape]: there too; () where Q-networks read observations."""
     prior_carry: Counters
     """What the prior was asked, by all runs together."""
     key: chex.PRNGKey
@@ -94,16 +104,27 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
 
     Returns:
         `Algorithm`, whose `data` is `Data(prior.params, env_params)`, or `Data((), env_params)`.
+
+    Raises:
+        InvalidInput: if Q-networks are to read features and the prior has none.
     """
-    network = QNetwork(config.hidden_sizes, env.num_actions, env.num_states or 0, config.optimism)
+    asker = asking.of(prior, config.reads_features)
+    of_each_action = len(asker.feature_shape) == 2
+    outputs = 1 if of_each_action else env.num_actions
+    network = QNetwork(config.hidden_sizes, outputs, env.num_states or 0, config.optimism)
     optimizer = optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optax.scale_by_adam())
     kind = control.of(prior, config.k)
     # Environments' observations are functions of the state: their key is never used.
     no_key = jax.random.key(0)
 
-    def apply(params: Any, state: Any, data: Data) -> jax.Array:
+    def read(state: Any, features: Any, data: Data) -> jax.Array:
+        """What Q-networks read of states `[...]`."""
+        return features if config.reads_features else observe(env, no_key, state, data.env_params)
+
+    def apply(params: Any, state: Any, features: Any, data: Data) -> jax.Array:
         """Q-values `[..., A]` of one run in states `[...]`."""
-        return network.apply(params, observe(env, no_key, state, data.env_params))  # type: ignore[return-value]
+        q: Any = network.apply(params, read(state, features, data))
+        return q[..., 0] if of_each_action else q
 
     def legal(state: Any, data: Data) -> jax.Array:
         """`bool[N, A]` in states `[N]`."""
@@ -111,7 +132,8 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
 
     def values(state: DQNState, data: Data) -> tuple[jax.Array, jax.Array]:
         """Q-values `f32[R, N, A]` where the environments stand, and legal actions."""
-        q = jax.vmap(lambda p, s: apply(p, s, data))(state.params, state.env_state)
+        own = state.params, state.env_state, state.features
+        q = jax.vmap(lambda p, s, f: apply(p, s, f, data))(*own)
         return q, jax.vmap(lambda s: legal(s, data))(state.env_state)
 
     def collect(state: DQNState, data: Data) -> tuple[DQNState, dict[str, jax.Array]]:
@@ -127,17 +149,22 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         step = step_envs(
             env, env_keys, state.env_state, action, data.env_params, state.run_instances
         )
-        final, log_probs, carry = state.log_probs, state.log_probs, state.prior_carry
-        if prior is not None:
-            final, log_probs, carry = ask_prior_after(prior, data, carry, step)
-        kept = jax.vmap(kind.remember)(keys[:, 3], final)
+        final, told, carry = ask_prior_after(asker, data, state.prior_carry, step)
         transition = Transition(
-            state.env_state, action, step.reward, step.terminated, step.final_state, kept
+            state=state.env_state,
+            action=action,
+            reward=step.reward,
+            terminated=step.terminated,
+            next_state=step.final_state,
+            next_prior=jax.vmap(kind.remember)(keys[:, 3], final.log_probs),
+            features=state.features,
+            next_features=final.features,
         )
         state = state._replace(
             replay=replay.add(state.replay, transition),
             env_state=step.state,
-            log_probs=log_probs,
+            log_probs=told.log_probs,
+            features=told.features,
             prior_carry=carry,
             key=keys[:, 0],
             num_steps=state.num_steps + config.num_envs,
@@ -147,7 +174,8 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
 
     def loss(params: Any, target_params: Any, hp: HParams, batch: Transition, data: Data) -> Any:
         """Mean over one run's batch."""
-        q_tm1, q_t = apply(params, batch.state, data), apply(target_params, batch.next_state, data)
+        q_tm1 = apply(params, batch.state, batch.features, data)
+        q_t = apply(target_params, batch.next_state, batch.next_features, data)
         v_t = jax.vmap(kind.value, (0, 0, 0, None))(
             q_t, batch.next_prior, legal(batch.next_state, data), hp.alpha
         )
@@ -194,22 +222,25 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
             every = data.env_params.instances
             run_instances = jnp.broadcast_to(every, (num_runs, every.shape[0]))
         split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
-        env_state, log_probs, carry = begin(
-            env, prior, split[:, 1], data, run_instances, config.num_envs
+        env_state, told, carry = begin(
+            env, asker, split[:, 1], data, run_instances, config.num_envs
         )
-        one = _first(env_state)
-        obs = observe(env, no_key, one, data.env_params)
-        params = jax.vmap(lambda k: network.init(k, obs))(split[:, 2])
-        kept = kind.remember(keys[0], _first(log_probs))
-        none, no = jnp.float32(0.0), jnp.bool_(False)
-        item = Transition(_first(one), jnp.int32(0), none, no, _first(one), _first(kept))
+        one, of_one = _first(env_state), _first(told)
+        seen = read(one, of_one.features, data)
+        params = jax.vmap(lambda k: network.init(k, seen))(split[:, 2])
+        kept = kind.remember(keys[0], of_one.log_probs)
+        none, no, features = jnp.float32(0.0), jnp.bool_(False), _first(of_one.features)
+        item = Transition(
+            _first(one), jnp.int32(0), none, no, _first(one), _first(kept), features, features
+        )
         return DQNState(
             params=params,
             target_params=params,
             opt_state=jax.vmap(optimizer.init)(params),
             replay=replay.init(item, num_runs, config.buffer_size),
             env_state=env_state,
-            log_probs=log_probs,
+            log_probs=told.log_probs,
+            features=told.features,
             prior_carry=carry,
             key=split[:, 0],
             num_steps=jnp.int32(0),
@@ -252,12 +283,13 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         if policy not in kind.policies:
             raise InvalidInput(f"unknown policy {policy!r}; valid: {', '.join(kind.policies)}")
 
-        def act(keys: chex.PRNGKey, env_state: Any, log_probs: Any) -> jax.Array:
-            q, mask = values(state._replace(env_state=env_state), data)
-            return jax.vmap(kind.policies[policy])(keys, q, log_probs, mask, state.hparams.alpha)
+        def act(keys: chex.PRNGKey, env_state: Any, told: Told) -> jax.Array:
+            q, mask = values(state._replace(env_state=env_state, features=told.features), data)
+            alpha = state.hparams.alpha
+            return jax.vmap(kind.policies[policy])(keys, q, told.log_probs, mask, alpha)
 
         keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(state.key)
-        return play_episodes(env, prior, act, keys, data, state.run_instances, num_episodes)
+        return play_episodes(env, asker, act, keys, data, state.run_instances, num_episodes)
 
     return Algorithm(
         jax.jit(init),

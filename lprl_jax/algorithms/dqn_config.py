@@ -12,6 +12,8 @@ from lprl_envs import InvalidInput
 from lprl_jax.algorithms.base import require_above_0, require_fraction
 from lprl_jax.algorithms.control import EXACT
 
+Q_INPUTS = ("observation", "features")
+
 
 @dataclasses.dataclass(frozen=True)
 class DQNConfig:
@@ -25,6 +27,9 @@ class DQNConfig:
     """Gradient steps a learning phase."""
     k: int | str = 5
     """Proposals drawn from the prior in a state, or "exact"."""
+    q_input: str = "observation"
+    """What Q-networks read: the environment's `"observation"`, or the prior's `"features"` of the
+    state's text. Replay then keeps these of both its states, so that learning asks no model."""
     hidden_sizes: tuple[int, ...] = (64, 64)
     """Of the Q-network; none makes it linear, and a table on one-hot observations."""
     buffer_size: int = 10_000
@@ -52,6 +57,8 @@ class DQNConfig:
         """Raises InvalidInput, naming the field and its valid values."""
         if self.k != EXACT and not (isinstance(self.k, int) and self.k >= 1):
             raise InvalidInput(f'k is {self.k!r}; valid: a whole number from 1, or "{EXACT}"')
+        if self.q_input not in Q_INPUTS:
+            raise InvalidInput(f"q_input is {self.q_input!r}; valid: {', '.join(Q_INPUTS)}")
         counts = ("num_envs", "rollout_length", "updates_per_rollout", "batch_size")
         require_above_0(self, *counts, "alpha", "learning_rate", "max_grad_norm", "epsilon_steps")
         require_fraction(self, "gamma", "tau", "epsilon")
@@ -60,6 +67,11 @@ class DQNConfig:
                 f"buffer_size is {self.buffer_size}; it must be a multiple of "
                 f"num_envs = {self.num_envs}"
             )
+
+    @property
+    def reads_features(self) -> bool:
+        """Whether Q-networks read the prior's features."""
+        return self.q_input == "features"
 
     @property
     def steps_per_update(self) -> int:

@@ -14,8 +14,9 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from lprl_jax.algorithms.asking import Asker, Told
 from lprl_jax.algorithms.base import Data, Env
-from lprl_jax.priors.base import Counters, Prior
+from lprl_jax.priors.base import Counters
 
 
 class Step(NamedTuple):
@@ -59,19 +60,17 @@ def reset_envs(env: Env, keys: chex.PRNGKey, env_params: Any, run_instances: jax
 
 def begin(
     env: Env,
-    prior: Prior | None,
+    asker: Asker,
     keys: chex.PRNGKey,
     data: Data,
     run_instances: jax.Array,
     num_envs: int,
-) -> tuple[Any, Any, Counters]:
-    """Fresh states `[R, N]`, the prior there (`()` without one), and its carry; `keys [R]`."""
+) -> tuple[Any, Told, Counters]:
+    """Fresh states `[R, N]`, what the prior tells of them, and its carry; `keys [R]`."""
     env_keys = jax.vmap(lambda k: jax.random.split(k, num_envs))(keys)
     env_state = reset_envs(env, env_keys, data.env_params, run_instances)
-    if prior is None:
-        return env_state, (), Counters.zero()
     every = jnp.ones(env_keys.shape, bool)
-    return env_state, *ask_prior(prior, data, prior.init(), env_state, every)
+    return env_state, *ask_prior(asker, data, asker.init(), env_state, every)
 
 
 def step_envs(
@@ -105,20 +104,17 @@ def observe(env: Env, key: chex.PRNGKey, state: Any, env_params: Any) -> jax.Arr
 
 
 def ask_prior(
-    prior: Prior, data: Data, carry: Counters, state: Any, needed: jax.Array
-) -> tuple[jax.Array, Counters]:
-    """Log-probs `[R, N, A]` in states `[R, N]`; `needed bool[R, N]`."""
-    rows = flatten(state)
-    log_probs, carry = prior.log_probs(
-        data.prior_params, carry, rows, data.env_params, needed.reshape(-1)
-    )
-    return unflatten(log_probs, needed.shape[0]), carry
+    asker: Asker, data: Data, carry: Counters, state: Any, needed: jax.Array
+) -> tuple[Told, Counters]:
+    """What the prior tells of states `[R, N]`; `needed bool[R, N]`."""
+    told, carry = asker.ask(data, carry, flatten(state), needed.reshape(-1))
+    return unflatten(told, needed.shape[0]), carry
 
 
 def ask_prior_after(
-    prior: Prior, data: Data, carry: Counters, step: Step
-) -> tuple[jax.Array, jax.Array, Counters]:
-    """Log-probs `[R, N, A]` in the final states and in the next ones: one question a step.
+    asker: Asker, data: Data, carry: Counters, step: Step
+) -> tuple[Told, Told, Counters]:
+    """What the prior tells of the final states and of the next ones: one question a step.
 
     The two differ only where an episode ended. Rows are interleaved (final, next), so that an
     environment's rows stay together on its device; a final state is asked unless it is terminal, a
@@ -128,21 +124,23 @@ def ask_prior_after(
     pairs = jax.tree.map(lambda a, b: jnp.stack([a, b], axis=2), step.final_state, step.state)
     needed = jnp.stack([~step.terminated, done], axis=2)
     rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[3:]), pairs)
-    log_probs, carry = prior.log_probs(
-        data.prior_params, carry, rows, data.env_params, needed.reshape(-1)
-    )
-    log_probs = log_probs.reshape(*done.shape, 2, -1)
-    final, reset = log_probs[:, :, 0], log_probs[:, :, 1]
-    return final, jnp.where(done[..., None], reset, final), carry
+    told, carry = asker.ask(data, carry, rows, needed.reshape(-1))
+    told = jax.tree.map(lambda x: x.reshape(*done.shape, 2, *x.shape[1:]), told)
+    final, reset = (jax.tree.map(lambda x, i=i: x[:, :, i], told) for i in range(2))
+
+    def choose(reset: jax.Array, final: jax.Array) -> jax.Array:
+        return jnp.where(done.reshape(*done.shape, *[1] * (final.ndim - 2)), reset, final)
+
+    return final, jax.tree.map(choose, reset, final), carry
 
 
-Policy = Callable[[chex.PRNGKey, Any, Any], jax.Array]
-"""`(keys [R], states [R, N], log_probs [R, N, A] or ()) -> actions i32[R, N]`"""
+Policy = Callable[[chex.PRNGKey, Any, Told], jax.Array]
+"""`(keys [R], states [R, N], told [R, N]) -> actions i32[R, N]`"""
 
 
 def play_episodes(
     env: Env,
-    prior: Prior | None,
+    asker: Asker,
     policy: Policy,
     keys: chex.PRNGKey,
     data: Data,
@@ -153,7 +151,7 @@ def play_episodes(
 
     Args:
         env: The environment.
-        prior: Asked in every state, if there is one.
+        asker: Asks the prior in every state, if there is one.
         policy: Chooses the actions.
         keys: `[R]`.
         data: Of the prior and the environment.
@@ -165,27 +163,26 @@ def play_episodes(
         if it meets a solved state. The prior is asked once a step.
     """
     keys = jax.vmap(lambda k: jax.random.split(k, 2))(keys)
-    env_state, log_probs, carry = begin(env, prior, keys[:, 1], data, run_instances, num_episodes)
+    env_state, told, carry = begin(env, asker, keys[:, 1], data, run_instances, num_episodes)
 
     def solved(state: Any) -> jax.Array:
         return env.is_solved(state, data.env_params)
 
     def step_once(loop: tuple[Any, ...]) -> tuple[Any, ...]:
-        keys, env_state, log_probs, carry, playing, total, success, length = loop
+        keys, env_state, told, carry, playing, total, success, length = loop
         split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
-        action = policy(split[:, 1], env_state, log_probs)
+        action = policy(split[:, 1], env_state, told)
         step_keys = jax.vmap(lambda k: jax.random.split(k, num_episodes))(split[:, 2])
         step = step_envs(env, step_keys, env_state, action, data.env_params, run_instances)
         length += playing
         total += jnp.where(playing, step.reward, 0.0)
         success |= playing & jax.vmap(jax.vmap(solved))(step.final_state)
         playing &= ~(step.terminated | step.truncated)
-        if prior is not None:
-            log_probs, carry = ask_prior(prior, data, carry, step.state, playing)
-        return split[:, 0], step.state, log_probs, carry, playing, total, success, length
+        told, carry = ask_prior(asker, data, carry, step.state, playing)
+        return split[:, 0], step.state, told, carry, playing, total, success, length
 
     zeros = jnp.zeros((keys.shape[0], num_episodes))
-    start = (keys[:, 0], env_state, log_probs, carry, zeros == 0, zeros, zeros > 0, zeros)
+    start = (keys[:, 0], env_state, told, carry, zeros == 0, zeros, zeros > 0, zeros)
     *_, total, success, length = jax.lax.while_loop(lambda loop: jnp.any(loop[4]), step_once, start)
     totals = {"return": total, "success": success, "length": length}
     return {name: jnp.mean(x, axis=1) for name, x in totals.items()}

@@ -21,6 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import Scope, TextEnv, TextEnvParams
 
+from lprl_jax.algorithms import asking
+from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.interaction import play_episodes
 from lprl_jax.lm import decoder, generation, lessons, parsing, scoring
@@ -152,7 +154,7 @@ def make_scorer(config: DecoderConfig, course: Course) -> Callable[[Any, jax.Arr
         text, text_valid = jax.vmap(table.suffix.render)(slots)
         return scoring.score(
             config, params, prefix, valid[None], text[None], text_valid[None], trie
-        )[0]
+        ).log_likelihoods[0]
 
     return jax.jit(lambda params, slots: jax.lax.map(functools.partial(one, params), slots))
 
@@ -188,16 +190,16 @@ def success(
     env: TextEnv[Any, Any], bank: TextEnvParams, table: jax.Array, key: chex.PRNGKey
 ) -> float:
     """Success rate of episodes whose actions are drawn from `table f32[M, num_states, A]`."""
-    prior, num_instances = TabularPrior(env, table, "measured", 0), table.shape[0]
+    asker, num_instances = asking.of(TabularPrior(env, table, "measured", 0)), table.shape[0]
 
-    def policy(keys: chex.PRNGKey, state: Any, log_probs: Any) -> jax.Array:
-        return jax.vmap(lambda k, p: sample_proposals(k, p, 1)[:, 0])(keys, log_probs)
+    def policy(keys: chex.PRNGKey, state: Any, told: Told) -> jax.Array:
+        return jax.vmap(lambda k, p: sample_proposals(k, p, 1)[:, 0])(keys, told.log_probs)
 
     @jax.jit
     def play(table: jax.Array, bank: TextEnvParams) -> jax.Array:
         keys, own = jax.random.split(key, num_instances), jnp.arange(num_instances)[:, None]
         data = Data(table, bank)
-        return play_episodes(env, prior, policy, keys, data, own, EPISODES)["success"]
+        return play_episodes(env, asker, policy, keys, data, own, EPISODES)["success"]
 
     return float(jnp.mean(play(table, bank)))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -77,6 +77,15 @@ class Answers:
         return Answers(tokens, valid)
 
 
+class Scores(NamedTuple):
+    """What one forward pass says of S texts behind each of G prefixes."""
+
+    log_likelihoods: jax.Array
+    """f32[G, S, A]: `log P(answer | text)`."""
+    readout: jax.Array
+    """f32[G, S, D]: the hidden state behind the last norm at a text's last token."""
+
+
 def score(
     config: DecoderConfig,
     params: Any,
@@ -85,8 +94,8 @@ def score(
     tokens: jax.Array,
     valid: jax.Array,
     trie: Trie,
-) -> jax.Array:
-    """`log P(answer | text)`, every answer, `f32[G, S, A]`.
+) -> Scores:
+    """Every answer behind every text.
 
     Args:
         config: Of the model.
@@ -105,7 +114,7 @@ def score(
     chosen = sources[:, :, trie.edge_source], vocabulary[trie.edge_token]
     raised = jnp.einsum("gsed,ed->gse", *chosen, preferred_element_type=jnp.float32)
     lowered = _log_normalizer(sources, vocabulary)[:, :, trie.edge_source]
-    return jnp.einsum("gse,ae->gsa", raised - lowered, trie.path)
+    return Scores(jnp.einsum("gse,ae->gsa", raised - lowered, trie.path), sources[:, :, 0])
 
 
 def score_chosen(
@@ -117,8 +126,8 @@ def score_chosen(
     valid: jax.Array,
     answers: Answers,
     chosen: jax.Array,
-) -> jax.Array:
-    """`log P(answer | text)` of some answers of every text, `f32[G, S, C]`; see `score`.
+) -> Scores:
+    """Some answers of every text, C in place of A; see `score`.
 
     For texts that few of many answers may follow: a chain of tokens an answer, nothing shared.
 
@@ -152,7 +161,7 @@ def score_chosen(
     first = jnp.broadcast_to(lowered[:, :, None, :1], (*rows, count, 1))
     within = lowered[:, :, 1:].reshape(*rows, count, width - 1)
     log_probs = raised - jnp.concatenate([first, within], axis=3)
-    return jnp.sum(jnp.where(there, log_probs, 0.0), axis=-1)
+    return Scores(jnp.sum(jnp.where(there, log_probs, 0.0), axis=-1), sources[:, :, 0])
 
 
 def _run(

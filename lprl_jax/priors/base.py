@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import chex
 import jax
@@ -22,6 +22,11 @@ class Counters(NamedTuple):
     def zero(evaluations: int = 0) -> Counters:
         """Nothing asked yet; `evaluations` were run beforehand."""
         return Counters(jnp.int32(0), jnp.int32(evaluations))
+
+    def after_running(self, needed: jax.Array) -> Counters:
+        """Every needed row was a query, and was run."""
+        asked = jnp.sum(needed, dtype=jnp.int32)
+        return Counters(self.queries + asked, self.evaluations + asked)
 
 
 class Prior(Protocol):
@@ -64,6 +69,34 @@ class Prior(Protocol):
             `f32[B, A]`, normalised over the legal actions and -inf elsewhere; and the new carry.
         """
         ...
+
+
+class FeaturePrior(Prior, Protocol):
+    """A prior that also tells what it reads in a state, as numbers that a network can start from.
+
+    A model that is run for its log-probabilities has them at no extra cost.
+    """
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """`(F,)`: features of a state; or `(A, F)`: of a state with each action."""
+        ...
+
+    def log_probs_and_features(
+        self, params: Any, carry: Counters, env_state: Any, env_params: Any, needed: jax.Array
+    ) -> tuple[jax.Array, jax.Array, Counters]:
+        """As `log_probs`, asked once for both.
+
+        Returns:
+            Log-probabilities `f32[B, A]`; features `f32[B, *feature_shape]`, 0 in rows that are not
+            needed; and the new carry.
+        """
+        ...
+
+
+def has_features(prior: Prior | None) -> TypeGuard[FeaturePrior]:
+    """Whether a prior is a `FeaturePrior`; a wrapper has features if what it wraps has."""
+    return hasattr(prior, "feature_shape")
 
 
 def sample_proposals(key: chex.PRNGKey, log_probs: jax.Array, k: int) -> jax.Array:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 from lprl_envs import TextEnv
 
-from lprl_jax.priors.base import Counters, Prior, normalize
+from lprl_jax.priors.base import Counters, FeaturePrior, Prior, normalize
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -73,6 +73,11 @@ class DegradedPrior:
         """Of the prior underneath."""
         return self.prior.params
 
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """Of the prior underneath; an AttributeError, as `has_features` expects, if it has none."""
+        return cast("FeaturePrior", self.prior).feature_shape
+
     def init(self) -> Counters:
         """Of the prior underneath."""
         return self.prior.init()
@@ -82,6 +87,19 @@ class DegradedPrior:
     ) -> tuple[jax.Array, Counters]:
         """See `degrade` and `Prior.log_probs`."""
         log_probs, carry = self.prior.log_probs(params, carry, env_state, env_params, needed)
+        return self._degrade(log_probs), carry
+
+    def log_probs_and_features(
+        self, params: Any, carry: Counters, env_state: Any, env_params: Any, needed: jax.Array
+    ) -> tuple[jax.Array, jax.Array, Counters]:
+        """See `degrade` and `FeaturePrior`; features are those of the prior underneath."""
+        prior = cast("FeaturePrior", self.prior)
+        asked = params, carry, env_state, env_params, needed
+        log_probs, features, carry = prior.log_probs_and_features(*asked)
+        return self._degrade(log_probs), features, carry
+
+    def _degrade(self, log_probs: jax.Array) -> jax.Array:
+        """Log-probabilities `[B, A]`, made worse."""
         legal = log_probs > -jnp.inf
         sign = -1.0 if self.adversarial else 1.0
         log_probs = normalize(jnp.where(legal, log_probs, 0.0) * sign / self.temperature, legal)
@@ -89,4 +107,4 @@ class DegradedPrior:
             uniform = normalize(jnp.zeros(legal.shape), legal)
             kept, mixed = jnp.log1p(-self.epsilon), jnp.log(self.epsilon)
             log_probs = jnp.logaddexp(log_probs + kept, uniform + mixed)
-        return log_probs, carry
+        return log_probs

@@ -142,9 +142,7 @@ class FlaxLanguagePrior:
         scores = evaluate_where_needed(
             evaluate, env_state, needed, self.chunk, self.env.num_actions
         )
-        asked = jnp.sum(needed, dtype=jnp.int32)
-        carry = Counters(carry.queries + asked, carry.evaluations + asked)
-        return normalize(scores / self.divisor[None], legal), carry
+        return normalize(scores / self.divisor[None], legal), carry.after_running(needed)
 
     def _scores(self, params: FlaxLanguagePriorParams, states: Any, env_params: Any) -> jax.Array:
         """Log-likelihoods `f32[B, A]` of the actions of B states."""

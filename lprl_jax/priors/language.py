@@ -23,7 +23,7 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_jax.lm import decoder, embedded, scoring, token_table
 from lprl_jax.lm.checkpoint import LanguageModel, load, require_fits
 from lprl_jax.lm.decoder import KeyValues
-from lprl_jax.lm.scoring import Answers, Trie
+from lprl_jax.lm.scoring import Answers, Scores, Trie
 from lprl_jax.lm.token_table import TokenTable
 from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
 
@@ -156,6 +156,11 @@ class LanguagePrior:
             "end_of_action": self.end_of_action,
         }
 
+    @property
+    def feature_shape(self) -> tuple[int]:
+        """Size of the model's hidden states."""
+        return (self.model.config.hidden_size,)
+
     def init(self) -> Counters:
         """Nothing asked yet."""
         return Counters.zero()
@@ -169,20 +174,43 @@ class LanguagePrior:
         needed: jax.Array,
     ) -> tuple[jax.Array, Counters]:
         """See `Prior.log_probs`. Every needed row is run: nothing is remembered."""
-        legal = jax.vmap(self.env.action_mask, in_axes=(0, None))(env_state, env_params)
 
         def evaluate(states: Any) -> jax.Array:
-            return self._scores(params, states, env_params)
+            return self._scores(params, states, env_params).log_likelihoods
 
-        scores = evaluate_where_needed(
-            evaluate, env_state, needed, self.chunk, self.env.num_actions
-        )
-        asked = jnp.sum(needed, dtype=jnp.int32)
-        carry = Counters(carry.queries + asked, carry.evaluations + asked)
-        return normalize(scores / self.divisor[None], legal), carry
+        width = self.env.num_actions
+        scores = evaluate_where_needed(evaluate, env_state, needed, self.chunk, width)
+        return self._normalize(scores, env_state, env_params), carry.after_running(needed)
 
-    def _scores(self, params: LanguagePriorParams, states: Any, env_params: Any) -> jax.Array:
-        """Log-likelihoods `f32[B, A]` of the actions of B states."""
+    def log_probs_and_features(
+        self,
+        params: LanguagePriorParams,
+        carry: Counters,
+        env_state: Any,
+        env_params: Any,
+        needed: jax.Array,
+    ) -> tuple[jax.Array, jax.Array, Counters]:
+        """See `FeaturePrior`: the hidden state, behind the last norm, at the text's last token.
+
+        It is the one that an action's first token is predicted from: no further run of the model.
+        """
+
+        def evaluate(states: Any) -> jax.Array:
+            return jnp.concatenate(self._scores(params, states, env_params), axis=1)
+
+        num_actions = self.env.num_actions
+        width = num_actions + self.model.config.hidden_size
+        rows = evaluate_where_needed(evaluate, env_state, needed, self.chunk, width)
+        log_probs = self._normalize(rows[:, :num_actions], env_state, env_params)
+        return log_probs, rows[:, num_actions:], carry.after_running(needed)
+
+    def _normalize(self, scores: jax.Array, env_state: Any, env_params: Any) -> jax.Array:
+        """Log-likelihoods `[B, A]` to log-probabilities of the legal actions."""
+        legal = jax.vmap(self.env.action_mask, in_axes=(0, None))(env_state, env_params)
+        return normalize(scores / self.divisor[None], legal)
+
+    def _scores(self, params: LanguagePriorParams, states: Any, env_params: Any) -> Scores:
+        """Log-likelihoods `f32[B, A]` of the actions of B states, and the read-out `f32[B, D]`."""
         env, prefix, prefix_valid = self.env, params.prefix, params.prefix_valid
         slots = jax.vmap(env.slots, in_axes=(0, None))(states, env_params)
         # One instance: every state is behind the same prefix. Otherwise each has its own.
@@ -197,12 +225,14 @@ class LanguagePrior:
             prefix_valid = prefix_valid[states.instance]
         texts = self.model.config, params.weights, prefix, prefix_valid, tokens, valid
         if isinstance(self.answers, Trie):
-            return scoring.score(*texts, self.answers).reshape(-1, env.num_actions)
+            found = scoring.score(*texts, self.answers)
+            return jax.tree.map(lambda x: x.reshape(-1, x.shape[-1]), found)
         legal = jax.vmap(env.action_mask, in_axes=(0, None))(states, env_params)
         _, chosen = jax.lax.top_k(legal.astype(jnp.int32), env.max_legal)
-        scores = scoring.score_chosen(*texts, self.answers, arrange(chosen))
+        scores, readout = scoring.score_chosen(*texts, self.answers, arrange(chosen))
         rows = jnp.arange(len(chosen))[:, None]
-        return jnp.zeros(legal.shape).at[rows, chosen].set(scores.reshape(chosen.shape))
+        scores = jnp.zeros(legal.shape).at[rows, chosen].set(scores.reshape(chosen.shape))
+        return Scores(scores, readout.reshape(len(chosen), -1))
 
 
 def check_options(normalization: str, chunk: int) -> None:

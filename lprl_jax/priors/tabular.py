@@ -12,6 +12,7 @@ import json
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -142,25 +143,56 @@ def tabulate(
     Raises:
         NotNumbered: if the environment has too many states.
     """
-    num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
 
-    def row(params: Any, env_params: Any, instance: jax.Array) -> tuple[jax.Array, Counters]:
+    def ask(*asked: Any) -> tuple[jax.Array, tuple[()], Counters]:
+        log_probs, carry = prior.log_probs(*asked)
+        return log_probs, (), carry
+
+    log_probs, _, evaluations = ask_everywhere(ask, prior, env, env_params)
+    return TabularPrior(env, log_probs, prior.name, evaluations, settings)
+
+
+def ask_everywhere(
+    ask: Callable[..., tuple[jax.Array, Any, Counters]],
+    prior: Prior,
+    env: TextEnv[Any, Any],
+    env_params: TextEnvParams,
+) -> tuple[jax.Array, Any, int]:
+    """Ask a prior about every state of every instance that is not terminal, once.
+
+    Args:
+        ask: `(params, carry, env_state, env_params, needed) -> (log_probs, features, carry)`, as
+            `FeaturePrior.log_probs_and_features`; features may be ().
+        prior: Whose answers these are.
+        env: The environment, whose state space is finite.
+        env_params: The bank.
+
+    Returns:
+        Log-probabilities `f32[M, num_states, A]`, uniform in terminal states; features
+        `f32[M, num_states, ...]`, 0 there; and the number of evaluations.
+    """
+    num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
+    start = prior.init()
+
+    def row(params: Any, env_params: Any, instance: jax.Array) -> tuple[jax.Array, Any, Counters]:
         states = jax.vmap(lambda i: env.state_at(instance, i, env_params))(
             jnp.arange(env.numbered_states, dtype=jnp.int32)
         )
         ended = jax.vmap(env.is_terminated, in_axes=(0, None))(states, env_params)
         legal = jax.vmap(env.action_mask, in_axes=(0, None))(states, env_params)
-        log_probs, asked = prior.log_probs(params, prior.init(), states, env_params, ~ended)
+        log_probs, features, asked = ask(params, start, states, env_params, ~ended)
         uniform = jax.nn.log_softmax(jnp.where(legal, 0.0, -jnp.inf), axis=-1)
-        return jnp.where(ended[:, None], uniform, log_probs), asked
+        return jnp.where(ended[:, None], uniform, log_probs), features, asked
 
     @jax.jit
-    def rows(params: Any, env_params: Any) -> tuple[jax.Array, Counters]:
+    def rows(params: Any, env_params: Any) -> tuple[jax.Array, Any, Counters]:
         instances = jnp.arange(num_instances, dtype=jnp.int32)
         return jax.lax.map(lambda i: row(params, env_params, i), instances)
 
-    log_probs, asked = rows(prior.params, env_params)
-    return TabularPrior(env, log_probs, prior.name, int(jnp.sum(asked.evaluations)), settings)
+    log_probs, features, asked = rows(prior.params, env_params)
+    # What a prior had run beforehand counts once, not once an instance.
+    own = jnp.sum(asked.evaluations - start.evaluations)
+    return log_probs, features, int(start.evaluations + own)
 
 
 def instance_digests(bank: Any) -> list[str]:

@@ -188,7 +188,7 @@ def test_the_loss_is_what_scoring_says_where_one_answer_is_right():
         prefix = decoder.encode_prefix(shape, params, taught.prefix, taught.prefix_valid)
         text = taught.prefix_valid, taught.text, taught.text_valid
         scores = scoring.score(shape, params, prefix, *text, Trie.build(answers))
-        return lessons.answer_nats(shape, params, taught), scores
+        return lessons.answer_nats(shape, params, taught), scores.log_likelihoods
 
     nats, scores = map(np.asarray, both(params, hard))
     for g, s in np.ndindex(3, 2):

@@ -22,7 +22,8 @@ plain_logits = jax.jit(decoder.logits, static_argnums=0)
 def score(config, answers, params, prefix, prefix_valid, tokens, valid):
     key_values = decoder.encode_prefix(config, params, prefix, prefix_valid)
     trie = Trie.build(answers)
-    return scoring.score(config, params, key_values, prefix_valid, tokens, valid, trie)
+    text = key_values, prefix_valid, tokens, valid
+    return scoring.score(config, params, *text, trie).log_likelihoods
 
 
 def direct(model, texts, answers):
@@ -122,7 +123,8 @@ def test_chosen_scores_equal_whole_sequences(tiny, groups, suffixes):
     def score_chosen(config, params, prefix, prefix_valid, tokens, valid, chosen):
         key_values = decoder.encode_prefix(config, params, prefix, prefix_valid)
         text = key_values, prefix_valid, tokens, valid
-        return scoring.score_chosen(config, params, *text, Answers.build(ANSWERS), chosen)
+        answers = Answers.build(ANSWERS)
+        return scoring.score_chosen(config, params, *text, answers, chosen).log_likelihoods
 
     text = prefix, prefix_valid, tokens, valid
     ours = score_chosen(model.config, model.params, *text, chosen)
@@ -164,7 +166,8 @@ def test_no_logits_of_the_whole_batch(tiny, monkeypatch, rows_at_a_time):
     @jax.jit  # a function of its own: the constant is read when it is traced
     def run(params, prefix, prefix_valid, tokens, valid):
         key_values = decoder.encode_prefix(model.config, params, prefix, prefix_valid)
-        return scoring.score(model.config, params, key_values, prefix_valid, tokens, valid, trie)
+        text = key_values, prefix_valid, tokens, valid
+        return scoring.score(model.config, params, *text, trie).log_likelihoods
 
     args = (model.params, *draw(2, 2))
     compiled = run.lower(*args).compile()

@@ -80,6 +80,7 @@ def test_tabulate_asks_about_every_state_that_is_not_terminal():
     np.testing.assert_allclose(table.params[ended], np.log(0.25), rtol=1e-6)
     assert (table.name, table.settings) == ("somebody's", {"note": "copy"})
     # A table's own evaluations were made once, not once an instance.
+    assert table.evaluations == 48
     assert tabulate(UniformPrior(LAKE), LAKE, PARAMS).evaluations == 0
 
 

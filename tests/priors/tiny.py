@@ -9,7 +9,7 @@ import numpy as np
 from lprl_jax.lm import decoder
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.lm.curriculum import TASKS
-from lprl_jax.lm.decoder import DecoderConfig
+from lprl_jax.lm.decoder import Decoder, DecoderConfig
 from lprl_jax.lm.tokenizer import train_tokenizer
 
 
@@ -30,9 +30,8 @@ def tiny_model() -> LanguageModel:
     return LanguageModel(config, params, tokenizer, "tiny")
 
 
-_logits = jax.jit(
-    decoder.logits, static_argnums=0, compiler_options={"xla_backend_optimization_level": "0"}
-)
+_FAST: dict[str, str | bool] = {"xla_backend_optimization_level": "0"}
+_logits = jax.jit(decoder.logits, static_argnums=0, compiler_options=_FAST)
 
 
 def naive_scores(model, texts, answers) -> tuple[np.ndarray, np.ndarray]:
@@ -54,3 +53,19 @@ def naive_scores(model, texts, answers) -> tuple[np.ndarray, np.ndarray]:
             scores[i, j] = sum(nats[i, j, place - 1, sequence[place]] for place in places)
             lengths[i, j] = len(places)
     return scores, lengths
+
+
+def naive_hidden(model, texts) -> np.ndarray:
+    """Hidden states `[B, D]` at the texts' last tokens: each text as one plain sequence."""
+    rows = [model.tokenizer.encode(text) for text in texts]
+    ends = np.array([len(row) for row in rows]) - 1
+    shape = (1, len(rows), ends.max() + 1)
+    tokens = np.zeros(shape, np.int32)
+    for padded, row in zip(tokens[0], rows, strict=True):
+        padded[: len(row)] = row
+    places = np.broadcast_to(np.arange(shape[2]), shape)
+    mask = np.broadcast_to(np.tri(shape[2], dtype=bool), (*shape, shape[2]))
+    no_prefix = decoder.no_prefix(model.config)
+    decode = jax.jit(Decoder(model.config).apply, compiler_options=_FAST)
+    hidden, _ = decode({"params": model.params}, tokens, places, mask, *no_prefix)
+    return np.asarray(hidden)[0, np.arange(len(rows)), ends]
