@@ -9,7 +9,7 @@ many answers, these few are packed side by side instead.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -21,6 +21,10 @@ from lprl_jax.lm.decoder import DecoderConfig, KeyValues
 
 HEAD_ROWS = 512
 """Rows of logits, each over the whole vocabulary, that are held at a time."""
+
+
+Normalizer = Callable[[jax.Array, jax.Array], jax.Array]
+"""`(sources [G, S, N, D], vocabulary [V, D]) -> f32[G, S, N]`: what logits are lowered by."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +98,7 @@ def score(
     tokens: jax.Array,
     valid: jax.Array,
     trie: Trie,
+    normalizer: Normalizer | None = None,
 ) -> Scores:
     """Every answer behind every text.
 
@@ -105,7 +110,10 @@ def score(
         tokens: `i32[G, S, T]`: the suffixes; the last column is valid in every row.
         valid: `bool[G, S, T]`.
         trie: The answers, of N inner nodes.
+        normalizer: `of_all_tokens` by default; where answers are only compared with each other,
+            `of_later_tokens` gives log-likelihoods short of a constant a text.
     """
+    normalizer = normalizer or of_all_tokens
     nodes = jnp.broadcast_to(trie.tokens, (*tokens.shape[:2], len(trie.tokens)))
     sources = _run(
         config, params, prefix, prefix_valid, tokens, valid, nodes, trie.depth, trie.sees
@@ -113,8 +121,9 @@ def score(
     vocabulary = decoder.head(params)
     chosen = sources[:, :, trie.edge_source], vocabulary[trie.edge_token]
     raised = jnp.einsum("gsed,ed->gse", *chosen, preferred_element_type=jnp.float32)
-    lowered = _log_normalizer(sources, vocabulary)[:, :, trie.edge_source]
-    return Scores(jnp.einsum("gse,ae->gsa", raised - lowered, trie.path), sources[:, :, 0])
+    lowered = normalizer(sources, vocabulary)[:, :, trie.edge_source]
+    scores = jnp.einsum("gse,ae->gsa", raised - lowered, trie.path)
+    return Scores(scores, sources[:, :, 0].astype(jnp.float32))
 
 
 def score_chosen(
@@ -126,6 +135,7 @@ def score_chosen(
     valid: jax.Array,
     answers: Answers,
     chosen: jax.Array,
+    normalizer: Normalizer | None = None,
 ) -> Scores:
     """Some answers of every text, C in place of A; see `score`.
 
@@ -140,7 +150,9 @@ def score_chosen(
         valid: `bool[G, S, T]`.
         answers: All of them, of W tokens at most.
         chosen: `i32[G, S, C]`: those that are scored.
+        normalizer: As for `score`.
     """
+    normalizer = normalizer or of_all_tokens
     (*rows, count), width = chosen.shape, answers.tokens.shape[1]
     target, there = jnp.asarray(answers.tokens)[chosen], jnp.asarray(answers.valid)[chosen]
     # The last token of an answer is predicted, not run.
@@ -157,7 +169,7 @@ def score_chosen(
         vocabulary[target],
         preferred_element_type=jnp.float32,
     )
-    lowered = _log_normalizer(sources, vocabulary)
+    lowered = normalizer(sources, vocabulary)
     first = jnp.broadcast_to(lowered[:, :, None, :1], (*rows, count, 1))
     within = lowered[:, :, 1:].reshape(*rows, count, width - 1)
     log_probs = raised - jnp.concatenate([first, within], axis=3)
@@ -202,9 +214,20 @@ def _run(
     return decoder.read(config, params, *read, start=length - 1)
 
 
-def _log_normalizer(hidden: jax.Array, vocabulary: jax.Array) -> jax.Array:
-    """Log-sum-exp over the vocabulary of every row of `hidden [..., D]`, in chunks of rows."""
-    rows = hidden.reshape(-1, hidden.shape[-1])
+def of_later_tokens(sources: jax.Array, vocabulary: jax.Array) -> jax.Array:
+    """As `of_all_tokens`, but 0 for first tokens: that normaliser is the same for all answers.
+
+    Where every answer is a single token, the vocabulary is never run through.
+    """
+    first = jnp.zeros_like(sources[:, :, :1, 0], jnp.float32)
+    if sources.shape[2] == 1:
+        return first
+    return jnp.concatenate([first, of_all_tokens(sources[:, :, 1:], vocabulary)], axis=2)
+
+
+def of_all_tokens(sources: jax.Array, vocabulary: jax.Array) -> jax.Array:
+    """Log-sum-exp over the vocabulary of every row of `sources [..., D]`, in chunks of rows."""
+    rows = sources.reshape(-1, sources.shape[-1])
     chunk = min(HEAD_ROWS, len(rows))
     padded = jnp.pad(rows, [(0, -len(rows) % chunk), (0, 0)])
 
@@ -214,4 +237,4 @@ def _log_normalizer(hidden: jax.Array, vocabulary: jax.Array) -> jax.Array:
         return jax.nn.logsumexp(logits, axis=0)
 
     out = jax.lax.map(normalize, padded.reshape(-1, chunk, rows.shape[1]))
-    return out.reshape(-1)[: len(rows)].reshape(hidden.shape[:-1])
+    return out.reshape(-1)[: len(rows)].reshape(sources.shape[:-1])

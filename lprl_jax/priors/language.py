@@ -224,12 +224,15 @@ class LanguagePrior:
             prefix = jax.tree.map(lambda x: x[:, states.instance], prefix)
             prefix_valid = prefix_valid[states.instance]
         texts = self.model.config, params.weights, prefix, prefix_valid, tokens, valid
+        # What all answers are lowered by cancels, unless they are divided by different lengths.
+        alike = np.ptp(self.divisor) == 0
+        normalizer = scoring.of_later_tokens if alike else scoring.of_all_tokens
         if isinstance(self.answers, Trie):
-            found = scoring.score(*texts, self.answers)
+            found = scoring.score(*texts, self.answers, normalizer)
             return jax.tree.map(lambda x: x.reshape(-1, x.shape[-1]), found)
         legal = jax.vmap(env.action_mask, in_axes=(0, None))(states, env_params)
         _, chosen = jax.lax.top_k(legal.astype(jnp.int32), env.max_legal)
-        scores, readout = scoring.score_chosen(*texts, self.answers, arrange(chosen))
+        scores, readout = scoring.score_chosen(*texts, self.answers, arrange(chosen), normalizer)
         rows = jnp.arange(len(chosen))[:, None]
         scores = jnp.zeros(legal.shape).at[rows, chosen].set(scores.reshape(chosen.shape))
         return Scores(scores, readout.reshape(len(chosen), -1))

@@ -181,6 +181,28 @@ def test_no_logits_of_the_whole_batch(tiny, monkeypatch, rows_at_a_time):
     np.testing.assert_allclose(compiled(*args), expected, rtol=1e-6, atol=1e-5)
 
 
+@pytest.mark.parametrize("answers", [((5,), (7,), (9,)), ANSWERS], ids=["single tokens", "words"])
+def test_compared_answers_need_no_normaliser_of_their_first_token(tiny, answers):
+    """Their differences are the same; single tokens never meet the vocabulary."""
+    (model, _, _), trie = tiny(NAME), Trie.build(answers)
+
+    @jax.jit
+    def run(params, prefix, prefix_valid, tokens, valid):
+        key_values = decoder.encode_prefix(model.config, params, prefix, prefix_valid)
+        text = key_values, prefix_valid, tokens, valid
+        normalizer = scoring.of_later_tokens
+        return scoring.score(model.config, params, *text, trie, normalizer).log_likelihoods
+
+    args = (model.params, *draw(2, 2))
+    compiled = run.lower(*args).compile()
+    found, right = np.asarray(compiled(*args)), np.asarray(score(model.config, answers, *args))
+    np.testing.assert_allclose(found - found[..., :1], right - right[..., :1], atol=2e-5)
+    assert np.abs(found - right).min() > 0.1
+    dots = re.findall(r"= f32\[([\d,]+)\]\S* (?:dot|exponential)\(", compiled.as_text() or "")
+    meets = [shape for shape in dots if str(VOCAB) in shape.split(",")]
+    assert bool(meets) == (answers is ANSWERS)
+
+
 def test_probabilities_of_all_that_can_be_said_sum_to_one(tiny):
     """Every token but one, and behind that one every token: no answer begins another."""
     model, _, _ = tiny(NAME)
