@@ -4,6 +4,7 @@ import functools
 import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -155,6 +156,18 @@ def test_scores_of_single_tokens(tiny):
     texts = texts_of(prefix, prefix_valid, tokens, valid)
     expected = direct(model, texts, answers).reshape(2, 2, -1)
     np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-5)
+
+
+def test_scores_of_bfloat16_weights_are_summed_in_float32(tiny):
+    """Close to those of f32, and finer than bf16 could tell."""
+    model, _, _ = tiny(NAME)
+    half = jax.tree.map(lambda x: x.astype(jnp.bfloat16), model.params)
+    rounded = jax.tree.map(lambda x: x.astype(jnp.float32), half)
+    found = score(model.config, ANSWERS, half, *draw(2, 2))
+    right = np.asarray(score(model.config, ANSWERS, rounded, *draw(2, 2)))
+    assert found.dtype == jnp.float32
+    assert np.abs(found - right).mean() < 0.05 * right.std()
+    assert not np.array_equal(found, np.asarray(found.astype(jnp.bfloat16), np.float32))
 
 
 @pytest.mark.parametrize("rows_at_a_time", [3, 1000])
