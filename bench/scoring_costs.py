@@ -18,28 +18,34 @@ F32 = 4
 def flops(config: DecoderConfig, prefix: int, suffix: int, trie: Trie) -> int:
     """Of one state behind a prefix that is there already; a product and a sum count as two.
 
-    The tokens are the n = T + N of the suffix and of the trie's inner nodes. With Q and K the
-    widths of all query and of all key-value heads, D the model's, F the feed-forward layer's, V the
-    vocabulary:
+    The tokens are the n = T + N of the suffix and of the trie's inner nodes; answers are predicted
+    at r = 1 + N of them, the suffix's last one and the nodes. With Q and K the widths of all query
+    and of all key-value heads, D the model's, F the feed-forward layer's, V the vocabulary, and
+    m = 3 if the feed-forward layer is gated, else 2:
 
-    * matrices of a layer: 2 n (D Q + 2 D K + Q D + m D F), where m = 3 if the feed-forward layer is
-      gated, else 2;
+    * matrices of a layer: 2 n (2 D K + 2 D Q + m D F); of the last one, of which only r tokens are
+      read, 2 n 2 D K + 2 r (2 D Q + m D F);
     * attention of a layer: 2 Q s for the scores and as much for the values, where s is the sum over
       the tokens of how many they see: the prefix P, and a suffix token those up to itself, a node
-      the suffix, its ancestors and itself. s = n P + T (T + 1) / 2 + N T + (the nodes' own);
-    * head: 2 V D in each of the 1 + N rows at which an answer's token is predicted; the
-      log-sum-exp needs the whole vocabulary.
+      the suffix, its ancestors and itself. s = n P + T (T + 1) / 2 + N T + (the nodes' own); in the
+      last layer r P + T + N T + (the nodes' own);
+    * head: 2 V D in each of the r rows; the log-sum-exp needs the whole vocabulary.
 
     Norms, softmax and rotations are not counted.
     """
-    c, nodes = config, len(trie.tokens)
-    tokens = suffix + nodes
+    c, nodes, own = config, len(trie.tokens), int(trie.sees.sum())
+    tokens, read = suffix + nodes, 1 + nodes
     queries, keys = (count * c.head_dim for count in (c.num_attention_heads, c.num_key_value_heads))
-    feed_forward = (3 if c.mlp == "gated" else 2) * c.intermediate_size
-    matrices = 2 * tokens * c.hidden_size * (2 * queries + 2 * keys + feed_forward)
-    seen = tokens * prefix + suffix * (suffix + 1) // 2 + nodes * suffix + int(trie.sees.sum())
-    head = 2 * (1 + nodes) * c.vocab_size * c.hidden_size
-    return c.num_hidden_layers * (matrices + 4 * queries * seen) + head
+    inside = (3 if c.mlp == "gated" else 2) * c.intermediate_size
+
+    def layer(rows: int, suffix_sees: int) -> int:
+        matrices = 2 * c.hidden_size * (tokens * 2 * keys + rows * (2 * queries + inside))
+        seen = rows * prefix + suffix_sees + nodes * suffix + own
+        return matrices + 4 * queries * seen
+
+    whole, last = layer(tokens, suffix * (suffix + 1) // 2), layer(read, suffix)
+    head = 2 * read * c.vocab_size * c.hidden_size
+    return (c.num_hidden_layers - 1) * whole + last + head
 
 
 @dataclasses.dataclass(frozen=True)

@@ -40,7 +40,7 @@ SUITES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure throughput.")
-    parser.add_argument("--quick", action="store_true", help="about 10 minutes on 2 cores")
+    parser.add_argument("--quick", action="store_true", help="about 18 minutes on 2 cores")
     parser.add_argument(
         "--json", type=Path, help="write the report here too; with --only, renew it"
     )

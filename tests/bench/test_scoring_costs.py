@@ -16,19 +16,22 @@ CONFIG = DecoderConfig(
     vocab_size=10, hidden_size=4, intermediate_size=6, num_hidden_layers=2, num_attention_heads=2,
     num_key_value_heads=1, head_dim=2, tie_word_embeddings=True,
 )  # fmt: skip
-# Matrices of a token and layer: q 4 x 4, k and v 4 x 2, o 4 x 4, three of 4 x 6: 120 products.
+# Matrices of a token and layer: q 4 x 4, k and v 4 x 2, o 4 x 4, three of 4 x 6: 120 products,
+# of which keys and values are 16.
 
 
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
         # Nodes (1) and (2). 4 tokens see 3 each of the prefix, 1 + 2 and 2 + 2 of the suffix, and
-        # themselves: 21. 2 (2 · 4 · 120 + 4 · 4 · 21) + 3 rows · 2 · 10 · 4.
-        (((1, 9), (2, 9)), 2 * (960 + 336) + 240),
+        # themselves: 21. 2 · 4 · 120 + 4 · 4 · 21. Of the last layer 3 tokens are read, which see
+        # 9 + 2 + 4 + 2: 2 (4 · 16 + 3 · 104) + 4 · 4 · 17. 3 rows · 2 · 10 · 4.
+        (((1, 9), (2, 9)), 960 + 336 + 752 + 272 + 240),
         # Nodes (1), (1, 2), (1, 4). 5 tokens: 15 + 3 + 6 and 1 + 2 + 2 of their own: 29.
-        (((1, 2, 3), (1, 4, 3)), 2 * (1_200 + 464) + 320),
-        # No nodes: the answers are predicted at the suffix's end. 2 tokens see 6 + 3.
-        (((1,), (2,)), 2 * (480 + 144) + 80),
+        # Last layer: 2 (5 · 16 + 4 · 104) + 4 · 4 · 25.
+        (((1, 2, 3), (1, 4, 3)), 1_200 + 464 + 992 + 400 + 320),
+        # No nodes: the answers are predicted at the suffix's end. 2 tokens see 6 + 3; the last 5.
+        (((1,), (2,)), 480 + 144 + 272 + 80 + 80),
     ],
 )
 def test_operations_by_hand(answers: tuple[tuple[int, ...], ...], expected: int) -> None:
@@ -38,7 +41,7 @@ def test_operations_by_hand(answers: tuple[tuple[int, ...], ...], expected: int)
 def test_a_plain_feed_forward_layer_has_two_matrices() -> None:
     config = dataclasses.replace(CONFIG, mlp="plain")
     trie = Trie.build(((1, 9), (2, 9)))
-    assert costs.flops(config, prefix=3, suffix=2, trie=trie) == 2 * (768 + 336) + 240
+    assert costs.flops(config, prefix=3, suffix=2, trie=trie) == 768 + 336 + 608 + 272 + 240
 
 
 def test_memory_by_hand() -> None:
