@@ -73,7 +73,7 @@ def make_prior(
         )
     if config.prior == "none":
         return None
-    prior = named_prior(config.prior, env, params, config.prior_dtype, mesh)
+    prior = named_prior(config.prior, env, params, dtype=config.prior_dtype, mesh=mesh)
     if config.encoder:
         prior = EncodedPrior(prior, BertEncoder.from_pretrained(config.encoder, env))
     if config.prior_access == "table":
@@ -100,13 +100,9 @@ def _tabulated(
 
 
 def named_prior(
-    name: str,
-    env: TextEnv[Any, Any],
-    params: TextEnvParams,
-    dtype: str = "float32",
-    mesh: Mesh | None = None,
+    name: str, env: TextEnv[Any, Any], params: TextEnvParams, **placement: Any
 ) -> Prior:
-    """`uniform`, a .npz table, an embedded model, or a directory."""
+    """`uniform`, a .npz table, or a model as `language_prior` takes it."""
     if name == "uniform":
         return UniformPrior(env)
     if name.endswith(".npz"):
@@ -116,7 +112,7 @@ def named_prior(
         raise InvalidInput(
             f"unknown prior {name!r}; valid: {known}, a Hugging Face directory, a .npz table"
         )
-    return language_prior(name, env, params, dtype, mesh)
+    return language_prior(name, env, params, **placement)
 
 
 def language_prior(
@@ -126,10 +122,20 @@ def language_prior(
     dtype: str = "float32",
     mesh: Mesh | None = None,
 ) -> LanguagePrior | FlaxLanguagePrior:
-    """A model by name or directory: by our own decoder, if that knows its family."""
+    """A model by name or directory: by our own decoder, if that knows its family.
+
+    Raises:
+        InvalidInput: if it does not, and another dtype or a mesh is asked for.
+    """
     path = embedded.path_of(name)
-    if checkpoint.model_type(path) in FAMILIES:
+    kind = checkpoint.model_type(path)
+    if kind in FAMILIES:
         return LanguagePrior.from_pretrained(name, env, params, dtype=dtype, mesh=mesh)
+    if dtype != "float32" or mesh is not None:
+        raise InvalidInput(
+            f"a model of family {kind} runs in float32 on one device; prior_dtype and "
+            f"model_parallel are for {', '.join(FAMILIES)}"
+        )
     return FlaxLanguagePrior.from_pretrained(path, env, params)
 
 

@@ -88,6 +88,14 @@ def test_refusals(changes: dict[str, Any], message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("changes", [{"prior_dtype": "bfloat16"}, {"model_parallel": 2}])
+def test_a_model_of_transformers_has_no_dtype_and_no_mesh(changes: dict[str, Any]) -> None:
+    """It would be ignored."""
+    experiment = config.parse(fields(prior=str(folder("opt")), **changes))
+    with pytest.raises(InvalidInput, match="a model of family opt runs in float32 on one device"):
+        runner.set_up(experiment)
+
+
 def test_evaluation_keeps_the_model_that_the_networks_read(trained: tuple[Path, Any]) -> None:
     out, _ = trained
     with pytest.raises(InvalidInput, match=f"prior is 'embedded', but .* valid: {MODEL}$"):

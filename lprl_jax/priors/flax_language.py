@@ -114,12 +114,7 @@ class FlaxLanguagePrior:
     @property
     def settings(self) -> dict[str, str]:
         """What a table of this prior records of it."""
-        return {
-            "model": self.model.name,
-            "tokenizer": language.tokenizer_digest(self.model.tokenizer),
-            "normalization": self.normalization,
-            "end_of_action": self.end_of_action,
-        }
+        return language.settings_of(self.model, self.normalization, self.end_of_action)
 
     def init(self) -> Counters:
         """Nothing asked yet."""

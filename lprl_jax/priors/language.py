@@ -28,7 +28,7 @@ from lprl_jax.lm.token_table import TokenTable
 from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from lprl_jax.lm.flax_models import FlaxModel
 
 NORMALIZATIONS = ("sum", "token", "word")
 
@@ -149,12 +149,7 @@ class LanguagePrior:
     @property
     def settings(self) -> dict[str, str]:
         """What a table of this prior records of it."""
-        return {
-            "model": self.model.name,
-            "tokenizer": tokenizer_digest(self.model.tokenizer),
-            "normalization": self.normalization,
-            "end_of_action": self.end_of_action,
-        }
+        return settings_of(self.model, self.normalization, self.end_of_action)
 
     @property
     def feature_shape(self) -> tuple[int]:
@@ -258,10 +253,17 @@ def divisor_of(normalization: str, env: TextEnv[Any, Any], table: TokenTable) ->
     return np.array(lengths[normalization], np.float32)
 
 
-def tokenizer_digest(tokenizer: PreTrainedTokenizerFast) -> str:
-    """Names a vocabulary. Sixteen hexadecimal digits."""
-    vocabulary = sorted(tokenizer.get_vocab().items())
-    return hashlib.sha256(repr(vocabulary).encode()).hexdigest()[:16]
+def settings_of(
+    model: LanguageModel | FlaxModel, normalization: str, end_of_action: str
+) -> dict[str, str]:
+    """What a table records of a model's prior; the tokenizer as a digest of its vocabulary."""
+    vocabulary = sorted(model.tokenizer.get_vocab().items())
+    return {
+        "model": model.name,
+        "tokenizer": hashlib.sha256(repr(vocabulary).encode()).hexdigest()[:16],
+        "normalization": normalization,
+        "end_of_action": end_of_action,
+    }
 
 
 def _pack(answers: Sequence[Sequence[int]], max_legal: int) -> Trie | Answers:

@@ -76,7 +76,7 @@ print(np.abs(found - right["logits"][:, -3:]).max())
 # -- weights -------------------------------------------------------------------------------------
 
 
-def same(found, name):
+def assert_same(found, name):
     jax.tree.map(np.testing.assert_array_equal, found.params, loaded(name).params)
 
 
@@ -89,7 +89,7 @@ def test_a_file_without_the_heads_name_space_and_with_constants(tmp_path):
         copied = {"lm_head.weight": tensors["wte.weight"]}
         return tensors | constants | copied
 
-    same(load_decoder(retensor(spoil(tmp_path, "gpt2"), change)), "gpt2")
+    assert_same(load_decoder(retensor(spoil(tmp_path, "gpt2"), change)), "gpt2")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_file_without_the_heads_name_space_and_with_constants(tmp_path):
 )
 def test_constants_that_older_files_hold(tmp_path, name, constant):
     path = retensor(spoil(tmp_path, name), lambda tensors: tensors | {constant: np.ones(3)})
-    same(load_decoder(path), name)
+    assert_same(load_decoder(path), name)
 
 
 def test_a_bert_without_heads_and_with_the_older_names(tmp_path):

@@ -52,7 +52,7 @@ def ask(prior, params, states):
     return np.asarray(found), counters
 
 
-def close(a, b):
+def assert_close(a, b):
     np.testing.assert_allclose(a, b, rtol=2e-6, atol=1e-5)
 
 
@@ -108,7 +108,7 @@ def test_equals_the_slow_path_with_the_same_weights(name):
     states = all_states(LAKE, params)
     ours = LanguagePrior.from_pretrained(folder(name), LAKE, params, chunk=16)
     theirs = FlaxLanguagePrior.from_pretrained(folder(name), LAKE, params)
-    close(ask(ours, params, states)[0], ask(theirs, params, states)[0])
+    assert_close(ask(ours, params, states)[0], ask(theirs, params, states)[0])
 
 
 def test_a_text_longer_than_the_context_is_refused():
@@ -168,7 +168,7 @@ def test_table_and_live_agree(rows):
 
 def test_a_prefix_an_instance_equals_a_shared_prefix():
     alone, (_, _, states, found) = lake(0)[3], lake(2, 0)
-    close(found[states.instance == 1], alone)
+    assert_close(found[states.instance == 1], alone)
     # The two maps differ, also where the cell and its neighbours read alike.
     assert np.abs(found[states.instance == 0] - alone).max() > 0.1
 
@@ -181,7 +181,7 @@ def test_another_bank_equals_a_fresh_prior():
     jax.tree.map(np.testing.assert_array_equal, moved.params, fresh.params)
     needed = jnp.ones(len(found), bool)
     there, _ = asker(prior)(moved.params, moved.init(), states, swapped, needed)
-    close(there, np.roll(found, LAKE.num_states, axis=0))
+    assert_close(there, np.roll(found, LAKE.num_states, axis=0))
     np.testing.assert_array_equal(ask(prior, params, states)[0], found)  # and this one stays
 
 
@@ -214,7 +214,7 @@ def test_chunks_change_no_number_and_only_needed_rows_are_counted(mdp, chunk):
     carry, asked = prior.init(), 0
     for needed in (np.arange(12) % 3 == 1, np.zeros(12, bool), np.ones(12, bool)):
         found, carry = log_probs(prior.params, carry, here, MDP_PARAMS, jnp.asarray(needed))
-        close(found[needed], right[rows][needed])
+        assert_close(found[needed], right[rows][needed])
         # What was not asked can still be drawn from.
         assert np.isfinite(np.max(found, axis=-1)).all()
         asked += needed.sum()
