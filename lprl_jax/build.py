@@ -14,7 +14,8 @@ from jax.sharding import Mesh
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms.base import Algorithm
-from lprl_jax.config import ALGORITHMS, BankConfig, Experiment
+from lprl_jax.algorithms.registry import ALGORITHMS
+from lprl_jax.config import BankConfig, Experiment
 from lprl_jax.lm import checkpoint, embedded
 from lprl_jax.lm.encoder import BertEncoder
 from lprl_jax.lm.families import FAMILIES

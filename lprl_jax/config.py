@@ -10,29 +10,14 @@ import dataclasses
 import difflib
 import inspect
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 from lprl_envs import ENVIRONMENTS, InvalidInput
 
-from lprl_jax.algorithms import dqn
-
-
-class AlgorithmEntry(NamedTuple):
-    """What an experiment needs to know of an algorithm."""
-
-    config: type[Any]
-    """Its settings, a frozen dataclass."""
-    make: Callable[..., Any]
-    """`(config, env, prior) -> Algorithm`"""
-    sweepable: tuple[str, ...]
-    """Settings that may differ between the runs of one program."""
-
-
-ALGORITHMS = {"dqn": AlgorithmEntry(dqn.DQNConfig, dqn.make, dqn.HParams._fields)}
-"""By name."""
+from lprl_jax.algorithms.registry import ALGORITHMS
 
 REPOSITORY_CONFIGS = Path(__file__).parent.parent / "configs"
 PACKAGED_CONFIGS = Path(__file__).parent / "configs"
@@ -67,7 +52,7 @@ class ExperimentConfig:
     env_params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Arguments of the environment, and the fields of `BankConfig`."""
     algorithm: str = "dqn"
-    """One of ALGORITHMS."""
+    """One of `algorithms.registry.ALGORITHMS`."""
     prior: str = "none"
     """`none`, `uniform`, an embedded model, a Hugging Face directory, or a .npz table."""
     prior_access: str = "table"
