@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gymnax import make
 
     from lprl_jax import envs
-    from lprl_jax.algorithms import dqn
+    from lprl_jax.algorithms import dqn, linvit, value_iteration
     from lprl_jax.algorithms.base import Algorithm, Data
     from lprl_jax.priors.base import FeaturePrior, Prior
     from lprl_jax.priors.controls import UniformPrior, degrade
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 _MODULES = {
     "dqn": "lprl_jax.algorithms.dqn",
     "envs": "lprl_jax.envs",
+    "linvit": "lprl_jax.algorithms.linvit",
     "sharding": "lprl_jax.sharding",
+    "value_iteration": "lprl_jax.algorithms.value_iteration",
 }
 _NAMES = {
     "Algorithm": "lprl_jax.algorithms.base",
@@ -60,9 +62,11 @@ __all__ = [
     "degrade",
     "dqn",
     "envs",
+    "linvit",
     "make",
     "tabulate",
     "tabulate_features",
+    "value_iteration",
 ]
 
 

@@ -80,9 +80,8 @@ def run(
     _refuse_other_features(trained, priors)
     state = _newest_state(directory, trained)
     rows = []
-    combinations = itertools.product(priors, ks or [str(changed["k"])])
-    for prior, k in combinations:
-        chosen = config.override(changed, [f"k={k}"])
+    for prior, k in itertools.product(priors, ks or [None]):
+        chosen = changed if k is None else config.override(changed, [f"k={k}"])
         rows += _rows(config.parse({**chosen, "prior": prior}), state)
     return rows
 
@@ -169,7 +168,7 @@ def _of_settings(
         Row(
             setting=results.name_of(setting),
             prior=experiment.config.prior if prior is None else prior.name,
-            k="–" if prior is None else experiment.algorithm.k,
+            k="–" if prior is None else getattr(experiment.algorithm, "k", "–"),
             policy=policy,
             runs=experiment.config.num_runs,
             episodes=episodes,

@@ -20,8 +20,11 @@ def proposals_value(q_t: jax.Array, proposals_t: jax.Array) -> jax.Array:
 
 
 def soft_value(q_t: jax.Array, log_prior_t: jax.Array, alpha: jax.Array | float) -> jax.Array:
-    """`α log Σ_a p(a) exp(q_t[a] / α)`: DQN-Prior's bootstrap with exact k. `f32[]`."""
-    return alpha * jax.nn.logsumexp(log_prior_t + q_t / alpha)
+    """`α log Σ_a p(a) exp(q_t[a] / α)`: DQN-Prior's bootstrap with exact k. `f32[]`.
+
+    Of several states `[..., A]` at once, too.
+    """
+    return alpha * jax.nn.logsumexp(log_prior_t + q_t / alpha, axis=-1)
 
 
 def td_loss(

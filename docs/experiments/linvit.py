@@ -1,0 +1,221 @@
+"""LINVIT on held-out Frozen Lake 4x4 maps, over priors of many qualities.
+
+    python docs/experiments/linvit.py
+
+writes `docs/results/linvit.json`. 32 maps, a run each for every prior, all runs of a lake in one
+program. A prior's quality is ε_LLM: the divergence from it of the nearest optimal policy, exact, of
+each run's own map. λ = ε / (2 ε_LLM) as in the paper, run by run. Every 5 episodes the policy's
+true return, which the law gives exactly, is held against the optimum; a run has reached ε when it
+is within ε of it for the first time.
+
+The bonus scale is chosen beforehand on training maps, for the uniform prior.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import lprl_jax
+from lprl_jax import Data, LanguagePrior, evaluation, tabulate
+from lprl_jax.algorithms import linvit, value_iteration
+from lprl_jax.algorithms.linvit_problem import Problem, of_bank
+from lprl_jax.comparison import markdown
+from lprl_jax.lm import embedded
+from lprl_jax.priors import UniformPrior
+
+FIGURES = Path(__file__).parents[1] / "results" / "linvit.json"
+MAPS, HORIZON, EPSILON = 32, 20, 0.1
+EPISODES, EVERY = 3_000, 5
+LAKES = {"firm": {"is_slippery": False}, "slippery": {"is_slippery": True, "success_rate": 0.8}}
+SCALES = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1)
+MOST_TEMPERATURE = 1.0
+"""λ of a prior that is nearly optimal itself."""
+MIXED = (0.02, 0.1, 0.3, 0.7)
+"""Shares of an optimal policy in the priors that are made of it and the uniform one."""
+
+
+def main() -> None:
+    """Choose the bonus scale, run all priors, write the figures."""
+    figures: dict[str, Any] = {"maps": MAPS, "horizon": HORIZON, "epsilon": EPSILON, "lakes": {}}
+    for lake, arguments in LAKES.items():
+        env, _ = lprl_jax.make("FrozenLake-lprl", map_name="4x4", **arguments)
+        tuned = tune(env, env.sample_params(jax.random.key(1), MAPS, split="train"))
+        scale = min(tuned, key=lambda s: tuned[s]["median"] or np.inf)
+        held_out = env.sample_params(jax.random.key(0), MAPS, split="held-out")
+        figures["lakes"][lake] = {
+            "bonus_scale": scale,
+            "tuning": tuned,
+            **measure(env, held_out, scale),
+        }
+    FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def tune(env: Any, params: Any) -> dict[float, dict[str, Any]]:
+    """Median episodes of the uniform prior to ε on training maps, by bonus scale."""
+    problem, _ = of_bank(env, UniformPrior(env), Data((), params))
+    runs = jax.tree.map(lambda x: jnp.tile(x, (len(SCALES), *[1] * (x.ndim - 1))), problem)
+    steps, lost, _ = learn(env, params, runs, jnp.repeat(jnp.array(SCALES), MAPS))
+    return {
+        scale: reached(steps, part)
+        for scale, part in zip(SCALES, np.split(lost, len(SCALES)), strict=True)
+    }
+
+
+def measure(env: Any, params: Any, scale: float) -> dict[str, Any]:
+    """Every prior, from the best to the worst."""
+    base, _ = of_bank(env, UniformPrior(env), Data((), params))
+    found = priors(env, params, base)
+    runs = jax.tree.map(lambda x: jnp.tile(x, (len(found), *[1] * (x.ndim - 1))), base)
+    runs = runs._replace(log_prior=jnp.concatenate(list(found.values())))
+    kl = np.asarray(distance(runs))
+    steps, lost, gaps = learn(env, params, runs, jnp.full(len(kl), scale))
+    own = np.asarray(of_prior(runs))
+    rows = []
+    for i, name in enumerate(found):
+        part = slice(i * MAPS, (i + 1) * MAPS)
+        rows.append(
+            {
+                "prior": name,
+                "epsilon_llm": interval(kl[part]),
+                "lost_by_prior": interval(own[part]),
+                **reached(steps, lost[part]),
+                "lost_at_end": interval(lost[part, -1]),
+                "gap_at_end": interval(gaps[part]),
+            }
+        )
+    rows.sort(key=lambda row: row["epsilon_llm"]["iqm"])
+    return {"rows": rows, "queries": int(len(embedded.MODELS) * MAPS * base.log_prior.shape[1])}
+
+
+def priors(env: Any, params: Any, base: Problem) -> dict[str, jax.Array]:
+    """Log-probabilities `[M, S, A]` by name."""
+    uniform = base.log_prior
+    plans = jax.jit(jax.vmap(lambda law: value_iteration.plan(law, HORIZON)))(base.law)
+    best = plans >= jnp.max(plans, axis=-1, keepdims=True) - value_iteration.TIE
+    optimal = jnp.log(best / jnp.sum(best, axis=-1, keepdims=True))
+    told = {
+        name: tabulate(LanguagePrior.from_pretrained(name, env, params), env, params).params
+        for name in embedded.MODELS
+    }
+    adversarial = jax.nn.log_softmax(-told["embedded"], axis=-1)
+    return {
+        **{f"{w:.0%} optimal, rest uniform": mixed(optimal, uniform, w) for w in MIXED},
+        **{f"{name}, 2 % uniform": mixed(p, uniform, 0.98) for name, p in told.items()},
+        "embedded, half uniform": mixed(told["embedded"], uniform, 0.5),
+        "uniform": uniform,
+        "adversarial, half uniform": mixed(adversarial, uniform, 0.5),
+        "adversarial, 10 % uniform": mixed(adversarial, uniform, 0.9),
+    }
+
+
+def mixed(one: jax.Array, other: jax.Array, share: float) -> jax.Array:
+    """The mixture of two distributions, as log-probabilities."""
+    return jnp.logaddexp(one + jnp.log(share), other + jnp.log1p(-share))
+
+
+@jax.jit
+def distance(runs: Problem) -> jax.Array:
+    """ε_LLM `[R]`, from the start."""
+
+    def one(run: Problem) -> jax.Array:
+        return at_start(run, value_iteration.optimal_divergence(run.law, run.log_prior, HORIZON))
+
+    return jax.vmap(one)(runs)
+
+
+@jax.jit
+def of_prior(runs: Problem) -> jax.Array:
+    """What is lost `[R]` by acting as the prior does."""
+    return jax.vmap(lambda run: lost_by(run, jnp.tile(run.log_prior, (HORIZON, 1, 1))))(runs)
+
+
+def lost_by(run: Problem, log_policy: jax.Array) -> jax.Array:
+    """The optimal return less the policy's, exact."""
+    best = jnp.max(value_iteration.plan(run.law, HORIZON), axis=-1)
+    gain = value_iteration.gain_of(run.law, log_policy, run.log_prior).total
+    return jnp.sum(run.start * (best - gain[0]))
+
+
+def at_start(run: Problem, values: jax.Array) -> jax.Array:
+    """`[H, S]` values at the first step, where episodes begin."""
+    return jnp.sum(jnp.where(run.start > 0, run.start * values[0], 0.0))
+
+
+def learn(
+    env: Any, params: Any, runs: Problem, scale: jax.Array
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Episodes `[T]`, what is lost then `[R, T]`, and the last gaps `[R]`."""
+    config = linvit.LINVITConfig(horizon=HORIZON, episodes_per_update=EVERY)
+    algorithm = linvit.make(config, env)
+    num_runs = len(scale)
+    temperature = jnp.minimum(EPSILON / (2 * distance(runs)), MOST_TEMPERATURE)
+    hp = config.hparams(num_runs)._replace(temperature=temperature, bonus_scale=scale)
+    keys = jax.vmap(jax.random.key)(jnp.arange(num_runs) % MAPS)
+    data, own = Data((), params), jnp.arange(num_runs, dtype=jnp.int32)[:, None] % MAPS
+    state = algorithm.init(keys, hp, data, own)._replace(problem=runs)
+
+    @jax.jit
+    def more(state: linvit.LINVITState) -> tuple[linvit.LINVITState, jax.Array]:
+        state, _ = algorithm.update(state, data)
+
+        def one(run: Problem, q: jax.Array, temperature: jax.Array) -> jax.Array:
+            return lost_by(run, value_iteration.soft_policy(q, run.log_prior[None], temperature))
+
+        return state, jax.vmap(one)(state.problem, state.params.last, state.hparams.temperature)
+
+    curves = []
+    for _ in range(EPISODES // EVERY):
+        state, lost = more(state)
+        curves.append(np.asarray(lost))
+    steps = EVERY * np.arange(1, len(curves) + 1)
+    return steps, np.stack(curves, axis=1), np.asarray(state.gap)
+
+
+def reached(steps: np.ndarray, lost: np.ndarray) -> dict[str, Any]:
+    """Episodes until within ε of the optimum: median over the runs, with interval."""
+    first, found = evaluation.steps_to_threshold(steps, -lost, -EPSILON)
+    summary = evaluation.summarize_steps(first, found)
+    median = summary.median.estimate
+    return {"episodes": str(summary), "median": median if np.isfinite(median) else None}
+
+
+def interval(values: np.ndarray) -> dict[str, float]:
+    """IQM with its interval."""
+    found = evaluation.bootstrap_interval(values)
+    return {"iqm": found.estimate, "low": found.low, "high": found.high}
+
+
+def tables(figures: dict[str, Any]) -> dict[str, str]:
+    """A table a lake, and the tuning of the bonus."""
+    out = {}
+    for lake, found in figures["lakes"].items():
+        head = ["prior", "ε_LLM", "lost by the prior alone", "episodes to ε", "lost at the end"]
+        cells = [
+            [
+                row["prior"],
+                shown(row["epsilon_llm"], 2),
+                shown(row["lost_by_prior"], 3),
+                row["episodes"],
+                shown(row["lost_at_end"], 3),
+            ]
+            for row in found["rows"]
+        ]
+        out[f"linvit-{lake}"] = markdown(head, cells)
+        scales = [[f"{float(s):g}", row["episodes"]] for s, row in found["tuning"].items()]
+        out[f"linvit-{lake}-tuning"] = markdown(["bonus scale", "episodes to ε"], scales)
+    return out
+
+
+def shown(found: dict[str, float], digits: int) -> str:
+    """An interval, to be read."""
+    return f"{found['iqm']:.{digits}f} [{found['low']:.{digits}f}, {found['high']:.{digits}f}]"
+
+
+if __name__ == "__main__":
+    main()
