@@ -15,7 +15,7 @@ from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.linvit import LINVITConfig
 from lprl_jax.algorithms.linvit_problem import Problem
 from lprl_jax.algorithms.value_iteration import Law, plan_regularized
-from lprl_jax.priors import UniformPrior
+from lprl_jax.priors import Counters, UniformPrior
 
 S, A, K, H = 4, 3, 2, 3
 """The last state ends an episode."""
@@ -205,7 +205,7 @@ def runs(config: LINVITConfig, num_runs: int, **hparams: float):
         gap=jnp.full(num_runs, float(H)),
         num_episodes=jnp.zeros(num_runs, jnp.int32),
         problem=problem,
-        prior_carry=(),
+        prior_carry=Counters.zero(),
         key=jax.random.split(jax.random.key(5), num_runs),
         hparams=config.hparams(num_runs)._replace(**given),
         run_instances=jnp.zeros((num_runs, 1), jnp.int32),
@@ -260,7 +260,7 @@ def test_it_converges_to_the_exact_value(kind):
     far = exact - jax.vmap(worth)(jnp.zeros((1, H, S, A)))[0]
     for _ in range(4):
         state, metrics = update(state, Data((), ()))
-    assert metrics["episodes"].tolist() == [1_000] * 20
+        assert metrics["episodes"].tolist() == [1_000] * 20
     assert float(far) > 0.05
     lost = exact - jax.vmap(worth)(state.params.last)
     assert float(jnp.max(lost)) < 0.005
@@ -273,8 +273,9 @@ def test_a_run_stops_at_its_gap():
     config = LINVITConfig(horizon=H, episodes_per_update=50)
     state, update = runs(config, 3, bonus_scale=0.05)
     state = state._replace(hparams=state.hparams._replace(epsilon=jnp.array([9.0, 0.6, 0.0])))
-    for _ in range(20):
-        state, metrics = update(state, Data((), ()))
+    for _ in range(19):
+        state, _ = update(state, Data((), ()))
+    state, metrics = update(state, Data((), ()))
     first, second, third = state.num_episodes.tolist()
     assert first == 0
     assert not state.counts[0].any()
