@@ -18,6 +18,7 @@ algorithm 1; Tiapkin et al. 2023, Demonstration-Regularized RL, arXiv 2310.17303
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import chex
@@ -109,7 +110,7 @@ def bounds(config: LINVITConfig, problem: Problem, counts: jax.Array, hp: HParam
 
 
 def play(
-    key: chex.PRNGKey, config: LINVITConfig, problem: Problem, known: Bounds, hp: HParams
+    config: LINVITConfig, key: chex.PRNGKey, problem: Problem, known: Bounds, hp: HParams
 ) -> Seen:
     """One episode by the law: π, with the widest gap at one step h'."""
     key_start, key_explore, key_steps = jax.random.split(key, 3)
@@ -134,9 +135,9 @@ def play(
 
 
 def count(counts: jax.Array, seen: Seen) -> jax.Array:
-    """Counts `f32[H, S, A, K]` with an episode added."""
-    steps = jnp.arange(counts.shape[0])
-    return counts.at[steps, seen.state, seen.action, seen.outcome].add(seen.alive)
+    """Counts `f32[H, R, S, A, K]` with an episode of every run `[H, R]` added."""
+    step, run = jnp.indices(seen.state.shape, sparse=True)
+    return counts.at[step, run, seen.state, seen.action, seen.outcome].add(seen.alive)
 
 
 def gap_at_start(problem: Problem, known: Bounds) -> jax.Array:
@@ -201,6 +202,8 @@ def make(config: LINVITConfig, env: Env, prior: Prior | None = None) -> Algorith
         )
     told_by: Prior = UniformPrior(env) if prior is None else prior
 
+    plan, follow = functools.partial(bounds, config), functools.partial(play, config)
+
     def init(
         keys: chex.PRNGKey, hparams: HParams, data: Data, run_instances: jax.Array | None = None
     ) -> LINVITState:
@@ -237,36 +240,36 @@ def make(config: LINVITConfig, env: Env, prior: Prior | None = None) -> Algorith
         return fresh._replace(prior_carry=asked)
 
     def episode(state: LINVITState) -> tuple[LINVITState, dict[str, jax.Array]]:
-        """One more, of one run, unless that has stopped."""
-        key, key_play, key_draw = jax.random.split(state.key, 3)
-        hp = state.hparams
-        known = bounds(config, state.problem, state.counts, hp)
-        gap = gap_at_start(state.problem, known)
+        """One more of every run that has not stopped; what has a step axis leads with it."""
+        keys = jax.vmap(lambda k: jax.random.split(k, 3))(state.key)
+        problem, hp = state.problem, state.hparams
+        known = jax.vmap(plan, (0, 1, 0), 1)(problem, state.counts, hp)
+        gap = jax.vmap(gap_at_start, (0, 1))(problem, known)
         going = (gap > hp.epsilon) | (hp.epsilon == 0)
-        seen = play(key_play, config, state.problem, known, hp)
-        seen = seen._replace(alive=seen.alive & going)
+        seen = jax.vmap(follow, (0, 0, 1, 0), 1)(keys[:, 1], problem, known, hp)
+        seen = seen._replace(alive=seen.alive & going[None])
         number = state.num_episodes + going
         # The n-th takes the place of what was drawn before with probability 1 / n.
-        chosen = going & (jax.random.uniform(key_draw) * number < 1)
+        taken = going & (jax.vmap(jax.random.uniform)(keys[:, 2]) * number < 1)
+        drawn = jnp.where(taken[None, :, None, None], known.q_upper, state.params.drawn)
         state = state._replace(
-            params=Policies(known.q_upper, jnp.where(chosen, known.q_upper, state.params.drawn)),
+            params=Policies(known.q_upper, drawn),
             counts=count(state.counts, seen),
             gap=gap,
             num_episodes=number,
-            key=key,
+            key=keys[:, 0],
         )
-        reward = jnp.sum(seen.reward, where=seen.alive)
-        return state, {"episodes": going, "steps": jnp.sum(seen.alive), "reward": reward}
+        reward = jnp.sum(seen.reward, axis=0, where=seen.alive)
+        return state, {"episodes": going, "steps": jnp.sum(seen.alive, axis=0), "reward": reward}
 
     def update(state: LINVITState, data: Data) -> tuple[LINVITState, dict[str, jax.Array]]:
         """`episodes_per_update` episodes of every run; metrics are `[R]`."""
         del data
-        axes = jax.tree.map(lambda _: 0, state)._replace(prior_carry=None)
-        every = jax.vmap(episode, (axes,), (axes, 0))
         state, seen = jax.lax.scan(
-            lambda s, _: every(s), state, None, length=config.episodes_per_update
+            lambda s, _: episode(s), _swap(state), None, length=config.episodes_per_update
         )
-        return state, {**{name: jnp.sum(x, axis=0) for name, x in seen.items()}, "loss": state.gap}
+        metrics = {name: jnp.sum(x, axis=0) for name, x in seen.items()}
+        return _swap(state), {**metrics, "loss": state.gap}
 
     def evaluate(
         state: LINVITState, data: Data, num_episodes: int, policy: str = Policies._fields[0]
@@ -295,6 +298,12 @@ def make(config: LINVITConfig, env: Env, prior: Prior | None = None) -> Algorith
 
     evaluate = jax.jit(evaluate, static_argnames=("num_episodes", "policy"))
     return Algorithm(init, restart, update, evaluate, Policies._fields)
+
+
+def _swap(state: LINVITState) -> LINVITState:
+    """Steps before runs, where there are steps: what all runs do in a step then lies together."""
+    params = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), state.params)
+    return state._replace(params=params, counts=jnp.swapaxes(state.counts, 0, 1))
 
 
 def _ended(law: Law) -> jax.Array:

@@ -134,7 +134,7 @@ def episodes() -> tuple[linvit.Bounds, linvit.Seen]:
     rare = jnp.argmin(jnp.where(PROBLEM.law.legal[None], log_policy, jnp.inf), axis=-1)
     known = known._replace(q_lower=known.q_upper - 1.0 - jax.nn.one_hot(rare, A))
     keys = jax.random.split(jax.random.key(0), EPISODES)
-    play = jax.vmap(lambda k: linvit.play(k, LINVITConfig(horizon=H), PROBLEM, known, HP))
+    play = jax.vmap(lambda k: linvit.play(LINVITConfig(horizon=H), k, PROBLEM, known, HP))
     return known, jax.jit(play)(keys)
 
 
@@ -177,15 +177,13 @@ def test_one_step_in_h_plus_one_takes_the_widest_gap():
 
 def test_counts_are_of_what_was_met():
     _, seen = episodes()
-    few = jax.tree.map(lambda x: x[:50], seen)
-    counts = jnp.zeros((H, S, A, K))
-    for i in range(50):
-        counts = linvit.count(counts, jax.tree.map(lambda x, i=i: x[i], few))
-    expected = np.zeros((H, S, A, K))
-    for i in range(50):
-        for h in range(H):
-            if few.alive[i, h]:
-                expected[h, few.state[i, h], few.action[i, h], few.outcome[i, h]] += 1
+    few = jax.tree.map(lambda x: x[:50].T, seen)
+    counts = linvit.count(jnp.ones((H, 50, S, A, K)), few)
+    expected = np.ones((H, 50, S, A, K))
+    for h in range(H):
+        for i in range(50):
+            if few.alive[h, i]:
+                expected[h, i, few.state[h, i], few.action[h, i], few.outcome[h, i]] += 1
     assert np.array_equal(counts, expected)
     assert not few.alive.all()
 
