@@ -153,17 +153,17 @@ def _rows(experiment: Experiment, trained: Any) -> list[Row]:
             setup.algorithm, setup.mesh, experiment.config.eval_episodes, policy, state, setup.data
         )
         played = jax.device_get(play(state, setup.data))
-        rows += _of_settings(experiment, policy, played, setup.prior)
+        rows += _of_settings(experiment, policy, played, setup)
     return rows
 
 
 def _of_settings(
-    experiment: Experiment, policy: str, played: dict[str, np.ndarray], prior: Any
+    experiment: Experiment, policy: str, played: dict[str, np.ndarray], setup: runner.Setup
 ) -> list[Row]:
-    settings = experiment.settings
+    settings, prior = experiment.settings, setup.prior
     parts = {name: np.split(values, len(settings)) for name, values in played.items()}
     episodes = experiment.config.eval_episodes
-    asks = experiment.config.prior not in ("none", "uniform")
+    asks = setup.algorithm.asks_in_play and experiment.config.prior not in ("none", "uniform")
     return [
         Row(
             setting=results.name_of(setting),

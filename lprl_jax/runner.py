@@ -103,6 +103,7 @@ def run(
     provenance = run_directory.provenance(setup.data, experiment.settings)
     if resume:
         run_directory.require_same(out, provenance)
+    state = setup.initial_state()  # may refuse what the experiment asks for
     run_directory.begin(out, experiment, provenance)
 
     config, algorithm = experiment.config, setup.algorithm
@@ -110,7 +111,6 @@ def run(
     updates = max(1, round(config.eval_every / a_chunk))
     a_chunk *= updates
     chunks = max(1, math.ceil(config.total_steps / a_chunk))
-    state = setup.initial_state()
     with Checkpoints(out / run_directory.CHECKPOINTS) as checkpoints:
         done = checkpoints.latest() if resume else None
         run_directory.rewind(out, done)

@@ -35,49 +35,44 @@ class Runs:
     bonus_scale: float
     delta: float
     counts: np.ndarray
-    """f32[R, H, S, A, K]"""
+    """f32[H, R, S, A, K]: what a step reads lies together."""
     rng: np.random.Generator
 
     @classmethod
     def of(cls, problem: Any, counts: np.ndarray, hp: Any, seed: int = 0) -> Runs:
         """From our problem `[R]`, counts and hyper-parameters (one for all)."""
         law = problem.law
-        prob, discount = np.asarray(law.prob), np.asarray(law.discount)
-        following = np.asarray(law.next_state).astype(np.int64)
-        ended = np.zeros(prob.shape[:2], bool)
-        run, *_ = np.nonzero(ends := (prob > 0) & (discount == 0))
-        ended[run, following[ends]] = True
         return cls(
-            prob=prob,
-            next_state=following,
+            prob=np.asarray(law.prob),
+            next_state=np.asarray(law.next_state).astype(np.int64),
             reward=np.asarray(law.reward),
             legal=np.asarray(law.legal),
-            ended=ended,
+            ended=np.asarray(problem.ended),
             start=np.asarray(problem.start).argmax(axis=1),
             log_prior=np.asarray(problem.log_prior),
             temperature=float(hp.temperature),
             bonus_scale=float(hp.bonus_scale),
             delta=float(hp.delta),
-            counts=np.array(counts),
+            counts=np.ascontiguousarray(np.swapaxes(counts, 0, 1)),
             rng=np.random.default_rng(seed),
         )
 
 
 def bounds(runs: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Q⁺ and Q⁻ `f32[H, R, S, A]`, and the gap at the start `[R]`."""
-    num_runs, horizon, size, actions, _ = runs.counts.shape
-    rows = np.arange(num_runs)[:, None, None, None]
+    horizon, num_runs, size, actions, _ = runs.counts.shape
+    following = runs.next_state + size * np.arange(num_runs)[:, None, None, None]
     reward = np.sum(runs.prob * runs.reward, axis=-1)
     v = [np.zeros((num_runs, size), np.float32) for _ in range(2)]
     q = np.empty((2, horizon, num_runs, size, actions), np.float32)
     for h in reversed(range(horizon)):
-        seen = runs.counts[:, h]
+        seen = runs.counts[h]
         visits = seen.sum(axis=-1)
         log_term = np.log(np.float32(size * actions * horizon / runs.delta) * (1 + visits))
         at_least_1 = np.maximum(visits, 1)
         bonus = np.minimum(horizon, runs.bonus_scale * horizon * np.sqrt(log_term / at_least_1))
         for side, sign in ((0, 1), (1, -1)):
-            mean = np.sum(seen * v[side][rows, runs.next_state], axis=-1) / at_least_1
+            mean = np.sum(seen * v[side].take(following), axis=-1) / at_least_1
             anywhere = v[side].mean(axis=1)[:, None, None]
             mean = np.where(visits > 0, mean, anywhere) + reward + sign * bonus
             q[side, h] = np.clip(mean, 0, horizon)
@@ -93,7 +88,7 @@ def bounds(runs: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def episode(runs: Runs) -> np.ndarray:
     """One more of every run, counted; the gaps before it `[R]`."""
     q_upper, q_lower, gap = bounds(runs)
-    num_runs, horizon = runs.counts.shape[:2]
+    horizon, num_runs = runs.counts.shape[:2]
     row = np.arange(num_runs)
     explore_at = runs.rng.integers(0, horizon + 1, num_runs) - 1
     draws = runs.rng.random((horizon, 2, num_runs), np.float32)
@@ -106,7 +101,7 @@ def episode(runs: Runs) -> np.ndarray:
         ).argmax(axis=-1)
         action = np.where(explore_at == h, wide, action)
         outcome = _pick(runs.prob[row, state, action], draws[h, 1])
-        runs.counts[row, h, state, action, outcome] += ~runs.ended[row, state]
+        runs.counts[h, row, state, action, outcome] += ~runs.ended[row, state]
         state = runs.next_state[row, state, action, outcome]
     return gap
 

@@ -15,7 +15,10 @@ class NotNumbered(InvalidInput):
         super().__init__(env)
 
     def __str__(self) -> str:
-        return f"{self.args[0]} has too many states to number; a prior must be asked live"
+        return (
+            f"{self.args[0]} has too many states to number: a prior must be asked live, and "
+            "planning needs a smaller environment"
+        )
 
 
 def require_one_of(what: str, found: Any, valid: Collection[Any]) -> None:

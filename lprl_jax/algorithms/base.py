@@ -36,6 +36,8 @@ class Algorithm:
     """`(state, data, num_episodes, policy=policies[0]) -> metrics [R]`: play without learning."""
     policies: tuple[str, ...]
     """The ways in which `evaluate` can act; the first is the algorithm's own."""
+    asks_in_play: bool = True
+    """Whether `evaluate` asks the prior, if there is one, in every state that it meets."""
 
     @functools.partial(jax.jit, static_argnames=("self", "num_updates"))
     def train(self, state: Any, data: Data, num_updates: int) -> tuple[Any, dict[str, jax.Array]]:

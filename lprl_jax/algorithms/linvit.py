@@ -33,7 +33,7 @@ from lprl_jax.algorithms.interaction import play_episodes
 from lprl_jax.algorithms.linvit_config import BONUSES, HParams, LINVITConfig, Spread
 from lprl_jax.algorithms.linvit_problem import Problem, of_bank
 from lprl_jax.algorithms.losses import soft_value
-from lprl_jax.algorithms.value_iteration import Law, soft_policy
+from lprl_jax.algorithms.value_iteration import soft_policy
 from lprl_jax.priors.base import Counters, Prior, sample_proposals
 from lprl_jax.priors.controls import UniformPrior
 
@@ -78,15 +78,13 @@ def bounds(config: LINVITConfig, problem: Problem, counts: jax.Array, hp: HParam
     """
     law, horizon, bonus = problem.law, config.horizon, BONUSES[config.bonus]
     reward = jnp.sum(law.prob * law.reward, axis=-1)
-    over = _ended(law)
     size = float(horizon * law.legal.size)
 
     def value(q: jax.Array) -> jax.Array:
-        return jnp.where(over, 0.0, soft_value(q, problem.log_prior, hp.temperature))
+        return jnp.where(problem.ended, 0.0, soft_value(q, problem.log_prior, hp.temperature))
 
     def backup(after: jax.Array, seen: jax.Array) -> tuple[jax.Array, Bounds]:
         visits = jnp.sum(seen, axis=-1)
-
         reached = after[law.next_state]
 
         def mean(of_outcomes: jax.Array, anywhere: jax.Array) -> jax.Array:
@@ -117,7 +115,6 @@ def play(
     law, horizon = problem.law, config.horizon
     explore_at = jax.random.randint(key_explore, (), 0, horizon + 1) - 1
     draws = jax.random.uniform(key_steps, (horizon, 2))
-    over = _ended(law)
 
     def step(state: jax.Array, now: tuple[jax.Array, ...]) -> tuple[jax.Array, Seen]:
         h, q_upper, q_lower, draw = now
@@ -126,7 +123,7 @@ def play(
         chosen = jnp.where(h == explore_at, jnp.argmax(gap), _pick(jnp.exp(log_policy), draw[0]))
         outcome = _pick(law.prob[state, chosen], draw[1])
         reward = law.reward[state, chosen, outcome]
-        seen = Seen(state, chosen.astype(jnp.int32), outcome, reward, ~over[state])
+        seen = Seen(state, chosen.astype(jnp.int32), outcome, reward, ~problem.ended[state])
         return law.next_state[state, chosen, outcome], seen
 
     start = _pick(problem.start, jax.random.uniform(key_start))
@@ -297,19 +294,13 @@ def make(config: LINVITConfig, env: Env, prior: Prior | None = None) -> Algorith
         return play_episodes(env, alone, act, keys, data, state.run_instances, num_episodes)
 
     evaluate = jax.jit(evaluate, static_argnames=("num_episodes", "policy"))
-    return Algorithm(init, restart, update, evaluate, Policies._fields)
+    return Algorithm(init, restart, update, evaluate, Policies._fields, asks_in_play=False)
 
 
 def _swap(state: LINVITState) -> LINVITState:
     """Steps before runs, where there are steps: what all runs do in a step then lies together."""
     params = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), state.params)
     return state._replace(params=params, counts=jnp.swapaxes(state.counts, 0, 1))
-
-
-def _ended(law: Law) -> jax.Array:
-    """`bool[S]`: where an episode has terminated, and nothing more is to be had."""
-    ends = (law.prob > 0) & (law.discount == 0)
-    return jnp.zeros(law.legal.shape[0], bool).at[law.next_state].max(ends)
 
 
 def _pick(weights: jax.Array, draw: jax.Array) -> jax.Array:

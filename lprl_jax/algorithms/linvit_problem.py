@@ -26,6 +26,15 @@ class Problem(NamedTuple):
     """f32[S]: probability of beginning there."""
     log_prior: jax.Array
     """f32[S, A]: log-probabilities; -inf for illegal actions."""
+    ended: jax.Array
+    """bool[S]: where an episode has terminated, and nothing more is to be had."""
+
+
+def problem_of(law: Law, start: jax.Array, log_prior: jax.Array) -> Problem:
+    """An instance with its prior."""
+    ends = (law.prob > 0) & (law.discount == 0)
+    ended = jnp.zeros(law.legal.shape[0], bool).at[law.next_state].max(ends)
+    return Problem(law, start, log_prior, ended)
 
 
 def of_bank(env: Env, prior: Prior, data: Data) -> tuple[Problem, Counters]:
@@ -63,4 +72,4 @@ def _of_bank(env: Env, prior: Prior, data: Data) -> tuple[Problem, Counters]:
     log_prior, carry = prior.log_probs(*asked)
     log_prior = log_prior.reshape(len(instances), num_states, -1)
     law = jax.vmap(lambda i: law_of(env, params, i))(instances)
-    return Problem(law, jax.vmap(start)(instances), log_prior), carry
+    return jax.vmap(problem_of)(law, jax.vmap(start)(instances), log_prior), carry

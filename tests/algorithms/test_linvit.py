@@ -13,7 +13,7 @@ from lprl_envs import BlocksWorld, FrozenLake, InvalidInput
 from lprl_jax.algorithms import linvit, value_iteration
 from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.linvit import LINVITConfig
-from lprl_jax.algorithms.linvit_problem import Problem
+from lprl_jax.algorithms.linvit_problem import Problem, problem_of
 from lprl_jax.algorithms.value_iteration import Law, plan_regularized
 from lprl_jax.priors import Counters, UniformPrior
 
@@ -40,7 +40,7 @@ def some_problem(seed: int) -> Problem:
         discount=jnp.asarray(following != S - 1, jnp.float32),
         legal=jnp.asarray(legal),
     )
-    return Problem(law, jax.nn.one_hot(0, S), jnp.asarray(log_prior, jnp.float32))
+    return problem_of(law, jax.nn.one_hot(0, S), jnp.asarray(log_prior, jnp.float32))
 
 
 PROBLEM = some_problem(0)
@@ -107,7 +107,7 @@ def test_bounds_by_hand():
     law = Law(*[jnp.ones((1, 1, 1))] * 4, legal=jnp.ones((1, 1), bool))._replace(
         next_state=jnp.zeros((1, 1, 1), jnp.int32), reward=jnp.full((1, 1, 1), 0.5)
     )
-    problem = Problem(law, jnp.ones(1), jnp.zeros((1, 1)))
+    problem = problem_of(law, jnp.ones(1), jnp.zeros((1, 1)))
     counts = jnp.array([4.0, 0.0]).reshape(2, 1, 1, 1)
     hp = HP._replace(bonus_scale=jnp.float32(0.1))
     found = linvit.bounds(LINVITConfig(horizon=2), problem, counts, hp)
