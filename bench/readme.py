@@ -1,6 +1,7 @@
-"""Write the README's table of speeds from a report: `python bench/readme.py`.
+"""Write the README's tables of speeds from the reports: `python bench/readme.py`.
 
-The table stands between two comment lines; a test holds it against `bench/results/cpu.json`.
+A report a machine. The tables stand between two comment lines; a test holds them against
+`bench/results/cpu*.json`.
 """
 
 from __future__ import annotations
@@ -10,21 +11,26 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-REPORT = ROOT / "bench" / "results" / "cpu.json"
+REPORTS = sorted((ROOT / "bench" / "results").glob("cpu*.json"))
 README = ROOT / "README.md"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
 def main() -> None:
-    report = json.loads(REPORT.read_text())
-    README.write_text(replace(README.read_text(), report))
+    README.write_text(replace(README.read_text(), read()))
 
 
-def replace(readme: str, report: dict[str, Any]) -> str:
-    """The README with the table of this report."""
+def read() -> list[dict[str, Any]]:
+    """The committed reports."""
+    return [json.loads(path.read_text()) for path in REPORTS]
+
+
+def replace(readme: str, reports: list[dict[str, Any]]) -> str:
+    """The README with the tables of these reports."""
     before, _, rest = readme.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table(report)}\n{END}{after}"
+    tables = "\n\n".join(map(table, reports))
+    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
 
 
 def table(report: dict[str, Any]) -> str:

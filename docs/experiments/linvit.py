@@ -33,7 +33,7 @@ FIGURES = Path(__file__).parents[1] / "results" / "linvit.json"
 MAPS, HORIZON, EPSILON = 32, 20, 0.1
 EPISODES, EVERY = 3_000, 5
 LAKES = {"firm": {"is_slippery": False}, "slippery": {"is_slippery": True, "success_rate": 0.8}}
-SCALES = (0.0, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+SCALES = (0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 MOST_TEMPERATURE = 1.0
 """λ of a prior that is nearly optimal itself."""
 MIXED = (0.02, 0.1, 0.3, 0.7)
@@ -88,7 +88,7 @@ def measure(env: Any, params: Any, scale: float) -> dict[str, Any]:
                 "epsilon_llm": interval(kl[part]),
                 "lost_by_prior": interval(own[part]),
                 **reached(steps, lost[part]),
-                "times_uniform": f"{times:.2f}".partition(", ")[0],
+                "times_uniform": f"{times:.2f}".rpartition(", ")[0],
                 "lost_at_end": interval(lost[part, -1]),
                 "gap_at_end": interval(gaps[part]),
             }
