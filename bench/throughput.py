@@ -24,6 +24,7 @@ import against_torch_live
 import environments
 import jax
 import scoring
+import search
 import thousand_runs
 import timing
 import training
@@ -35,6 +36,7 @@ SUITES = {
     "torch": against_torch.run,
     "torch_live": against_torch_live.run,
     "thousand_runs": thousand_runs.run,
+    "search": search.run,
 }
 
 

@@ -76,6 +76,32 @@ def legal_actions(on: jax.Array) -> jax.Array:
     return is_legal(on, *map(jnp.asarray, moves(on.size)))
 
 
+def legal_moves(on: jax.Array, order: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
+    """The legal actions as a list: `i32[n]`, and which of these are any, `bool[n]`.
+
+    With an empty hand a block has one move at most, otherwise the block held has one to each of the
+    others and one to the table. They come in the order of the blocks, the table last.
+    """
+    n, clear = on.size, is_clear(on)
+    blocks = jnp.asarray(order, jnp.int32)
+    held = jnp.argmax(on == HAND).astype(jnp.int32)
+    later = jnp.arange(n) >= jnp.argmax(blocks == held)
+    others = jnp.where(later, jnp.roll(blocks, -1), blocks)  # the held block left out, then one more
+    to_table = jnp.arange(n) == n - 1
+    taken = jnp.where(on[blocks] == TABLE, blocks, _pair(blocks, on[blocks], n) + n * (n - 1))
+    laid = jnp.where(to_table, n + held, _pair(held, others, n))
+    is_held = jnp.any(on == HAND)
+    return (
+        jnp.where(is_held, laid, taken),
+        jnp.where(is_held, to_table | clear[others], clear[blocks]),
+    )
+
+
+def _pair(upper: jax.Array, lower: jax.Array, n: int) -> jax.Array:
+    """The action of stacking one block on another, by its place in `moves`."""
+    return 2 * n + upper * (n - 1) + lower - (lower > upper)
+
+
 def act(on: jax.Array, action: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The state after an action `i32[]`, and whether it was legal; an illegal one does nothing."""
     block, source, target = (jnp.asarray(part)[action] for part in moves(on.size))
