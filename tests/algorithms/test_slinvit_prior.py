@@ -81,7 +81,7 @@ def test_the_heuristic_proposes_what_the_prior_would_not():
 
 
 @pytest.mark.parametrize(("alpha", "path_", "score"), [
-    (0, [1, 2], 100), (1, [1, 2], 100.6), (196.1, [1, 2], 217.66), (200, [0, 2], 222),
+    (0, [1, 2], 100), (1, [1, 2], 100.6), (195, [1, 2], 217), (200, [0, 2], 222),
 ])  # fmt: skip
 def test_two_actions_ahead(alpha, path_, score):
     """Under 1: back to 2 (p .6), to 0 (p .2, before the death of equal p). Under 2: the goal alone.
@@ -171,18 +171,27 @@ def test_rollouts_of_a_certain_prior_are_exact():
     assert (cost.valuations[0], counters.queries) == (0, 1)
 
 
-def test_solve_stops_at_goal_death_and_budget():
-    """Greedily by the prior alone: 0, 1, 2, 3, 1, ...: never the goal. By the heuristic: 0, 3, 3."""
+def test_solve_stops_at_goal_and_budget():
+    """From 0 by way of 2 to the goal: 5 nodes, then 1. Support outweighs worth by way of 1 and 2."""
     search = slinvit.make(SLINVITConfig(depth=2, k=2, proposals="best"), ENV, PRIOR)
-    solve = jax.jit(search.solve)
-    budgets = jnp.array([0, 1, 2, 100], jnp.int32)
-    hparams = slinvit.HParams(jnp.array([0.0, 0.0, 0.0, 0.0]))
-    outcome = solve(jax.random.key(0), jnp.zeros(4, jnp.int32), budgets, hparams, DATA)
+    budgets, hparams = jnp.array([0, 1, 2, 100]), slinvit.HParams(jnp.array([0, 0, 0, 1e6]))
+    outcome = jax.jit(search.solve)(
+        jax.random.key(0), jnp.zeros(4, jnp.int32), budgets, hparams, DATA
+    )
     assert outcome.solved.tolist() == [False, False, True, True]
-    assert outcome.length.tolist() == [0, 1, 2, 2]
-    assert outcome.cost.nodes.tolist() == [0, 5, 5 + 1, 5 + 1]
-    # Support outweighs worth: round and round, until the time limit of 100 actions.
-    hparams = slinvit.HParams(jnp.array([0.0, 0.0, 0.0, 1e6]))
-    outcome = solve(jax.random.key(0), jnp.zeros(4, jnp.int32), budgets + 100, hparams, DATA)
-    assert outcome.solved.tolist() == [True, True, True, False]
-    assert outcome.length.tolist() == [2, 2, 2, 100]
+    assert outcome.length.tolist() == [0, 1, 2, 3]
+    # 1 has two children, of which 0 has two and 2 has one.
+    assert outcome.cost.nodes.tolist() == [0, 5, 5 + 1, 5 + 5 + 1]
+
+
+def test_solve_stops_at_death_and_the_time_limit():
+    """The prior's best alone: 0, 1, 2, 3, 1, ..., for ever; or dead after three actions."""
+    search = slinvit.make(SLINVITConfig(depth=1, k=1, proposals="best"), ENV, PRIOR)
+    solve = jax.jit(search.solve)
+    deadly = prior_of([*PROBS[:2], [0.8, 0.1, 0.1], *PROBS[3:]])
+    for prior, length in ((PRIOR, 100), (deadly, 3)):
+        data, alpha = Data(prior.params, PARAMS), slinvit.HParams(jnp.zeros(1))
+        start = jnp.zeros(1, jnp.int32)
+        outcome = solve(jax.random.key(0), start, jnp.array([1000]), alpha, data)
+        assert (outcome.solved[0], outcome.length[0]) == (False, length)
+        assert outcome.cost.nodes[0] == outcome.prior_carry.queries == length
