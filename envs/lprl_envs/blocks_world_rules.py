@@ -128,26 +128,30 @@ def is_reached(on: jax.Array, goal: jax.Array) -> jax.Array:
     return jnp.all((goal == NONE) | (on == goal))
 
 
-def num_above(on: jax.Array) -> jax.Array:
-    """`i32[n]`: blocks that lie above each, directly or not."""
-    lies_on = on[:, None] == jnp.arange(on.size)[None, :]
-    covered, upper = jnp.any(lies_on, axis=0), jnp.argmax(lies_on, axis=0)
-
-    def look_one_higher(_: int, above: jax.Array) -> jax.Array:
-        return jnp.where(covered, 1 + above[upper], 0)
-
-    return jax.lax.fori_loop(0, on.size - 1, look_one_higher, jnp.zeros(on.size, jnp.int32))
-
-
 def heuristic(on: jax.Array, goal: jax.Array) -> jax.Array:
     """`f32[]`: how promising a state is, by SLINVIT's rules (arXiv 2402.16181).
 
     SOLVED where the goal is reached. Otherwise a sum over the facts "x on y" of the goal: 1 where
     it holds; .5 where x is held and y is clear; else minus the blocks above x and those above y.
+
+    Blocks are written out, one number each: under `vmap` every operation is then one over the whole
+    batch, which compilers turn into vector instructions. Arrays `[..., n]` are an eighth as fast.
     """
-    lower, above = jnp.maximum(goal, 0), num_above(on)
-    ready = (on == HAND) & is_clear(on)[lower]
-    buried = (above + above[lower]).astype(jnp.float32)
-    value = jnp.where(on == goal, 1.0, jnp.where(ready, 0.5, -buried))
-    total = jnp.sum(jnp.where(goal == NONE, 0.0, value))
+    blocks = range(on.size)
+    clear, above = is_clear(on), num_above(on)
+    total = jnp.float32(0)
+    for x, y in ((x, y) for x in blocks for y in blocks if x != y):
+        ready = (on[x] == HAND) & clear[y]
+        buried = (above[x] + above[y]).astype(jnp.float32)
+        value = jnp.where(on[x] == y, 1.0, jnp.where(ready, 0.5, -buried))
+        total += jnp.where(goal[x] == y, value, 0.0)
     return jnp.where(is_reached(on, goal), SOLVED, total)
+
+
+def num_above(on: jax.Array) -> list[jax.Array]:
+    """`i32[]` a block: how many lie above it, directly or not."""
+    blocks = range(on.size)
+    masks = [sum((on[x] == y).astype(jnp.int32) << x for x in blocks if x != y) for y in blocks]
+    for z in blocks:  # Warshall's closure: what lies above z lies above all that z lies above
+        masks = [mask | jnp.where((mask >> z) & 1, masks[z], 0) for mask in masks]
+    return [jax.lax.population_count(mask) for mask in masks]

@@ -47,8 +47,16 @@ class Cost(NamedTuple):
 
     nodes: jax.Array
     """i32[B]: children made."""
+    expanded: jax.Array
+    """i32[B]: nodes that have children; about each a prior is asked once."""
     valuations: jax.Array
     """i32[B]: states of which the heuristic was computed, or from which roll-outs were made."""
+
+    @staticmethod
+    def zero(num_trees: int) -> Cost:
+        """Nothing yet."""
+        none = jnp.zeros(num_trees, jnp.int32)
+        return Cost(none, none, none)
 
 
 class Proposed(NamedTuple):
@@ -190,7 +198,8 @@ def growth(env: Env, asker: Asker, propose: Propose, gamma: float) -> Grow:
             value=found.value,
             action=action,
         )
-        cost = Cost(jnp.sum(is_there, axis=1), jnp.where(expands, found.valuations, 0))
+        valuations = jnp.where(expands, found.valuations, 0)
+        cost = Cost(jnp.sum(is_there, axis=1), expands, valuations)
         totals = [jnp.sum(x.reshape(num_trees, -1), axis=1, dtype=jnp.int32) for x in cost]
         level = unflatten(flatten(_carry_along(parent, children)), num_trees)
         return level, Cost(*totals), carry

@@ -99,16 +99,15 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
     ) -> tuple[Path, Cost, Counters]:
         """One search from each of B states."""
         *keys, key_value = jax.random.split(key, config.depth + 1)
-        levels = [search_tree.roots(states, searches)]
-        costs = []
+        levels, cost = [search_tree.roots(states, searches)], Cost.zero(searches.shape[0])
         for key_level in keys:
-            level, cost, carry = grow(key_level, levels[-1], data, carry)
+            level, more, carry = grow(key_level, levels[-1], data, carry)
             levels.append(level)
-            costs.append(cost)
+            cost = jax.tree.map(jnp.add, cost, more)
         leaves = levels[-1]
         values, valuations, carry = value(key_value, leaves, data, carry)
         score = values + hparams.alpha[:, None] * leaves.support
-        cost = Cost(sum(c.nodes for c in costs), valuations + sum(c.valuations for c in costs))
+        cost = cost._replace(valuations=cost.valuations + valuations)
         return search_tree.best_path(levels[1:], score), cost, carry
 
     def solved(states: Any, data: Data) -> jax.Array:
@@ -154,7 +153,7 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
 
         reach = config.depth if config.execute == "path" else 1
         playing = ~solved(states, data) & (budgets > 0)
-        start = key, states, playing, none, Cost(none, none), asker.init()
+        start = key, states, playing, none, Cost.zero(instances.size), asker.init()
         _, states, _, length, cost, carry = jax.lax.while_loop(
             lambda loop: jnp.any(loop[2]), turn, start
         )
