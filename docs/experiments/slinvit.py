@@ -66,11 +66,11 @@ def measure(folder: Path | None) -> Figures:
         for depth, k in itertools.product(DEPTHS, KS)
         for name, prior in priors.items()
     ]
-    best = [
-        {"depth": depth, "k": k, **play(bank, priors["embedded"], depth=depth, k=k, proposals="best")}
-        for depth, k in itertools.product(DEPTHS, KS)
-    ]
     depth, k = PAPER
+    best = [
+        {"depth": d, "k": k, **play(bank, priors["embedded"], depth=d, k=k, proposals="best")}
+        for d in DEPTHS
+    ]
     alphas = [
         {"alpha": a, "depth": d, **play(bank, priors["embedded"], alpha=a, depth=d, k=k)}
         for d in (1, depth)
@@ -212,18 +212,17 @@ def _cell(figures: Figures) -> str:
 def _at_equal_nodes(figures: Figures) -> str:
     """The six-step suite: every depth and k, the embedded prior beside the heuristic."""
     suite = SUITES[1]
-    head = ["depth", "k"]
-    for kind in ("embedded, drawn", "embedded, its best", "heuristic"):
-        head += [f"{kind}: success", "nodes", "queries" if "emb" in kind else "values computed"]
+    head = ["depth", "k", "embedded prior", "nodes", "queries", "values computed"]
+    head += ["uniform prior", "nodes", "heuristic", "nodes", "values computed"]
     rows = []
     for depth, k in itertools.product(DEPTHS, KS):
         drawn = _find(figures["drawn"], depth, k, "embedded")[suite]
-        best = _find(figures["best"], depth, k)[suite]
+        uniform = _find(figures["drawn"], depth, k, "uniform")[suite]
         rule = _find(figures["heuristic"], depth, k)[suite]
-        cells = [f"{depth}", f"{k}"]
-        for row, effort in ((drawn, "expanded"), (best, "expanded"), (rule, "valuations")):
-            success = _cell(row) if row["solved"] is None else f"{row['success'][0]:.2f}"
-            cells += [success, f"{row['nodes']:.1f}", f"{row[effort]:.1f}"]
+        effort = [f"{drawn[name]:.1f}" for name in ("nodes", "expanded", "valuations")]
+        cells = [f"{depth}", f"{k}", _cell(drawn), *effort]
+        cells += [_cell(uniform), f"{uniform['nodes']:.1f}"]
+        cells += [f"{rule['success'][0]:.2f}", f"{rule['nodes']:.1f}", f"{rule['valuations']:.1f}"]
         rows.append(cells)
     return comparison.markdown(head, rows)
 

@@ -52,12 +52,11 @@ from lprl_envs.blocks_world_picture import draw_blocks
 from lprl_envs.blocks_world_rules import (
     ABSENT,
     act,
-    heuristic,
     is_reached,
     legal_actions,
-    legal_moves,
     settle,
 )
+from lprl_envs.blocks_world_search import heuristic, legal_moves, look_ahead
 from lprl_envs.blocks_world_states import (
     MOST_NUMBERED,
     count_states,
@@ -304,11 +303,19 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
     def legal_actions(self, state: EnvState, params: EnvParams) -> tuple[jax.Array, jax.Array]:
         """By the colour of the block that is taken or laid upon; putting down comes last."""
         del params
-        return legal_moves(state.on, by_colour(self.num_blocks))
+        action, _, _, is_any = legal_moves(state.on, by_colour(self.num_blocks))
+        return action, is_any
 
     def heuristic(self, state: EnvState, params: EnvParams) -> jax.Array:
         """SLINVIT's rules: facts of the goal that hold, can be had at once, or are buried."""
         return heuristic(state.on, params.bank.goal[state.instance])
+
+    def look_ahead(
+        self, state: EnvState, params: EnvParams
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """As of any environment, but faster."""
+        goal = params.bank.goal[state.instance]
+        return look_ahead(by_colour(self.num_blocks))(state.on, goal)
 
     def transitions(
         self, state: EnvState, action: jax.Array, params: EnvParams

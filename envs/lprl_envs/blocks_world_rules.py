@@ -24,8 +24,6 @@ import numpy as np
 TABLE, HAND, ABSENT = -1, -2, -3
 NONE = -1
 """In a goal: the block may lie anywhere."""
-SOLVED = 1000.0
-"""The heuristic value of a state that reaches the goal."""
 
 
 class Moves(NamedTuple):
@@ -76,32 +74,6 @@ def legal_actions(on: jax.Array) -> jax.Array:
     return is_legal(on, *map(jnp.asarray, moves(on.size)))
 
 
-def legal_moves(on: jax.Array, order: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:
-    """The legal actions as a list: `i32[n]`, and which of these are any, `bool[n]`.
-
-    With an empty hand a block has one move at most, otherwise the block held has one to each of the
-    others and one to the table. They come in the order of the blocks, the table last.
-    """
-    n, clear = on.size, is_clear(on)
-    blocks = jnp.asarray(order, jnp.int32)
-    held = jnp.argmax(on == HAND).astype(jnp.int32)
-    later = jnp.arange(n) >= jnp.argmax(blocks == held)
-    others = jnp.where(later, jnp.roll(blocks, -1), blocks)  # the held block left out, then one more
-    to_table = jnp.arange(n) == n - 1
-    taken = jnp.where(on[blocks] == TABLE, blocks, _pair(blocks, on[blocks], n) + n * (n - 1))
-    laid = jnp.where(to_table, n + held, _pair(held, others, n))
-    is_held = jnp.any(on == HAND)
-    return (
-        jnp.where(is_held, laid, taken),
-        jnp.where(is_held, to_table | clear[others], clear[blocks]),
-    )
-
-
-def _pair(upper: jax.Array, lower: jax.Array, n: int) -> jax.Array:
-    """The action of stacking one block on another, by its place in `moves`."""
-    return 2 * n + upper * (n - 1) + lower - (lower > upper)
-
-
 def act(on: jax.Array, action: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The state after an action `i32[]`, and whether it was legal; an illegal one does nothing."""
     block, source, target = (jnp.asarray(part)[action] for part in moves(on.size))
@@ -126,32 +98,3 @@ def num_satisfied(on: jax.Array, goal: jax.Array) -> jax.Array:
 def is_reached(on: jax.Array, goal: jax.Array) -> jax.Array:
     """`bool[]`: whether all facts of the goal hold."""
     return jnp.all((goal == NONE) | (on == goal))
-
-
-def heuristic(on: jax.Array, goal: jax.Array) -> jax.Array:
-    """`f32[]`: how promising a state is, by SLINVIT's rules (arXiv 2402.16181).
-
-    SOLVED where the goal is reached. Otherwise a sum over the facts "x on y" of the goal: 1 where
-    it holds; .5 where x is held and y is clear; else minus the blocks above x and those above y.
-
-    Blocks are written out, one number each: under `vmap` every operation is then one over the whole
-    batch, which compilers turn into vector instructions. Arrays `[..., n]` are an eighth as fast.
-    """
-    blocks = range(on.size)
-    clear, above = is_clear(on), num_above(on)
-    total = jnp.float32(0)
-    for x, y in ((x, y) for x in blocks for y in blocks if x != y):
-        ready = (on[x] == HAND) & clear[y]
-        buried = (above[x] + above[y]).astype(jnp.float32)
-        value = jnp.where(on[x] == y, 1.0, jnp.where(ready, 0.5, -buried))
-        total += jnp.where(goal[x] == y, value, 0.0)
-    return jnp.where(is_reached(on, goal), SOLVED, total)
-
-
-def num_above(on: jax.Array) -> list[jax.Array]:
-    """`i32[]` a block: how many lie above it, directly or not."""
-    blocks = range(on.size)
-    masks = [sum((on[x] == y).astype(jnp.int32) << x for x in blocks if x != y) for y in blocks]
-    for z in blocks:  # Warshall's closure: what lies above z lies above all that z lies above
-        masks = [mask | jnp.where((mask >> z) & 1, masks[z], 0) for mask in masks]
-    return [jax.lax.population_count(mask) for mask in masks]

@@ -155,6 +155,18 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """
         raise InvalidInput(f"{self.name} has no heuristic; roll-outs of a prior value any state")
 
+    def look_ahead(
+        self, state: TState, params: TParams
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """`legal_actions`, and `f32[max_legal]`: the heuristic of where each leads, without chance."""
+        actions, is_any = self.legal_actions(state, params)
+
+        def value(action: jax.Array) -> jax.Array:
+            _, outcomes, _, _ = self.transitions(state, action, params)
+            return self.heuristic(jax.tree.map(lambda x: x[0], outcomes), params)
+
+        return actions, is_any, jax.vmap(value)(actions)
+
     @abc.abstractmethod
     def transitions(
         self, state: TState, action: jax.Array, params: TParams

@@ -60,9 +60,9 @@ class Cost(NamedTuple):
 
 
 class Proposed(NamedTuple):
-    """Children of X nodes, by their places among the node's L legal actions."""
+    """Children of X nodes."""
 
-    place: jax.Array
+    action: jax.Array
     """i32[X, k]"""
     is_there: jax.Array
     """bool[X, k]"""
@@ -72,37 +72,32 @@ class Proposed(NamedTuple):
     """i32[X]: states of which it was."""
 
 
-class Legal(NamedTuple):
-    """Legal actions of X nodes, as `TextEnv.legal_actions` lists them."""
-
-    action: jax.Array
-    """i32[X, L]"""
-    is_any: jax.Array
-    """bool[X, L]"""
-    log_probs: Any
-    """f32[X, L]: the prior's, -inf where there is no action; () without one."""
+Propose = Callable[[chex.PRNGKey, Any, jax.Array, Any, Any], Proposed]
+"""`(key, states [X], needed bool[X], log_probs f32[X, A] or (), env_params) -> proposed`; only what
+is proposed in needed rows counts."""
 
 
-Propose = Callable[[chex.PRNGKey, Any, Legal, Any], Proposed]
-"""`(key, states [X], legal, env_params) -> proposed`"""
-
-
-def draws(k: int) -> Propose:
+def draws(env: Env, k: int) -> Propose:
     """k draws from the prior, with replacement: duplicates carry its weight, and are searched."""
 
-    def propose(key: chex.PRNGKey, states: Any, legal: Legal, env_params: Any) -> Proposed:
-        place = sample_proposals(key, legal.log_probs, k)
-        return Proposed(place, jnp.ones(place.shape, bool), *_not_valued(place))
+    def propose(
+        key: chex.PRNGKey, states: Any, needed: jax.Array, log_probs: Any, env_params: Any
+    ) -> Proposed:
+        actions, own = _of_legal(env, states, log_probs, env_params)
+        place = sample_proposals(key, own, k)
+        return _unvalued(actions, place, jnp.ones(place.shape, bool))
 
     return propose
 
 
-def best(k: int) -> Propose:
+def best(env: Env, k: int) -> Propose:
     """The prior's k most likely actions, or as many as there are."""
 
-    def propose(key: chex.PRNGKey, states: Any, legal: Legal, env_params: Any) -> Proposed:
-        place, is_there = highest(legal.log_probs, k)
-        return Proposed(place, is_there, *_not_valued(place))
+    def propose(
+        key: chex.PRNGKey, states: Any, needed: jax.Array, log_probs: Any, env_params: Any
+    ) -> Proposed:
+        actions, own = _of_legal(env, states, log_probs, env_params)
+        return _unvalued(actions, *highest(own, k))
 
     return propose
 
@@ -110,21 +105,32 @@ def best(k: int) -> Propose:
 def by_heuristic(env: Env, k: int) -> Propose:
     """The k actions that lead where the heuristic is highest; among equals, those listed first."""
 
-    def value(state: Any, action: jax.Array, env_params: Any) -> jax.Array:
-        return env.heuristic(outcome(env, state, action, env_params)[0], env_params)
-
-    def propose(key: chex.PRNGKey, states: Any, legal: Legal, env_params: Any) -> Proposed:
-        of_actions = jax.vmap(value, in_axes=(None, 0, None))
-        values = jax.vmap(of_actions, in_axes=(0, 0, None))(states, legal.action, env_params)
-        place, is_there = highest(jnp.where(legal.is_any, values, -jnp.inf), k)
-        chosen = jnp.where(is_there, jnp.take_along_axis(values, place, axis=1), 0.0)
-        return Proposed(place, is_there, chosen, jnp.sum(legal.is_any, axis=1, dtype=jnp.int32))
+    def propose(
+        key: chex.PRNGKey, states: Any, needed: jax.Array, log_probs: Any, env_params: Any
+    ) -> Proposed:
+        look = jax.vmap(env.look_ahead, in_axes=(0, None))
+        actions, is_any, values = if_any(needed, look, states, env_params)
+        place, is_there = highest(jnp.where(is_any, values, -jnp.inf), k)
+        action, value = (jnp.take_along_axis(x, place, axis=1) for x in (actions, values))
+        valuations = jnp.sum(is_any, axis=1, dtype=jnp.int32)
+        return Proposed(action, is_there, jnp.where(is_there, value, 0.0), valuations)
 
     return propose
 
 
-def _not_valued(place: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return jnp.zeros(place.shape), jnp.zeros(place.shape[0], jnp.int32)
+def _of_legal(
+    env: Env, states: Any, log_probs: jax.Array, env_params: Any
+) -> tuple[jax.Array, jax.Array]:
+    """Legal actions of states `[X]`, `i32[X, L]`, and their log-probabilities; -inf of none."""
+    actions, is_any = jax.vmap(env.legal_actions, in_axes=(0, None))(states, env_params)
+    own = jnp.take_along_axis(log_probs, actions, axis=1)
+    return actions, jnp.where(is_any, own, -jnp.inf)
+
+
+def _unvalued(actions: jax.Array, place: jax.Array, is_there: jax.Array) -> Proposed:
+    action = jnp.take_along_axis(actions, place, axis=1)
+    none = jnp.zeros(place.shape[0], jnp.int32)
+    return Proposed(action, is_there, jnp.zeros(place.shape), none)
 
 
 def highest(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
@@ -138,6 +144,20 @@ def highest(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
     rank = jnp.where(scores > -jnp.inf, jnp.sum(is_ahead, axis=2), -1)
     is_at = rank[:, None, :] == jnp.arange(k)[None, :, None]
     return jnp.argmax(is_at, axis=2).astype(jnp.int32), jnp.any(is_at, axis=2)
+
+
+def if_any(needed: jax.Array, function: Callable[..., Any], *arguments: Any) -> Any:
+    """`function(*arguments)`; zeros of that shape if no row is needed, `bool[X]`.
+
+    Compilers also keep the inside of a condition apart from what reads its results. Otherwise they
+    fuse the two, and compute the same anew for every reader: three times the time of a search.
+    """
+    shapes = jax.eval_shape(function, *arguments)
+
+    def nothing(*_: Any) -> Any:
+        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+    return jax.lax.cond(jnp.any(needed), function, nothing, *arguments)
 
 
 def outcome(
@@ -179,12 +199,14 @@ def growth(env: Env, asker: Asker, propose: Propose, gamma: float) -> Grow:
         nodes = flatten(nodes)  # [X], X = B W
         expands = nodes.is_there & ~nodes.is_over
         told, carry = asker.ask(data, carry, nodes.state, expands)
-        legal = _legal(env, nodes.state, told.log_probs, env_params)
-        found = propose(key, nodes.state, legal, env_params)
-        action = jnp.take_along_axis(legal.action, found.place, axis=1)
-        of_actions = jax.vmap(follow, in_axes=(None, 0, None))
-        after, reward, solved, is_over = jax.vmap(of_actions, in_axes=(0, 0, None))(
-            nodes.state, action, env_params
+        found = propose(key, nodes.state, expands, told.log_probs, env_params)
+        k = found.action.shape[1]
+        copies = jax.tree.map(lambda x: jnp.repeat(x, k, axis=0), nodes.state)
+        after, reward, solved, is_over = unflatten(
+            if_any(
+                expands, jax.vmap(follow, (0, 0, None)), copies, found.action.reshape(-1), env_params
+            ),
+            len(found.action),
         )
         is_there = _only_solved(found.is_there & expands[:, None], solved)
         parent = jax.tree.map(lambda x: x[:, None], nodes)
@@ -194,9 +216,9 @@ def growth(env: Env, asker: Asker, propose: Propose, gamma: float) -> Grow:
             is_over=is_over,
             length=jnp.broadcast_to(parent.length + 1, is_there.shape),
             returns=parent.returns + gamma**parent.length * reward,
-            support=parent.support + _probs(legal, found),
+            support=parent.support + _probs(told.log_probs, found.action),
             value=found.value,
-            action=action,
+            action=found.action,
         )
         valuations = jnp.where(expands, found.valuations, 0)
         cost = Cost(jnp.sum(is_there, axis=1), expands, valuations)
@@ -207,20 +229,11 @@ def growth(env: Env, asker: Asker, propose: Propose, gamma: float) -> Grow:
     return grow
 
 
-def _legal(env: Env, states: Any, log_probs: Any, env_params: Any) -> Legal:
-    """What may be done in states `[X]`, with the prior's log-probabilities `[X, A]` or ()."""
-    action, is_any = jax.vmap(env.legal_actions, in_axes=(0, None))(states, env_params)
-    if isinstance(log_probs, jax.Array):
-        chosen = jnp.take_along_axis(log_probs, action, axis=1)
-        log_probs = jnp.where(is_any, chosen, -jnp.inf)
-    return Legal(action, is_any, log_probs)
-
-
-def _probs(legal: Legal, found: Proposed) -> jax.Array:
-    """`f32[X, k]`: the prior's probabilities of the children's actions; 0 without a prior."""
-    if not isinstance(legal.log_probs, jax.Array):
-        return jnp.zeros(found.place.shape)
-    return jnp.exp(jnp.take_along_axis(legal.log_probs, found.place, axis=1))
+def _probs(log_probs: Any, action: jax.Array) -> jax.Array:
+    """`f32[X, k]`: the prior's probabilities of these actions; 0 without a prior."""
+    if not isinstance(log_probs, jax.Array):
+        return jnp.zeros(action.shape)
+    return jnp.exp(jnp.take_along_axis(log_probs, action, axis=1))
 
 
 def _only_solved(is_there: jax.Array, solved: jax.Array) -> jax.Array:

@@ -33,6 +33,23 @@ from lprl_jax.algorithms.slinvit_config import HParams, SLINVITConfig
 from lprl_jax.priors.base import Counters, Prior
 
 
+class Lanes(NamedTuple):
+    """Instances that are searched at the same time; the next take the places of those done."""
+
+    row: jax.Array
+    """i32[L]: which of the B rows; B where there are no more."""
+    state: Any
+    """Leaves [L, ...]"""
+    budget: jax.Array
+    """i32[L]"""
+    playing: jax.Array
+    """bool[L]"""
+    length: jax.Array
+    """i32[L]: actions executed."""
+    cost: Cost
+    """Leaves [L]"""
+
+
 class Outcome(NamedTuple):
     """What came of B instances."""
 
@@ -77,8 +94,8 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
     require_fit(config, env, prior is not None)
     asker = asking.of(prior)
     propose = {
-        "draws": search_tree.draws(config.k),
-        "best": search_tree.best(config.k),
+        "draws": search_tree.draws(env, config.k),
+        "best": search_tree.best(env, config.k),
         "heuristic": search_tree.by_heuristic(env, config.k),
     }[config.proposals]
     grow = search_tree.growth(env, asker, propose, config.gamma)
@@ -88,6 +105,8 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
     if config.value == "heuristic":
         is_known = config.proposals == "heuristic"
         value = leaf_values.known() if is_known else leaf_values.heuristic(env)
+
+    reach = config.depth if config.execute == "path" else 1
 
     def plan(
         key: chex.PRNGKey,
@@ -121,45 +140,73 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
         _, after, _, terminated, _ = jax.vmap(env.step_env, in_axes=(0, 0, 0, None))(
             keys, states, action, data.env_params
         )
+        return _where(acts, after, states), acts & terminated
 
-        def choose(new: jax.Array, old: jax.Array) -> jax.Array:
-            return jnp.where(acts.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-
-        return jax.tree.map(choose, after, states), acts & terminated
+    def take_turn(
+        key: chex.PRNGKey, lanes: Lanes, hparams: HParams, data: Data, carry: Counters
+    ) -> tuple[Lanes, Counters]:
+        """One search in every lane that plays, and what is executed of it."""
+        key_plan, *keys = jax.random.split(key, 1 + reach)
+        path, more, carry = plan(key_plan, lanes.state, lanes.playing, hparams, data, carry)
+        state, playing, length = lanes.state, lanes.playing, lanes.length
+        for i, key_step in enumerate(keys):
+            acts = playing & (i < path.length)
+            state, ended = execute(key_step, state, path.action[:, i], acts, data)
+            length += acts
+            playing &= ~ended & ~solved(state, data) & (length < lanes.budget)
+        cost = jax.tree.map(jnp.add, lanes.cost, more)
+        return lanes._replace(state=state, playing=playing, length=length, cost=cost), carry
 
     def solve(
         key: chex.PRNGKey, instances: jax.Array, budgets: jax.Array, hparams: HParams, data: Data
     ) -> Outcome:
         """Search and execute, by turns, until every instance is solved, dead or out of budget."""
-        key, key_start = jax.random.split(key)
-        starts = jax.random.split(key_start, instances.shape[0])
-        states = jax.vmap(env.initial_state, in_axes=(0, 0, None))(
-            starts, instances, data.env_params
-        )
+        num_rows = instances.shape[0]
+        num_lanes = min(config.lanes, num_rows)
         budgets = jnp.minimum(budgets, data.env_params.max_steps_in_episode)
-        none = jnp.zeros(instances.shape, jnp.int32)
+
+        def begin(key: chex.PRNGKey, row: jax.Array) -> Lanes:
+            """Lanes at the start of these rows; a row that there is not plays nothing."""
+            instance, budget = instances.at[row].get(mode="clip"), budgets.at[row].get(mode="clip")
+            keys = jax.random.split(key, num_lanes)
+            state = jax.vmap(env.initial_state, in_axes=(0, 0, None))(
+                keys, instance, data.env_params
+            )
+            playing = (row < num_rows) & (budget > 0) & ~solved(state, data)
+            none = jnp.zeros(num_lanes, jnp.int32)
+            return Lanes(row, state, budget, playing, none, Cost.zero(num_lanes))
 
         def turn(loop: tuple[Any, ...]) -> tuple[Any, ...]:
-            key, states, playing, length, cost, carry = loop
-            key, key_plan, *keys = jax.random.split(key, 2 + reach)
-            path, more, carry = plan(key_plan, states, playing, hparams, data, carry)
-            cost = jax.tree.map(jnp.add, cost, more)
-            for i, key_step in enumerate(keys):
-                acts = playing & (i < path.length)
-                states, ended = execute(key_step, states, path.action[:, i], acts, data)
-                length += acts
-                playing &= ~ended & ~solved(states, data) & (length < budgets)
-            return key, states, playing, length, cost, carry
+            key, lanes, waiting, outcome, carry = loop
+            key, key_turn, key_next = jax.random.split(key, 3)
+            own = jax.tree.map(lambda x: x.at[lanes.row].get(mode="clip"), hparams)
+            lanes, carry = take_turn(key_turn, lanes, own, data, carry)
+            now = solved(lanes.state, data), lanes.length, lanes.cost
+            outcome = jax.tree.map(lambda x, y: x.at[lanes.row].set(y, mode="drop"), outcome, now)
+            # The next rows take the lanes of those that are done.
+            row = waiting + jnp.cumsum(~lanes.playing, dtype=jnp.int32) - 1
+            lanes = _where(lanes.playing, lanes, begin(key_next, jnp.minimum(row, num_rows)))
+            return key, lanes, row[-1] + 1, outcome, carry
 
-        reach = config.depth if config.execute == "path" else 1
-        playing = ~solved(states, data) & (budgets > 0)
-        start = key, states, playing, none, Cost.zero(instances.size), asker.init()
-        _, states, _, length, cost, carry = jax.lax.while_loop(
-            lambda loop: jnp.any(loop[2]), turn, start
+        key, key_start = jax.random.split(key)
+        first = begin(key_start, jnp.arange(num_lanes, dtype=jnp.int32))
+        none = jnp.zeros(num_rows, jnp.int32)
+        start = key, first, jnp.int32(num_lanes), (none > 0, none, Cost.zero(num_rows)), asker.init()
+        *_, outcome, carry = jax.lax.while_loop(
+            lambda loop: jnp.any(loop[1].row < num_rows), turn, start
         )
-        return Outcome(solved(states, data), length, cost, carry)
+        return Outcome(*outcome, carry)
 
     return Search(plan, solve, asker.init)
+
+
+def _where(choice: jax.Array, one: Any, other: Any) -> Any:
+    """Rows `[B, ...]` of one tree or of the other, by `choice bool[B]`."""
+
+    def choose(x: jax.Array, y: jax.Array) -> jax.Array:
+        return jnp.where(choice.reshape(-1, *[1] * (x.ndim - 1)), x, y)
+
+    return jax.tree.map(choose, one, other)
 
 
 def require_fit(config: SLINVITConfig, env: Env, has_prior: bool) -> None:

@@ -39,6 +39,8 @@ class SLINVITConfig:
     budget: int | str = "time_limit"
     """Actions in which an instance must be solved: a number; `"optimal+1"`, one more than a shortest
     plan, where a suite says how long that is; or `"time_limit"`, the environment's."""
+    lanes: int = 1024
+    """Instances that are searched at the same time, at most."""
     num_rollouts: int = 4
     """Of a path's end."""
     rollout_length: int = 16
@@ -48,7 +50,7 @@ class SLINVITConfig:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput, naming the field and its valid values."""
-        require_above_0(self, "depth", "k", "num_rollouts", "rollout_length")
+        require_above_0(self, "depth", "k", "lanes", "num_rollouts", "rollout_length")
         require_fraction(self, "gamma")
         require_one_of("proposals", self.proposals, PROPOSALS)
         require_one_of("value", self.value, VALUES)
