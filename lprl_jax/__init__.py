@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gymnax import make
 
     from lprl_jax import envs
-    from lprl_jax.algorithms import dqn
+    from lprl_jax.algorithms import dqn, slinvit
     from lprl_jax.algorithms.base import Algorithm, Data
     from lprl_jax.priors.base import FeaturePrior, Prior
     from lprl_jax.priors.controls import UniformPrior, degrade
@@ -27,6 +27,7 @@ _MODULES = {
     "dqn": "lprl_jax.algorithms.dqn",
     "envs": "lprl_jax.envs",
     "sharding": "lprl_jax.sharding",
+    "slinvit": "lprl_jax.algorithms.slinvit",
 }
 _NAMES = {
     "Algorithm": "lprl_jax.algorithms.base",
@@ -61,6 +62,7 @@ __all__ = [
     "dqn",
     "envs",
     "make",
+    "slinvit",
     "tabulate",
     "tabulate_features",
 ]

@@ -129,7 +129,7 @@ def moves(on: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
 
     With an empty hand a move for each block, otherwise one onto each other block, then the table.
     """
-    size, n = on.shape
+    n = on.shape[1]
     is_held = on == HAND
     holds, held = is_held.any(1)[:, None], is_held.argmax(1)[:, None]
     clear = ~is_covered(on) & (on > HAND)

@@ -45,6 +45,7 @@ Figures = dict[str, Any]
 
 
 def main() -> None:
+    """Write the figures."""
     parser = argparse.ArgumentParser(description="SLINVIT's experiment.")
     parser.add_argument("--tables", type=Path, help="keep the models' tables in this directory")
     OUT.write_text(json.dumps(measure(parser.parse_args().tables), indent=1) + "\n")

@@ -155,10 +155,8 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """
         raise InvalidInput(f"{self.name} has no heuristic; roll-outs of a prior value any state")
 
-    def look_ahead(
-        self, state: TState, params: TParams
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """`legal_actions`, and `f32[max_legal]`: the heuristic of where each leads, without chance."""
+    def look_ahead(self, state: TState, params: TParams) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """`legal_actions`, and `f32[max_legal]`: the heuristic of where each surely leads."""
         actions, is_any = self.legal_actions(state, params)
 
         def value(action: jax.Array) -> jax.Array:

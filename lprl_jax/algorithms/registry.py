@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from lprl_jax.algorithms import dqn, slinvit
-from lprl_jax.algorithms.slinvit_config import SLINVITConfig
 
 
 class AlgorithmEntry(NamedTuple):
@@ -24,6 +23,6 @@ class AlgorithmEntry(NamedTuple):
 
 ALGORITHMS = {
     "dqn": AlgorithmEntry(dqn.DQNConfig, dqn.make, dqn.HParams._fields),
-    "slinvit": AlgorithmEntry(SLINVITConfig, slinvit.make, ("alpha",), "plan"),
+    "slinvit": AlgorithmEntry(slinvit.SLINVITConfig, slinvit.make, slinvit.HParams._fields, "plan"),
 }
 """By name."""

@@ -78,7 +78,7 @@ is proposed in needed rows counts."""
 
 
 def draws(env: Env, k: int) -> Propose:
-    """k draws from the prior, with replacement: duplicates carry its weight, and are searched."""
+    """K draws from the prior, with replacement: duplicates carry its weight, and are searched."""
 
     def propose(
         key: chex.PRNGKey, states: Any, needed: jax.Array, log_probs: Any, env_params: Any
@@ -204,7 +204,11 @@ def growth(env: Env, asker: Asker, propose: Propose, gamma: float) -> Grow:
         copies = jax.tree.map(lambda x: jnp.repeat(x, k, axis=0), nodes.state)
         after, reward, solved, is_over = unflatten(
             if_any(
-                expands, jax.vmap(follow, (0, 0, None)), copies, found.action.reshape(-1), env_params
+                expands,
+                jax.vmap(follow, (0, 0, None)),
+                copies,
+                found.action.reshape(-1),
+                env_params,
             ),
             len(found.action),
         )

@@ -12,7 +12,7 @@ model. Thousands of instances are searched in one program.
 With the environment's heuristic in the prior's place it is a plain beam of that heuristic: what a
 prior has to be better than.
 
-Reference: Zhang et al. 2024, How Can LLM Guide RL? A Value-Based Approach, arXiv 2402.16181, sec. 4.
+Reference: Zhang et al. 2024, How Can LLM Guide RL? A Value-Based Approach, arXiv 2402.16181.
 """
 
 from __future__ import annotations
@@ -191,7 +191,13 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
         key, key_start = jax.random.split(key)
         first = begin(key_start, jnp.arange(num_lanes, dtype=jnp.int32))
         none = jnp.zeros(num_rows, jnp.int32)
-        start = key, first, jnp.int32(num_lanes), (none > 0, none, Cost.zero(num_rows)), asker.init()
+        start = (
+            key,
+            first,
+            jnp.int32(num_lanes),
+            (none > 0, none, Cost.zero(num_rows)),
+            asker.init(),
+        )
         *_, outcome, carry = jax.lax.while_loop(
             lambda loop: jnp.any(loop[1].row < num_rows), turn, start
         )

@@ -35,10 +35,11 @@ class SLINVITConfig:
     alpha: float = 0.1
     """Weight of the prior: a path's score is its end's value + α Σ p(a|s) along the path."""
     execute: str = "first"
-    """What is executed before the next search: the best path's `"first"` action, or the `"path"`."""
+    """What is executed of the best path before the next search: its `"first"` action, or the whole
+    `"path"`."""
     budget: int | str = "time_limit"
-    """Actions in which an instance must be solved: a number; `"optimal+1"`, one more than a shortest
-    plan, where a suite says how long that is; or `"time_limit"`, the environment's."""
+    """Actions in which an instance must be solved: a number; `"optimal+1"`, one more than a
+    shortest plan, where a suite says how long that is; or `"time_limit"`, the environment's."""
     lanes: int = 1024
     """Instances that are searched at the same time, at most."""
     num_rollouts: int = 4

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from envs import slinvit_twin
 from envs.slinvit_twin import letters
 from lprl_envs import BlocksWorld
 from lprl_envs.blocks_world_instances import published
 
+from envs import slinvit_twin
 from lprl_jax import Data
 from lprl_jax.algorithms import slinvit
 from lprl_jax.algorithms.slinvit_config import SLINVITConfig

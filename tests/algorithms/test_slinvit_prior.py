@@ -172,7 +172,7 @@ def test_rollouts_of_a_certain_prior_are_exact():
 
 
 def test_solve_stops_at_goal_and_budget():
-    """From 0 by way of 2 to the goal: 5 nodes, then 1. Support outweighs worth by way of 1 and 2."""
+    """From 0 by way of 2 to the goal: 5 nodes, then 1. Support leads by way of 1 and 2."""
     search = slinvit.make(SLINVITConfig(depth=2, k=2, proposals="best"), ENV, PRIOR)
     budgets, hparams = jnp.array([0, 1, 2, 100]), slinvit.HParams(jnp.array([0, 0, 0, 1e6]))
     outcome = jax.jit(search.solve)(

@@ -26,7 +26,9 @@ def test_rows_and_ratios() -> None:
 
 def test_a_difference_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = numpy_slinvit.solve
-    monkeypatch.setattr(numpy_slinvit, "solve", lambda *given: honest(*given[:3], np.arange(5), *given[4:]))
+    monkeypatch.setattr(
+        numpy_slinvit, "solve", lambda *given: honest(*given[:3], np.arange(5), *given[4:])
+    )
     with pytest.raises(AssertionError):
         search.contenders(1, 2, copies=1)
 

@@ -1,4 +1,4 @@
-"""SLINVIT's search in plain Python, on the twin of Blocks World. It knows nothing of the library."""
+"""SLINVIT's search in plain Python, on Blocks World's twin. It knows nothing of the library."""
 
 from __future__ import annotations
 

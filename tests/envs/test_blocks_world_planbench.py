@@ -6,10 +6,11 @@ import envs.blocks_twin as twin
 import jax
 import jax.numpy as jnp
 import pytest
-from envs import slinvit_twin
 from envs.slinvit_twin import letters
 from lprl_envs import BlocksWorld
 from lprl_envs.blocks_world_instances import SUITES, published
+
+from envs import slinvit_twin
 
 SIZES = {
     "planbench-4": 57,
