@@ -99,6 +99,14 @@ def test_the_whole_path_is_executed() -> None:
     assert outcome.cost.nodes[:57][done].max() == 15
 
 
+def test_lanes_change_nothing() -> None:
+    """Twelve at a time, others in their places when they are done: the same of every instance."""
+    together, _ = solved_by(depth=1)
+    by_turns, _ = solved_by(depth=1, lanes=12)
+    for mine, theirs in zip(jax.tree.leaves(by_turns), jax.tree.leaves(together), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 def test_success_is_the_environment_s() -> None:
     """Executing the found actions in a fresh environment solves what is said to be solved."""
     _, data, budgets = bank()

@@ -172,16 +172,20 @@ def test_rollouts_of_a_certain_prior_are_exact():
 
 
 def test_solve_stops_at_goal_and_budget():
-    """From 0 by way of 2 to the goal: 5 nodes, then 1. Support leads by way of 1 and 2."""
+    """From 0 by way of 2 to the goal: 5 nodes, then 1. Support leads by way of 1 and 2.
+
+    The last row begins at the goal, where there is nothing to do.
+    """
+    params = ENV.params_of([tables(NEXT, REWARD), tables(NEXT, REWARD, starts=(GOAL, GOAL))])
+    data = Data(jnp.tile(PRIOR.params, (2, 1, 1)), params)
     search = slinvit.make(SLINVITConfig(depth=2, k=2, proposals="best"), ENV, PRIOR)
-    budgets, hparams = jnp.array([0, 1, 2, 100]), slinvit.HParams(jnp.array([0, 0, 0, 1e6]))
-    outcome = jax.jit(search.solve)(
-        jax.random.key(0), jnp.zeros(4, jnp.int32), budgets, hparams, DATA
-    )
-    assert outcome.solved.tolist() == [False, False, True, True]
-    assert outcome.length.tolist() == [0, 1, 2, 3]
+    instances, budgets = jnp.array([0, 0, 0, 0, 1]), jnp.array([0, 1, 2, 100, 100])
+    hparams = slinvit.HParams(jnp.array([0, 0, 0, 1e6, 0]))
+    outcome = jax.jit(search.solve)(jax.random.key(0), instances, budgets, hparams, data)
+    assert outcome.solved.tolist() == [False, False, True, True, True]
+    assert outcome.length.tolist() == [0, 1, 2, 3, 0]
     # 1 has two children, of which 0 has two and 2 has one.
-    assert outcome.cost.nodes.tolist() == [0, 5, 5 + 1, 5 + 5 + 1]
+    assert outcome.cost.nodes.tolist() == [0, 5, 5 + 1, 5 + 5 + 1, 0]
 
 
 def test_solve_stops_at_death_and_the_time_limit():
