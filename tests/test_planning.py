@@ -28,11 +28,11 @@ def test_the_heuristic_s_figures(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_a_sweep_has_a_row_a_setting(capsys: pytest.CaptureFixture[str]) -> None:
-    call = ["plan", PRIOR, *SMALL, "prior=uniform", "num_runs=3", "alpha=0,1e6"]
-    assert main([*call, "k=2", "proposals=best"]) == 0
+    call = ["plan", PRIOR, "prior=uniform", "num_runs=1", "proposals=best", "alpha=0,1e3"]
+    assert main([*call, "env_params.suite=planbench-length-4", "depth=2", "k=5"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split("|")[1].strip() for line in lines[2:]] == ["alpha 0", "alpha 1e+06"]
-    # Two actions, both found by their worth; support alone turns to where there is least choice.
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["alpha 0", "alpha 1000"]
+    # By its worth a plan is found; support alone turns to where there is least choice.
     worth, support = (float(line.split("|")[5].split("[")[0]) for line in lines[2:])
     assert worth > support
 
@@ -131,7 +131,7 @@ def test_the_time_limit_of_firm_ice_is_searched_by_rollouts() -> None:
         "env=FrozenLake-lprl",
         "env_params={map_name: 2x2, is_slippery: false, instances: [[SF, FG]]}",
         "prior=uniform", "proposals=best", "k=4", "depth=2", "value=rollouts", "budget=2",
-        "alpha=0", "num_runs=1",
+        "alpha=0", "gamma=0.9", "num_runs=1",
     ]  # fmt: skip
     (row,) = planning.run(config.read(PRIOR, overrides))
     assert (row.success.estimate, row.actions) == (1.0, 2.0)

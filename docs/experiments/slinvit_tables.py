@@ -7,6 +7,7 @@ the environment of five numbers states and actions.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def of_model(name: str, rows: Sequence[dict[str, Any]], folder: Path | None) -> 
         states, actions = _places(size)
         answers = np.full((len(own), len(states), ENV.num_actions), -np.inf, np.float32)
         answers[..., actions] = np.asarray(table.params)
-        log_probs[np.ix_(own, states)] = answers
+        log_probs[np.array(own)[:, None], states] = answers
     return TabularPrior(ENV, jnp.asarray(log_probs), name, evaluations)
 
 
@@ -70,6 +71,8 @@ def _places(size: int) -> tuple[np.ndarray, np.ndarray]:
     on = jax.vmap(lambda i: env.state_at(0, i, params).on)(numbers)
     large = resize(Problems(on, on), BLOCKS).on
     start = ENV.initial_state(jax.random.key(0), jnp.int32(0), ENV.default_params)
-    states = jax.vmap(lambda on: ENV.state_index(start.replace(on=on), ENV.default_params))(large)
+    states = jax.vmap(
+        lambda on: ENV.state_index(dataclasses.replace(start, on=on), ENV.default_params)
+    )(large)
     actions = [ENV.action_texts.index(text) for text in env.action_texts]
     return np.asarray(states), np.array(actions)

@@ -46,7 +46,8 @@ def heuristic(on: Blocks, goal: Blocks) -> jax.Array:
 def masks_above(on: Blocks) -> list[jax.Array]:
     """`i32[...]` a block: a bit for each block that lies above it, directly or not."""
     blocks = range(len(on))
-    masks = [sum((on[x] == y).astype(jnp.int32) << x for x in blocks if x != y) for y in blocks]
+    lies = [[(on[x] == y).astype(jnp.int32) << x for x in blocks if x != y] for y in blocks]
+    masks = [functools.reduce(jnp.bitwise_or, bits) for bits in lies]
     for z in blocks:  # Warshall's closure: what lies above z lies above all that z lies above
         masks = [mask | jnp.where((mask >> z) & 1, masks[z], 0) for mask in masks]
     return masks

@@ -198,10 +198,10 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
             (none > 0, none, Cost.zero(num_rows)),
             asker.init(),
         )
-        *_, outcome, carry = jax.lax.while_loop(
+        *_, (is_solved, length, cost), carry = jax.lax.while_loop(
             lambda loop: jnp.any(loop[1].row < num_rows), turn, start
         )
-        return Outcome(*outcome, carry)
+        return Outcome(is_solved, length, cost, carry)
 
     return Search(plan, solve, asker.init)
 

@@ -4,6 +4,7 @@ import functools
 from typing import Any
 
 import envs.blocks_twin as twin
+import envs.slinvit_twin as slinvit_twin
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +13,6 @@ from envs.slinvit_twin import letters
 from lprl_envs import BlocksWorld
 from lprl_envs.blocks_world_instances import published
 
-from envs import slinvit_twin
 from lprl_jax import Data
 from lprl_jax.algorithms import slinvit
 from lprl_jax.algorithms.slinvit_config import SLINVITConfig

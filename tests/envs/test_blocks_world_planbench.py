@@ -3,14 +3,13 @@
 import functools
 
 import envs.blocks_twin as twin
+import envs.slinvit_twin as slinvit_twin
 import jax
 import jax.numpy as jnp
 import pytest
 from envs.slinvit_twin import letters
 from lprl_envs import BlocksWorld
 from lprl_envs.blocks_world_instances import SUITES, published
-
-from envs import slinvit_twin
 
 SIZES = {
     "planbench-4": 57,

@@ -1,14 +1,13 @@
 """What a search asks of Blocks World: the order of moves, the heuristic, and both at once."""
 
 import envs.blocks_twin as twin
+import envs.slinvit_twin as slinvit_twin
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from envs.blocks_facts import facts, goal_of
 from lprl_envs import BlocksWorld, CubeStacking, FrozenLake, InvalidInput, TextEnv
-
-from envs import slinvit_twin
 
 ENV = BlocksWorld(4)
 NAMES = dict(enumerate(text.strip() for text in ENV.action_texts))
