@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 import lprl_envs
 import numpy as np
-import numpy_slinvit
 from lprl_envs.blocks_world_text import by_colour
+from peers import numpy_slinvit
 from timing import REPEATS, Contender, Row, compiled, race, ratio, rows
 
 from lprl_jax.algorithms import slinvit

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-numpy_slinvit: Any = importlib.import_module("numpy_slinvit")
+numpy_slinvit: Any = importlib.import_module("peers.numpy_slinvit")
 search: Any = importlib.import_module("search")
 throughput: Any = importlib.import_module("throughput")
 
