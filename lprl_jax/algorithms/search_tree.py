@@ -150,7 +150,7 @@ def if_any(needed: jax.Array, function: Callable[..., Any], *arguments: Any) -> 
     """`function(*arguments)`; zeros of that shape if no row is needed, `bool[X]`.
 
     Compilers also keep the inside of a condition apart from what reads its results. Otherwise they
-    fuse the two, and compute the same anew for every reader: three times the time of a search.
+    fuse the two and compute the same anew for every reader, which takes several times as long.
     """
     shapes = jax.eval_shape(function, *arguments)
 
