@@ -24,6 +24,7 @@ import against_torch_live
 import environments
 import jax
 import scoring
+import search
 import tabular
 import thousand_runs
 import timing
@@ -36,6 +37,7 @@ SUITES = {
     "torch": against_torch.run,
     "torch_live": against_torch_live.run,
     "thousand_runs": thousand_runs.run,
+    "search": search.run,
     "tabular": tabular.run,
 }
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gymnax import make
 
     from lprl_jax import envs
-    from lprl_jax.algorithms import dqn, linvit, value_iteration
+    from lprl_jax.algorithms import dqn, linvit, slinvit, value_iteration
     from lprl_jax.algorithms.base import Algorithm, Data
     from lprl_jax.priors.base import FeaturePrior, Prior
     from lprl_jax.priors.controls import UniformPrior, degrade
@@ -28,6 +28,7 @@ _MODULES = {
     "envs": "lprl_jax.envs",
     "linvit": "lprl_jax.algorithms.linvit",
     "sharding": "lprl_jax.sharding",
+    "slinvit": "lprl_jax.algorithms.slinvit",
     "value_iteration": "lprl_jax.algorithms.value_iteration",
 }
 _NAMES = {
@@ -64,6 +65,7 @@ __all__ = [
     "envs",
     "linvit",
     "make",
+    "slinvit",
     "tabulate",
     "tabulate_features",
     "value_iteration",

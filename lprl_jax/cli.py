@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         )
 
     _train(add)
+    _plan(add)
     _compare(add)
     _others(add)
     return parser
@@ -122,6 +123,21 @@ def _train(add: _Add) -> None:
     evaluate.add_argument("--prior", help="as in a config; several, with commas")
     evaluate.add_argument("--instances", help="`train` or `held-out`: a new bank of such")
     evaluate.add_argument("--json", type=Path, help="write the figures to this new file too")
+
+
+def _plan(add: _Add) -> None:
+    plan = add(
+        "plan",
+        "Search with a model of the world, in every instance of a config's bank.",
+        "lprl plan blocks_world_slinvit",
+        "lprl plan blocks_world_slinvit depth=1 k=3 prior=uniform --json figures.json",
+        "lprl plan blocks_world_slinvit alpha=0,.1,1,10",
+    )
+    plan.add_argument("config", help="a YAML file, or the name of a config of the package")
+    plan.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="fields to change; alpha takes several"
+    )
+    plan.add_argument("--json", type=Path, help="write the figures to this new file too")
 
 
 def _compare(add: _Add) -> None:

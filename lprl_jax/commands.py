@@ -14,8 +14,19 @@ import lprl_envs
 import lprl_envs.check
 from lprl_envs import InvalidInput
 
-from lprl_jax import build, comparison, config, evaluate, plotting, report, results, runner
+from lprl_jax import (
+    build,
+    comparison,
+    config,
+    evaluate,
+    planning,
+    plotting,
+    report,
+    results,
+    runner,
+)
 from lprl_jax import demo as demonstration
+from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.lm import checkpoint, embedded, pretrain_run
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.priors import tabulate
@@ -26,7 +37,7 @@ MOST_LISTED = 9
 
 def train(options: argparse.Namespace) -> None:
     """`lprl train`."""
-    experiment = config.read(options.config, options.overrides)
+    experiment = _experiment(options)
     runner.run(
         experiment,
         options.out,
@@ -36,6 +47,17 @@ def train(options: argparse.Namespace) -> None:
     )
     print(comparison.table(comparison.summarize(results.read_all([options.out]))))
     print(f"written to {options.out}")
+
+
+def plan(options: argparse.Namespace) -> None:
+    """`lprl plan`."""
+    experiment = _experiment(options)
+    if options.json:
+        _require_new(options.json)
+    rows = planning.run(experiment)
+    print(planning.table(rows))
+    if options.json:
+        _write_json(options.json, [dataclasses.asdict(row) for row in rows])
 
 
 def eval(options: argparse.Namespace) -> None:
@@ -136,6 +158,7 @@ def pretrain(options: argparse.Namespace) -> None:
 
 COMMANDS = {
     "train": train,
+    "plan": plan,
     "eval": eval,
     "compare": compare,
     "plot": plot,
@@ -147,6 +170,16 @@ COMMANDS = {
     "pretrain": pretrain,
 }
 """By the name on the command line."""
+
+
+def _experiment(options: argparse.Namespace) -> config.Experiment:
+    """The experiment that a command names; its algorithm must be one that the command runs."""
+    experiment = config.read(options.config, options.overrides)
+    name = experiment.config.algorithm
+    command = ALGORITHMS[name].command
+    if command != options.command:
+        raise InvalidInput(f"`lprl {options.command}` does not run {name}; `lprl {command}` does")
+    return experiment
 
 
 def _env(options: argparse.Namespace) -> tuple[Any, Any]:

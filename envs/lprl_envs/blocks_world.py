@@ -49,14 +49,21 @@ from lprl_envs.blocks_world_instances import (
     tower_to_turn,
 )
 from lprl_envs.blocks_world_picture import draw_blocks
-from lprl_envs.blocks_world_rules import ABSENT, act, is_reached, legal_actions, settle
+from lprl_envs.blocks_world_rules import (
+    ABSENT,
+    act,
+    is_reached,
+    legal_actions,
+    settle,
+)
+from lprl_envs.blocks_world_search import heuristic, legal_moves, look_ahead
 from lprl_envs.blocks_world_states import (
     MOST_NUMBERED,
     count_states,
     number_state,
     numbered_state,
 )
-from lprl_envs.blocks_world_text import action_texts_of, slots_of, template_of
+from lprl_envs.blocks_world_text import action_texts_of, by_colour, slots_of, template_of
 from lprl_envs.errors import InvalidInput, NotNumbered, require_one_of
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
@@ -160,6 +167,10 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         """
         rows = [from_stacks(row["init"], row["goal"]) for row in published(name)]
         return self._params(bank(rows, self.num_blocks))
+
+    def shortest_plans(self, name: str) -> jax.Array:
+        """As published with the suite."""
+        return jnp.array([row["optimal_length"] for row in published(name)], jnp.int32)
 
     def sample_params(
         self,
@@ -288,6 +299,23 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         """The actions whose preconditions hold."""
         del params
         return legal_actions(state.on)
+
+    def legal_actions(self, state: EnvState, params: EnvParams) -> tuple[jax.Array, jax.Array]:
+        """By the colour of the block that is taken or laid upon; putting down comes last."""
+        del params
+        action, _, _, is_any = legal_moves(state.on, by_colour(self.num_blocks))
+        return action, is_any
+
+    def heuristic(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """SLINVIT's rules: facts of the goal that hold, can be had at once, or are buried."""
+        return heuristic(state.on, params.bank.goal[state.instance])
+
+    def look_ahead(
+        self, state: EnvState, params: EnvParams
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """As of any environment, but faster."""
+        goal = params.bank.goal[state.instance]
+        return look_ahead(by_colour(self.num_blocks))(state.on, goal)
 
     def transitions(
         self, state: EnvState, action: jax.Array, params: EnvParams

@@ -24,8 +24,6 @@ import numpy as np
 TABLE, HAND, ABSENT = -1, -2, -3
 NONE = -1
 """In a goal: the block may lie anywhere."""
-SOLVED = 1000.0
-"""The heuristic value of a state that reaches the goal."""
 
 
 class Moves(NamedTuple):
@@ -100,28 +98,3 @@ def num_satisfied(on: jax.Array, goal: jax.Array) -> jax.Array:
 def is_reached(on: jax.Array, goal: jax.Array) -> jax.Array:
     """`bool[]`: whether all facts of the goal hold."""
     return jnp.all((goal == NONE) | (on == goal))
-
-
-def num_above(on: jax.Array) -> jax.Array:
-    """`i32[n]`: blocks that lie above each, directly or not."""
-    lies_on = on[:, None] == jnp.arange(on.size)[None, :]
-    covered, upper = jnp.any(lies_on, axis=0), jnp.argmax(lies_on, axis=0)
-
-    def look_one_higher(_: int, above: jax.Array) -> jax.Array:
-        return jnp.where(covered, 1 + above[upper], 0)
-
-    return jax.lax.fori_loop(0, on.size - 1, look_one_higher, jnp.zeros(on.size, jnp.int32))
-
-
-def heuristic(on: jax.Array, goal: jax.Array) -> jax.Array:
-    """`f32[]`: how promising a state is, by SLINVIT's rules (arXiv 2402.16181).
-
-    SOLVED where the goal is reached. Otherwise a sum over the facts "x on y" of the goal: 1 where
-    it holds; .5 where x is held and y is clear; else minus the blocks above x and those above y.
-    """
-    lower, above = jnp.maximum(goal, 0), num_above(on)
-    ready = (on == HAND) & is_clear(on)[lower]
-    buried = (above + above[lower]).astype(jnp.float32)
-    value = jnp.where(on == goal, 1.0, jnp.where(ready, 0.5, -buried))
-    total = jnp.sum(jnp.where(goal == NONE, 0.0, value))
-    return jnp.where(is_reached(on, goal), SOLVED, total)

@@ -80,6 +80,12 @@ def action_texts_of(num_blocks: int) -> tuple[str, ...]:
     return tuple(texts)
 
 
+@functools.cache
+def by_colour(num_blocks: int) -> tuple[int, ...]:
+    """The blocks, in the order of their colours' names."""
+    return tuple(sorted(range(num_blocks), key=COLOURS.__getitem__))
+
+
 def slots_of(on: jax.Array, goal: jax.Array) -> jax.Array:
     """`i32[4 n + 1]`: goal facts, clear blocks, the hand, facts "on", blocks on the table."""
     blocks = jnp.arange(on.size)

@@ -135,6 +135,36 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """No state has more legal actions; where they are few, a prior scores only these."""
         return self.num_actions
 
+    def legal_actions(self, state: TState, params: TParams) -> tuple[jax.Array, jax.Array]:
+        """The legal actions in the order in which a search tries them, and which of these are any.
+
+        Returns:
+            `i32[max_legal]` and `bool[max_legal]`; an action whose flag is False means nothing.
+        """
+        mask = self.action_mask(state, params)
+        if self.max_legal == self.num_actions:
+            return jnp.arange(self.num_actions, dtype=jnp.int32), mask
+        (actions,) = jnp.nonzero(mask, size=self.max_legal, fill_value=0)
+        return actions.astype(jnp.int32), jnp.arange(self.max_legal) < jnp.sum(mask)
+
+    def heuristic(self, state: TState, params: TParams) -> jax.Array:
+        """`f32[]`: how promising a state is, by a rule of the environment's own; more is better.
+
+        Raises:
+            InvalidInput: if it has none.
+        """
+        raise InvalidInput(f"{self.name} has no heuristic; roll-outs of a prior value any state")
+
+    def look_ahead(self, state: TState, params: TParams) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """`legal_actions`, and `f32[max_legal]`: the heuristic of where each surely leads."""
+        actions, is_any = self.legal_actions(state, params)
+
+        def value(action: jax.Array) -> jax.Array:
+            _, outcomes, _, _ = self.transitions(state, action, params)
+            return self.heuristic(jax.tree.map(lambda x: x[0], outcomes), params)
+
+        return actions, is_any, jax.vmap(value)(actions)
+
     @abc.abstractmethod
     def transitions(
         self, state: TState, action: jax.Array, params: TParams
@@ -189,6 +219,14 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """Parameters with a published set of instances, one of `suites`, as the bank."""
         valid = f"valid: {', '.join(self.suites)}" if self.suites else f"{self.name} has none"
         raise InvalidInput(f"unknown suite {name!r}; {valid}")
+
+    def shortest_plans(self, name: str) -> jax.Array:
+        """`i32[M]`: actions of a shortest plan of each instance of a suite.
+
+        Raises:
+            InvalidInput: if they are not known.
+        """
+        raise InvalidInput(f"lengths of shortest plans are not known of {self.name}'s {name!r}")
 
     @abc.abstractmethod
     def sample_params(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from lprl_jax.algorithms import dqn, linvit
+from lprl_jax.algorithms import dqn, linvit, slinvit
 
 
 class AlgorithmEntry(NamedTuple):
@@ -14,13 +14,16 @@ class AlgorithmEntry(NamedTuple):
     config: type[Any]
     """Its settings, a frozen dataclass."""
     make: Callable[..., Any]
-    """`(config, env, prior) -> Algorithm`"""
+    """`(config, env, prior) -> Algorithm`, or `Search`"""
     sweepable: tuple[str, ...]
     """Settings that may differ between the runs of one program."""
+    command: str = "train"
+    """The command that runs it."""
 
 
 ALGORITHMS = {
     "dqn": AlgorithmEntry(dqn.DQNConfig, dqn.make, dqn.HParams._fields),
     "linvit": AlgorithmEntry(linvit.LINVITConfig, linvit.make, linvit.HParams._fields),
+    "slinvit": AlgorithmEntry(slinvit.SLINVITConfig, slinvit.make, slinvit.HParams._fields, "plan"),
 }
 """By name."""

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from envs.blocks_facts import LETTERS, facts, goal_of
 from lprl_envs import CHECKS, BlocksWorld, check_env
-from lprl_envs.blocks_world_rules import ABSENT, HAND, TABLE, heuristic, num_satisfied
+from lprl_envs.blocks_world_rules import ABSENT, HAND, TABLE, num_satisfied
+from lprl_envs.blocks_world_search import heuristic
 
 NUM_ENVS, NUM_STEPS = 100, 170
 ILLEGAL = -0.25

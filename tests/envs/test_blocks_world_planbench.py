@@ -1,16 +1,15 @@
 """PlanBench's instances: suites, shortest plans, and SLINVIT's search without a language model."""
 
 import functools
-from collections.abc import Mapping
 
 import envs.blocks_twin as twin
+import envs.slinvit_twin as slinvit_twin
 import jax
 import jax.numpy as jnp
 import pytest
-from envs.blocks_facts import facts
-from lprl_envs import BlocksWorld, from_stacks
+from envs.slinvit_twin import letters
+from lprl_envs import BlocksWorld
 from lprl_envs.blocks_world_instances import SUITES, published
-from lprl_envs.blocks_world_rules import heuristic
 
 SIZES = {
     "planbench-4": 57,
@@ -25,10 +24,6 @@ SIZES = {
     "planbench-length-14": 1,
     "planbench-length-16": 1,
 }
-
-
-def letters(instance) -> str:
-    return "".join(sorted("".join(instance["init"])))
 
 
 def test_sizes_of_the_suites():
@@ -75,63 +70,6 @@ def test_the_time_limit_is_twice_the_longest_of_the_shortest_plans(n):
 # -- SLINVIT's search ----------------------------------------------------------------------------
 
 
-Values = Mapping[twin.State, float]
-
-
-@functools.cache
-def all_states(n) -> tuple[list[twin.State], jax.Array]:
-    """Every state of n blocks, as facts and as rows of the library."""
-    env = BlocksWorld(n)
-    at = jax.vmap(env.state_at, (None, 0, None))
-    on = at(jnp.int32(0), jnp.arange(env.num_states), env.default_params).on
-    return list(map(facts, on.tolist())), on
-
-
-def values_of(row) -> Values:
-    """The library's heuristic in every state of an instance."""
-    states, on = all_states(len(letters(row)))
-    goal = from_stacks(row["init"], row["goal"]).goal
-    return dict(zip(states, evaluate(on, goal).tolist(), strict=True))
-
-
-evaluate = jax.jit(jax.vmap(heuristic, (0, None)))
-
-
-def children(values: Values, state, goal, blocks) -> list[tuple[twin.Fact, twin.State]]:
-    """The two of highest value, first those of a colour named first, put-down last."""
-
-    def order(child):
-        action, after = child
-        chosen = action[2] if action[0] == "stack" else action[1]
-        return -values[after], action[0] == "put-down", twin.COLOUR[chosen]
-
-    found = sorted(twin.successors(state, blocks), key=order)
-    return found[:1] if goal <= found[0][1] else found[:2]
-
-
-def best_path(values: Values, state, goal, blocks, depth) -> tuple[float, int, twin.Fact]:
-    """Value of its end, its length with a minus sign, its first action."""
-    paths = []
-    for action, after in children(values, state, goal, blocks):
-        score, length = values[after], -1
-        if depth > 1 and not goal <= after:
-            score, length, _ = best_path(values, after, goal, blocks, depth - 1)
-            length -= 1
-        paths.append((score, length, action))
-    return max(paths, key=lambda path: path[:2])  # the first of equal ones
-
-
-def is_solved(row, depth) -> bool:
-    """Whether the first actions of the best paths solve an instance within L + 1 steps."""
-    state, goal, values = twin.start(row["init"]), twin.goal_facts(row["goal"]), values_of(row)
-    for _ in range(row["optimal_length"] + 1):
-        action = best_path(values, state, goal, letters(row), depth)[2]
-        state = twin.apply(state, action)
-        if goal <= state:
-            return True
-    return False
-
-
 @pytest.mark.parametrize(
     ("name", "depth", "solved"),
     [
@@ -142,4 +80,10 @@ def is_solved(row, depth) -> bool:
     ],
 )
 def test_search_without_a_language_model(name, depth, solved):
-    assert sum(is_solved(row, depth) for row in published(name)) == solved
+    """The library's own search is held against the twin's in `algorithms/test_slinvit`."""
+
+    def is_solved(row) -> bool:
+        propose = slinvit_twin.by_heuristic(twin.goal_facts(row["goal"]), letters(row), k=2)
+        return slinvit_twin.solve(row, propose, depth).solved
+
+    assert sum(map(is_solved, published(name))) == solved
