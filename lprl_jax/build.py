@@ -16,7 +16,7 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_jax.algorithms.base import Algorithm
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.config import BankConfig, Experiment
-from lprl_jax.lm import checkpoint, embedded
+from lprl_jax.lm import embedded, hugging_face
 from lprl_jax.lm.encoder import BertEncoder
 from lprl_jax.lm.families import FAMILIES
 from lprl_jax.priors import (
@@ -129,7 +129,7 @@ def language_prior(
         InvalidInput: if it does not, and another dtype or a mesh is asked for.
     """
     path = embedded.path_of(name)
-    kind = checkpoint.model_type(path)
+    kind = hugging_face.model_type(path)
     if kind in FAMILIES:
         return LanguagePrior.from_pretrained(name, env, params, dtype=dtype, mesh=mesh)
     if dtype != "float32" or mesh is not None:

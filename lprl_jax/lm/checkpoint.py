@@ -1,13 +1,11 @@
 """Hugging Face directories: config.json, tokenizer.json, and safetensors in one file or several.
 
-Weights are read without torch. `transformers` reads the tokenizer. Code that comes with a model is
-never run.
+Weights are read without torch.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +15,7 @@ import numpy as np
 import safetensors.numpy
 from lprl_envs import InvalidInput
 
-from lprl_jax.lm import families, weights
+from lprl_jax.lm import families, hugging_face, weights
 from lprl_jax.lm.decoder import DecoderConfig
 
 if TYPE_CHECKING:
@@ -56,45 +54,14 @@ def load(
                 f"no {name} in {path}; a model is a Hugging Face directory with config.json, "
                 "tokenizer.json (a fast tokenizer's) and model.safetensors"
             )
-    fields = _read_fields(path)
+    fields = hugging_face.read_config(path)
     try:
         config = families.parse(fields)
     except InvalidInput as error:
         raise InvalidInput(f"{path / 'config.json'}: {error}") from None
-    tokenizer = read_tokenizer(path)
+    tokenizer = hugging_face.read_tokenizer(path)
     params = weights.load(path, fields["model_type"], config, dtype, mesh)
     return LanguageModel(config, params, tokenizer, path.name)
-
-
-def model_type(path: str | Path) -> str:
-    """The family that a directory's config.json names.
-
-    Raises:
-        InvalidInput: if there is no such file, or it is damaged.
-    """
-    return str(_read_fields(Path(path)).get("model_type"))
-
-
-def read_tokenizer(path: str | Path) -> PreTrainedTokenizerFast:
-    """The fast tokenizer of a Hugging Face directory.
-
-    Raises:
-        InvalidInput: if there is none, or it needs code of its own.
-    """
-    # "None of PyTorch, TensorFlow or Flax have been found" is news to nobody here.
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(path), local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:  # whatever a tokenizer's file makes transformers raise
-        reason = " ".join(str(error).split())
-        raise InvalidInput(f"{path} has no tokenizer that transformers reads: {reason}") from None
-    if not tokenizer.is_fast:
-        raise InvalidInput(f"{path} has no fast tokenizer; a tokenizer.json is needed")
-    return tokenizer
 
 
 def require_fits(
@@ -157,16 +124,3 @@ def save(path: str | Path, model: LanguageModel, dtype: Any = jnp.float32) -> No
         tensors[tensor.key] = np.ascontiguousarray(leaf.T if tensor.transpose else leaf)
     safetensors.numpy.save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
     model.tokenizer.save_pretrained(str(path))
-
-
-def _read_fields(path: Path) -> dict[str, Any]:
-    """The config.json of a directory."""
-    try:
-        fields = json.loads((path / "config.json").read_text())
-    except FileNotFoundError:
-        raise InvalidInput(f"no config.json in {path}; it names the model's family") from None
-    except ValueError as error:
-        raise InvalidInput(f"{path / 'config.json'} is not JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise InvalidInput(f"{path / 'config.json'} holds no JSON object")
-    return fields

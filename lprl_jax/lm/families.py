@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from lprl_envs import InvalidInput
 
 from lprl_jax.lm.decoder import DecoderConfig
+from lprl_jax.lm.hugging_face import quiet
 from lprl_jax.lm.layers import ACTIVATIONS, RopeScaling
 
 Fields = Mapping[str, Any]
@@ -232,11 +233,6 @@ def parse(fields: Fields) -> DecoderConfig:
             f"model_type is {kind!r}; this decoder reads {', '.join(FAMILIES)}, and "
             "FlaxLanguagePrior what transformers has as a Flax model"
         )
-    if fields.get("auto_map"):
-        raise InvalidInput(
-            "auto_map names code of its own, which is never run; a directory whose model is "
-            "transformers' own has no auto_map"
-        )
     family = FAMILIES[kind]
     missing = [name for name in family.required if name not in fields]
     if missing:
@@ -271,6 +267,7 @@ def _complete(kind: str, fields: Fields) -> dict[str, Any]:
 
     given = {name: value for name, value in fields.items() if name != "model_type"}
     try:
-        return AutoConfig.for_model(kind, **given).to_dict()
+        with quiet():
+            return AutoConfig.for_model(kind, **given).to_dict()
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InvalidInput(f"transformers refuses it: {' '.join(str(error).split())}") from None

@@ -84,19 +84,6 @@ def test_an_unknown_family_names_those_that_are_known(copy):
         assert family in message
 
 
-def test_code_of_its_own_is_never_run(copy, tmp_path):
-    path = copy("plain", auto_map={"AutoModelForCausalLM": "own.Model"})
-    (path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    assert "auto_map" in refusal(path)
-    path = copy("mistral")
-    fields = json.loads((path / "tokenizer_config.json").read_text())
-    fields |= {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": [None, "own.Own"]}}
-    (path / "tokenizer_config.json").write_text(json.dumps(fields))
-    (path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    assert "trust_remote_code" in refusal(path)
-    assert not (tmp_path / "ran").exists()
-
-
 def test_a_scaled_rope_in_the_newer_layout_is_refused(copy):
     path = copy("plain", rope_parameters={"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0})
     assert "'yarn'" in refusal(path)
