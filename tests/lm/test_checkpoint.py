@@ -77,6 +77,44 @@ def test_what_is_not_implemented_is_refused(copy, name, field, value):
     assert found in message
 
 
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("plain", {"num_attention_heads": 0}, "num_attention_heads is 0; it must be a whole"),
+        ("gpt2", {"n_head": 0}, "n_head is 0; it must be a whole number above 0"),
+        ("plain", {"num_key_value_heads": 3}, "a multiple of num_key_value_heads, 3"),
+        ("plain", {"num_key_value_heads": 0}, "num_key_value_heads is 0; it must be a whole"),
+        ("plain", {"vocab_size": None}, "vocab_size is None; it must be a whole number above 0"),
+        ("plain", {"hidden_size": 32.0}, "hidden_size is 32.0; it must be a whole number"),
+        ("plain", {"num_hidden_layers": 0}, "num_hidden_layers is 0; it must be a whole"),
+        ("plain", {"max_position_embeddings": None}, "max_position_embeddings is None; it"),
+        ("mistral", {"sliding_window": 0}, "sliding_window is 0; it must be a whole"),
+        ("plain", {"head_dim": 5}, "head_dim is 5; it must be even"),
+        ("plain", {"rope_theta": None}, "rope_theta is None; it must be a number above 0"),
+        ("plain", {"rms_norm_eps": "small"}, "norm_eps is 'small'; it must be a number above"),
+        ("mistral", {"rope_scaling": {"type": "linear"}}, "of type 'linear' lacks factor"),
+        ("mistral", {"rope_scaling": "linear"}, "rope_scaling is 'linear'; it is an object"),
+        ("mistral", {"rope_scaling": {"type": "linear", "factor": 0}}, "factor is 0; it must be"),
+        (
+            "plain",
+            {"rope_parameters": {"rope_type": "llama3", "factor": 8.0}},
+            "of type 'llama3' lacks original_max_position_embeddings, low_freq_factor, high_freq",
+        ),
+        ("plain", {"hidden_act": ["silu"]}, "hidden_act = ['silu'] is not implemented"),
+    ],
+)
+def test_a_value_that_makes_no_model_is_named(copy, name, fields, message):
+    path = copy(name, **fields)
+    found = refusal(path)
+    assert found.startswith(f"{path / 'config.json'}: ")
+    assert message in found
+
+
+def test_no_quantization_is_none(copy, tiny):
+    path = copy("plain", quantization_config=None)
+    assert checkpoint.load(path).config == tiny("plain")[0].config
+
+
 def test_an_unknown_family_names_those_that_are_known(copy):
     message = refusal(copy("plain", model_type="mamba"))
     assert "model_type is 'mamba'" in message
@@ -200,6 +238,10 @@ def test_windows_shorten_the_context(tiny, copy):
     assert checkpoint.load(copy("qwen2", **window)).config.max_position_embeddings == 8
     window["use_sliding_window"] = False
     assert checkpoint.load(copy("qwen3", **window)).config.max_position_embeddings == 256
+    # torch's Mistral does not read the flag, and its Llama does not read the window.
+    assert checkpoint.load(copy("mistral", **window)).config.max_position_embeddings == 8
+    window["use_sliding_window"] = True
+    assert checkpoint.load(copy("plain", **window)).config.max_position_embeddings == 256
 
 
 # -- what is read --------------------------------------------------------------------------------
