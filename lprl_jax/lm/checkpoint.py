@@ -5,6 +5,7 @@ Weights are read without torch.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,12 +15,17 @@ import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
 from lprl_envs import InvalidInput
+from lprl_envs.errors import require_one_of
 
-from lprl_jax.lm import families, hugging_face, weights
+from lprl_jax.lm import families, hugging_face, partition, weights
 from lprl_jax.lm.decoder import DecoderConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+
+DTYPES = ("float32", "bfloat16")
+"""Of weights."""
 
 
 class LanguageModel(NamedTuple):
@@ -38,16 +44,22 @@ def load(
 
     Args:
         path: The directory.
-        dtype: Of the weights, and so of the matrix products; f32 is faster on a CPU, bf16 on
-            accelerators.
+        dtype: Of the weights, and so of the matrix products, one of DTYPES; f32 is faster on a
+            CPU, bf16 on accelerators.
         mesh: With an axis `model`, over which the weights are split (`partition`); each device
             reads its own part. Without a mesh they lie on one device.
 
     Raises:
         InvalidInput: if a file is missing or damaged, the family or a config field is not
-            implemented, or tensors do not fit (all of them named at once).
+            implemented, tensors do not fit (all of them named at once), or the dtype or the mesh
+            is not one for weights.
     """
-    path = Path(path)
+    path, dtype = Path(path), _float_of(dtype)
+    if mesh is not None and partition.MODEL not in mesh.shape:
+        raise InvalidInput(
+            f"the mesh has the axes {', '.join(mesh.axis_names)}; weights are split over one that "
+            f"is called {partition.MODEL}"
+        )
     for name in ("config.json", "tokenizer.json"):
         if not (path / name).is_file():
             raise InvalidInput(
@@ -62,6 +74,14 @@ def load(
     tokenizer = hugging_face.read_tokenizer(path)
     params = weights.load(path, fields["model_type"], config, dtype, mesh)
     return LanguageModel(config, params, tokenizer, path.name)
+
+
+def _float_of(dtype: Any) -> Any:
+    """A dtype that weights may have."""
+    with contextlib.suppress(TypeError):  # a name that no dtype has
+        dtype = jnp.dtype(dtype).name
+    require_one_of("dtype", dtype, DTYPES)
+    return jnp.dtype(dtype)
 
 
 def require_fits(

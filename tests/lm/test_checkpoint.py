@@ -280,6 +280,18 @@ def test_weights_in_bfloat16(folder, tiny):
     jax.tree.map(np.testing.assert_array_equal, half, rounded)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "bf16", jnp.int32, "float16"])
+def test_a_dtype_for_no_weights_is_refused(folder, dtype):
+    with pytest.raises(InvalidInput, match=r"unknown dtype .*; valid: float32, bfloat16"):
+        checkpoint.load(folder("plain"), dtype)
+
+
+def test_a_mesh_without_an_axis_for_weights_is_refused(folder):
+    mesh = jax.make_mesh((2,), ("data",), (jax.sharding.AxisType.Auto,))
+    with pytest.raises(InvalidInput, match="the mesh has the axes data; weights are split over"):
+        checkpoint.load(folder("plain"), mesh=mesh)
+
+
 @pytest.mark.parametrize("name", ["gpt2", "qwen2"])
 def test_a_device_reads_and_holds_its_part(folder, tiny, monkeypatch, name):
     """Of a matrix half, also of a third of a fused one and of a transposed one."""
@@ -294,7 +306,9 @@ def test_a_device_reads_and_holds_its_part(folder, tiny, monkeypatch, name):
     mesh = sharding.make_mesh(1, model_parallel=2)
     split = checkpoint.load(folder(name), mesh=mesh).params
     jax.tree.map(np.testing.assert_array_equal, split, model.params)
-    shapes = {path: shape for path, _, shape in read}
+    shapes: dict[tuple[str, ...], tuple[int, ...]] = {}
+    for path, _, shape in read:
+        assert shapes.setdefault(path, shape) == shape, path  # nothing is read whole before
     width, inside = model.config.hidden_size, model.config.intermediate_size
     assert shapes["layers", "q", "kernel"] == (width, width // 2)
     assert shapes["layers", "q", "bias"] == (width // 2,)
