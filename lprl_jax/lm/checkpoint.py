@@ -51,7 +51,7 @@ def load(
 
     Raises:
         InvalidInput: if a file is missing or damaged, the family or a config field is not
-            implemented, tensors do not fit (all of them named at once), or the dtype or the mesh
+            implemented, tensors do not fit (the first ones named), or the dtype or the mesh
             is not one for weights.
     """
     path, dtype = Path(path), _float_of(dtype)
@@ -60,12 +60,6 @@ def load(
             f"the mesh has the axes {', '.join(mesh.axis_names)}; weights are split over one that "
             f"is called {partition.MODEL}"
         )
-    for name in ("config.json", "tokenizer.json"):
-        if not (path / name).is_file():
-            raise InvalidInput(
-                f"no {name} in {path}; a model is a Hugging Face directory with config.json, "
-                "tokenizer.json (a fast tokenizer's) and model.safetensors"
-            )
     fields = hugging_face.read_config(path)
     try:
         config = families.parse(fields)

@@ -1,7 +1,7 @@
 """transformers' Flax models: the one module that loads and calls them.
 
-For the families that our own decoder does not run. Weights are read from `model.safetensors`
-without torch, and every one of them must find its place: transformers itself would fill a gap with
+For the families that our own decoder does not run. Weights are read from safetensors without
+torch, and every one of them must find its place: transformers itself would fill a gap with
 random numbers and a warning. What its Flax code is known to compute otherwise than torch is
 refused, with the reason and what works instead.
 """
@@ -111,7 +111,7 @@ def load_decoder(path: str | Path) -> FlaxModel:
             that transformers' Flax code computes right, or weights are missing, of the wrong shape
             or without use.
     """
-    fields = _read_config(Path(path))
+    fields = hugging_face.read_config(Path(path))
     kind = fields.get("model_type")
     if kind in ("t5", "mt5", "longt5"):
         raise InvalidInput(
@@ -138,7 +138,7 @@ def load_bert(path: str | Path) -> FlaxModel:
     Raises:
         InvalidInput: as `load_decoder`.
     """
-    fields = _read_config(Path(path))
+    fields = hugging_face.read_config(Path(path))
     if fields.get("model_type") != "bert":
         raise InvalidInput(f"{path}: model_type is {fields.get('model_type')!r}; valid: bert")
     import transformers
@@ -192,27 +192,6 @@ def _positions(valid: jax.Array) -> jax.Array:
     return jnp.maximum(jnp.cumsum(valid, axis=-1, dtype=jnp.int32) - 1, 0)
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    """The config, of a directory that has all files."""
-    for name in ("config.json", "tokenizer.json", "model.safetensors"):
-        if not (path / name).is_file():
-            raise InvalidInput(f"no {name} in {path}; {_remedy(path, name)}")
-    return hugging_face.read_config(path)
-
-
-def _remedy(path: Path, missing: str) -> str:
-    """What would help where a file is missing."""
-    if missing == "tokenizer.json":
-        return "a fast tokenizer is needed, whose save_pretrained writes it"
-    if (path / "model.safetensors.index.json").is_file():
-        return "weights in several files are not read; save them with a larger max_shard_size"
-    if missing == "model.safetensors" and any(path.glob("*.bin")):
-        return "pickled weights (.bin) are never read; save them with safe_serialization=True"
-    return (
-        "a model is a Hugging Face directory with config.json, tokenizer.json and model.safetensors"
-    )
-
-
 def _require_flax() -> None:
     import transformers
 
@@ -261,7 +240,7 @@ def _load(
     context = config.max_position_embeddings
     return FlaxModel(
         module=module,
-        params=flax_weights.read(path / "model.safetensors", shapes, prefix, family.spare),
+        params=flax_weights.read(path, shapes, prefix, family.spare),
         tokenizer=hugging_face.read_tokenizer(path),
         name=path.name,
         width=config.hidden_size,

@@ -16,17 +16,22 @@ from lprl_envs import InvalidInput
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-CONFIG, TOKENIZER_CONFIG = "config.json", "tokenizer_config.json"
+CONFIG, TOKENIZER = "config.json", "tokenizer.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The config.json of a directory that asks for no code of its own.
+    """The config.json of a directory that has a tokenizer, and asks for no code of its own.
 
     Raises:
-        InvalidInput: if there is no such file, one is damaged, or the directory asks for such code.
+        InvalidInput: if a file is missing or damaged, or the directory asks for such code.
     """
-    if not (path / CONFIG).is_file():
-        raise InvalidInput(f"no {CONFIG} in {path}; it names the model's family")
+    for name in (CONFIG, TOKENIZER):
+        if not (path / name).is_file():
+            raise InvalidInput(
+                f"no {name} in {path}; a model is a Hugging Face directory with {CONFIG}, "
+                f"{TOKENIZER} (a fast tokenizer's) and safetensors"
+            )
     for name in (CONFIG, TOKENIZER_CONFIG):
         if _read_object(path / name).get("auto_map"):
             raise InvalidInput(
