@@ -56,7 +56,10 @@ class LayerNorm(nn.Module):
         """Normalise the last axis."""
         scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
         bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
-        y = jax.nn.standardize(x.astype(jnp.float32), axis=-1, epsilon=self.eps)
+        y = x.astype(jnp.float32)
+        y -= jnp.mean(y, axis=-1, keepdims=True)
+        # Of the centred values: a difference of two large means would cancel.
+        y *= jax.lax.rsqrt(jnp.mean(y * y, axis=-1, keepdims=True) + self.eps)
         y = y * jnp.broadcast_to(scale, y.shape) + jnp.broadcast_to(bias, y.shape)
         return y.astype(x.dtype)
 
