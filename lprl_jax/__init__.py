@@ -12,7 +12,7 @@ from lprl_jax.version import __version__
 if TYPE_CHECKING:
     from gymnax import make
 
-    from lprl_jax import envs
+    from lprl_jax import envs, sharding
     from lprl_jax.algorithms import dqn, linvit, value_iteration
     from lprl_jax.algorithms.base import Algorithm, Data
     from lprl_jax.priors.base import FeaturePrior, Prior
@@ -64,6 +64,7 @@ __all__ = [
     "envs",
     "linvit",
     "make",
+    "sharding",
     "tabulate",
     "tabulate_features",
     "value_iteration",
