@@ -113,7 +113,8 @@ class BertEncoder:
         rng = np.random.default_rng(0)
         slots = rng.integers(0, sizes, (token_table.SAMPLED_TEXTS, len(sizes)))
         pairs = [np.asarray(part) for part in jax.jit(self._pairs)(jnp.asarray(slots, jnp.int32))]
-        self.model.require_fits(pairs[0].shape[-1], pairs[0], self.table.prefix.tokens)
+        parts = pairs[0], self.table.prefix.tokens, self.table.suffix.tokens
+        self.model.require_fits(pairs[0].shape[-1], *parts)
         for row, values in enumerate(slots.tolist()):
             text = template.render(values)
             for action, action_text in enumerate(self.env.action_texts):
