@@ -67,7 +67,7 @@ def load(
         raise InvalidInput(f"{path / 'config.json'}: {error}") from None
     tokenizer = hugging_face.read_tokenizer(path)
     params = weights.load(path, fields["model_type"], config, dtype, mesh)
-    return LanguageModel(config, params, tokenizer, path.name)
+    return LanguageModel(config, params, tokenizer, path.absolute().name)
 
 
 def _float_of(dtype: Any) -> Any:
@@ -84,12 +84,12 @@ def require_fits(
     """Check texts of so many columns, made of these tokens, against a model.
 
     Raises:
-        InvalidInput: if they are longer than the model's context, or not in its vocabulary.
+        InvalidInput: if they may be longer than the model's context, or are not in its vocabulary.
     """
     if columns > context:
         raise InvalidInput(
-            f"a text with an action takes up to {columns} tokens, and {name} reads {context}; "
-            "a smaller environment, or a model with a longer context, fits"
+            f"a text with an action, every part at its longest, takes {columns} tokens, and {name} "
+            f"reads {context}; a smaller environment, or a model with a longer context, fits"
         )
     highest = max(int(part.max(initial=0)) for part in tokens)
     if highest >= vocab_size:

@@ -20,8 +20,8 @@ from lprl_jax.lm import flax_models, token_table
 from lprl_jax.lm.flax_models import FlaxModel
 from lprl_jax.lm.scoring import Answers
 from lprl_jax.lm.token_table import TokenTable
-from lprl_jax.priors import language
 from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
+from lprl_jax.priors.wording import check_options, divisor_of, render_bank, settings_of
 
 
 class FlaxLanguagePriorParams(NamedTuple):
@@ -83,7 +83,7 @@ class FlaxLanguagePrior:
                 tokenizer cannot render the template piece by piece, texts are longer than its
                 context, or an argument is out of range.
         """
-        language.check_options(normalization, chunk)
+        check_options(normalization, chunk)
         model = flax_models.load_decoder(path)
         texts = [text + end_of_action for text in env.action_texts]
         table = token_table.compile(env.template, texts, model.tokenizer)
@@ -94,7 +94,7 @@ class FlaxLanguagePrior:
             model=model,
             table=table,
             answers=answers,
-            divisor=language.divisor_of(normalization, env, table),
+            divisor=divisor_of(normalization, env, table),
             normalization=normalization,
             end_of_action=end_of_action,
             chunk=chunk,
@@ -108,13 +108,13 @@ class FlaxLanguagePrior:
 
     @property
     def name(self) -> str:
-        """The model's."""
+        """That of the model's directory."""
         return self.model.name
 
     @property
     def settings(self) -> dict[str, str]:
         """What a table of this prior records of it."""
-        return language.settings_of(self.model, self.normalization, self.end_of_action)
+        return settings_of(self.model, self.normalization, self.end_of_action)
 
     def init(self) -> Counters:
         """Nothing asked yet."""
@@ -180,7 +180,7 @@ def _with_texts(
     env_params: TextEnvParams,
 ) -> FlaxLanguagePriorParams:
     """Weights and the bank's texts, which fit the model."""
-    prefix, prefix_valid = language.render_bank(table, env, env_params)
+    prefix, prefix_valid = render_bank(table, env, env_params)
     columns = prefix.shape[1] + len(table.suffix.slot) + answers.tokens.shape[1] - 1
     model.require_fits(columns, table.prefix.tokens, table.suffix.tokens, answers.tokens)
     return FlaxLanguagePriorParams(weights, prefix, prefix_valid)
