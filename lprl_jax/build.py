@@ -93,10 +93,11 @@ def _tabulated(
     prior: Prior, env: TextEnv[Any, Any], params: TextEnvParams, with_features: bool
 ) -> Prior:
     """A table in the place of what a model computes."""
+    settings = getattr(prior, "settings", {})
     if with_features and has_features(prior):
-        return tabulate_features(prior, env, params)
+        return tabulate_features(prior, env, params, **settings)
     if isinstance(prior, LanguagePrior | FlaxLanguagePrior):
-        return tabulate(prior, env, params, **prior.settings)
+        return tabulate(prior, env, params, **settings)
     return prior
 
 

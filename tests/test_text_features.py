@@ -35,6 +35,7 @@ def test_networks_read_the_models_hidden_state_by_table_and_live() -> None:
     )
     assert isinstance(table.prior, TabularFeaturePrior)
     assert isinstance(live.prior, LanguagePrior)
+    assert table.prior.table.settings == live.prior.settings
     by_table, by_asking = table.initial_state(), live.initial_state()
     assert by_table.features.shape == (4, 1, 128)
     np.testing.assert_allclose(by_asking.features, by_table.features, atol=1e-4)

@@ -1,6 +1,7 @@
 """transformers' Flax models: the one module that loads and calls them.
 
-For the families that our own decoder does not run. Weights are read from safetensors without
+For the families that our own decoder does not run, and as an independent path for GPT-2, Llama and
+Mistral, which it does. Weights are read from safetensors without
 torch, and every one of them must find its place: transformers itself would fill a gap with
 random numbers and a warning. What its Flax code is known to compute otherwise than torch is
 refused, with the reason and what works instead.
@@ -242,7 +243,7 @@ def _load(
         module=module,
         params=flax_weights.read(path, shapes, prefix, family.spare),
         tokenizer=hugging_face.read_tokenizer(path),
-        name=path.name,
+        name=path.absolute().name,
         width=config.hidden_size,
         vocab_size=config.vocab_size,
         # Beyond its window, the Flax code of Mistral sees one token too many.

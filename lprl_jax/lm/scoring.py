@@ -173,7 +173,8 @@ def score_chosen(
     first = jnp.broadcast_to(lowered[:, :, None, :1], (*rows, count, 1))
     within = lowered[:, :, 1:].reshape(*rows, count, width - 1)
     log_probs = raised - jnp.concatenate([first, within], axis=3)
-    return Scores(jnp.sum(jnp.where(there, log_probs, 0.0), axis=-1), sources[:, :, 0])
+    scores = jnp.sum(jnp.where(there, log_probs, 0.0), axis=-1)
+    return Scores(scores, sources[:, :, 0].astype(jnp.float32))
 
 
 def _run(
