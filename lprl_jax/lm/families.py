@@ -87,9 +87,9 @@ def _context(fields: Fields) -> int:
     Transformers has set Qwen's window to None unless `use_sliding_window`; Mistral's is always
     there.
     """
-    limits = {name: fields.get(name) for name in ("max_position_embeddings", "sliding_window")}
-    if limits["sliding_window"] is None:
-        del limits["sliding_window"]
+    limits: dict[str, Any] = {"max_position_embeddings": fields["max_position_embeddings"]}
+    if fields.get("sliding_window") is not None:
+        limits["sliding_window"] = fields["sliding_window"]
     require_sizes(limits)
     return min(limits.values())
 

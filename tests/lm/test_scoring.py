@@ -167,17 +167,16 @@ def test_scores_of_bfloat16_weights_are_summed_in_float32(tiny):
     half = jax.tree.map(lambda x: x.astype(jnp.bfloat16), model.params)
     rounded = jax.tree.map(lambda x: x.astype(jnp.float32), half)
     found = score(model.config, ANSWERS, half, *draw(2, 2))
-    no_prefix, (_, _, tokens, valid) = decoder.no_prefix(model.config, 2), draw(2, 2)
-    texts, answers = (*no_prefix, tokens, valid), Answers.build(ANSWERS)
-    for shapes in (
-        jax.eval_shape(lambda: scoring.score(model.config, half, *texts, Trie.build(ANSWERS))),
-        jax.eval_shape(
-            lambda: scoring.score_chosen(
-                model.config, half, *texts, answers, np.zeros((2, 2, 3), int)
-            )
-        ),
-    ):
-        assert {leaf.dtype for leaf in shapes} == {jnp.dtype(jnp.float32)}
+    prefix, prefix_valid = decoder.no_prefix(model.config, 2)
+    tokens, valid = map(jnp.asarray, draw(2, 2)[2:])
+    texts = model.config, half, prefix, prefix_valid, tokens, valid
+    chosen = Answers.build(ANSWERS), jnp.zeros((2, 2, 3), int)
+    both = (
+        lambda: scoring.score(*texts, Trie.build(ANSWERS)),
+        lambda: scoring.score_chosen(*texts, *chosen),
+    )
+    for run in both:
+        assert {leaf.dtype for leaf in jax.eval_shape(run)} == {jnp.dtype(jnp.float32)}
     right = np.asarray(score(model.config, ANSWERS, rounded, *draw(2, 2)))
     assert found.dtype == jnp.float32
     assert np.abs(found - right).mean() < 0.05 * right.std()
