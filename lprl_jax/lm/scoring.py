@@ -81,6 +81,14 @@ class Answers:
         return Answers(tokens, valid)
 
 
+def every_pair(texts: jax.Array, answers: np.ndarray) -> jax.Array:
+    """Every text `[B, T]` with every answer `[A, W]` behind it, `[B, A, T + W]`."""
+    rows = len(texts), len(answers)
+    left = jnp.broadcast_to(texts[:, None], (*rows, texts.shape[1]))
+    right = jnp.broadcast_to(answers[None], (*rows, answers.shape[1]))
+    return jnp.concatenate([left, right], axis=2)
+
+
 class Scores(NamedTuple):
     """What one forward pass says of S texts behind each of G prefixes."""
 

@@ -18,7 +18,7 @@ from lprl_envs import TextEnv, TextEnvParams
 
 from lprl_jax.lm import flax_models, token_table
 from lprl_jax.lm.flax_models import FlaxModel
-from lprl_jax.lm.scoring import Answers
+from lprl_jax.lm.scoring import Answers, every_pair
 from lprl_jax.lm.token_table import TokenTable
 from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
 from lprl_jax.priors.wording import check_options, divisor_of, render_bank, settings_of
@@ -150,25 +150,20 @@ class FlaxLanguagePrior:
         tokens, valid = jax.vmap(token_table.compact_right, in_axes=(0, 0, None))(
             tokens, valid, tokens.shape[1]
         )
+        pairs = (
+            every_pair(tokens, self.answers.tokens[:, :-1]),
+            every_pair(valid, self.answers.valid[:, :-1]),
+        )
         nats = flax_models.logits(
             self.model.module,
             params.weights,
-            _pair(tokens, self.answers.tokens[:, :-1]),
-            _pair(valid, self.answers.valid[:, :-1]),
+            *(part.reshape(-1, part.shape[-1]) for part in pairs),
             columns=self.answers.tokens.shape[1],
         )
         nats = jax.nn.log_softmax(nats).reshape(len(tokens), *self.answers.tokens.shape, -1)
         target = jnp.asarray(self.answers.tokens)[None, ..., None]
         chosen = jnp.take_along_axis(nats, target, axis=-1)[..., 0]
         return jnp.sum(chosen, axis=-1, where=self.answers.valid[None])
-
-
-def _pair(texts: jax.Array, answers: np.ndarray) -> jax.Array:
-    """Every text `[B, T]` with every answer `[A, W]` behind it, `[B * A, T + W]`."""
-    rows = len(texts), len(answers)
-    left = jnp.broadcast_to(texts[:, None], (*rows, texts.shape[1]))
-    right = jnp.broadcast_to(answers[None], (*rows, answers.shape[1]))
-    return jnp.concatenate([left, right], axis=2).reshape(rows[0] * rows[1], -1)
 
 
 def _with_texts(
