@@ -100,9 +100,9 @@ def device() -> str:
 
 def versions() -> dict[str, str]:
     """Of what matters for speed."""
-    packages = ["lprl-jax", "jax", "jaxlib", "flax", "gymnax", "gymnasium", "numpy"]
+    packages = ["lprl-jax", "jax", "jaxlib", "flax", "gymnax", "gymnasium", "numpy", "transformers"]
     if importlib.util.find_spec("torch"):
-        packages += ["transformers", "torch"]
+        packages.append("torch")
     return {"python": platform.python_version()} | {
         package: importlib.metadata.version(package) for package in packages
     }

@@ -12,6 +12,8 @@ from lprl_jax.version import __version__
 if TYPE_CHECKING:
     from gymnax import make
 
+    from lprl_jax import envs, sharding
+    from lprl_jax.algorithms import dqn, linvit, value_iteration
     from lprl_jax import envs
     from lprl_jax.algorithms import dqn, linvit, slinvit, value_iteration
     from lprl_jax.algorithms.base import Algorithm, Data
@@ -65,6 +67,7 @@ __all__ = [
     "envs",
     "linvit",
     "make",
+    "sharding",
     "slinvit",
     "tabulate",
     "tabulate_features",

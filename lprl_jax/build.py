@@ -16,7 +16,7 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_jax.algorithms.base import Algorithm
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.config import BankConfig, Experiment
-from lprl_jax.lm import checkpoint, embedded
+from lprl_jax.lm import embedded, hugging_face
 from lprl_jax.lm.encoder import BertEncoder
 from lprl_jax.lm.families import FAMILIES
 from lprl_jax.priors import (
@@ -72,9 +72,9 @@ def make_prior(
             f"encoder is {config.encoder!r}, but nothing reads its features; with q_input=features "
             "Q-networks do"
         )
-    if config.prior == "none":
-        return None
     prior = named_prior(config.prior, env, params, dtype=config.prior_dtype, mesh=mesh)
+    if prior is None:
+        return None
     if config.encoder:
         prior = EncodedPrior(prior, BertEncoder.from_pretrained(config.encoder, env))
     if config.prior_access == "table":
@@ -93,50 +93,63 @@ def _tabulated(
     prior: Prior, env: TextEnv[Any, Any], params: TextEnvParams, with_features: bool
 ) -> Prior:
     """A table in the place of what a model computes."""
+    settings = getattr(prior, "settings", {})
     if with_features and has_features(prior):
-        return tabulate_features(prior, env, params)
+        return tabulate_features(prior, env, params, **settings)
     if isinstance(prior, LanguagePrior | FlaxLanguagePrior):
-        return tabulate(prior, env, params, **prior.settings)
+        return tabulate(prior, env, params, **settings)
     return prior
 
 
 def named_prior(
-    name: str, env: TextEnv[Any, Any], params: TextEnvParams, **placement: Any
-) -> Prior:
-    """`uniform`, a .npz table, or a model as `language_prior` takes it."""
-    if name == "uniform":
-        return UniformPrior(env)
-    if name.endswith(".npz"):
-        return TabularPrior.load(name, env, params)
-    if name not in embedded.MODELS and not Path(name).is_dir():
-        known = ", ".join(["none", "uniform", *embedded.MODELS])
-        raise InvalidInput(
-            f"unknown prior {name!r}; valid: {known}, a Hugging Face directory, a .npz table"
-        )
-    return language_prior(name, env, params, **placement)
-
-
-def language_prior(
     name: str,
     env: TextEnv[Any, Any],
     params: TextEnvParams,
     dtype: str = "float32",
     mesh: Mesh | None = None,
+) -> Prior | None:
+    """`none`, `uniform`, a .npz table, or a model as `language_prior` takes it.
+
+    Raises:
+        InvalidInput: if it is none of these, or has no weights for another dtype or a mesh.
+    """
+    simple, table = ("none", "uniform"), name.endswith(".npz")
+    if not (name in simple or table or name in embedded.MODELS or Path(name).is_dir()):
+        known = ", ".join([*simple, *embedded.MODELS])
+        raise InvalidInput(
+            f"unknown prior {name!r}; valid: {known}, a Hugging Face directory, a .npz table"
+        )
+    if (dtype != "float32" or mesh is not None) and not runs_decoder(name):
+        raise InvalidInput(
+            f"prior_dtype and model_parallel are for models of {', '.join(FAMILIES)}; the prior "
+            f"{name!r} has neither"
+        )
+    if name == "none":
+        return None
+    if name == "uniform":
+        return UniformPrior(env)
+    if table:
+        return TabularPrior.load(name, env, params)
+    return language_prior(name, env, params, dtype=dtype, mesh=mesh)
+
+
+def runs_decoder(name: str) -> bool:
+    """Whether a prior is a model of a family that our own decoder runs."""
+    if name not in embedded.MODELS and not Path(name).is_dir():
+        return False
+    return hugging_face.model_type(embedded.path_of(name)) in FAMILIES
+
+
+def language_prior(
+    name: str, env: TextEnv[Any, Any], params: TextEnvParams, **placement: Any
 ) -> LanguagePrior | FlaxLanguagePrior:
     """A model by name or directory: by our own decoder, if that knows its family.
 
-    Raises:
-        InvalidInput: if it does not, and another dtype or a mesh is asked for.
+    Only for our own decoder there is a `placement`: `dtype` and `mesh`.
     """
     path = embedded.path_of(name)
-    kind = checkpoint.model_type(path)
-    if kind in FAMILIES:
-        return LanguagePrior.from_pretrained(name, env, params, dtype=dtype, mesh=mesh)
-    if dtype != "float32" or mesh is not None:
-        raise InvalidInput(
-            f"a model of family {kind} runs in float32 on one device; prior_dtype and "
-            f"model_parallel are for {', '.join(FAMILIES)}"
-        )
+    if runs_decoder(name):
+        return LanguagePrior.from_pretrained(name, env, params, **placement)
     return FlaxLanguagePrior.from_pretrained(path, env, params)
 
 

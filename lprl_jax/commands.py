@@ -27,7 +27,7 @@ from lprl_jax import (
 )
 from lprl_jax import demo as demonstration
 from lprl_jax.algorithms.registry import ALGORITHMS
-from lprl_jax.lm import checkpoint, embedded, pretrain_run
+from lprl_jax.lm import embedded, hugging_face, pretrain_run
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.priors import tabulate
 
@@ -129,7 +129,7 @@ def envs(options: argparse.Namespace) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """`lprl check`."""
-    tokenizer = checkpoint.read_tokenizer(embedded.path_of(options.model))
+    tokenizer = hugging_face.read_tokenizer(embedded.path_of(options.model))
     env, params = _env(options)
     for name in lprl_envs.check.passing(env, params):
         description = (lprl_envs.CHECKS[name].__doc__ or "").strip().splitlines()[0]

@@ -23,7 +23,7 @@ from lprl_jax.config import Experiment
 
 MAY_CHANGE = (
     "prior", "prior_access", "prior_temperature", "prior_epsilon", "prior_adversarial",
-    "k", "eval_episodes",
+    "prior_dtype", "model_parallel", "k", "eval_episodes",
 )  # fmt: skip
 """Fields of the config that may differ from the training's, besides those of its instances."""
 
@@ -82,7 +82,7 @@ def run(
     rows = []
     for prior, k in itertools.product(priors, ks or [None]):
         chosen = changed if k is None else config.override(changed, [f"k={k}"])
-        rows += _rows(config.parse({**chosen, "prior": prior}), state)
+        rows += _rows(config.parse(_with_prior(chosen, prior)), state)
     return rows
 
 
@@ -99,6 +99,13 @@ def table(rows: Sequence[Row]) -> str:
         for row in rows
     ]
     return comparison.markdown(head, cells)
+
+
+def _with_prior(fields: dict[str, Any], prior: str) -> dict[str, Any]:
+    """The fields with another prior, placed as they say if it can be."""
+    if prior != fields["prior"] and not build.runs_decoder(prior):
+        fields = {**fields, "prior_dtype": "float32", "model_parallel": 1}
+    return {**fields, "prior": prior}
 
 
 def _bank_overrides(trained: Experiment, instances: str | None) -> list[str]:
@@ -146,7 +153,10 @@ def _newest_state(directory: Path, trained: Experiment) -> Any:
 def _rows(experiment: Experiment, trained: Any) -> list[Row]:
     """The trained networks, played in an experiment that may have another prior and k."""
     setup = runner.set_up(experiment)
-    state = setup.initial_state()._replace(params=trained.params, key=trained.key)
+    state = setup.initial_state()
+    state = state._replace(
+        params=_placed_like(state.params, trained.params), key=_placed_like(state.key, trained.key)
+    )
     rows = []
     for policy in setup.algorithm.policies:
         play = sharding.compile_evaluation(
@@ -155,6 +165,11 @@ def _rows(experiment: Experiment, trained: Any) -> list[Row]:
         played = jax.device_get(play(state, setup.data))
         rows += _of_settings(experiment, policy, played, setup)
     return rows
+
+
+def _placed_like(there: Any, tree: Any) -> Any:
+    """Arrays on the devices where those of another tree lie: the meshes may differ."""
+    return jax.tree.map(lambda x, like: jax.device_put(x, like.sharding), tree, there)
 
 
 def _of_settings(

@@ -18,7 +18,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,9 @@ MAY_CHANGE = ("total_steps", "checkpoint_every")
 """Fields that may differ when a run is resumed: how far it goes, how often its state is kept."""
 MUST_AGREE = ("lprl_jax", "jax", "jaxlib", "devices", "data")
 """Entries of run.json without which a resumed run would not be the same run to the bit."""
+
+HELD_BYTES = 1 << 26
+"""Of an array on devices, the host holds so many at a time, or a row."""
 
 
 def claim(out: Path) -> None:
@@ -110,13 +113,31 @@ def provenance(data: Any, settings: Any) -> dict[str, Any]:
 
 
 def digest(tree: Any) -> str:
-    """SHA-256 of the arrays of a tree, with their shapes and types."""
+    """SHA-256 of the arrays of a tree, with their shapes and types, wherever they lie."""
     total = hashlib.sha256()
     for leaf in jax.tree.leaves(tree):
-        array = np.asarray(leaf)
-        total.update(f"{array.dtype}{array.shape}".encode())
-        total.update(np.ascontiguousarray(array).tobytes())
+        total.update(f"{leaf.dtype}{leaf.shape}".encode())
+        for part in _parts(leaf):
+            total.update(np.ascontiguousarray(part).tobytes())
     return total.hexdigest()
+
+
+def _parts(array: Any) -> Iterator[np.ndarray]:
+    """An array's rows in their order; of one spread over devices, never many bytes at a time."""
+    if not isinstance(array, jax.Array) or array.nbytes <= HELD_BYTES:
+        yield np.asarray(array)
+        return
+    rows = max(1, HELD_BYTES * len(array) // array.nbytes)
+    for start in range(0, len(array), rows):
+        stop = min(start + rows, len(array))
+        part = np.empty((stop - start, *array.shape[1:]), array.dtype)
+        for shard in array.addressable_shards:
+            first, last, _ = shard.index[0].indices(len(array))
+            low, high = max(start, first), min(stop, last)
+            if shard.replica_id == 0 and low < high:
+                own = jax.lax.dynamic_slice_in_dim(shard.data, low - first, high - low)
+                part[(slice(low - start, high - start), *shard.index[1:])] = own
+        yield part
 
 
 def read_config(directory: Path) -> dict[str, Any]:

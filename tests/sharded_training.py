@@ -30,7 +30,7 @@ from lprl_envs import FrozenLake
 from lprl_jax import sharding
 from lprl_jax.algorithms import dqn
 from lprl_jax.algorithms.base import Data
-from lprl_jax.lm import checkpoint, decoder, embedded, partition
+from lprl_jax.lm import decoder, embedded, hugging_face, partition
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.priors import LanguagePrior
@@ -71,7 +71,7 @@ def train(mesh: jax.sharding.Mesh, model: LanguageModel) -> dict[str, Any]:
 
 def tiny_model() -> LanguageModel:
     """Random weights that answer far from uniformly; two key-value heads, to be split over two."""
-    tokenizer = checkpoint.read_tokenizer(embedded.path_of("embedded"))
+    tokenizer = hugging_face.read_tokenizer(embedded.path_of("embedded"))
     config = DecoderConfig(len(tokenizer), 32, 24, 2, 4, 2, 8)
     params = decoder.init(jax.random.key(3), config)
     return LanguageModel(config, {**params, "head": 2.5 * params["head"]}, tokenizer, "tiny")

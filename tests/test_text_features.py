@@ -35,6 +35,7 @@ def test_networks_read_the_models_hidden_state_by_table_and_live() -> None:
     )
     assert isinstance(table.prior, TabularFeaturePrior)
     assert isinstance(live.prior, LanguagePrior)
+    assert table.prior.table.settings == live.prior.settings
     by_table, by_asking = table.initial_state(), live.initial_state()
     assert by_table.features.shape == (4, 1, 128)
     np.testing.assert_allclose(by_asking.features, by_table.features, atol=1e-4)
@@ -89,11 +90,16 @@ def test_refusals(changes: dict[str, Any], message: str) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"prior_dtype": "bfloat16"}, {"model_parallel": 2}])
-def test_a_model_of_transformers_has_no_dtype_and_no_mesh(changes: dict[str, Any]) -> None:
-    """It would be ignored."""
-    experiment = config.parse(fields(prior=str(folder("opt")), **changes))
-    with pytest.raises(InvalidInput, match="a model of family opt runs in float32 on one device"):
-        runner.set_up(experiment)
+@pytest.mark.parametrize("prior", ["none", "uniform", "opt", "table.npz"])
+def test_other_priors_have_no_dtype_and_no_mesh(prior: str, changes: dict[str, Any]) -> None:
+    """They would be ignored."""
+    prior = str(folder("opt")) if prior == "opt" else prior
+    with pytest.raises(InvalidInput) as caught:
+        runner.set_up(config.parse(fields(prior=prior, **changes)))
+    assert str(caught.value) == (
+        "prior_dtype and model_parallel are for models of gpt2, llama, mistral, qwen2, qwen3; the "
+        f"prior {prior!r} has neither"
+    )
 
 
 def test_evaluation_keeps_the_model_that_the_networks_read(trained: tuple[Path, Any]) -> None:

@@ -1,13 +1,12 @@
 """Hugging Face directories: config.json, tokenizer.json, and safetensors in one file or several.
 
-Weights are read without torch. `transformers` reads the tokenizer. Code that comes with a model is
-never run.
+Weights are read without torch.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,12 +15,17 @@ import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
 from lprl_envs import InvalidInput
+from lprl_envs.errors import require_one_of
 
-from lprl_jax.lm import families, weights
+from lprl_jax.lm import families, hugging_face, partition, weights
 from lprl_jax.lm.decoder import DecoderConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+
+DTYPES = ("float32", "bfloat16")
+"""Of weights."""
 
 
 class LanguageModel(NamedTuple):
@@ -40,61 +44,38 @@ def load(
 
     Args:
         path: The directory.
-        dtype: Of the weights, and so of the matrix products; f32 is faster on a CPU, bf16 on
-            accelerators.
+        dtype: Of the weights, and so of the matrix products, one of DTYPES; f32 is faster on a
+            CPU, bf16 on accelerators.
         mesh: With an axis `model`, over which the weights are split (`partition`); each device
             reads its own part. Without a mesh they lie on one device.
 
     Raises:
         InvalidInput: if a file is missing or damaged, the family or a config field is not
-            implemented, or tensors do not fit (all of them named at once).
+            implemented, tensors do not fit (the first ones named), or the dtype or the mesh
+            is not one for weights.
     """
-    path = Path(path)
-    for name in ("config.json", "tokenizer.json"):
-        if not (path / name).is_file():
-            raise InvalidInput(
-                f"no {name} in {path}; a model is a Hugging Face directory with config.json, "
-                "tokenizer.json (a fast tokenizer's) and model.safetensors"
-            )
-    fields = _read_fields(path)
+    path, dtype = Path(path), _float_of(dtype)
+    if mesh is not None and partition.MODEL not in mesh.shape:
+        raise InvalidInput(
+            f"the mesh has the axes {', '.join(mesh.axis_names)}; weights are split over one that "
+            f"is called {partition.MODEL}"
+        )
+    fields = hugging_face.read_config(path)
     try:
         config = families.parse(fields)
     except InvalidInput as error:
         raise InvalidInput(f"{path / 'config.json'}: {error}") from None
-    tokenizer = read_tokenizer(path)
+    tokenizer = hugging_face.read_tokenizer(path)
     params = weights.load(path, fields["model_type"], config, dtype, mesh)
-    return LanguageModel(config, params, tokenizer, path.name)
+    return LanguageModel(config, params, tokenizer, path.absolute().name)
 
 
-def model_type(path: str | Path) -> str:
-    """The family that a directory's config.json names.
-
-    Raises:
-        InvalidInput: if there is no such file, or it is damaged.
-    """
-    return str(_read_fields(Path(path)).get("model_type"))
-
-
-def read_tokenizer(path: str | Path) -> PreTrainedTokenizerFast:
-    """The fast tokenizer of a Hugging Face directory.
-
-    Raises:
-        InvalidInput: if there is none, or it needs code of its own.
-    """
-    # "None of PyTorch, TensorFlow or Flax have been found" is news to nobody here.
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(path), local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:  # whatever a tokenizer's file makes transformers raise
-        reason = " ".join(str(error).split())
-        raise InvalidInput(f"{path} has no tokenizer that transformers reads: {reason}") from None
-    if not tokenizer.is_fast:
-        raise InvalidInput(f"{path} has no fast tokenizer; a tokenizer.json is needed")
-    return tokenizer
+def _float_of(dtype: Any) -> Any:
+    """A dtype that weights may have."""
+    with contextlib.suppress(TypeError):  # a name that no dtype has
+        dtype = jnp.dtype(dtype).name
+    require_one_of("dtype", dtype, DTYPES)
+    return jnp.dtype(dtype)
 
 
 def require_fits(
@@ -103,12 +84,12 @@ def require_fits(
     """Check texts of so many columns, made of these tokens, against a model.
 
     Raises:
-        InvalidInput: if they are longer than the model's context, or not in its vocabulary.
+        InvalidInput: if they may be longer than the model's context, or are not in its vocabulary.
     """
     if columns > context:
         raise InvalidInput(
-            f"a text with an action takes up to {columns} tokens, and {name} reads {context}; "
-            "a smaller environment, or a model with a longer context, fits"
+            f"a text with an action, every part at its longest, takes {columns} tokens, and {name} "
+            f"reads {context}; a smaller environment, or a model with a longer context, fits"
         )
     highest = max(int(part.max(initial=0)) for part in tokens)
     if highest >= vocab_size:
@@ -157,16 +138,3 @@ def save(path: str | Path, model: LanguageModel, dtype: Any = jnp.float32) -> No
         tensors[tensor.key] = np.ascontiguousarray(leaf.T if tensor.transpose else leaf)
     safetensors.numpy.save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
     model.tokenizer.save_pretrained(str(path))
-
-
-def _read_fields(path: Path) -> dict[str, Any]:
-    """The config.json of a directory."""
-    try:
-        fields = json.loads((path / "config.json").read_text())
-    except FileNotFoundError:
-        raise InvalidInput(f"no config.json in {path}; it names the model's family") from None
-    except ValueError as error:
-        raise InvalidInput(f"{path / 'config.json'} is not JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise InvalidInput(f"{path / 'config.json'} holds no JSON object")
-    return fields

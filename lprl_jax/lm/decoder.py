@@ -20,12 +20,13 @@ References: Radford et al. 2019, GPT-2; Touvron et al. 2023, Llama 2; `transform
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from lprl_envs import InvalidInput
 
 from lprl_jax.lm.layers import (
     ACTIVATIONS,
@@ -35,6 +36,7 @@ from lprl_jax.lm.layers import (
     RopeScaling,
     Rotation,
     attend,
+    require_positive,
     rope_frequencies,
     rotate,
     rotation,
@@ -85,6 +87,33 @@ class DecoderConfig:
     """One of `layers.ACTIVATIONS`."""
     tie_word_embeddings: bool = False
     """Whether the output head is the embedding."""
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput if a value makes no model."""
+        require_sizes(
+            {
+                field.name: getattr(self, field.name)
+                for field in dataclasses.fields(self)
+                if field.type == "int"
+            }
+        )
+        require_positive({"rope_theta": self.rope_theta, "norm_eps": self.norm_eps})
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise InvalidInput(
+                f"num_attention_heads is {self.num_attention_heads}; it must be a multiple of "
+                f"num_key_value_heads, {self.num_key_value_heads}"
+            )
+        if self.positions == "rotary" and self.head_dim % 2:
+            raise InvalidInput(
+                f"head_dim is {self.head_dim}; it must be even, for pairs are rotated"
+            )
+
+
+def require_sizes(values: Mapping[str, Any]) -> None:
+    """Raises InvalidInput if one is no whole number above 0."""
+    for name, value in values.items():
+        if type(value) is not int or value < 1:
+            raise InvalidInput(f"{name} is {value!r}; it must be a whole number above 0")
 
 
 class KeyValues(NamedTuple):

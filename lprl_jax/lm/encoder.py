@@ -18,7 +18,7 @@ from lprl_envs import InvalidInput, Literal, Template, TextEnv
 
 from lprl_jax.lm import flax_models, token_table
 from lprl_jax.lm.flax_models import FlaxModel
-from lprl_jax.lm.scoring import Answers
+from lprl_jax.lm.scoring import Answers, every_pair
 from lprl_jax.lm.token_table import TokenTable
 
 if TYPE_CHECKING:
@@ -97,14 +97,10 @@ class BertEncoder:
         ends = ((0, 0), (1, 1))
         text = jnp.pad(text, ends, constant_values=((0, 0), (first, last)))
         there = jnp.pad(there, ends, constant_values=True)
-        shape = (len(text), *self.actions.tokens.shape)
-
-        def join(left: jax.Array, right: np.ndarray) -> jax.Array:
-            left = jnp.broadcast_to(left[:, None], (*shape[:2], left.shape[1]))
-            return jnp.concatenate([left, jnp.broadcast_to(right[None], shape)], axis=2)
-
-        types = join(jnp.zeros_like(text), np.ones_like(self.actions.tokens))
-        return join(text, self.actions.tokens), join(there, self.actions.valid), types
+        own = self.actions.tokens, self.actions.valid, np.ones_like(self.actions.tokens)
+        state = text, there, jnp.zeros_like(text)
+        tokens, valid, types = map(every_pair, state, own)
+        return tokens, valid, types
 
     def _require_right(self, tokenizer: PreTrainedTokenizerFast) -> None:
         """Sampled pairs are what the tokenizer makes of them, and fit the model."""
@@ -113,7 +109,8 @@ class BertEncoder:
         rng = np.random.default_rng(0)
         slots = rng.integers(0, sizes, (token_table.SAMPLED_TEXTS, len(sizes)))
         pairs = [np.asarray(part) for part in jax.jit(self._pairs)(jnp.asarray(slots, jnp.int32))]
-        self.model.require_fits(pairs[0].shape[-1], pairs[0], self.table.prefix.tokens)
+        parts = pairs[0], self.table.prefix.tokens, self.table.suffix.tokens
+        self.model.require_fits(pairs[0].shape[-1], *parts)
         for row, values in enumerate(slots.tolist()):
             text = template.render(values)
             for action, action_text in enumerate(self.env.action_texts):

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from lprl_envs import InvalidInput
 
-from lprl_jax.lm.decoder import DecoderConfig
+from lprl_jax.lm.decoder import DecoderConfig, require_sizes
+from lprl_jax.lm.hugging_face import quiet
 from lprl_jax.lm.layers import ACTIVATIONS, RopeScaling
 
 Fields = Mapping[str, Any]
@@ -35,7 +36,7 @@ class Family(NamedTuple):
     """What is known of a `model_type`."""
 
     required: tuple[str, ...]
-    """Fields without which there is no model."""
+    """Sizes without which there is no model."""
     implemented: Mapping[str, tuple[Any, ...]]
     """Fields that change the result, with the values that are implemented."""
     config: Callable[[Fields], DecoderConfig]
@@ -71,8 +72,8 @@ def _llama_config(fields: Fields, **family: Any) -> DecoderConfig:
 
 
 def _llama(fields: Fields) -> DecoderConfig:
-    bias = bool(fields["attention_bias"])
-    return _llama_config(fields, qkv_bias=bias, o_bias=bias)
+    bias, unread = bool(fields["attention_bias"]), {"sliding_window": None}
+    return _llama_config({**fields, **unread}, qkv_bias=bias, o_bias=bias)
 
 
 def _qwen3(fields: Fields) -> DecoderConfig:
@@ -81,28 +82,40 @@ def _qwen3(fields: Fields) -> DecoderConfig:
 
 
 def _context(fields: Fields) -> int:
-    """The longest text; shorter than a sliding window, every token still sees all before it."""
-    longest = fields["max_position_embeddings"]
-    window = fields.get("sliding_window") if fields.get("use_sliding_window", True) else None
-    return min(longest, window) if window else longest
+    """The longest text; shorter than a sliding window, every token still sees all before it.
+
+    Transformers has set Qwen's window to None unless `use_sliding_window`; Mistral's is always
+    there.
+    """
+    limits: dict[str, Any] = {"max_position_embeddings": fields["max_position_embeddings"]}
+    if fields.get("sliding_window") is not None:
+        limits["sliding_window"] = fields["sliding_window"]
+    require_sizes(limits)
+    return min(limits.values())
 
 
 def _rope(fields: Fields) -> tuple[float, RopeScaling | None]:
     """Base and scaling, from where transformers 4 and transformers 5 keep them."""
+    for name in ("rope_parameters", "rope_scaling"):
+        if not isinstance(fields.get(name), Mapping | None):
+            raise InvalidInput(f"{name} is {fields[name]!r}; it is an object with rope_type")
     newer = fields.get("rope_parameters") or {}
     scaling = fields.get("rope_scaling") or newer
     theta = newer.get("rope_theta", fields.get("rope_theta", 10_000.0))
     kind = scaling.get("rope_type", scaling.get("type", "default"))
     if kind == "default":
         return theta, None
-    if kind == "linear":
-        return theta, RopeScaling(scaling["factor"])
-    if kind == "llama3":
-        names = [field.name for field in dataclasses.fields(RopeScaling)]
-        return theta, RopeScaling(**{name: scaling[name] for name in names})
-    raise InvalidInput(
-        f"rope_scaling of type {kind!r} is not implemented; implemented: default, linear, llama3"
-    )
+    if kind not in ("linear", "llama3"):
+        raise InvalidInput(
+            f"rope_scaling of type {kind!r} is not implemented; implemented: default, linear, "
+            "llama3"
+        )
+    every = [field.name for field in dataclasses.fields(RopeScaling)]
+    names = every if kind == "llama3" else ["factor"]
+    missing = [name for name in names if name not in scaling]
+    if missing:
+        raise InvalidInput(f"rope_scaling of type {kind!r} lacks {', '.join(missing)}")
+    return theta, RopeScaling(**{name: scaling[name] for name in names})
 
 
 def _llama_tensors(config: DecoderConfig) -> list[Tensor]:
@@ -223,8 +236,8 @@ def parse(fields: Fields) -> DecoderConfig:
     """The model that a config.json describes.
 
     Raises:
-        InvalidInput: if its family is unknown, or a field that changes the result is missing or not
-            implemented.
+        InvalidInput: if its family is unknown, a field that changes the result is missing or not
+            implemented, or a value makes no model.
     """
     kind = fields.get("model_type")
     if kind not in FAMILIES:
@@ -232,15 +245,11 @@ def parse(fields: Fields) -> DecoderConfig:
             f"model_type is {kind!r}; this decoder reads {', '.join(FAMILIES)}, and "
             "FlaxLanguagePrior what transformers has as a Flax model"
         )
-    if fields.get("auto_map"):
-        raise InvalidInput(
-            "auto_map names code of its own, which is never run; a directory whose model is "
-            "transformers' own has no auto_map"
-        )
     family = FAMILIES[kind]
     missing = [name for name in family.required if name not in fields]
     if missing:
         raise InvalidInput(f"it lacks {', '.join(missing)}")
+    require_sizes({name: fields[name] for name in family.required})
     known = _complete(kind, fields)
     for name, implemented in family.implemented.items():
         if known.get(name, implemented[0]) not in implemented:
@@ -270,7 +279,10 @@ def _complete(kind: str, fields: Fields) -> dict[str, Any]:
     from transformers import AutoConfig
 
     given = {name: value for name, value in fields.items() if name != "model_type"}
+    if given.get("quantization_config") is None:  # transformers trips over null
+        given.pop("quantization_config", None)
     try:
-        return AutoConfig.for_model(kind, **given).to_dict()
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        with quiet():
+            return AutoConfig.for_model(kind, **given).to_dict()
+    except Exception as error:  # whatever a field's value makes transformers raise
         raise InvalidInput(f"transformers refuses it: {' '.join(str(error).split())}") from None

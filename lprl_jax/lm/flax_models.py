@@ -1,7 +1,8 @@
 """transformers' Flax models: the one module that loads and calls them.
 
-For the families that our own decoder does not run. Weights are read from `model.safetensors`
-without torch, and every one of them must find its place: transformers itself would fill a gap with
+For the families that our own decoder does not run, and as an independent path for GPT-2, Llama and
+Mistral, which it does. Weights are read from safetensors without
+torch, and every one of them must find its place: transformers itself would fill a gap with
 random numbers and a warning. What its Flax code is known to compute otherwise than torch is
 refused, with the reason and what works instead.
 """
@@ -9,7 +10,6 @@ refused, with the reason and what works instead.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,8 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput
 
-from lprl_jax.lm import flax_weights
-from lprl_jax.lm.checkpoint import read_tokenizer, require_fits
+from lprl_jax.lm import flax_weights, hugging_face
+from lprl_jax.lm.checkpoint import require_fits
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -112,7 +112,7 @@ def load_decoder(path: str | Path) -> FlaxModel:
             that transformers' Flax code computes right, or weights are missing, of the wrong shape
             or without use.
     """
-    fields = _read_fields(Path(path))
+    fields = hugging_face.read_config(Path(path))
     kind = fields.get("model_type")
     if kind in ("t5", "mt5", "longt5"):
         raise InvalidInput(
@@ -139,7 +139,7 @@ def load_bert(path: str | Path) -> FlaxModel:
     Raises:
         InvalidInput: as `load_decoder`.
     """
-    fields = _read_fields(Path(path))
+    fields = hugging_face.read_config(Path(path))
     if fields.get("model_type") != "bert":
         raise InvalidInput(f"{path}: model_type is {fields.get('model_type')!r}; valid: bert")
     import transformers
@@ -193,37 +193,6 @@ def _positions(valid: jax.Array) -> jax.Array:
     return jnp.maximum(jnp.cumsum(valid, axis=-1, dtype=jnp.int32) - 1, 0)
 
 
-def _read_fields(path: Path) -> dict[str, Any]:
-    """The config, of a directory that has all files and asks for no code of its own."""
-    for name in ("config.json", "tokenizer.json", "model.safetensors"):
-        if not (path / name).is_file():
-            raise InvalidInput(f"no {name} in {path}; {_remedy(path, name)}")
-    for name in ("config.json", "tokenizer_config.json"):
-        try:
-            fields = json.loads((path / name).read_text()) if (path / name).is_file() else {}
-        except ValueError as error:
-            raise InvalidInput(f"{path / name} is not JSON: {error}") from None
-        if "auto_map" in fields:
-            raise InvalidInput(
-                f"{path / name} asks for code of its own (auto_map), which is never run; a model "
-                "that transformers has a class for works"
-            )
-    return json.loads((path / "config.json").read_text())
-
-
-def _remedy(path: Path, missing: str) -> str:
-    """What would help where a file is missing."""
-    if missing == "tokenizer.json":
-        return "a fast tokenizer is needed, whose save_pretrained writes it"
-    if (path / "model.safetensors.index.json").is_file():
-        return "weights in several files are not read; save them with a larger max_shard_size"
-    if missing == "model.safetensors" and any(path.glob("*.bin")):
-        return "pickled weights (.bin) are never read; save them with safe_serialization=True"
-    return (
-        "a model is a Hugging Face directory with config.json, tokenizer.json and model.safetensors"
-    )
-
-
 def _require_flax() -> None:
     import transformers
 
@@ -235,14 +204,14 @@ def _config(path: Path, fields: dict[str, Any], family: _Family) -> Any:
     """The config as transformers reads it, of which all fields have their effect."""
     import transformers
 
-    kind = fields["model_type"]
+    kind, right = fields["model_type"], {**family.right, "quantization_config": (None,)}
     try:
-        config = transformers.CONFIG_MAPPING[kind].from_dict(fields)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        with hugging_face.quiet():
+            config = transformers.CONFIG_MAPPING[kind].from_dict(fields)
+        if kind in ("llama", "mistral"):
+            right["head_dim"] = (None, config.hidden_size // config.num_attention_heads)
+    except Exception as error:  # whatever a field's value makes transformers raise
         raise InvalidInput(f"{path / 'config.json'} is no {kind}: {_line(error)}") from None
-    right = {**family.right, "quantization_config": (None,)}
-    if kind in ("llama", "mistral"):
-        right["head_dim"] = (None, config.hidden_size // config.num_attention_heads)
     for name, values in right.items():
         found = getattr(config, name, None)
         if found not in values:
@@ -266,15 +235,15 @@ def _load(
     try:
         with jax.numpy_rank_promotion("allow"):
             shapes = jax.eval_shape(module.init, jax.random.key(0), *inputs)["params"]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # whatever a field's value makes transformers raise
         raise InvalidInput(f"{path}: transformers cannot build it: {_line(error)}") from None
     window = getattr(config, "sliding_window", None)
     context = config.max_position_embeddings
     return FlaxModel(
         module=module,
-        params=flax_weights.read(path / "model.safetensors", shapes, prefix, family.spare),
-        tokenizer=read_tokenizer(path),
-        name=path.name,
+        params=flax_weights.read(path, shapes, prefix, family.spare),
+        tokenizer=hugging_face.read_tokenizer(path),
+        name=path.absolute().name,
         width=config.hidden_size,
         vocab_size=config.vocab_size,
         # Beyond its window, the Flax code of Mistral sees one token too many.

@@ -12,9 +12,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import safetensors
 from flax.traverse_util import flatten_dict, unflatten_dict
-from lprl_envs import InvalidInput
+
+from lprl_jax.lm import tensor_files
+from lprl_jax.lm.tensor_files import TensorFiles
 
 # The last word of a key, and what Flax may call it.
 _LEAVES = {
@@ -25,44 +26,43 @@ _LEAVES = {
 
 
 def read(path: Path, shapes: Any, prefix: str, spare: str) -> Any:
-    """All weights of a file, f32, nested as Flax nests them.
+    """All weights of a directory, f32, nested as Flax nests them.
 
     Args:
-        path: Of the file.
+        path: Of the directory.
         shapes: What the module's parameters are: pytree with `shape`.
         prefix: Name space of the model without its head, which a file has or leaves out.
         spare: Regular expression of the ends of keys that need no place.
 
     Raises:
-        InvalidInput: if the file is damaged, or weights are missing, of the wrong shape or type, or
-            without a place (all of them counted, the first ones named).
+        InvalidInput: if a file is damaged, or weights are missing, of the wrong shape or type, or
+            without a place (all of them counted, the first ones named); nothing has been read by
+            then.
     """
     shapes = flatten_dict(shapes)
-    found: dict[tuple[str, ...], jax.Array] = {}
-    problems = []
-    try:
-        opened = safetensors.safe_open(str(path), framework="np")
-    except safetensors.SafetensorError as error:
-        raise InvalidInput(f"{path} is damaged: {error}") from None
-    with opened as file:
-        for key in sorted(file.keys()):
+    with TensorFiles(path) as files:
+        key_of, problems = {}, []
+        for key in sorted(files.file_of):
             place = _place(key, shapes, prefix)
-            if place is None:
-                if not re.search(rf"(^|\.)({spare})$", key):
-                    problems.append(f"{key} has no use")
-                continue
-            tensor = file.get_tensor(key)
-            if not jnp.issubdtype(tensor.dtype, jnp.floating):
-                problems.append(f"{key} is {tensor.dtype}")
-            tensor = tensor.T if place[-1] == "kernel" else tensor
-            if tensor.shape != shapes[place].shape:
-                problems.append(f"{key} gives {tensor.shape}, the config {shapes[place].shape}")
-            found[place] = jnp.asarray(tensor, jnp.float32)
-    problems += [f"{'.'.join(place)} is missing" for place in sorted(shapes.keys() - found.keys())]
-    if problems:
-        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise InvalidInput(f"{path}: {'; '.join(problems[:5])}{more}")
-    return unflatten_dict(found)
+            if place is not None:
+                key_of[place] = key
+                shape = shapes[place].shape
+                problems += files.misfits(key, shape[::-1] if _transposed(place) else shape)
+            elif not re.search(rf"(^|\.)({spare})$", key):
+                problems.append(f"{key} has no place in the model of config.json")
+        problems += [f"{'.'.join(place)} is missing" for place in sorted(shapes.keys() - key_of)]
+        tensor_files.refuse(path, problems)
+
+        def load(place: tuple[str, ...]) -> jax.Array:
+            tensor = files.file_of[key_of[place]].get_tensor(key_of[place])
+            return jnp.asarray(tensor.T if _transposed(place) else tensor, jnp.float32)
+
+        return unflatten_dict({place: load(place) for place in shapes})
+
+
+def _transposed(place: tuple[str, ...]) -> bool:
+    """Whether a file holds (out, in) where Flax holds (in, out)."""
+    return place[-1] == "kernel"
 
 
 def _place(key: str, shapes: Mapping[tuple[str, ...], Any], prefix: str) -> tuple[str, ...] | None:

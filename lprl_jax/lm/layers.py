@@ -11,13 +11,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from lprl_envs import InvalidInput
 
 ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "silu": nn.silu,
@@ -55,7 +56,10 @@ class LayerNorm(nn.Module):
         """Normalise the last axis."""
         scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
         bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
-        y = jax.nn.standardize(x.astype(jnp.float32), axis=-1, epsilon=self.eps)
+        y = x.astype(jnp.float32)
+        y -= jnp.mean(y, axis=-1, keepdims=True)
+        # Of the centred values: a difference of two large means would cancel.
+        y *= jax.lax.rsqrt(jnp.mean(y * y, axis=-1, keepdims=True) + self.eps)
         y = y * jnp.broadcast_to(scale, y.shape) + jnp.broadcast_to(bias, y.shape)
         return y.astype(x.dtype)
 
@@ -96,6 +100,25 @@ class RopeScaling:
     """Llama 3: waves longer than the length over this are divided by the whole factor."""
     high_freq_factor: float = 4.0
     """Llama 3: waves shorter than the length over this are left; between, it is interpolated."""
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput if a value scales nothing."""
+        given = dataclasses.asdict(self)
+        if self.original_max_position_embeddings is None:
+            del given["original_max_position_embeddings"]
+        require_positive(given)
+        if self.low_freq_factor >= self.high_freq_factor:
+            raise InvalidInput(
+                f"low_freq_factor is {self.low_freq_factor}; it must be below high_freq_factor, "
+                f"{self.high_freq_factor}"
+            )
+
+
+def require_positive(values: Mapping[str, Any]) -> None:
+    """Raises InvalidInput if one is no number above 0."""
+    for name, value in values.items():
+        if type(value) not in (int, float) or not 0 < value < math.inf:
+            raise InvalidInput(f"{name} is {value!r}; it must be a number above 0")
 
 
 def rope_frequencies(head_dim: int, theta: float, scaling: RopeScaling | None) -> np.ndarray:

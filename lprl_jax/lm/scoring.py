@@ -81,6 +81,14 @@ class Answers:
         return Answers(tokens, valid)
 
 
+def every_pair(texts: jax.Array, answers: np.ndarray) -> jax.Array:
+    """Every text `[B, T]` with every answer `[A, W]` behind it, `[B, A, T + W]`."""
+    rows = len(texts), len(answers)
+    left = jnp.broadcast_to(texts[:, None], (*rows, texts.shape[1]))
+    right = jnp.broadcast_to(answers[None], (*rows, answers.shape[1]))
+    return jnp.concatenate([left, right], axis=2)
+
+
 class Scores(NamedTuple):
     """What one forward pass says of S texts behind each of G prefixes."""
 
@@ -173,7 +181,8 @@ def score_chosen(
     first = jnp.broadcast_to(lowered[:, :, None, :1], (*rows, count, 1))
     within = lowered[:, :, 1:].reshape(*rows, count, width - 1)
     log_probs = raised - jnp.concatenate([first, within], axis=3)
-    return Scores(jnp.sum(jnp.where(there, log_probs, 0.0), axis=-1), sources[:, :, 0])
+    scores = jnp.sum(jnp.where(there, log_probs, 0.0), axis=-1)
+    return Scores(scores, sources[:, :, 0].astype(jnp.float32))
 
 
 def _run(

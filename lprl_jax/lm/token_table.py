@@ -9,7 +9,8 @@ otherwise. What is proven:
    encodes jointly as it does apart, and no join has digits on both sides (some tokenizers group
    digits in threes, which a pair alone does not show);
 2. so do the answers behind the last literal;
-3. whole texts, sampled, encode as the table renders them.
+3. whole texts, sampled, encode as the table renders them;
+4. different answers, and different values of a slot, are different tokens.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ def compile(
     """Tables of a template and of the answers that may follow it.
 
     Raises:
-        InvalidInput: naming the pair of texts that the tokenizer does not encode piece by piece.
+        InvalidInput: naming the pair of texts that the tokenizer does not encode piece by piece,
+            or does not tell apart.
     """
     encode = Encoder(tokenizer)
     segments = template.segments
@@ -79,6 +81,8 @@ def compile(
     assert isinstance(last, Literal)  # a template ensures it
     encode.prove([(last.text, answer) for answer in answers])
     _prove_samples(encode, template)
+    for texts in (answers, *(slot.values for slot in template.slots)):
+        encode.prove_distinct(texts)
 
     split = next((i for i, s in enumerate(segments) if s.scope is Scope.STATE), len(segments) - 1)
     parts = [
@@ -162,6 +166,17 @@ class Encoder:
                 raise InvalidInput(
                     f"this tokenizer does not split the template at {left!r} + {right!r}: together "
                     f"{self.tokenizer.convert_ids_to_tokens(tokens)}; begin the second with a space"
+                )
+
+    def prove_distinct(self, texts: Sequence[str]) -> None:
+        """Different texts are different tokens, unlike unknown words."""
+        seen: dict[tuple[int, ...], str] = {}
+        for text, tokens in zip(texts, self.behind(texts), strict=True):
+            other = seen.setdefault(tuple(tokens), text)
+            if other != text:
+                raise InvalidInput(
+                    f"this tokenizer writes {other!r} and {text!r} alike, as "
+                    f"{self.tokenizer.convert_ids_to_tokens(tokens)}; it does not know their words"
                 )
 
 

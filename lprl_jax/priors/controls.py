@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
-from lprl_envs import TextEnv
+from lprl_envs import InvalidInput, TextEnv
 
 from lprl_jax.priors.base import Counters, FeaturePrior, Prior, normalize
 
@@ -43,6 +43,9 @@ def degrade(
 
     In this order: `adversarial` turns the preferences round, p ∝ 1 / p; `temperature` flattens (or
     below 1 sharpens) them, p ∝ p^(1 / temperature); `epsilon` mixes in the uniform distribution.
+
+    Raises:
+        InvalidInput: if the temperature is not above 0, or epsilon not in [0, 1].
     """
     return DegradedPrior(prior, float(temperature), float(epsilon), adversarial)
 
@@ -59,6 +62,13 @@ class DegradedPrior:
     """Share of the uniform distribution."""
     adversarial: bool
     """Whether preferences are turned round."""
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput if a number makes no distribution."""
+        if not self.temperature > 0:
+            raise InvalidInput(f"temperature is {self.temperature}; it must be above 0")
+        if not 0 <= self.epsilon <= 1:
+            raise InvalidInput(f"epsilon is {self.epsilon}; it must lie in [0, 1]")
 
     @property
     def name(self) -> str:

@@ -18,10 +18,10 @@ from lprl_envs import TextEnv, TextEnvParams
 
 from lprl_jax.lm import flax_models, token_table
 from lprl_jax.lm.flax_models import FlaxModel
-from lprl_jax.lm.scoring import Answers
+from lprl_jax.lm.scoring import Answers, every_pair
 from lprl_jax.lm.token_table import TokenTable
-from lprl_jax.priors import language
 from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
+from lprl_jax.priors.wording import check_options, divisor_of, render_bank, settings_of
 
 
 class FlaxLanguagePriorParams(NamedTuple):
@@ -83,7 +83,7 @@ class FlaxLanguagePrior:
                 tokenizer cannot render the template piece by piece, texts are longer than its
                 context, or an argument is out of range.
         """
-        language.check_options(normalization, chunk)
+        check_options(normalization, chunk)
         model = flax_models.load_decoder(path)
         texts = [text + end_of_action for text in env.action_texts]
         table = token_table.compile(env.template, texts, model.tokenizer)
@@ -94,7 +94,7 @@ class FlaxLanguagePrior:
             model=model,
             table=table,
             answers=answers,
-            divisor=language.divisor_of(normalization, env, table),
+            divisor=divisor_of(normalization, env, table),
             normalization=normalization,
             end_of_action=end_of_action,
             chunk=chunk,
@@ -108,13 +108,13 @@ class FlaxLanguagePrior:
 
     @property
     def name(self) -> str:
-        """The model's."""
+        """That of the model's directory."""
         return self.model.name
 
     @property
     def settings(self) -> dict[str, str]:
         """What a table of this prior records of it."""
-        return language.settings_of(self.model, self.normalization, self.end_of_action)
+        return settings_of(self.model, self.normalization, self.end_of_action)
 
     def init(self) -> Counters:
         """Nothing asked yet."""
@@ -150,25 +150,20 @@ class FlaxLanguagePrior:
         tokens, valid = jax.vmap(token_table.compact_right, in_axes=(0, 0, None))(
             tokens, valid, tokens.shape[1]
         )
+        pairs = (
+            every_pair(tokens, self.answers.tokens[:, :-1]),
+            every_pair(valid, self.answers.valid[:, :-1]),
+        )
         nats = flax_models.logits(
             self.model.module,
             params.weights,
-            _pair(tokens, self.answers.tokens[:, :-1]),
-            _pair(valid, self.answers.valid[:, :-1]),
+            *(part.reshape(-1, part.shape[-1]) for part in pairs),
             columns=self.answers.tokens.shape[1],
         )
         nats = jax.nn.log_softmax(nats).reshape(len(tokens), *self.answers.tokens.shape, -1)
         target = jnp.asarray(self.answers.tokens)[None, ..., None]
         chosen = jnp.take_along_axis(nats, target, axis=-1)[..., 0]
         return jnp.sum(chosen, axis=-1, where=self.answers.valid[None])
-
-
-def _pair(texts: jax.Array, answers: np.ndarray) -> jax.Array:
-    """Every text `[B, T]` with every answer `[A, W]` behind it, `[B * A, T + W]`."""
-    rows = len(texts), len(answers)
-    left = jnp.broadcast_to(texts[:, None], (*rows, texts.shape[1]))
-    right = jnp.broadcast_to(answers[None], (*rows, answers.shape[1]))
-    return jnp.concatenate([left, right], axis=2).reshape(rows[0] * rows[1], -1)
 
 
 def _with_texts(
@@ -180,7 +175,7 @@ def _with_texts(
     env_params: TextEnvParams,
 ) -> FlaxLanguagePriorParams:
     """Weights and the bank's texts, which fit the model."""
-    prefix, prefix_valid = language.render_bank(table, env, env_params)
+    prefix, prefix_valid = render_bank(table, env, env_params)
     columns = prefix.shape[1] + len(table.suffix.slot) + answers.tokens.shape[1] - 1
     model.require_fits(columns, table.prefix.tokens, table.suffix.tokens, answers.tokens)
     return FlaxLanguagePriorParams(weights, prefix, prefix_valid)

@@ -9,28 +9,26 @@ run through the model once and kept as keys and values.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+from lprl_envs import TextEnv, TextEnvParams
 
 from lprl_jax.lm import decoder, embedded, scoring, token_table
 from lprl_jax.lm.checkpoint import LanguageModel, load, require_fits
-from lprl_jax.lm.decoder import KeyValues
+from lprl_jax.lm.decoder import DecoderConfig, KeyValues
 from lprl_jax.lm.scoring import Answers, Scores, Trie
 from lprl_jax.lm.token_table import TokenTable
 from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
+from lprl_jax.priors.wording import check_options, divisor_of, render_bank, settings_of
 
-if TYPE_CHECKING:
-    from lprl_jax.lm.flax_models import FlaxModel
-
-NORMALIZATIONS = ("sum", "token", "word")
+INSTANCES = 16
+"""Texts that are run at a time when a bank is encoded."""
 
 
 class LanguagePriorParams(NamedTuple):
@@ -99,7 +97,7 @@ class LanguagePrior:
         """
         model = load(embedded.path_of(str(name)), dtype, mesh)
         return LanguagePrior.of_model(
-            model._replace(name=str(name)),
+            model._replace(name=str(name)) if name in embedded.MODELS else model,
             env,
             env_params,
             normalization=normalization,
@@ -143,7 +141,7 @@ class LanguagePrior:
 
     @property
     def name(self) -> str:
-        """The model's."""
+        """The embedded model's, or that of the model's directory."""
         return self.model.name
 
     @property
@@ -233,39 +231,6 @@ class LanguagePrior:
         return Scores(scores, readout.reshape(len(chosen), -1))
 
 
-def check_options(normalization: str, chunk: int) -> None:
-    """Raises InvalidInput if one is out of range."""
-    if normalization not in NORMALIZATIONS:
-        raise InvalidInput(
-            f"unknown normalization {normalization!r}; valid: {', '.join(NORMALIZATIONS)}"
-        )
-    if chunk < 1:
-        raise InvalidInput(f"chunk is {chunk}; at least 1 state is run at a time")
-
-
-def divisor_of(normalization: str, env: TextEnv[Any, Any], table: TokenTable) -> np.ndarray:
-    """f32[A]: what the log-likelihood of an action's text is divided by."""
-    lengths = {
-        "sum": [1] * len(table.answers),
-        "token": [len(answer) for answer in table.answers],
-        "word": [len(text.split()) for text in env.action_texts],
-    }
-    return np.array(lengths[normalization], np.float32)
-
-
-def settings_of(
-    model: LanguageModel | FlaxModel, normalization: str, end_of_action: str
-) -> dict[str, str]:
-    """What a table records of a model's prior; the tokenizer as a digest of its vocabulary."""
-    vocabulary = sorted(model.tokenizer.get_vocab().items())
-    return {
-        "model": model.name,
-        "tokenizer": hashlib.sha256(repr(vocabulary).encode()).hexdigest()[:16],
-        "normalization": normalization,
-        "end_of_action": end_of_action,
-    }
-
-
 def _pack(answers: Sequence[Sequence[int]], max_legal: int) -> Trie | Answers:
     """Whichever costs fewer tokens a text."""
     trie, rows = Trie.build(answers), Answers.build(answers)
@@ -287,20 +252,21 @@ def encode_bank(
     tokens = table.prefix.tokens, table.suffix.tokens, np.concatenate(table.answers)
     c = model.config
     require_fits(model.name, c.vocab_size, c.max_position_embeddings, columns, *tokens)
-    encode = jax.jit(decoder.encode_prefix, static_argnums=0)
-    return LanguagePriorParams(model.params, encode(c, model.params, prefix, valid), valid)
+    encode, chunk = jax.jit(_encode_in_chunks, static_argnums=(0, 1)), min(INSTANCES, len(prefix))
+    return LanguagePriorParams(model.params, encode(c, chunk, model.params, prefix, valid), valid)
 
 
-def render_bank(
-    table: TokenTable, env: TextEnv[Any, Any], env_params: TextEnvParams
-) -> tuple[jax.Array, jax.Array]:
-    """Tokens and validity of every instance's text, `[M, P]`; P is that of the longest text."""
-    num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
+def _encode_in_chunks(
+    config: DecoderConfig, chunk: int, params: Any, tokens: jax.Array, valid: jax.Array
+) -> KeyValues:
+    """As `decoder.encode_prefix`; attention scores `[M, heads, P, P]` are of a chunk at a time."""
+    count = len(tokens)
+    rows = [jnp.pad(x, [(0, -count % chunk), (0, 0)]) for x in (tokens, valid)]
+    rows = [x.reshape(-1, chunk, x.shape[1]) for x in rows]
+    found = jax.lax.map(lambda x: decoder.encode_prefix(config, params, *x), rows)
 
-    def render(instance: jax.Array) -> tuple[jax.Array, jax.Array]:
-        state = env.initial_state(jax.random.key(0), instance, env_params)
-        return table.prefix.render(env.slots(state, env_params))
+    def join(x: jax.Array) -> jax.Array:
+        x = jnp.moveaxis(x, 0, 1)  # layers first
+        return x.reshape(x.shape[0], -1, *x.shape[3:])[:, :count]
 
-    tokens, valid = jax.jit(jax.vmap(render))(jnp.arange(num_instances, dtype=jnp.int32))
-    width = int(jnp.max(jnp.sum(valid, axis=1)))
-    return jax.vmap(token_table.compact, in_axes=(0, 0, None))(tokens, valid, width)
+    return jax.tree.map(join, found)

@@ -100,12 +100,12 @@ class TabularPrior:
         """Read a table; its rows are put in the order of this bank.
 
         Raises:
-            InvalidInput: if there is no such file, it is not a table, belongs to another
-                environment, wording or version, or lacks an instance of the bank.
+            InvalidInput: if there is no such file, it is not a table, is damaged, belongs to
+                another environment, wording or version, or lacks an instance of the bank.
         """
         try:
             with Path(path).open("rb") as stream, np.load(stream) as file:
-                manifest, log_probs = json.loads(str(file["manifest"])), file["log_probs"]
+                manifest, log_probs = dict(json.loads(str(file["manifest"]))), file["log_probs"]
         except FileNotFoundError:
             raise InvalidInput(f"no table at {path}; make one with `lprl prior`") from None
         except _UNREADABLE:
@@ -115,7 +115,17 @@ class TabularPrior:
                 raise InvalidInput(
                     f"the table {path} is of {field} {manifest.get(field)!r}, here it is {right!r}"
                 )
-        row_of = {digest: row for row, digest in enumerate(manifest["instances"])}
+        try:
+            row_of = {digest: row for row, digest in enumerate(manifest["instances"])}
+            own = str(manifest["prior"]), int(manifest["evaluations"]), dict(manifest["settings"])
+            if log_probs.shape != (
+                len(manifest["instances"]),
+                env.numbered_states,
+                env.num_actions,
+            ):
+                raise ValueError("not as many rows as the manifest says")
+        except _UNREADABLE:
+            raise InvalidInput(f"the table {path} is damaged; make one with `lprl prior`") from None
         wanted = instance_digests(env_params.bank)
         missing = [digest for digest in wanted if digest not in row_of]
         if missing:
@@ -124,9 +134,7 @@ class TabularPrior:
                 "make one for them with `lprl prior`"
             )
         rows = jnp.asarray(log_probs[[row_of[digest] for digest in wanted]])
-        return TabularPrior(
-            env, rows, manifest["prior"], manifest["evaluations"], manifest["settings"]
-        )
+        return TabularPrior(env, rows, *own)
 
 
 def tabulate(

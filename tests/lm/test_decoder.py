@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lprl_jax.lm import decoder
-from lprl_jax.lm.layers import RopeScaling, rope_frequencies
+from lprl_jax.lm.layers import LayerNorm, RopeScaling, rope_frequencies
 
 NAMES = (
     *("plain", "grouped-tied", "wide-heads", "narrow-heads", "deep-bfloat16", "llama-3"),
@@ -211,3 +211,13 @@ def test_llama_3_frequencies_worked_by_hand():
     found = rope_frequencies(8, 10_000.0, scaling) / [1.0, 0.1, 0.01, 0.001]
     np.testing.assert_allclose(found, [1.0, 0.27083, 0.125, 0.125], atol=2e-4)
     np.testing.assert_allclose(rope_frequencies(4, 100.0, RopeScaling(4.0)), [0.25, 0.025])
+
+
+def test_layer_norm_far_from_zero():
+    """Against float64, where the mean is 1000 times the deviation."""
+    x = (1000.0 + np.random.default_rng(0).normal(size=(4, 64))).astype(np.float32)
+    right = (x - x.mean(-1, keepdims=True, dtype=np.float64)) / x.std(
+        -1, keepdims=True, dtype=np.float64
+    )
+    found, _ = LayerNorm(1e-12).init_with_output(jax.random.key(0), x)
+    np.testing.assert_allclose(found, right, atol=2e-4)  # half a unit of 1000 in f32 is 3e-5

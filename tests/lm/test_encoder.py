@@ -1,5 +1,6 @@
 """BertEncoder: features of states with actions are torch's, and what cannot be right is refused."""
 
+import json
 import types
 from typing import Any
 
@@ -13,6 +14,7 @@ from lprl_envs import FrozenLake, Literal, Scope, Slot, Template
 from tokenizers import processors
 
 from lprl_jax.lm.encoder import BertEncoder
+from lprl_jax.lm.token_table import SAMPLED_TEXTS
 
 POSITIONS = "bert.embeddings.position_embeddings.weight"
 
@@ -105,9 +107,25 @@ def test_a_pair_longer_than_the_context(tmp_path):
     path = spoil(tmp_path, "bert", max_position_embeddings=48)
     retensor(path, lambda tensors: tensors | {POSITIONS: tensors[POSITIONS][:48]})
     message = refusal(BertEncoder.from_pretrained, path, LAKE)
-    assert "takes up to " in message
+    assert "every part at its longest, takes " in message
     assert "tokens, and bert reads 48; a smaller environment, or" in message
     BertEncoder.from_pretrained(path, TabularMDP(2, 2))
+
+
+def test_a_word_that_the_model_does_not_have_is_found_wherever_it_is(tmp_path):
+    """In one of 300 values of a slot, which the sampled texts leave out."""
+    path = spoil(tmp_path, "bert", vocab_size=46)
+    words = "bert.embeddings.word_embeddings.weight"
+    retensor(path, lambda tensors: tensors | {words: tensors[words][:46]})
+    vocabulary = json.loads((path / "tokenizer.json").read_text())["model"]["vocab"]
+    known = [word for word in vocabulary if word.isalpha()][:18]
+    values = [f" {a} {b}" for a in known for b in known]
+    drawn = np.random.default_rng(0).integers(0, [len(values)], (SAMPLED_TEXTS, 1))
+    values[min(set(range(len(values))) - set(drawn.ravel().tolist()))] = " wait"  # token 46
+    template = Template((Literal("at"), Slot("place", tuple(values)), Literal(" go", Scope.STATE)))
+    env = types.SimpleNamespace(template=template, action_texts=(" left",))
+    message = refusal(BertEncoder.from_pretrained, path, env)
+    assert "writes token 46, and the model has 46" in message
 
 
 def test_what_the_loader_refuses():

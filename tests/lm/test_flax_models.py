@@ -1,9 +1,11 @@
 """transformers' Flax models: their logits are torch's, and what would not be right is refused."""
 
 import functools
+import json
 import os
 import subprocess
 import sys
+import types
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +15,7 @@ import safetensors.numpy
 import transformers
 from lm.flax_folders import DECODERS, TENSORS, folder, refusal, retensor, spoil, torch_results
 
+from lprl_jax.lm import flax_weights
 from lprl_jax.lm.flax_models import load_bert, load_decoder, logits
 
 
@@ -146,9 +149,9 @@ def test_wrong_weights_are_all_named_at_once(tmp_path):
 
     path = retensor(spoil(tmp_path, "gpt2"), change)
     assert refusal(load_decoder, path) == (
-        f"{path / TENSORS}: transformer.h.2.ln_1.weight has no use; "
-        "transformer.ln_f.weight is int8; "
-        "transformer.wpe.weight gives (64, 32), the config (96, 32); "
+        f"{path}: transformer.h.2.ln_1.weight has no place in the model of config.json; "
+        "transformer.ln_f.weight is I8; weights are F64, F32, F16, BF16; "
+        "transformer.wpe.weight is [64, 32], by config.json [96, 32]; "
         "transformer.h.1.ln_1.scale is missing"
     )
 
@@ -156,7 +159,7 @@ def test_wrong_weights_are_all_named_at_once(tmp_path):
 def test_of_many_wrong_weights_the_first_are_named(tmp_path):
     path = spoil(tmp_path, "gpt2", n_layer=3)
     message = refusal(load_decoder, path)
-    assert message.startswith(f"{path / TENSORS}: transformer.h.2.attn.c_attn.bias is missing; ")
+    assert message.startswith(f"{path}: transformer.h.2.attn.c_attn.bias is missing; ")
     assert message.endswith("; and 7 more")
 
 
@@ -248,6 +251,7 @@ def test_only_a_bert_is_a_bert():
     [
         ({"activation_function": "mish"}, "transformers cannot build it: KeyError 'mish'"),
         ({"n_head": 5}, "transformers cannot build it: "),
+        ({"n_head": 0}, "transformers cannot build it: ZeroDivisionError"),
         ({"n_embd": "wide"}, "transformers cannot build it: TypeError"),
     ],
 )
@@ -260,6 +264,11 @@ def test_a_config_that_transformers_refuses(tmp_path):
     assert f"{path / 'config.json'} is no gpt_neo: ValueError" in refusal(load_decoder, path)
 
 
+def test_a_llama_without_heads(tmp_path):
+    path = spoil(tmp_path, "llama", num_attention_heads=0)
+    assert f"{path / 'config.json'} is no llama: ZeroDivisionError" in refusal(load_decoder, path)
+
+
 def test_without_flax(monkeypatch):
     monkeypatch.setattr(transformers, "is_flax_available", lambda: False)
     assert "unset USE_FLAX" in refusal(load_decoder, folder("gpt2"))
@@ -267,30 +276,49 @@ def test_without_flax(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("missing", "there", "message"),
+    ("missing", "message"),
     [
-        ("config.json", None, "a model is a Hugging Face directory with config.json, tokenizer"),
-        ("tokenizer.json", None, "a fast tokenizer is needed, whose save_pretrained writes it"),
-        (TENSORS, None, "a model is a Hugging Face directory with config.json"),
-        (TENSORS, "model.safetensors.index.json", "in several files are not read; save them with"),
-        (TENSORS, "pytorch_model.bin", "pickled weights (.bin) are never read; save them with"),
+        ("config.json", "; a model is a Hugging Face directory with config.json, tokenizer"),
+        ("tokenizer.json", "; a model is a Hugging Face directory with config.json, token"),
+        (TENSORS, ", nor model.safetensors.index.json; they hold the weights"),
     ],
 )
-def test_a_missing_file(tmp_path, missing, there, message):
+def test_a_missing_file(tmp_path, missing, message):
     path = spoil(tmp_path, "gpt2")
     (path / missing).unlink()
-    if there:
-        (path / there).write_text("{}")
-    assert refusal(load_decoder, path).startswith(f"no {missing} in {path}; ")
-    assert message in refusal(load_decoder, path)
+    assert refusal(load_decoder, path).startswith(f"no {missing} in {path}{message}")
 
 
-@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
-def test_code_of_its_own_is_never_run(tmp_path, file):
-    path = spoil(tmp_path, "gpt2", file, auto_map={"AutoTokenizer": ["evil.Tokenizer", None]})
-    (path / "evil.py").write_text("raise SystemExit('it ran')")
-    message = refusal(load_decoder, path)
-    assert message.startswith(f"{path / file} asks for code of its own (auto_map), which is never")
+def test_pickled_weights_are_refused(tmp_path):
+    path = spoil(tmp_path, "gpt2")
+    (path / TENSORS).rename(path / "pytorch_model.bin")
+    assert "has pickled weights only" in refusal(load_decoder, path)
+
+
+def test_weights_in_several_files(tmp_path):
+    path = spoil(tmp_path, "gpt2")
+    tensors = sorted(safetensors.numpy.load_file(path / TENSORS).items())
+    (path / TENSORS).unlink()
+    index = {}
+    for number, part in enumerate((tensors[::2], tensors[1::2])):
+        safetensors.numpy.save_file(dict(part), path / f"{number}.safetensors")
+        index |= {key: f"{number}.safetensors" for key, _ in part}
+    (path / f"{TENSORS}.index.json").write_text(json.dumps({"weight_map": index}))
+    assert_same(load_decoder(path), "gpt2")
+
+
+def test_nothing_is_read_before_all_fits(tmp_path, monkeypatch):
+    class Unreadable(flax_weights.TensorFiles):
+        def __init__(self, path):
+            super().__init__(path)
+            self.file_of = {
+                key: types.SimpleNamespace(get_slice=file.get_slice)
+                for key, file in self.file_of.items()
+            }
+
+    path = retensor(spoil(tmp_path, "gpt2"), lambda tensors: tensors | {"more": np.ones(3)})
+    monkeypatch.setattr(flax_weights, "TensorFiles", Unreadable)
+    assert "more has no place" in refusal(load_decoder, path)
 
 
 def test_damaged_files(tmp_path):

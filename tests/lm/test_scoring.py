@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from lm.test_decoder import NAMES
 
 from lprl_jax.lm import decoder, scoring
 from lprl_jax.lm.scoring import Answers, Trie
@@ -16,10 +17,11 @@ VOCAB = 61
 # Of one token, of three; shared first words; the beginning of another one; and a whole other one.
 ANSWERS = ((5,), (7, 8), (7, 8, 9), (7, 10, 9, 8), (11, 8), (5, 5))
 
-plain_logits = jax.jit(decoder.logits, static_argnums=0)
+FAST: dict[str, str | bool] = {"xla_backend_optimization_level": "0"}  # to compile
+plain_logits = jax.jit(decoder.logits, static_argnums=0, compiler_options=FAST)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=FAST)
 def score(config, answers, params, prefix, prefix_valid, tokens, valid):
     key_values = decoder.encode_prefix(config, params, prefix, prefix_valid)
     trie = Trie.build(answers)
@@ -135,10 +137,11 @@ def test_chosen_scores_equal_whole_sequences(tiny, groups, suffixes):
 
 
 @pytest.mark.parametrize(
-    ("groups", "suffixes"), [(1, 4), (4, 1), (2, 2)], ids=["shared", "own", "both"]
+    ("name", "groups", "suffixes"),
+    [(NAME, 1, 4), (NAME, 4, 1), *((name, 2, 2) for name in NAMES)],
 )
-def test_scores_equal_whole_sequences(tiny, groups, suffixes):
-    model, _, _ = tiny(NAME)
+def test_scores_equal_whole_sequences(tiny, name, groups, suffixes):
+    model, _, _ = tiny(name)
     prefix, prefix_valid, tokens, valid = draw(groups, suffixes)
     ours = score(model.config, ANSWERS, model.params, prefix, prefix_valid, tokens, valid)
     texts = texts_of(prefix, prefix_valid, tokens, valid)
@@ -159,11 +162,21 @@ def test_scores_of_single_tokens(tiny):
 
 
 def test_scores_of_bfloat16_weights_are_summed_in_float32(tiny):
-    """Close to those of f32, and finer than bf16 could tell."""
+    """Close to those of f32, and finer than bf16 could tell; what is read out is f32 too."""
     model, _, _ = tiny(NAME)
     half = jax.tree.map(lambda x: x.astype(jnp.bfloat16), model.params)
     rounded = jax.tree.map(lambda x: x.astype(jnp.float32), half)
     found = score(model.config, ANSWERS, half, *draw(2, 2))
+    prefix, prefix_valid = decoder.no_prefix(model.config, 2)
+    tokens, valid = map(jnp.asarray, draw(2, 2)[2:])
+    texts = model.config, half, prefix, prefix_valid, tokens, valid
+    chosen = Answers.build(ANSWERS), jnp.zeros((2, 2, 3), int)
+    both = (
+        lambda: scoring.score(*texts, Trie.build(ANSWERS)),
+        lambda: scoring.score_chosen(*texts, *chosen),
+    )
+    for run in both:
+        assert {leaf.dtype for leaf in jax.eval_shape(run)} == {jnp.dtype(jnp.float32)}
     right = np.asarray(score(model.config, ANSWERS, rounded, *draw(2, 2)))
     assert found.dtype == jnp.float32
     assert np.abs(found - right).mean() < 0.05 * right.std()

@@ -84,3 +84,22 @@ def test_a_tokenizer_that_marks_the_beginning_of_a_text():
     assert table.render(jnp.zeros(1, jnp.int32))[0].tolist() == marks.encode("The lake go")
     with pytest.raises(InvalidInput, match=r"' lake' \+ '.ngo'"):
         token_table.compile(words("The", (" lake",), "\ngo"), [" go"], marks)
+
+
+@pytest.mark.parametrize(
+    ("values", "answers", "pair"),
+    [
+        ((" lake", " ice"), (" go", " come"), "' go' and ' come'"),
+        ((" lake", " ice", " snow"), (" go",), "' ice' and ' snow'"),
+    ],
+)
+def test_texts_that_a_tokenizer_does_not_tell_apart(values, answers, pair):
+    """The model would find them equally likely, whatever it was trained to say."""
+    backend = Tokenizer(models.WordLevel({"<unk>": 0, "lake": 1}, "<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    knows_little = PreTrainedTokenizerFast(tokenizer_object=backend)
+    with pytest.raises(InvalidInput) as caught:
+        token_table.compile(words("The", values, " is"), answers, knows_little)
+    assert str(caught.value) == (
+        f"this tokenizer writes {pair} alike, as ['<unk>']; it does not know their words"
+    )

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from algorithms.probes import END, TabularMDP, tables
+from lprl_envs import InvalidInput
 
 from lprl_jax.priors import TabularPrior, UniformPrior, degrade, sample_proposals
 from lprl_jax.priors.base import evaluate_where_needed
@@ -73,6 +74,16 @@ def test_degraded_by_hand(how, expected, name):
     assert prior.name == f"table ({name})"
     assert prior.params is TABLE
     assert carry == (1, 9)  # of the prior underneath
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"temperature": 0.0}, {"temperature": float("nan")}, {"epsilon": 2.0}, {"epsilon": -0.1}],
+)
+def test_what_makes_no_distribution_is_refused(how):
+    ((name, value),) = how.items()
+    with pytest.raises(InvalidInput, match=f"{name} is {value}; it must"):
+        degrade(PRIOR, **how)
 
 
 @pytest.mark.parametrize("shift", [0.0, 90.0, -1000.0])

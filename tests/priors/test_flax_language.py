@@ -198,7 +198,7 @@ def test_a_text_longer_than_the_context(tmp_path):
     prior = FlaxLanguagePrior.from_pretrained(path, LAKE, params)
     path = spoil(tmp_path / "short", "mistral", sliding_window=needed - 1)
     message = refusal(FlaxLanguagePrior.from_pretrained, path, LAKE, params)
-    assert f"takes up to {needed} tokens, and mistral reads {needed - 1}; a smaller" in message
+    assert f"takes {needed} tokens, and mistral reads {needed - 1}; a smaller" in message
     full = LAKE.params_of([["SFFF", "HHHF", "HHHF", "HHHG"]])
     assert f"and mistral reads {needed};" in refusal(prior.with_bank, full)
 

@@ -12,8 +12,9 @@ from lm.flax_folders import MAP, folder
 from lprl_envs import BlocksWorld, FrozenLake, InvalidInput
 from priors.tiny import naive_scores, tiny_model
 
+from lprl_jax.lm import decoder
 from lprl_jax.lm.scoring import Answers
-from lprl_jax.priors import FlaxLanguagePrior, LanguagePrior, tabulate
+from lprl_jax.priors import FlaxLanguagePrior, LanguagePrior, language, tabulate
 
 LAKE = FrozenLake("4x4", is_slippery=False)
 MAPS = (
@@ -122,8 +123,29 @@ def test_a_text_longer_than_the_context_is_refused():
         return LanguagePrior.of_model(model._replace(config=config), LAKE, LAKE.params_of([MAP]))
 
     of_context(columns)
-    with pytest.raises(InvalidInput, match=rf"takes up to {columns} tokens, and .*/llama reads"):
+    with pytest.raises(InvalidInput, match=rf"takes {columns} tokens, and llama reads"):
         of_context(columns - 1)
+
+
+def test_a_bank_is_encoded_a_few_instances_at_a_time(monkeypatch):
+    """To the same numbers; three do not fill two chunks of two."""
+    table, params = LanguagePrior.of_model(tiny_model(), LAKE).table, lake_params(0, 1, 2)
+    right = language.encode_bank(tiny_model(), table, LAKE, params)
+    counts, encode = [], decoder.encode_prefix
+
+    def counted(config, params, tokens, valid):
+        counts.append(len(tokens))
+        return encode(config, params, tokens, valid)
+
+    monkeypatch.setattr(language, "INSTANCES", 2)
+    monkeypatch.setattr(decoder, "encode_prefix", counted)
+    found = language.encode_bank(tiny_model(), table, LAKE, params)
+    assert counts == [2]
+    np.testing.assert_array_equal(found.prefix_valid, right.prefix_valid)
+    there = np.asarray(right.prefix_valid)
+    for ours, theirs in zip(found.prefix, right.prefix, strict=True):
+        assert ours.shape == theirs.shape
+        assert_close(np.asarray(ours)[:, there], np.asarray(theirs)[:, there])
 
 
 def test_a_tokenizer_of_another_model_is_refused():

@@ -124,21 +124,40 @@ def not_tables(path, table):
     npy = path / "array.npy"
     np.save(npy, np.zeros(3))
     np.savez(path / "other.npz", weights=np.zeros(3))
+    np.savez(path / "list.npz", manifest=np.array("[1]"), log_probs=np.zeros(3))
     whole = table.read_bytes()
     return {
         "text": b"a table",
         "empty": b"",
+        "no manifest": (path / "list.npz").read_bytes(),
         "array": npy.read_bytes(),
         "other": (path / "other.npz").read_bytes(),
         "cut": whole[: len(whole) // 2],
     }
 
 
-@pytest.mark.parametrize("kind", ["text", "empty", "array", "other", "cut"])
+@pytest.mark.parametrize("kind", ["text", "empty", "no manifest", "array", "other", "cut"])
 def test_what_is_not_a_table_is_refused(tmp_path, table, kind):
     path = tmp_path / f"{kind}.npz"
     path.write_bytes(not_tables(tmp_path, table)[kind])
     with pytest.raises(InvalidInput, match=f"{kind}.npz is not a table"):
+        TabularPrior.load(path, LAKE, PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("instances", None), ("instances", ["a"]), ("prior", ...), ("evaluations", ...)),
+        *(("evaluations", "many"), ("settings", ...), ("settings", 3)),
+    ],
+)
+def test_a_damaged_manifest_is_noticed(tmp_path, table, field, value):
+    with np.load(table) as file:
+        manifest, log_probs = json.loads(str(file["manifest"])), file["log_probs"]
+    manifest = {key: v for key, v in {**manifest, field: value}.items() if v is not ...}
+    path = tmp_path / "damaged.npz"
+    np.savez(path, manifest=np.array(json.dumps(manifest)), log_probs=log_probs)
+    with pytest.raises(InvalidInput, match="is damaged; make one with `lprl prior`"):
         TabularPrior.load(path, LAKE, PARAMS)
 
 

@@ -1,0 +1,68 @@
+"""How actions are worded and weighed, and a bank's texts: what every model's prior shares."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+
+from lprl_jax.lm import token_table
+from lprl_jax.lm.token_table import TokenTable
+
+if TYPE_CHECKING:
+    from lprl_jax.lm.checkpoint import LanguageModel
+    from lprl_jax.lm.flax_models import FlaxModel
+
+NORMALIZATIONS = ("sum", "token", "word")
+
+
+def check_options(normalization: str, chunk: int) -> None:
+    """Raises InvalidInput if one is out of range."""
+    if normalization not in NORMALIZATIONS:
+        raise InvalidInput(
+            f"unknown normalization {normalization!r}; valid: {', '.join(NORMALIZATIONS)}"
+        )
+    if chunk < 1:
+        raise InvalidInput(f"chunk is {chunk}; at least 1 state is run at a time")
+
+
+def divisor_of(normalization: str, env: TextEnv[Any, Any], table: TokenTable) -> np.ndarray:
+    """f32[A]: what the log-likelihood of an action's text is divided by."""
+    lengths = {
+        "sum": [1] * len(table.answers),
+        "token": [len(answer) for answer in table.answers],
+        "word": [len(text.split()) for text in env.action_texts],
+    }
+    return np.array(lengths[normalization], np.float32)
+
+
+def settings_of(
+    model: LanguageModel | FlaxModel, normalization: str, end_of_action: str
+) -> dict[str, str]:
+    """What a table records of a model's prior; the tokenizer as a digest of its vocabulary."""
+    vocabulary = sorted(model.tokenizer.get_vocab().items())
+    return {
+        "model": model.name,
+        "tokenizer": hashlib.sha256(repr(vocabulary).encode()).hexdigest()[:16],
+        "normalization": normalization,
+        "end_of_action": end_of_action,
+    }
+
+
+def render_bank(
+    table: TokenTable, env: TextEnv[Any, Any], env_params: TextEnvParams
+) -> tuple[jax.Array, jax.Array]:
+    """Tokens and validity of every instance's text, `[M, P]`; P is that of the longest text."""
+    num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
+
+    def render(instance: jax.Array) -> tuple[jax.Array, jax.Array]:
+        state = env.initial_state(jax.random.key(0), instance, env_params)
+        return table.prefix.render(env.slots(state, env_params))
+
+    tokens, valid = jax.jit(jax.vmap(render))(jnp.arange(num_instances, dtype=jnp.int32))
+    width = int(jnp.max(jnp.sum(valid, axis=1)))
+    return jax.vmap(token_table.compact, in_axes=(0, 0, None))(tokens, valid, width)
