@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from gymnax import make
 
     from lprl_jax import envs, sharding
-    from lprl_jax.algorithms import dqn, linvit, value_iteration
-    from lprl_jax import envs
     from lprl_jax.algorithms import dqn, linvit, slinvit, value_iteration
     from lprl_jax.algorithms.base import Algorithm, Data
     from lprl_jax.priors.base import FeaturePrior, Prior
