@@ -18,6 +18,7 @@ from lprl_jax import build, comparison, config, evaluate, plotting, report, resu
 from lprl_jax import demo as demonstration
 from lprl_jax.lm import checkpoint, embedded, pretrain_run
 from lprl_jax.lm.check import check_tokens
+from lprl_jax.offline import gather
 from lprl_jax.priors import tabulate
 
 MOST_LISTED = 9
@@ -127,6 +128,25 @@ def prior(options: argparse.Namespace) -> None:
     print(f"{options.out}: {table.params.shape[0]} instances, {table.evaluations} evaluations")
 
 
+def collect(options: argparse.Namespace) -> None:
+    """`lprl collect`."""
+    _require_new(options.out)
+    experiment = config.read(options.config, options.overrides)
+    if options.source:
+        written = gather.relabel(experiment, options.source, options.out)
+    else:
+        written = gather.run(
+            experiment,
+            options.out,
+            options.behaviour,
+            num_steps=options.steps,
+            num_envs=options.envs,
+            epsilon=options.epsilon,
+        )
+    print(gather.summary(*written))
+    print(f"written to {options.out}")
+
+
 def pretrain(options: argparse.Namespace) -> None:
     """`lprl pretrain`."""
     chosen = {"num_steps": options.steps, "seed": options.seed}
@@ -144,6 +164,7 @@ COMMANDS = {
     "envs": envs,
     "check": check,
     "prior": prior,
+    "collect": collect,
     "pretrain": pretrain,
 }
 """By the name on the command line."""

@@ -78,11 +78,11 @@ def run(
     _refuse_other_fields(fields, changed)
     priors = priors or [changed["prior"]]
     _refuse_other_features(trained, priors)
-    state = _newest_state(directory, trained)
+    state = newest_state(directory, trained)
     rows = []
-    combinations = itertools.product(priors, ks or [str(changed["k"])])
-    for prior, k in combinations:
-        chosen = config.override(changed, [f"k={k}"])
+    own = [str(changed["k"])] if "k" in changed else []
+    for prior, k in itertools.product(priors, ks or own or [None]):
+        chosen = config.override(changed, [f"k={k}"] if k else [])
         rows += _rows(config.parse({**chosen, "prior": prior}), state)
     return rows
 
@@ -131,8 +131,12 @@ def _refuse_other_features(trained: Experiment, priors: Sequence[str]) -> None:
                 )
 
 
-def _newest_state(directory: Path, trained: Experiment) -> Any:
-    """The state that the run's newest checkpoint holds."""
+def newest_state(directory: Path, trained: Experiment) -> Any:
+    """The state that a run's newest checkpoint holds.
+
+    Raises:
+        InvalidInput: if there is none, or it was trained with another prior or other instances.
+    """
     if not (directory / run_directory.CHECKPOINTS).is_dir():
         raise InvalidInput(f"{directory} holds no checkpoint yet")
     setup = runner.set_up(trained)
@@ -169,7 +173,7 @@ def _of_settings(
         Row(
             setting=results.name_of(setting),
             prior=experiment.config.prior if prior is None else prior.name,
-            k="–" if prior is None else experiment.algorithm.k,
+            k="–" if prior is None else getattr(experiment.algorithm, "k", "–"),
             policy=policy,
             runs=experiment.config.num_runs,
             episodes=episodes,
