@@ -130,13 +130,15 @@ def load(
     """
     like = _like(env, env_params)
     names = _named(like)
-    needed = [name for name in names if not name.endswith("log_probs")]
-    manifest, arrays = archive.read(path, WHAT, COMMAND, needed)
+    manifest, arrays = archive.read(path, WHAT, COMMAND, ["action"])
     here = {"format": FORMAT, **archive.identity(env)}
     archive.require_same(path, WHAT, manifest, here)
     lead = arrays["action"].shape
     if len(lead) != 2 or 0 in lead:
         raise InvalidInput(f"the dataset {path} holds no transitions; make one with `{COMMAND}`")
+    missing = [n for n in names if n not in arrays and not n.endswith("log_probs")]
+    if missing:
+        raise InvalidInput(f"the dataset {path} is damaged: it lacks {', '.join(missing)}")
     for name, array in arrays.items():
         right = names.get(name)
         if right is None or (array.shape, array.dtype) != ((*lead, *right.shape), right.dtype):
