@@ -23,6 +23,7 @@ import against_torch
 import against_torch_live
 import environments
 import jax
+import offline_training
 import scoring
 import thousand_runs
 import timing
@@ -35,6 +36,7 @@ SUITES = {
     "torch": against_torch.run,
     "torch_live": against_torch_live.run,
     "thousand_runs": thousand_runs.run,
+    "offline": offline_training.run,
 }
 
 

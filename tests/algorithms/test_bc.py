@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from algorithms.probes import END, TabularMDP, begin, tables, trainer
+from algorithms.tiny_data import dataset_of
 from lprl_envs import InvalidInput
-from offline.tiny import dataset_of
 
 from lprl_jax.algorithms import bc, prior_only
 from lprl_jax.algorithms.base import Data

@@ -1,4 +1,4 @@
-"""CQL on processes that can be worked out by hand: what it learns, from which data, and its loss."""
+"""CQL on a process that can be worked out by hand: what it learns, and from which data."""
 
 import dataclasses
 from typing import Any
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from algorithms.probes import END, FAST_TO_COMPILE, TabularMDP, begin, tables, trainer
-from offline.tiny import dataset_of
+from algorithms.tiny_data import dataset_of
 
 from lprl_jax.algorithms import cql
 from lprl_jax.algorithms.base import Data

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 import pytest
 from algorithms.probes import PROBES, TabularMDP
+from algorithms.tiny_data import ORIGIN, dataset_of
 from lprl_envs import FrozenLake, InvalidInput
-from offline.tiny import ORIGIN, dataset_of
 
 from lprl_jax.offline import dataset
 from lprl_jax.priors import TabularPrior, UniformPrior, degrade
@@ -69,7 +69,9 @@ def test_instances_are_numbered_as_in_the_bank(file):
     np.testing.assert_array_equal(found.next_state.instance, found.state.instance)
     # What no transition is of need not be there.
     dataset.load(file, ENV, ENV.params_of([PROCESSES[1], PROCESSES[0]]))
-    with pytest.raises(InvalidInput, match="1 of the 2 instances in the dataset .* are not in use"):
+    with pytest.raises(
+        InvalidInput, match=r"1 of the 2 instances in the dataset .* are not in use"
+    ):
         dataset.load(file, ENV, ENV.params_of([PROCESSES[1], PROCESSES[2]]))
 
 
@@ -148,7 +150,9 @@ def test_what_is_no_dataset_is_refused(file, tmp_path):
         path.write_bytes(content)
         with pytest.raises(InvalidInput, match=f"{name}.npz is not a dataset; make one"):
             dataset.load(path, ENV, PARAMS)
-    with pytest.raises(InvalidInput, match="no dataset at .*absent.npz; make one with `lprl coll"):
+    with pytest.raises(
+        InvalidInput, match=r"no dataset at .*absent\.npz; make one with `lprl coll"
+    ):
         dataset.load(tmp_path / "absent.npz", ENV, PARAMS)
 
 
@@ -165,7 +169,7 @@ def test_the_prior_must_be_the_one_that_was_asked():
     prior = TabularPrior(ENV, np.log(PROBS)[None], "by hand", 4, settings)
     dataset.require_prior("d", ORIGIN, prior)
     other = dataclasses.replace(prior, settings={"normalization": "token"})
-    with pytest.raises(InvalidInput, match="of prior_settings .*'sum'.*, here it is .*'token'"):
+    with pytest.raises(InvalidInput, match=r"of prior_settings .*'sum'.*, here it is .*'token'"):
         dataset.require_prior("d", ORIGIN, other)
     with pytest.raises(InvalidInput, match="of prior 'by hand', here it is 'uniform'"):
         dataset.require_prior("d", ORIGIN, UniformPrior(ENV))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from algorithms.probes import END, State, TabularMDP, Tables
+from algorithms.probes import END, State, Tables, TabularMDP
 
 from lprl_jax.offline.dataset import Dataset, Origin
 
