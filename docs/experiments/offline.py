@@ -1,6 +1,6 @@
 """What a prior is worth offline: return against the number of transitions that are learnt from.
 
-    python docs/experiments/offline.py
+    python docs/experiments/offline.py [WORLD ...]
 
 Data are a mixture, half of the episodes random, half by DQN that has been trained for a while on
 the same instances, ε = .1; 32 held-out instances, one a run, each run with its own data. Every
@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ from lprl_jax.priors import tabulate
 RESULTS = Path(__file__).parents[1] / "results" / "offline.json"
 SIZES = (100, 300, 1_000, 3_000, 10_000)
 """Transitions a run."""
-EPISODES = 32
+EPISODES = 16
 """Of an evaluation, a run."""
 RESAMPLES = 2_000
 
@@ -67,8 +68,9 @@ WITHOUT = {"CQL": "cql", "DQN on data": "offline_dqn", "behaviour cloning": "bc"
 
 def main() -> None:
     """Measure both worlds and write the figures."""
-    figures: dict[str, Any] = {"sizes": list(SIZES), "episodes": EPISODES}
-    for world in WORLDS:
+    figures: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    figures |= {"sizes": list(SIZES), "episodes": EPISODES}
+    for world in sys.argv[1:] or WORLDS:
         with tempfile.TemporaryDirectory() as folder:
             figures[world] = measure(world, Path(folder))
         RESULTS.write_text(json.dumps(figures, indent=1) + "\n")

@@ -1,8 +1,8 @@
 """Settings of the offline learners, tuned on training instances with one budget.
 
-    python docs/experiments/offline_tuning.py
+    python docs/experiments/offline_tuning.py [WORLD ...]
 
-16 random settings each, 8 training instances a setting (held-out ones are never used), with 300 and
+12 random settings each, 6 training instances a setting (held-out ones are never used), with 300 and
 with 3,000 transitions of data gathered as in `offline.py`, all in one program a learner: what is
 tuned differs from run to run. A setting is judged by its mean return after training, over instances
 and both sizes. Writes `docs/results/offline_tuning.json`; the best settings are in `configs/`.
@@ -10,8 +10,10 @@ and both sizes. Writes `docs/results/offline_tuning.json`; the best settings are
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -28,27 +30,29 @@ from lprl_jax.build import load_dataset
 from lprl_jax.offline import gather
 
 RESULTS = Path(__file__).parents[1] / "results" / "offline_tuning.json"
-SETTINGS, INSTANCES, EPISODES, SIZES = 16, 8, 16, (300.0, 3_000.0)
+SETTINGS, INSTANCES, EPISODES, SIZES = 12, 6, 16, (300.0, 3_000.0)
 BANK = (f"env_params.num_instances={INSTANCES}", "env_params.split=train", f"num_runs={INSTANCES}")
 VALUES = {
     "learning_rate": (3e-4, 1e-3, 3e-3, 1e-2),
     "gamma": (0.95, 0.97, 0.99),
     "tau": (0.01, 0.05, 0.2),
 }
-PENALTY = {"beta": (0.01, 0.03, 0.1, 0.3, 1.0, 5.0)}
+PENALTY = {"beta": (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0, 5.0)}
 GRIDS = {
     "cql": VALUES | PENALTY,
     "cql_prior": VALUES | PENALTY,
     "offline_dqn": VALUES,
-    "bc": {"learning_rate": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)},
+    "bc": {
+        "learning_rate": (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 3e-3, 5e-3, 7e-3, 1e-2, 2e-2, 3e-2, 5e-2)
+    },
 }
 """By the last part of the configs' names; alpha does nothing to greedy acting among k proposals."""
 
 
 def main() -> None:
     """Tune every learner in both worlds."""
-    figures: dict[str, Any] = {}
-    for world in offline.WORLDS:
+    figures: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for world in sys.argv[1:] or offline.WORLDS:
         with tempfile.TemporaryDirectory() as folder:
             figures[world] = tune(world, Path(folder))
         RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
@@ -71,11 +75,8 @@ def settings_of(
     world: str, learner: str, grid: dict[str, tuple[float, ...]], data: Path
 ) -> list[dict[str, float]]:
     """Random settings of one learner, the best first."""
-    rng = np.random.default_rng(0)
-    settings = [
-        {field: float(rng.choice(values)) for field, values in grid.items()}
-        for _ in range(SETTINGS)
-    ]
+    every = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    settings = [every[i] for i in np.random.default_rng(0).permutation(len(every))[:SETTINGS]]
     experiment = config.read(f"{world}_{learner}", [*BANK, f"dataset={data}"])
     setup = runner.set_up(experiment)
     dataset = load_dataset(experiment, setup.env, setup.params, setup.prior)

@@ -108,14 +108,7 @@ def save(
     Raises:
         InvalidInput: if the file exists, or cannot be written.
     """
-    manifest = {
-        "format": FORMAT,
-        **archive.identity(env),
-        "instances": archive.instance_digests(env_params.bank),
-        **dataclasses.asdict(origin),
-    }
-    arrays = {name: np.asarray(leaf) for name, leaf in _named(dataset).items()}
-    archive.write(path, manifest, arrays)
+    archive.write(path, manifest_of(origin, env, env_params), named(dataset))
 
 
 def load(
@@ -128,9 +121,36 @@ def load(
             environment, wording or version, has instances that are not in the bank, or actions
             that were illegal.
     """
+    return of_arrays(path, *archive.read(path, WHAT, COMMAND, ["action"]), env, env_params)
+
+
+def manifest_of(
+    origin: Origin, env: TextEnv[Any, Any], env_params: TextEnvParams
+) -> dict[str, Any]:
+    """What a file says of its arrays."""
+    return {
+        "format": FORMAT,
+        **archive.identity(env),
+        "instances": archive.instance_digests(env_params.bank),
+        **dataclasses.asdict(origin),
+    }
+
+
+def named(dataset: Dataset) -> dict[str, np.ndarray]:
+    """The arrays of a file, by their names."""
+    return {name: np.asarray(leaf) for name, leaf in _named(dataset).items()}
+
+
+def of_arrays(
+    path: str | Path,
+    manifest: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    env: TextEnv[Any, Any],
+    env_params: TextEnvParams,
+) -> tuple[Dataset, Origin]:
+    """A dataset from what a file holds; see `load`."""
     like = _like(env, env_params)
     names = _named(like)
-    manifest, arrays = archive.read(path, WHAT, COMMAND, ["action"])
     here = {"format": FORMAT, **archive.identity(env)}
     archive.require_same(path, WHAT, manifest, here)
     lead = arrays["action"].shape
