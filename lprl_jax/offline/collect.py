@@ -145,21 +145,18 @@ def label(env: Env, prior: Prior, dataset: Dataset, data: Data) -> tuple[Dataset
     """
 
     @jax.jit
-    def ask(states: Any, needed: jax.Array, carry: Counters, data: Data) -> Any:
-        rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), states)
-        return prior.log_probs(data.prior_params, carry, rows, data.env_params, needed.reshape(-1))
+    def ask(carry: Counters, states: Any, needed: jax.Array, data: Data) -> Any:
+        def of_run(carry: Counters, rows: Any) -> tuple[Counters, jax.Array]:
+            asked = data.prior_params, carry, rows[0], data.env_params, rows[1]
+            return prior.log_probs(*asked)[::-1]
 
-    every, shape = jnp.ones(dataset.action.shape, bool), (*dataset.action.shape, -1)
-    log_probs, carry = ask(dataset.state, every, prior.init(), data)
-    alive = ~jnp.asarray(dataset.terminated)
-    next_log_probs, carry = ask(dataset.next_state, alive, carry, data)
-    labelled = dataset._replace(
-        log_probs=log_probs.reshape(shape),
-        next_log_probs=_uniform_at_the_end(
-            env, data, dataset.next_state, ~alive, next_log_probs.reshape(shape)
-        ),
-    )
-    return labelled, carry
+        return jax.lax.scan(of_run, carry, (states, needed))  # run by run, which takes less memory
+
+    every, alive = jnp.ones(dataset.action.shape, bool), ~jnp.asarray(dataset.terminated)
+    carry, log_probs = ask(prior.init(), dataset.state, every, data)
+    carry, after = ask(carry, dataset.next_state, alive, data)
+    after = _uniform_at_the_end(env, data, dataset.next_state, ~alive, after)
+    return dataset._replace(log_probs=log_probs, next_log_probs=after), carry
 
 
 def _uniform_at_the_end(

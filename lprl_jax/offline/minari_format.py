@@ -7,6 +7,7 @@ log-probabilities, and each transition's `run` and `place` in it. The descriptio
 
 from __future__ import annotations
 
+import importlib
 import json
 import warnings
 from collections.abc import Iterator
@@ -152,8 +153,7 @@ def _minari() -> Any:
         InvalidInput: if it is not installed.
     """
     try:
-        import minari
-        import minari.data_collector
+        importlib.import_module("minari.data_collector")
+        return importlib.import_module("minari")
     except ImportError:
         raise InvalidInput("Minari is missing; install lprl-jax[minari]") from None
-    return minari

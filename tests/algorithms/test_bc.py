@@ -1,5 +1,7 @@
 """Behaviour cloning learns the data's frequencies; the prior alone learns nothing."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,7 +57,7 @@ def test_it_takes_no_prior():
 @pytest.mark.parametrize("field", ["learning_rate", "batch_size", "max_grad_norm"])
 def test_bad_settings_are_refused_by_name(field):
     with pytest.raises(InvalidInput, match=f"^{field} is 0; it must be above 0"):
-        bc.BCConfig(**{field: 0})
+        dataclasses.replace(CONFIG, **{field: 0})
     with pytest.raises(InvalidInput, match=r"^dataset_size is 0.5"):
         bc.BCConfig(dataset_size=0.5)
 

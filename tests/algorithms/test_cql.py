@@ -158,12 +158,11 @@ def test_the_prior_is_not_asked_while_learning():
     algorithm, config, data = learner(PRIOR)
     other = data._replace(prior_params=jnp.full_like(data.prior_params, -jnp.log(3.0)))
     ends = [learnt(algorithm, config, d, 20) for d in (data, other)]
-    np.testing.assert_array_equal(*(values(end) for end in ends))
+    np.testing.assert_array_equal(values(ends[0]), values(ends[1]))
     assert ends[0].prior_carry == (0, 0)
     bare = data._replace(dataset=())  # and what has been learnt can be played without the data
-    np.testing.assert_array_equal(
-        *(algorithm.evaluate(ends[0], d, 4)["return"] for d in (data, bare))
-    )
+    played = [algorithm.evaluate(ends[0], d, 4)["return"] for d in (data, bare)]
+    np.testing.assert_array_equal(played[0], played[1])
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Datasets written down by hand, of processes written down as tables."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from algorithms.probes import END, State, Tables, TabularMDP
@@ -32,13 +32,17 @@ def dataset_of(
     over = follows == END
     after = np.where(over, env.num_places, follows).astype(np.int32)
     zero = np.zeros_like(instance)
+
+    def states(time: Any, place: Any) -> State:
+        return State(time=time, instance=cast(Any, instance), place=place)
+
     return Dataset(
-        state=State(time=zero, instance=instance, place=place),
+        state=states(zero, place),
         action=action,
         reward=reward,
         terminated=over,
         truncated=np.zeros_like(over),
-        next_state=State(time=zero + 1, instance=instance, place=after),
+        next_state=states(zero + 1, after),
         action_mask=legal,
         behaviour=zero,
         log_probs=log_probs[place] if len(log_probs) else (),

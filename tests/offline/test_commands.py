@@ -83,7 +83,7 @@ def test_a_run_s_network_acts_as_it_was_trained(folder: Path) -> None:
     network = QNetwork((8,), 4, setup.env.numbered_states)
     for run in range(4):
         own = jax.tree.map(lambda x, run=run: np.asarray(x)[run], state.params)
-        q = network.apply(own, np.eye(16, dtype=np.float32)[found.state.position[run]])
+        q: Any = network.apply(own, np.eye(16, dtype=np.float32)[found.state.position[run]])
         np.testing.assert_array_equal(found.action[run], np.argmax(q, axis=-1))
 
 
@@ -99,6 +99,7 @@ def test_another_prior_s_answers_to_the_same_transitions(folder: Path) -> None:
     )
     assert (origin.prior, was.prior) == ("embedded-early-1 (ε = 0.5)", "none")
     assert origin.behaviours == was.behaviours
+    assert setup.prior is not None
     dataset.require_prior(out, origin, setup.prior)
     table = np.asarray(setup.data.prior_params)[bare.state.instance, bare.state.position]
     expected = np.log(0.5 * np.exp(table) + 0.125)

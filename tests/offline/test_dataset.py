@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from algorithms.probes import PROBES, TabularMDP
@@ -166,7 +167,7 @@ def test_nothing_is_overwritten(file):
 
 def test_the_prior_must_be_the_one_that_was_asked():
     settings = dict(ORIGIN.prior_settings)
-    prior = TabularPrior(ENV, np.log(PROBS)[None], "by hand", 4, settings)
+    prior = TabularPrior(ENV, jnp.log(PROBS)[None], "by hand", 4, settings)
     dataset.require_prior("d", ORIGIN, prior)
     other = dataclasses.replace(prior, settings={"normalization": "token"})
     with pytest.raises(InvalidInput, match=r"of prior_settings .*'sum'.*, here it is .*'token'"):

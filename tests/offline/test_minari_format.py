@@ -1,7 +1,9 @@
 """To Minari and back, to the bit."""
 
 import dataclasses
+import importlib
 import importlib.util
+import sys
 from pathlib import Path
 
 import jax
@@ -22,15 +24,14 @@ OWN = dataclasses.replace(ORIGIN, num_envs=2)
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "minari", None)
+    monkeypatch.setitem(sys.modules, "minari", None)
     with pytest.raises(InvalidInput, match=r"Minari is missing; install lprl-jax\[minari\]"):
         minari_format.read("lake/random-v0", ENV, PARAMS)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("minari") is None, reason="needs the extra `minari`")
 def test_there_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import minari
-
+    minari = importlib.import_module("minari")
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     keys, runs = jax.random.split(jax.random.key(0), 2), jnp.zeros((2, 1), jnp.int32)
     found, _ = collect(
