@@ -97,6 +97,9 @@ def measure(world: str, folder: Path) -> dict[str, Any]:
         learn(f"CQL-Prior, {name}", "cql_prior", fields, data)
         asked[f"CQL-Prior, {name}"]["queries"] = origin.queries
         learn(f"prior alone, {name}", "prior_only", fields, None)
+        for what, changes in (ablations(world) if name == "embedded" else {}).items():
+            learn(f"CQL-Prior, {name}, {what}", "cql_prior", {**fields, **changes}, data)
+            asked[f"CQL-Prior, {name}, {what}"]["queries"] = origin.queries
     for name in ("dqn_prior", "dqn"):
         title = {"dqn_prior": "DQN-Prior online, embedded", "dqn": "DQN online"}[name]
         returns[title], asked[title] = online(world, name, folder)
@@ -119,6 +122,13 @@ def measure(world: str, folder: Path) -> dict[str, Any]:
         "minutes": round((time.perf_counter() - started) / 60, 1),
     }
     return figures
+
+
+def ablations(world: str) -> dict[str, dict[str, float]]:
+    """What else CQL-Prior is tried with: no penalty; the settings that CQL was tuned to."""
+    cql = config.read(f"{world}_cql").algorithm
+    same = {name: getattr(cql, name) for name in ("learning_rate", "gamma", "tau", "beta")}
+    return {"β = 0": {"beta": 0.0}, "CQL's settings": same}
 
 
 def behave(world: str, folder: Path, bank: Sequence[str] = ()) -> tuple[Path, str]:
