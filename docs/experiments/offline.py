@@ -16,7 +16,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +77,6 @@ def main() -> None:
 
 def measure(world: str, folder: Path) -> dict[str, Any]:
     """All learners of one world."""
-    started = time.perf_counter()
     bare, summary = behave(world, folder)
     returns, asked = {}, {}
 
@@ -119,7 +117,6 @@ def measure(world: str, folder: Path) -> dict[str, Any]:
             for name, curve in returns.items()
             if name.startswith("CQL-Prior")
         },
-        "minutes": round((time.perf_counter() - started) / 60, 1),
     }
     return figures
 
