@@ -156,7 +156,8 @@ def of_arrays(
     lead = arrays["action"].shape
     if len(lead) != 2 or 0 in lead:
         raise InvalidInput(f"the dataset {path} holds no transitions; make one with `{COMMAND}`")
-    missing = [n for n in names if n not in arrays and not n.endswith("log_probs")]
+    without = ("log_probs", "next_log_probs") if manifest.get("prior") == NO_PRIOR else ()
+    missing = [name for name in names if name not in arrays and name not in without]
     if missing:
         raise InvalidInput(f"the dataset {path} is damaged: it lacks {', '.join(missing)}")
     for name, array in arrays.items():
@@ -167,7 +168,7 @@ def of_arrays(
             )
     leaves = [arrays.get(name) for name in names]
     dataset = jax.tree.unflatten(jax.tree.structure(like), leaves)
-    if dataset.log_probs is None or dataset.next_log_probs is None:
+    if without:
         dataset = dataset._replace(log_probs=(), next_log_probs=())
     try:
         fields = {field.name: manifest[field.name] for field in dataclasses.fields(Origin)}

@@ -120,6 +120,7 @@ def with_(array, at, value):
         ({"reward": None}, "damaged: it lacks reward"),
         ({"next_state.time": None, "truncated": None}, "it lacks truncated, next_state.time"),
         ({"action": None}, "is not a dataset"),
+        ({"next_log_probs": None}, "damaged: it lacks next_log_probs"),
         ({"manifest": None}, "is not a dataset"),
         ({"manifest": np.array("[]")}, "is not a dataset"),
         (
