@@ -148,7 +148,8 @@ def label(env: Env, prior: Prior, dataset: Dataset, data: Data) -> tuple[Dataset
     def ask(carry: Counters, states: Any, needed: jax.Array, data: Data) -> Any:
         def of_run(carry: Counters, rows: Any) -> tuple[Counters, jax.Array]:
             asked = data.prior_params, carry, rows[0], data.env_params, rows[1]
-            return prior.log_probs(*asked)[::-1]
+            log_probs, carry = prior.log_probs(*asked)
+            return carry, log_probs
 
         return jax.lax.scan(of_run, carry, (states, needed))  # run by run, which takes less memory
 
