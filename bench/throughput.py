@@ -23,6 +23,7 @@ import against_torch
 import against_torch_live
 import environments
 import jax
+import offline_training
 import scoring
 import search
 import tabular
@@ -39,6 +40,7 @@ SUITES = {
     "thousand_runs": thousand_runs.run,
     "search": search.run,
     "tabular": tabular.run,
+    "offline": offline_training.run,
 }
 
 

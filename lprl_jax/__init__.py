@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gymnax import make
 
     from lprl_jax import envs, sharding
-    from lprl_jax.algorithms import dqn, linvit, slinvit, value_iteration
+    from lprl_jax.algorithms import bc, cql, dqn, linvit, slinvit, value_iteration
     from lprl_jax.algorithms.base import Algorithm, Data
     from lprl_jax.priors.base import FeaturePrior, Prior
     from lprl_jax.priors.controls import UniformPrior, degrade
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from lprl_jax.priors.tabular_features import TabularFeaturePrior, tabulate_features
 
 _MODULES = {
+    "bc": "lprl_jax.algorithms.bc",
+    "cql": "lprl_jax.algorithms.cql",
     "dqn": "lprl_jax.algorithms.dqn",
     "envs": "lprl_jax.envs",
     "linvit": "lprl_jax.algorithms.linvit",
@@ -60,6 +62,8 @@ __all__ = [
     "TabularPrior",
     "UniformPrior",
     "__version__",
+    "bc",
+    "cql",
     "degrade",
     "dqn",
     "envs",

@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _train(add)
     _plan(add)
     _compare(add)
+    _collect(add)
     _others(add)
     return parser
 
@@ -163,6 +164,39 @@ def _compare(add: _Add) -> None:
         command.add_argument(
             "--threshold", type=float, default=0.8, help="success rate to reach (default .8)"
         )
+
+
+def _collect(add: _Add) -> None:
+    collect = add(
+        "collect",
+        "Gather transitions for learning offline, with the prior's log-probabilities.",
+        "lprl collect frozen_lake_cql_prior --behaviour random:.7,prior:.3 -o data.npz",
+        "lprl collect frozen_lake_cql_prior --behaviour results/dqn --epsilon .2 -o data.npz",
+        "lprl collect frozen_lake_cql_prior prior=uniform --from data.npz -o uniform.npz",
+    )
+    collect.add_argument("config", help="whose environment, instances, prior, runs and seed")
+    collect.add_argument("overrides", nargs="*", metavar="key=value", help="fields to change")
+    collect.add_argument(
+        "--behaviour",
+        default="random",
+        help="random, prior, a DQN run's directory; a mixture by shares of episodes (default: "
+        "random)",
+    )
+    collect.add_argument(
+        "--epsilon", type=float, default=0.1, help="random actions of a run (default .1)"
+    )
+    collect.add_argument(
+        "--steps", type=int, default=10_000, help="transitions a run (default 10000)"
+    )
+    collect.add_argument("--envs", type=int, default=1, help="environments a run (default 1)")
+    collect.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="FILE",
+        help="a dataset whose transitions are kept, with this prior's log-probabilities",
+    )
+    collect.add_argument("-o", "--out", type=Path, required=True, help="new .npz file")
 
 
 def _others(add: _Add) -> None:

@@ -29,6 +29,7 @@ from lprl_jax import demo as demonstration
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.lm import embedded, hugging_face, pretrain_run
 from lprl_jax.lm.check import check_tokens
+from lprl_jax.offline import gather
 from lprl_jax.priors import tabulate
 
 MOST_LISTED = 9
@@ -149,6 +150,25 @@ def prior(options: argparse.Namespace) -> None:
     print(f"{options.out}: {table.params.shape[0]} instances, {table.evaluations} evaluations")
 
 
+def collect(options: argparse.Namespace) -> None:
+    """`lprl collect`."""
+    _require_new(options.out)
+    experiment = config.read(options.config, options.overrides)
+    if options.source:
+        written = gather.relabel(experiment, options.source, options.out)
+    else:
+        written = gather.run(
+            experiment,
+            options.out,
+            options.behaviour,
+            num_steps=options.steps,
+            num_envs=options.envs,
+            epsilon=options.epsilon,
+        )
+    print(gather.summary(*written))
+    print(f"written to {options.out}")
+
+
 def pretrain(options: argparse.Namespace) -> None:
     """`lprl pretrain`."""
     chosen = {"num_steps": options.steps, "seed": options.seed}
@@ -167,6 +187,7 @@ COMMANDS = {
     "envs": envs,
     "check": check,
     "prior": prior,
+    "collect": collect,
     "pretrain": pretrain,
 }
 """By the name on the command line."""

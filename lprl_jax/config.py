@@ -53,6 +53,8 @@ class ExperimentConfig:
     """Arguments of the environment, and the fields of `BankConfig`."""
     algorithm: str = "dqn"
     """One of `algorithms.registry.ALGORITHMS`."""
+    dataset: str = ""
+    """What an algorithm learns from that does not act: a file of `lprl collect`."""
     prior: str = "none"
     """`none`, `uniform`, an embedded model, a Hugging Face directory, or a .npz table."""
     prior_access: str = "table"
@@ -72,9 +74,9 @@ class ExperimentConfig:
     num_runs: int = 32
     """Independent runs, in one program; in a sweep, of each setting, with the same seeds."""
     total_steps: int = 20_000
-    """Environment steps a run."""
+    """Environment steps a run; gradient steps, where an algorithm learns from a dataset."""
     eval_every: int = 1_000
-    """Environment steps a run between two evaluations: a chunk."""
+    """Such steps a run between two evaluations: a chunk."""
     eval_episodes: int = 8
     """Episodes an evaluation, a run."""
     checkpoint_every: int = 20

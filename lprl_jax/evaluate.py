@@ -78,7 +78,7 @@ def run(
     _refuse_other_fields(fields, changed)
     priors = priors or [changed["prior"]]
     _refuse_other_features(trained, priors)
-    state = _newest_state(directory, trained)
+    state = newest_state(directory, trained)
     rows = []
     for prior, k in itertools.product(priors, ks or [None]):
         chosen = changed if k is None else config.override(changed, [f"k={k}"])
@@ -137,8 +137,12 @@ def _refuse_other_features(trained: Experiment, priors: Sequence[str]) -> None:
                 )
 
 
-def _newest_state(directory: Path, trained: Experiment) -> Any:
-    """The state that the run's newest checkpoint holds."""
+def newest_state(directory: Path, trained: Experiment) -> Any:
+    """The state that a run's newest checkpoint holds.
+
+    Raises:
+        InvalidInput: if there is none, or it was trained with another prior or other instances.
+    """
     if not (directory / run_directory.CHECKPOINTS).is_dir():
         raise InvalidInput(f"{directory} holds no checkpoint yet")
     setup = runner.set_up(trained)

@@ -1,7 +1,7 @@
 """A run's directory: what lies in it, and who may write there.
 
     config.yaml     the experiment, every field
-    run.json        versions, devices, command, settings, and a digest of prior and instances
+    run.json        versions, devices, command, settings, digests of prior, instances, dataset
     metrics.jsonl   a line an evaluation, free of clock times: equal runs write equal bytes
     timing.jsonl    the clock times
     checkpoints/    the newest train states
@@ -27,6 +27,7 @@ import numpy as np
 import yaml
 from lprl_envs import InvalidInput
 
+from lprl_jax.algorithms.base import Data
 from lprl_jax.config import Experiment
 from lprl_jax.version import __version__
 
@@ -35,7 +36,7 @@ CHECKPOINTS = "checkpoints"
 
 MAY_CHANGE = ("total_steps", "checkpoint_every")
 """Fields that may differ when a run is resumed: how far it goes, how often its state is kept."""
-MUST_AGREE = ("lprl_jax", "jax", "jaxlib", "devices", "data")
+MUST_AGREE = ("lprl_jax", "jax", "jaxlib", "devices", "data", "dataset")
 """Entries of run.json without which a resumed run would not be the same run to the bit."""
 
 HELD_BYTES = 1 << 26
@@ -86,9 +87,15 @@ def begin(out: Path, experiment: Experiment, provenance: Mapping[str, Any]) -> N
 
 
 def require_same(out: Path, provenance: Mapping[str, Any]) -> None:
-    """Raise InvalidInput unless the run was begun with these versions, devices and data."""
+    """Raise InvalidInput unless the run was begun with these versions, devices and data.
+
+    A run is evaluated without its dataset: where none is named here, it may be any.
+    """
     there = read_provenance(out)
-    changed = [name for name in MUST_AGREE if there.get(name) != provenance[name]]
+    named = [name for name in MUST_AGREE if name in provenance]
+    changed = [name for name in named if there.get(name) != provenance[name]]
+    if changed == ["dataset"]:
+        raise InvalidInput(f"{out}: its dataset has changed since it was begun")
     if changed == ["data"]:
         raise InvalidInput(f"{out}: its prior or its instances have changed since it was begun")
     if changed:
@@ -97,8 +104,8 @@ def require_same(out: Path, provenance: Mapping[str, Any]) -> None:
         )
 
 
-def provenance(data: Any, settings: Any) -> dict[str, Any]:
-    """What run.json holds: versions, devices, command, settings, and a digest of the data."""
+def provenance(data: Data, settings: Any) -> dict[str, Any]:
+    """What run.json holds: versions, devices, command, settings, and digests of the data."""
     packages = ("jax", "jaxlib", "flax", "optax", "gymnax", "transformers", "orbax-checkpoint")
     versions = {name: importlib.metadata.version(name) for name in packages}
     return {
@@ -106,7 +113,8 @@ def provenance(data: Any, settings: Any) -> dict[str, Any]:
         **versions,
         "python": platform.python_version(),
         "devices": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
-        "data": digest(data),
+        "data": digest((data.prior_params, data.env_params)),
+        **({"dataset": digest(data.dataset)} if data.dataset else {}),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "settings": settings,
     }

@@ -47,7 +47,7 @@ class Setup:
     algorithm: Algorithm
     """Compiled by nobody yet."""
     data: Data
-    """On the mesh."""
+    """On the mesh; without the dataset, which only training needs."""
     mesh: Mesh
     """Runs and weights over devices."""
     initial_state: Callable[[], Any]
@@ -100,7 +100,9 @@ def run(
         run_directory.claim(out)
     started = time.perf_counter()
     setup = set_up(experiment)
-    provenance = run_directory.provenance(setup.data, experiment.settings)
+    dataset = build.load_dataset(experiment, setup.env, setup.params, setup.prior)
+    data = setup.data._replace(dataset=sharding.place(setup.mesh, dataset))
+    provenance = run_directory.provenance(data, experiment.settings)
     if resume:
         run_directory.require_same(out, provenance)
     state = setup.initial_state()  # may refuse what the experiment asks for
@@ -120,9 +122,9 @@ def run(
         if first > chunks:
             return results.read(out)
         prepared = time.perf_counter()
-        train = sharding.compile_chunk(algorithm, setup.mesh, updates, state, setup.data)
+        train = sharding.compile_chunk(algorithm, setup.mesh, updates, state, data)
         evaluate = sharding.compile_evaluation(
-            algorithm, setup.mesh, config.eval_episodes, algorithm.policies[0], state, setup.data
+            algorithm, setup.mesh, config.eval_episodes, algorithm.policies[0], state, data
         )
         compiled = time.perf_counter()
         others = loggers.make(log, out, experiment.as_dict(), done or 0)
@@ -132,10 +134,10 @@ def run(
                 started = time.perf_counter()
                 training: dict[str, Any] = {}
                 if chunk:  # the first evaluation is of the untrained runs
-                    state, training = jax.block_until_ready(train(state, setup.data))
+                    state, training = jax.block_until_ready(train(state, data))
                     require_finite(experiment, training["loss"], chunk * a_chunk, checkpoints)
                 trained = time.perf_counter()
-                played = jax.device_get(evaluate(state, setup.data))
+                played = jax.device_get(evaluate(state, data))
                 evaluated = time.perf_counter()
                 record = summarize(chunk * a_chunk, state, training, played)
                 steps = a_chunk * experiment.num_runs if chunk else 0

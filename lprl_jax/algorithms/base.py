@@ -20,6 +20,8 @@ class Data(NamedTuple):
     """`prior.params`, or () without a prior."""
     env_params: Any
     """Of the environment."""
+    dataset: Any = ()
+    """A `Dataset` that is learnt from; () where learning is from acting."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

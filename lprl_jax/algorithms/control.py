@@ -1,5 +1,7 @@
 """What a prior does to control by values: how to act, what to remember, what to bootstrap from.
 
+And, where values are learnt from data alone, which actions' values have to be kept down.
+
 Three kinds, by one signature, so that an algorithm reads the same with each of them:
 
 * `without_prior`: ε-greedy, and the maximum over the legal actions.
@@ -16,6 +18,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms import losses, policies
 from lprl_jax.priors.base import Prior, sample_proposals
@@ -39,6 +42,14 @@ class Control(NamedTuple):
     """`(key, log_probs) -> kept [N, ...]`: what replay keeps of the prior at the next states."""
     value: Callable[..., jax.Array]
     """`(q_t [A], kept, legal [A], alpha) -> f32[]`: the bootstrap, of one next state."""
+    penalty: Callable[..., jax.Array]
+    """`(q_tm1 [A], a_tm1, kept, legal [A], alpha) -> f32[]`: CQL's, of one state and its action."""
+
+
+def require_k(k: int | str) -> None:
+    """Raise InvalidInput unless this is a number of proposals, or "exact"."""
+    if k != EXACT and not (isinstance(k, int) and k >= 1):
+        raise InvalidInput(f'k is {k!r}; valid: a whole number from 1, or "{EXACT}"')
 
 
 def of(prior: Prior | None, k: int | str) -> Control:
@@ -57,6 +68,7 @@ def without_prior() -> Control:
         policies={"greedy": lambda key, q, log_probs, legal, alpha: policies.greedy(q, legal)},
         remember=lambda key, log_probs: log_probs,
         value=lambda q_t, kept, legal, alpha: losses.greedy_value(q_t, legal),
+        penalty=lambda q, a, kept, legal, alpha: losses.cql_penalty(q, a, legal),
     )
 
 
@@ -78,6 +90,7 @@ def among_proposals(k: int) -> Control:
         policies={"posterior": posterior, "greedy": greedy},
         remember=lambda key, log_probs: sample_proposals(key, log_probs, k),
         value=lambda q_t, kept, legal, alpha: losses.proposals_value(q_t, kept),
+        penalty=lambda q, a, kept, legal, alpha: losses.proposals_cql_penalty(q, a, kept),
     )
 
 
@@ -97,4 +110,5 @@ def exact() -> Control:
         policies={"posterior": posterior, "greedy": greedy},
         remember=lambda key, log_probs: log_probs,
         value=lambda q_t, kept, legal, alpha: losses.soft_value(q_t, kept, alpha),
+        penalty=lambda q, a, kept, legal, alpha: losses.soft_cql_penalty(q, a, kept, alpha),
     )

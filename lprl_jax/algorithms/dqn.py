@@ -12,7 +12,7 @@ to as k grows, and target r + γ (1 - terminated) α log Σ_a p(a|s') exp(Q̄(s'
 Without a prior it is DQN: ε-greedy, maximum over the legal actions.
 
 Q-networks read the environment's observation, or what the prior's own model reads in the state's
-text. Features of states with actions, as a BERT's, enter one by one a network of one output.
+text.
 
 References: Mnih et al. 2015, Human-level control through deep reinforcement learning; Yan et al.
 2024, Efficient Reinforcement Learning with Large Language Model Priors, arXiv 2410.07927, sec. 4.
@@ -26,43 +26,22 @@ import chex
 import jax
 import jax.numpy as jnp
 import optax
-from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import asking, control, losses, replay
+from lprl_jax.algorithms import asking, control, descent, q_learning, replay
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.dqn_config import DQNConfig, HParams
 from lprl_jax.algorithms.interaction import (
     ask_prior_after,
     begin,
-    observe,
-    play_episodes,
+    evaluation,
+    instances_or_all,
+    legal_actions,
     step_envs,
 )
-from lprl_jax.algorithms.networks import QNetwork
+from lprl_jax.algorithms.q_learning import Transition
 from lprl_jax.algorithms.replay import Replay
 from lprl_jax.priors.base import Counters, Prior
-
-
-class Transition(NamedTuple):
-    """What the replay buffer keeps: states, not observations."""
-
-    state: Any
-    """s_{t-1}"""
-    action: jax.Array
-    """i32[]: a_{t-1}"""
-    reward: jax.Array
-    """f32[]: r_t"""
-    terminated: jax.Array
-    """bool[]: whether s_t is terminal. Truncation bootstraps."""
-    next_state: Any
-    """s_t, before any reset."""
-    next_prior: Any
-    """At s_t: proposals i32[k], or log-probs f32[A] with exact k; () without a prior."""
-    features: Any
-    """The prior's, of s_{t-1}; () where Q-networks read observations."""
-    next_features: Any
-    """Of s_t."""
 
 
 class DQNState(NamedTuple):
@@ -109,32 +88,15 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         InvalidInput: if Q-networks are to read features and the prior has none.
     """
     asker = asking.of(prior, config.reads_features)
-    of_each_action = len(asker.feature_shape) == 2
-    outputs = 1 if of_each_action else env.num_actions
-    network = QNetwork(config.hidden_sizes, outputs, env.num_states or 0, config.optimism)
-    optimizer = optax.chain(optax.clip_by_global_norm(config.max_grad_norm), optax.scale_by_adam())
+    q_function = q_learning.q_function(env, asker, config.hidden_sizes, config.optimism)
+    optimizer = descent.optimizer(config.max_grad_norm)
     kind = control.of(prior, config.k)
-    # Environments' observations are functions of the state: their key is never used.
-    no_key = jax.random.key(0)
-
-    def read(state: Any, features: Any, data: Data) -> jax.Array:
-        """What Q-networks read of states `[...]`."""
-        return features if config.reads_features else observe(env, no_key, state, data.env_params)
-
-    def apply(params: Any, state: Any, features: Any, data: Data) -> jax.Array:
-        """Q-values `[..., A]` of one run in states `[...]`."""
-        q: Any = network.apply(params, read(state, features, data))
-        return q[..., 0] if of_each_action else q
-
-    def legal(state: Any, data: Data) -> jax.Array:
-        """`bool[N, A]` in states `[N]`."""
-        return jax.vmap(env.action_mask, in_axes=(0, None))(state, data.env_params)
 
     def values(state: DQNState, data: Data) -> tuple[jax.Array, jax.Array]:
         """Q-values `f32[R, N, A]` where the environments stand, and legal actions."""
         own = state.params, state.env_state, state.features
-        q = jax.vmap(lambda p, s, f: apply(p, s, f, data))(*own)
-        return q, jax.vmap(lambda s: legal(s, data))(state.env_state)
+        q = jax.vmap(lambda p, s, f: q_function.apply(p, s, f, data))(*own)
+        return q, legal_actions(env, state.env_state, data.env_params)
 
     def collect(state: DQNState, data: Data) -> tuple[DQNState, dict[str, jax.Array]]:
         """One step of every environment, into the replay buffer."""
@@ -172,30 +134,20 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         done = step.terminated | step.truncated
         return state, {"episodes": jnp.sum(done, 1), "reward": jnp.sum(step.reward, 1)}
 
-    def loss(params: Any, target_params: Any, hp: HParams, batch: Transition, data: Data) -> Any:
-        """Mean over one run's batch."""
-        q_tm1 = apply(params, batch.state, batch.features, data)
-        q_t = apply(target_params, batch.next_state, batch.next_features, data)
-        v_t = jax.vmap(kind.value, (0, 0, 0, None))(
-            q_t, batch.next_prior, legal(batch.next_state, data), hp.alpha
-        )
-        discount_t = hp.gamma * (1.0 - batch.terminated)
-        return jnp.mean(
-            jax.vmap(losses.td_loss)(q_tm1, batch.action, batch.reward, discount_t, v_t)
-        )
-
     def learn(state: DQNState, data: Data) -> tuple[DQNState, jax.Array]:
         """One gradient step of every run."""
         keys = jax.vmap(jax.random.split)(state.key)
         batch = replay.sample(state.replay, keys[:, 1], config.batch_size)
 
         def one(params: Any, target: Any, opt_state: Any, hp: HParams, batch: Transition) -> Any:
-            value, gradient = jax.value_and_grad(loss)(params, target, hp, batch, data)
-            updates, opt_state = optimizer.update(gradient, opt_state, params)
-            updates = jax.tree.map(lambda u: -hp.learning_rate * u, updates)
-            params = optax.apply_updates(params, updates)
-            target = optax.incremental_update(params, target, hp.tau)
-            return params, target, opt_state, value
+            def loss(params: Any) -> jax.Array:
+                of = env, q_function, kind, params, target, hp, batch, data
+                return jnp.mean(q_learning.td_losses(*of)[1])
+
+            params, opt_state, value = descent.descend(
+                loss, optimizer, hp.learning_rate, params, opt_state
+            )
+            return params, optax.incremental_update(params, target, hp.tau), opt_state, value
 
         params, target, opt_state, value = jax.vmap(one)(
             state.params, state.target_params, state.opt_state, state.hparams, batch
@@ -218,16 +170,13 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
                 `env_params.instances`.
         """
         num_runs = keys.shape[0]
-        if run_instances is None:
-            every = data.env_params.instances
-            run_instances = jnp.broadcast_to(every, (num_runs, every.shape[0]))
+        run_instances = instances_or_all(run_instances, data.env_params, num_runs)
         split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
         env_state, told, carry = begin(
             env, asker, split[:, 1], data, run_instances, config.num_envs
         )
         one, of_one = _first(env_state), _first(told)
-        seen = read(one, of_one.features, data)
-        params = jax.vmap(lambda k: network.init(k, seen))(split[:, 2])
+        params = jax.vmap(lambda k: q_function.init(k, one, of_one.features, data))(split[:, 2])
         kept = kind.remember(keys[0], of_one.log_probs)
         none, no, features = jnp.float32(0.0), jnp.bool_(False), _first(of_one.features)
         item = Transition(
@@ -274,29 +223,22 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         metrics = {name: jnp.sum(x, axis=0) for name, x in seen.items()}
         return state, {**metrics, "loss": jnp.mean(value, axis=0)}
 
-    own_policy = next(iter(kind.policies))
+    def play(act: control.Policy) -> Any:
+        """A policy of `control` with the learner's values."""
 
-    def evaluate(
-        state: DQNState, data: Data, num_episodes: int, policy: str = own_policy
-    ) -> dict[str, jax.Array]:
-        """Play without learning, by one of `control`'s policies."""
-        if policy not in kind.policies:
-            raise InvalidInput(f"unknown policy {policy!r}; valid: {', '.join(kind.policies)}")
-
-        def act(keys: chex.PRNGKey, env_state: Any, told: Told) -> jax.Array:
+        def policy(state: DQNState, data: Data, keys: Any, env_state: Any, told: Told) -> jax.Array:
             q, mask = values(state._replace(env_state=env_state, features=told.features), data)
-            alpha = state.hparams.alpha
-            return jax.vmap(kind.policies[policy])(keys, q, told.log_probs, mask, alpha)
+            return jax.vmap(act)(keys, q, told.log_probs, mask, state.hparams.alpha)
 
-        keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(state.key)
-        return play_episodes(env, asker, act, keys, data, state.run_instances, num_episodes)
+        return policy
 
+    policies = {name: play(act) for name, act in kind.policies.items()}
     return Algorithm(
         jax.jit(init),
         jax.jit(restart),
         update,
-        jax.jit(evaluate, static_argnames=("num_episodes", "policy")),
-        tuple(kind.policies),
+        evaluation(env, asker, policies),
+        tuple(policies),
     )
 
 

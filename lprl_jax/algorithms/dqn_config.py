@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms.base import require_above_0, require_fraction
-from lprl_jax.algorithms.control import EXACT
+from lprl_jax.algorithms.control import require_k
 
 Q_INPUTS = ("observation", "features")
 
@@ -55,8 +55,7 @@ class DQNConfig:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput, naming the field and its valid values."""
-        if self.k != EXACT and not (isinstance(self.k, int) and self.k >= 1):
-            raise InvalidInput(f'k is {self.k!r}; valid: a whole number from 1, or "{EXACT}"')
+        require_k(self.k)
         if self.q_input not in Q_INPUTS:
             raise InvalidInput(f"q_input is {self.q_input!r}; valid: {', '.join(Q_INPUTS)}")
         counts = ("num_envs", "rollout_length", "updates_per_rollout", "batch_size")

@@ -7,12 +7,14 @@ flat batch of R · N rows, so that the prior is asked once for everybody.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
+from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms.asking import Asker, Told
 from lprl_jax.algorithms.base import Data, Env
@@ -49,6 +51,14 @@ def batch_params(env_params: Any, run_instances: jax.Array, num_envs: int) -> tu
     rows = jnp.repeat(run_instances, num_envs, axis=0)
     axes = dataclasses.replace(jax.tree.map(lambda _: None, env_params), instances=0)
     return dataclasses.replace(env_params, instances=rows), axes
+
+
+def instances_or_all(run_instances: jax.Array | None, env_params: Any, num_runs: int) -> jax.Array:
+    """`i32[R, m]`: the instances that each run plays; where they are not given, all."""
+    if run_instances is not None:
+        return run_instances
+    every = env_params.instances
+    return jnp.broadcast_to(every, (num_runs, every.shape[0]))
 
 
 def reset_envs(env: Env, keys: chex.PRNGKey, env_params: Any, run_instances: jax.Array) -> Any:
@@ -103,6 +113,14 @@ def observe(env: Env, key: chex.PRNGKey, state: Any, env_params: Any) -> jax.Arr
     return obs.reshape(*lead, -1).astype(jnp.float32)
 
 
+def legal_actions(env: Env, state: Any, env_params: Any) -> jax.Array:
+    """`bool[..., A]` in states of any leading shape."""
+    lead = state.time.shape
+    rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[len(lead) :]), state)
+    mask = jax.vmap(env.action_mask, in_axes=(0, None))(rows, env_params)
+    return mask.reshape(*lead, -1)
+
+
 def ask_prior(
     asker: Asker, data: Data, carry: Counters, state: Any, needed: jax.Array
 ) -> tuple[Told, Counters]:
@@ -136,6 +154,32 @@ def ask_prior_after(
 
 Policy = Callable[[chex.PRNGKey, Any, Told], jax.Array]
 """`(keys [R], states [R, N], told [R, N]) -> actions i32[R, N]`"""
+
+
+def evaluation(
+    env: Env, asker: Asker, policies: Mapping[str, Callable[..., jax.Array]]
+) -> Callable[..., dict[str, jax.Array]]:
+    """`Algorithm.evaluate`, by policies of a learner's state, the first being its own.
+
+    Args:
+        env: The environment.
+        asker: Asks the prior in every state, if there is one.
+        policies: `(state, data, keys [R], states [R, N], told [R, N]) -> actions i32[R, N]`, by
+            name. `state` has the learner's `key [R]` and `run_instances`.
+    """
+    own = next(iter(policies))
+
+    def evaluate(
+        state: Any, data: Data, num_episodes: int, policy: str = own
+    ) -> dict[str, jax.Array]:
+        """Play without learning, by one of the policies."""
+        if policy not in policies:
+            raise InvalidInput(f"unknown policy {policy!r}; valid: {', '.join(policies)}")
+        act = functools.partial(policies[policy], state, data)
+        keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(state.key)
+        return play_episodes(env, asker, act, keys, data, state.run_instances, num_episodes)
+
+    return jax.jit(evaluate, static_argnames=("num_episodes", "policy"))
 
 
 def play_episodes(

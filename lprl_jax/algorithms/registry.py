@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from lprl_jax.algorithms import dqn, linvit, slinvit
+from lprl_jax.algorithms import bc, cql, dqn, linvit, prior_only, slinvit
 
 
 class AlgorithmEntry(NamedTuple):
@@ -19,11 +19,16 @@ class AlgorithmEntry(NamedTuple):
     """Settings that may differ between the runs of one program."""
     command: str = "train"
     """The command that runs it."""
+    from_data: bool = False
+    """Whether it learns from a dataset alone; a step is then a gradient step."""
 
 
 ALGORITHMS = {
     "dqn": AlgorithmEntry(dqn.DQNConfig, dqn.make, dqn.HParams._fields),
     "linvit": AlgorithmEntry(linvit.LINVITConfig, linvit.make, linvit.HParams._fields),
     "slinvit": AlgorithmEntry(slinvit.SLINVITConfig, slinvit.make, slinvit.HParams._fields, "plan"),
+    "cql": AlgorithmEntry(cql.CQLConfig, cql.make, cql.HParams._fields, from_data=True),
+    "bc": AlgorithmEntry(bc.BCConfig, bc.make, bc.HParams._fields, from_data=True),
+    "prior_only": AlgorithmEntry(prior_only.PriorOnlyConfig, prior_only.make, ()),
 }
 """By name."""

@@ -7,11 +7,6 @@ and used with no language model at all.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,21 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
+from lprl_jax import archive
 from lprl_jax.priors.base import Counters, Prior
 
 FORMAT = 1
-# What NumPy, zipfile, zlib and json raise on a file that is no table, or a damaged one.
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+COMMAND = "lprl prior"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,24 +61,15 @@ class TabularPrior:
         Raises:
             InvalidInput: if the file exists, or cannot be written.
         """
-        path = Path(path)
         manifest = {
             "format": FORMAT,
-            **_identity(self.env),
+            **archive.identity(self.env),
             "prior": self.name,
             "evaluations": self.evaluations,
             "settings": self.settings,
-            "instances": instance_digests(env_params.bank),
+            "instances": archive.instance_digests(env_params.bank),
         }
-        try:
-            with path.open("xb") as file:
-                np.savez_compressed(
-                    file, manifest=np.array(json.dumps(manifest)), log_probs=np.asarray(self.params)
-                )
-        except FileExistsError:
-            raise InvalidInput(f"{path} exists; name another file, or remove it") from None
-        except OSError as error:
-            raise InvalidInput(f"cannot write {path}: {error.strerror}") from None
+        archive.write(path, manifest, {"log_probs": np.asarray(self.params)})
 
     @staticmethod
     def load(path: str | Path, env: TextEnv[Any, Any], env_params: TextEnvParams) -> TabularPrior:
@@ -103,38 +79,20 @@ class TabularPrior:
             InvalidInput: if there is no such file, it is not a table, is damaged, belongs to
                 another environment, wording or version, or lacks an instance of the bank.
         """
+        manifest, arrays = archive.read(path, "table", COMMAND, ["log_probs"])
+        here = {"format": FORMAT, **archive.identity(env)}
+        archive.require_same(path, "table", manifest, here)
+        log_probs = arrays["log_probs"]
         try:
-            with Path(path).open("rb") as stream, np.load(stream) as file:
-                manifest, log_probs = dict(json.loads(str(file["manifest"]))), file["log_probs"]
-        except FileNotFoundError:
-            raise InvalidInput(f"no table at {path}; make one with `lprl prior`") from None
-        except _UNREADABLE:
-            raise InvalidInput(f"{path} is not a table; make one with `lprl prior`") from None
-        for field, right in {"format": FORMAT, **_identity(env)}.items():
-            if manifest.get(field) != right:
-                raise InvalidInput(
-                    f"the table {path} is of {field} {manifest.get(field)!r}, here it is {right!r}"
-                )
-        try:
-            row_of = {digest: row for row, digest in enumerate(manifest["instances"])}
+            digests = list(manifest["instances"])
             own = str(manifest["prior"]), int(manifest["evaluations"]), dict(manifest["settings"])
-            if log_probs.shape != (
-                len(manifest["instances"]),
-                env.numbered_states,
-                env.num_actions,
-            ):
+            if log_probs.shape != (len(digests), env.numbered_states, env.num_actions):
                 raise ValueError("not as many rows as the manifest says")
-        except _UNREADABLE:
-            raise InvalidInput(f"the table {path} is damaged; make one with `lprl prior`") from None
-        wanted = instance_digests(env_params.bank)
-        missing = [digest for digest in wanted if digest not in row_of]
-        if missing:
-            raise InvalidInput(
-                f"the table {path} lacks {len(missing)} of the {len(wanted)} instances in use; "
-                "make one for them with `lprl prior`"
-            )
-        rows = jnp.asarray(log_probs[[row_of[digest] for digest in wanted]])
-        return TabularPrior(env, rows, *own)
+        except archive.UNREADABLE:
+            raise InvalidInput(f"the table {path} is damaged; make one with `{COMMAND}`") from None
+        wanted = archive.instance_digests(env_params.bank)
+        found = archive.rows_of(path, "table", COMMAND, digests, wanted)
+        return TabularPrior(env, jnp.asarray(log_probs[found]), *own)
 
 
 def tabulate(
@@ -201,23 +159,3 @@ def ask_everywhere(
     # What a prior had run beforehand counts once, not once an instance.
     own = jnp.sum(asked.evaluations - start.evaluations)
     return log_probs, features, int(start.evaluations + own)
-
-
-def instance_digests(bank: Any) -> list[str]:
-    """One digest an instance of the bank, by its content."""
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(bank)]
-    return [
-        hashlib.sha256(
-            b"".join(np.ascontiguousarray(leaf[i]).tobytes() for leaf in leaves)
-        ).hexdigest()[:16]
-        for i in range(leaves[0].shape[0])
-    ]
-
-
-def _identity(env: TextEnv[Any, Any]) -> dict[str, Any]:
-    return {
-        "environment": env.name,
-        "version": env.version,
-        "template": env.template.digest(),
-        "actions": list(env.action_texts),
-    }

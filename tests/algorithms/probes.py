@@ -13,7 +13,6 @@ import numpy as np
 from flax import struct
 from lprl_envs import Literal, Scope, Slot, Template, TextEnv, TextEnvParams, TextEnvState
 
-from lprl_jax.algorithms import dqn
 from lprl_jax.algorithms.base import Algorithm, Data
 
 END = -1
@@ -166,12 +165,12 @@ PROBES = {
 
 def begin(
     algorithm: Algorithm,
-    config: dqn.DQNConfig,
+    config: Any,
     data: Data,
     seeds: Sequence[int],
     run_instances: Any = None,
     **hparams: Any,
-) -> dqn.DQNState:
+) -> Any:
     """Fresh runs with these seeds; `hparams` are numbers, or one a run."""
     num_runs = len(seeds)
     given = {n: jnp.broadcast_to(jnp.float32(x), (num_runs,)) for n, x in hparams.items()}

@@ -57,6 +57,31 @@ def test_bootstraps() -> None:
     assert found == pytest.approx(soft, rel=1e-5)
 
 
+def test_penalties() -> None:
+    q, legal, action = jnp.log(jnp.array([1.0, 8.0, 4.0, 2.0])), PRIOR > 0, jnp.int32(1)
+    found = control.without_prior().penalty(q, action, (), legal, ALPHA)
+    assert found == pytest.approx(np.log(13 / 8), rel=1e-5)
+    found = control.among_proposals(3).penalty(q, action, jnp.array([0, 0, 2]), legal, ALPHA)
+    assert found == pytest.approx(np.log(14 / 8), rel=1e-5)
+    # With α = ½ the squares are weighed: .5 · 1 + .3 · 64 + .2 · 16 = 22.9.
+    found = control.exact().penalty(q, action, jnp.log(PRIOR), legal, ALPHA)
+    assert found == pytest.approx(0.5 * np.log(22.9) - np.log(8), rel=1e-5)
+
+
+def test_many_proposals_penalty_tends_to_the_exact_one() -> None:
+    # At temperature 1, and less log k: the sum over k draws is k times a mean.
+    def penalty(k: int) -> jax.Array:
+        kind = control.among_proposals(k)
+        kept = kind.remember(jax.random.key(k), LOG_PROBS[:64])
+        over = jax.vmap(lambda kept: kind.penalty(Q, jnp.int32(2), kept, PRIOR > 0, 1.0))
+        return over(kept) - jnp.log(float(k))
+
+    exact = control.exact().penalty(Q, jnp.int32(2), jnp.log(PRIOR), PRIOR > 0, 1.0)
+    errors = [float(jnp.max(jnp.abs(penalty(k) - exact))) for k in (10, 100, 10_000)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.02 < errors[0]
+
+
 def test_the_kind_follows_from_prior_and_k() -> None:
     assert list(control.of(None, 5).policies) == ["greedy"]
     assert list(control.of(object(), 5).policies) == ["posterior", "greedy"]  # type: ignore[arg-type]

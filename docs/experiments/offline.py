@@ -1,0 +1,274 @@
+"""What a prior is worth offline: return against the number of transitions that are learnt from.
+
+    python docs/experiments/offline.py [WORLD ...]
+
+Data are a mixture, half of the episodes random, half by DQN that has been trained for a while on
+the same instances, ε = .1; 32 held-out instances, one a run, each run with its own data. Every
+learner sees the same transitions: those that use a prior differ in its log-probabilities alone.
+Settings are those of `configs/`, tuned on training instances by `offline_tuning.py`. Writes
+`docs/results/offline.json`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.cpu_count() or 1}")
+
+import numpy as np
+
+from lprl_jax import build, comparison, config, evaluation, runner
+from lprl_jax.evaluation import Interval
+from lprl_jax.offline import gather
+from lprl_jax.priors import tabulate
+
+RESULTS = Path(__file__).parents[1] / "results" / "offline.json"
+SIZES = (100, 300, 1_000, 3_000, 10_000)
+"""Transitions a run."""
+EPISODES = 16
+"""Of an evaluation, a run."""
+RESAMPLES = 2_000
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """Where data are gathered."""
+
+    title: str
+    """For tables."""
+    behaviour_steps: int
+    """Environment steps after which DQN acts."""
+    overrides: tuple[str, ...] = ()
+    """Of the configs of online learners."""
+
+
+WORLDS = {
+    "frozen_lake": World("Frozen Lake 8×8, firm", 12_000),
+    "blocks_world": World("Blocks World, 4 blocks", 3_000, ("env_params.num_blocks=4",)),
+}
+PRIORS: dict[str, dict[str, Any]] = {
+    "embedded": {"prior": "embedded"},
+    "half uniform": {"prior": "embedded", "prior_epsilon": 0.5},
+    "embedded-early-1": {"prior": "embedded-early-1"},
+    "uniform": {"prior": "uniform"},
+    "adversarial": {"prior": "embedded", "prior_adversarial": True},
+}
+"""The prior, then the controls."""
+WITHOUT = {"CQL": "cql", "DQN on data": "offline_dqn", "behaviour cloning": "bc"}
+"""Learners without a prior, by the last part of their configs' names."""
+
+
+def main() -> None:
+    """Measure both worlds and write the figures."""
+    figures: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    figures |= {"sizes": list(SIZES), "episodes": EPISODES}
+    for world in sys.argv[1:] or WORLDS:
+        with tempfile.TemporaryDirectory() as folder:
+            figures[world] = measure(world, Path(folder))
+        RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def measure(world: str, folder: Path) -> dict[str, Any]:
+    """All learners of one world."""
+    bare, summary = behave(world, folder)
+    returns, asked = {}, {}
+
+    def learn(name: str, learner: str, fields: Mapping[str, Any], data: Path | None) -> None:
+        result = run(world, learner, fields, folder / f"run-{len(returns)}", data)
+        by_setting = result.by_setting().values()
+        returns[name] = np.array([part.returns[:, -1] for part in by_setting]).T
+        asked[name] = {"queries": 0, "evaluations": int(result.evaluations[-1])}
+
+    for name, learner in WITHOUT.items():
+        learn(name, learner, {}, bare)
+    for name, fields in with_tables(world, folder).items():
+        data = folder / f"{name}.npz"
+        experiment = read(world, "cql_prior", fields)
+        _, origin = gather.relabel(experiment, bare, data)
+        learn(f"CQL-Prior, {name}", "cql_prior", fields, data)
+        asked[f"CQL-Prior, {name}"]["queries"] = origin.queries
+        learn(f"prior alone, {name}", "prior_only", fields, None)
+        for what, changes in (ablations(world) if name == "embedded" else {}).items():
+            learn(f"CQL-Prior, {name}, {what}", "cql_prior", {**fields, **changes}, data)
+            asked[f"CQL-Prior, {name}, {what}"]["queries"] = origin.queries
+    for name in ("dqn_prior", "dqn"):
+        title = {"dqn_prior": "DQN-Prior online, embedded", "dqn": "DQN online"}[name]
+        returns[title], asked[title] = online(world, name, folder)
+    cql = returns["CQL"]
+    figures = {
+        "data": summary,
+        "learners": {
+            name: {
+                "return": [interval(row) for row in curve.T],
+                "runs": len(curve),
+                **asked[name],
+            }
+            for name, curve in returns.items()
+        },
+        "fractions": {
+            name: {f"{share:g}": fraction(cql, curve, share) for share in (1.0, 0.9)}
+            for name, curve in returns.items()
+            if name.startswith("CQL-Prior")
+        },
+    }
+    return figures
+
+
+def ablations(world: str) -> dict[str, dict[str, float]]:
+    """What else CQL-Prior is tried with: no penalty; the settings that CQL was tuned to."""
+    cql = config.read(f"{world}_cql").algorithm
+    same = {name: getattr(cql, name) for name in ("learning_rate", "gamma", "tau", "beta")}
+    return {"β = 0": {"beta": 0.0}, "CQL's settings": same}
+
+
+def behave(world: str, folder: Path, bank: Sequence[str] = ()) -> tuple[Path, str]:
+    """Train the behaviour, collect without a prior; the file, and a summary of it."""
+    steps = WORLDS[world].behaviour_steps
+    overrides = (*WORLDS[world].overrides, *bank, f"total_steps={steps}", f"eval_every={steps}")
+    runner.run(config.read(f"{world}_dqn", overrides), folder / "behaviour", progress=False)
+    found, origin = gather.run(
+        config.read(f"{world}_dqn", overrides),
+        folder / "bare.npz",
+        f"random:.5,{folder / 'behaviour'}:.5",
+        num_steps=SIZES[-1],
+    )
+    summary = gather.summary(found, origin).partition("\n")[0]
+    return folder / "bare.npz", summary.replace(str(folder / "behaviour"), "DQN")
+
+
+def with_tables(world: str, folder: Path, bank: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """The fields of PRIORS, each model asked about every state only once."""
+    named = {}
+    for name, fields in PRIORS.items():
+        model, table = fields["prior"], folder / f"table-{fields['prior']}.npz"
+        if model == "uniform":
+            named[name] = fields
+            continue
+        if not table.exists():
+            experiment = read(world, "cql_prior", {}, bank)
+            where = experiment.config.env, experiment.env_arguments, experiment.bank
+            env, params = build.make_env(*where)
+            prior = build.language_prior(model, env, params)
+            tabulate(prior, env, params, **prior.settings).save(table, params)
+        named[name] = {**fields, "prior": str(table)}
+    return named
+
+
+def read(
+    world: str, learner: str, fields: Mapping[str, Any], bank: Sequence[str] = ()
+) -> config.Experiment:
+    """A config of the package with fields of a prior."""
+    chosen = [f"{name}={value}" for name, value in fields.items()]
+    return config.read(f"{world}_{learner}", [*bank, *chosen])
+
+
+def run(world: str, learner: str, fields: Mapping[str, Any], out: Path, data: Path | None) -> Any:
+    """Train at every size of the data, in one program; without data, only play."""
+    steps = read(world, learner, fields).config.total_steps
+    more: dict[str, Any] = {"eval_every": steps, "eval_episodes": EPISODES}
+    if data is not None:
+        more |= {"dataset": data, "dataset_size": ",".join(str(size) for size in SIZES)}
+    return runner.run(read(world, learner, {**fields, **more}), out, progress=False)
+
+
+def online(world: str, learner: str, folder: Path) -> tuple[np.ndarray, dict[str, int]]:
+    """Return `[R, sizes]` after so many environment steps, and what the prior was asked."""
+    overrides = [*WORLDS[world].overrides, "total_steps=10_000", "eval_every=100"]
+    overrides += [f"eval_episodes={EPISODES}"]
+    result = runner.run(
+        config.read(f"{world}_{learner}", overrides), folder / learner, progress=False
+    )
+    at = np.searchsorted(result.steps, SIZES)
+    asked = {"queries": int(result.queries[-1]), "evaluations": int(result.evaluations[-1])}
+    return result.returns[:, at], asked
+
+
+def interval(returns: np.ndarray) -> list[float]:
+    """IQM and its interval."""
+    found = evaluation.bootstrap_interval(returns)
+    return [round(value, 4) for value in (found.estimate, found.low, found.high)]
+
+
+def fraction(cql: np.ndarray, prior: np.ndarray, share: float) -> list[float | None]:
+    """Share of the data with which CQL-Prior gets what CQL gets of all: estimate, low, high.
+
+    What is to be reached is `share` of CQL's IQM with the most data. Both learners' sizes are the
+    first at which their IQM is as high, on a straight line in log size between two sizes; a level
+    that the smallest size already reaches counts as reached there. The interval is a bootstrap over
+    the runs, which are paired. None: it was not reached.
+    """
+    rng = np.random.default_rng(0)
+    draws = [rng.integers(len(cql), size=len(cql)) for _ in range(RESAMPLES)]
+    values = [_fraction(cql[rows], prior[rows], share) for rows in [np.arange(len(cql)), *draws]]
+    ordered = np.sort(values[1:])
+    tail = int(0.025 * (RESAMPLES - 1))
+    found = values[0], ordered[tail], ordered[-1 - tail]
+    return [None if np.isinf(value) else round(float(value), 4) for value in found]
+
+
+def _fraction(cql: np.ndarray, prior: np.ndarray, share: float) -> float:
+    ours, theirs = evaluation.iqm(prior, axis=0), evaluation.iqm(cql, axis=0)
+    level = share * theirs[-1]
+    return _size_at(ours, level) / _size_at(theirs, level)
+
+
+def _size_at(curve: np.ndarray, level: float) -> float:
+    """The size at which a curve over SIZES first reaches a level; infinite, if it never does."""
+    above = np.flatnonzero(curve >= level - 1e-9)
+    if not above.size:
+        return np.inf
+    at = above[0]
+    if at == 0:
+        return float(SIZES[0])
+    low, high = curve[at - 1], curve[at]
+    part = (level - low) / (high - low)
+    return float(SIZES[at - 1] * (SIZES[at] / SIZES[at - 1]) ** part)
+
+
+def tables(figures: dict[str, Any]) -> dict[str, str]:
+    """Return against size, and the fractions, by the names of their places on the page."""
+    made = {}
+    head = ["transitions a run", *(f"{size:,}" for size in figures["sizes"])]
+    for world in WORLDS:
+        rows = []
+        for name, found in figures[world]["learners"].items():
+            cells = [_text(values) for values in found["return"]]
+            if len(cells) == 1:  # it learns nothing
+                cells = cells + ["as before"] * (len(head) - 2)
+            rows.append([name, *cells, f"{found['queries']:,}", f"{found['evaluations']:,}"])
+        made[f"offline_{world}"] = comparison.markdown([*head, "queries", "evaluations"], rows)
+    names = list(figures[next(iter(WORLDS))]["fractions"])
+    head = ["share of CQL's data that is needed"]
+    head += [
+        f"{world.title}: {what}"
+        for world in WORLDS.values()
+        for what in ("all of its return", "90 %")
+    ]
+    rows = [
+        [name, *(_share(figures[world]["fractions"][name][part])
+                 for world in WORLDS for part in ("1", "0.9"))]
+        for name in names
+    ]  # fmt: skip
+    made["offline_fractions"] = comparison.markdown(head, rows)
+    return made
+
+
+def _text(values: Sequence[float]) -> str:
+    return comparison.interval(Interval(*values))
+
+
+def _share(values: Sequence[float | None]) -> str:
+    """`.03 [.02, .05]`; more than all of it is written as not reached."""
+    estimate, low, high = ("not reached" if v is None else f"{100 * v:.1f} %" for v in values)
+    return f"{estimate} [{low}, {high}]"
+
+
+if __name__ == "__main__":
+    main()
