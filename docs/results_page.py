@@ -6,15 +6,16 @@ them into Markdown. A table stands on the page between two comment lines that ca
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
+import sys
 from pathlib import Path
-from types import ModuleType
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "results.md"
 FIGURES = DOCS / "results"
-EXPERIMENTS = DOCS / "experiments"
+
+sys.path.insert(0, str(DOCS / "experiments"))
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def renewed(page: str) -> str:
         ValueError: if a table has no place on the page.
     """
     for file in sorted(FIGURES.glob("*.json")):
-        tables = _experiment(file.stem).tables(json.loads(file.read_text()))
+        tables = importlib.import_module(file.stem).tables(json.loads(file.read_text()))
         for name, table in tables.items():
             begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
             before, found, rest = page.partition(begin)
@@ -38,16 +39,6 @@ def renewed(page: str) -> str:
                 raise ValueError(f"{PAGE} has no place for the table {name}")
             page = f"{before}{begin}\n{table}\n{end}{after}"
     return page
-
-
-def _experiment(name: str) -> ModuleType:
-    """The program that wrote these figures; programs elsewhere may have its name."""
-    spec = importlib.util.spec_from_file_location(f"{name}_experiment", EXPERIMENTS / f"{name}.py")
-    if spec is None or spec.loader is None:
-        raise ValueError(f"there is no experiment {name} in {EXPERIMENTS}")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def test_a_table_without_a_place_is_missed(monkeypatch, tmp_path):
     (tmp_path / "some_figures.json").write_text("{}")
     (tmp_path / "some_figures.py").write_text("def tables(figures):\n    return {'a': '| 1 |'}\n")
     monkeypatch.setattr(results_page, "FIGURES", tmp_path)
-    monkeypatch.setattr(results_page, "EXPERIMENTS", tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     assert results_page.renewed("<!-- a: begin -->\n<!-- a: end -->\n") == (
         "<!-- a: begin -->\n| 1 |\n<!-- a: end -->\n"
     )
