@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from lprl_envs import InvalidInput, TextEnv
 
 Env = TextEnv[Any, Any]
@@ -45,6 +46,11 @@ class Algorithm:
     def train(self, state: Any, data: Data, num_updates: int) -> tuple[Any, dict[str, jax.Array]]:
         """A compiled scan of `update`; metrics are stacked, `[num_updates, ...]`."""
         return jax.lax.scan(lambda s, _: self.update(s, data), state, None, length=num_updates)
+
+
+def same_for_all(config: Any, names: Sequence[str], num_runs: int) -> list[jax.Array]:
+    """These fields of a config as hyper-parameters of R runs, `f32[R]` each."""
+    return [jnp.full(num_runs, getattr(config, name), jnp.float32) for name in names]
 
 
 def require_above_0(config: Any, *names: str) -> None:

@@ -21,7 +21,7 @@ from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms import asking, descent, from_data, losses, policies, q_learning
 from lprl_jax.algorithms.asking import Told
-from lprl_jax.algorithms.base import Algorithm, Data, Env, require_above_0
+from lprl_jax.algorithms.base import Algorithm, Data, Env, require_above_0, same_for_all
 from lprl_jax.algorithms.from_data import LearnerState
 from lprl_jax.algorithms.interaction import evaluation, legal_actions
 from lprl_jax.priors.base import Prior, sample_proposals
@@ -54,8 +54,7 @@ class BCConfig:
 
     def hparams(self, num_runs: int) -> HParams:
         """The same hyper-parameters for every run."""
-        values = [getattr(self, name) for name in HParams._fields]
-        return HParams(*(jnp.full(num_runs, value, jnp.float32) for value in values))
+        return HParams(*same_for_all(self, HParams._fields, num_runs))
 
 
 class HParams(NamedTuple):

@@ -6,10 +6,9 @@ import dataclasses
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms.base import require_above_0, require_fraction
+from lprl_jax.algorithms.base import require_above_0, require_fraction, same_for_all
 from lprl_jax.algorithms.control import require_k
 
 Q_INPUTS = ("observation", "features")
@@ -79,8 +78,7 @@ class DQNConfig:
 
     def hparams(self, num_runs: int) -> HParams:
         """The same hyper-parameters for every run."""
-        values = [getattr(self, name) for name in HParams._fields]
-        return HParams(*(jnp.full(num_runs, value, jnp.float32) for value in values))
+        return HParams(*same_for_all(self, HParams._fields, num_runs))
 
 
 class HParams(NamedTuple):

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs.errors import InvalidInput, require_one_of
 
-from lprl_jax.algorithms.base import require_above_0
+from lprl_jax.algorithms.base import require_above_0, same_for_all
 
 
 class Spread(NamedTuple):
@@ -83,8 +83,7 @@ class LINVITConfig:
 
     def hparams(self, num_runs: int) -> HParams:
         """The same hyper-parameters for every run."""
-        values = [getattr(self, name) for name in HParams._fields]
-        return HParams(*(jnp.full(num_runs, value, jnp.float32) for value in values))
+        return HParams(*same_for_all(self, HParams._fields, num_runs))
 
 
 class HParams(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,7 +16,7 @@ from lprl_jax.config import Experiment
 from lprl_jax.offline import behaviours, dataset
 from lprl_jax.offline.collect import collect, label
 from lprl_jax.offline.dataset import NO_PRIOR, Dataset, Origin
-from lprl_jax.priors import Prior
+from lprl_jax.priors import Counters, Prior
 
 
 def run(
@@ -61,10 +62,7 @@ def run(
         epsilon=epsilon,
         num_envs=num_envs,
         seed=experiment.config.seed,
-        prior=NO_PRIOR if prior is None else prior.name,
-        prior_settings=dataset.settings_of(prior),
-        queries=int(asked.queries),
-        evaluations=int(asked.evaluations),
+        **_answers(prior, asked),
     )
     found = jax.device_get(found)
     dataset.save(out, found, origin, env, data.env_params)
@@ -84,13 +82,7 @@ def relabel(experiment: Experiment, source: Path, out: Path) -> tuple[Dataset, O
         )
     found, origin = dataset.load(source, env, data.env_params)
     found, asked = label(env, prior, found, data)
-    origin = dataclasses.replace(
-        origin,
-        prior=prior.name,
-        prior_settings=dataset.settings_of(prior),
-        queries=int(asked.queries),
-        evaluations=int(asked.evaluations),
-    )
+    origin = dataclasses.replace(origin, **_answers(prior, asked))
     found = jax.device_get(found)
     dataset.save(out, found, origin, env, data.env_params)
     return found, origin
@@ -108,6 +100,16 @@ def summary(found: Dataset, origin: Origin) -> str:
         f"of mean return {mean:.3f}: {mixture}\n"
         f"prior {origin.prior}: {origin.queries:,} queries, {origin.evaluations:,} evaluations"
     )
+
+
+def _answers(prior: Prior | None, asked: Counters) -> dict[str, Any]:
+    """What an `Origin` says of the log-probabilities."""
+    return {
+        "prior": NO_PRIOR if prior is None else prior.name,
+        "prior_settings": dataset.settings_of(prior),
+        "queries": int(asked.queries),
+        "evaluations": int(asked.evaluations),
+    }
 
 
 def _objects(experiment: Experiment) -> tuple[Env, Prior | None, Data]:
