@@ -21,6 +21,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lprl_envs.batch_last import batch_last
+
 TABLE, HAND, ABSENT = -1, -2, -3
 NONE = -1
 """In a goal: the block may lie anywhere."""
@@ -95,6 +97,8 @@ def num_satisfied(on: jax.Array, goal: jax.Array) -> jax.Array:
     return jnp.sum((goal != NONE) & (on == goal), dtype=jnp.int32)
 
 
+@batch_last
 def is_reached(on: jax.Array, goal: jax.Array) -> jax.Array:
-    """`bool[]`: whether all facts of the goal hold."""
-    return jnp.all((goal == NONE) | (on == goal))
+    """`bool[...]`: whether all facts of the goal hold."""
+    facts = [(y == NONE) | (x == y) for x, y in zip(on, goal, strict=True)]
+    return functools.reduce(jnp.logical_and, facts)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import chex
 import jax
@@ -64,6 +64,20 @@ i32[num_slots], the words of the state's text, numbered by the template's vocabu
 Action = jax.Array | int | float
 TState = TypeVar("TState", bound=TextEnvState)
 TParams = TypeVar("TParams", bound=TextEnvParams)
+
+
+class Successor(NamedTuple):
+    """Where a legal action leads, in an environment whose law leaves nothing to chance."""
+
+    action: jax.Array
+    """i32[]"""
+    state: Any
+    reward: jax.Array
+    """f32[]"""
+    is_solved: jax.Array
+    """bool[]"""
+    is_over: jax.Array
+    """bool[]: solved, or terminal."""
 
 
 class TextEnv(environment.Environment[TState, TParams], abc.ABC):
@@ -155,15 +169,22 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """
         raise InvalidInput(f"{self.name} has no heuristic; roll-outs of a prior value any state")
 
-    def look_ahead(self, state: TState, params: TParams) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """`legal_actions`, and `f32[max_legal]`: the heuristic of where each surely leads."""
-        actions, is_any = self.legal_actions(state, params)
+    def successor(self, state: TState, place: jax.Array, params: TParams) -> Successor:
+        """Where the action at a place of `legal_actions` leads, if there is one."""
+        action = self.legal_actions(state, params)[0][place]
+        _, states, rewards, terminated = self.transitions(state, action, params)
+        after = jax.tree.map(lambda x: x[0], states)
+        is_solved = self.is_solved(after, params)
+        return Successor(action, after, rewards[0], is_solved, is_solved | terminated[0])
 
-        def value(action: jax.Array) -> jax.Array:
-            _, outcomes, _, _ = self.transitions(state, action, params)
-            return self.heuristic(jax.tree.map(lambda x: x[0], outcomes), params)
+    def look_ahead(self, state: TState, params: TParams) -> jax.Array:
+        """`f32[max_legal]`: the heuristic of where each legal action leads; -inf of none."""
 
-        return actions, is_any, jax.vmap(value)(actions)
+        def value(place: jax.Array) -> jax.Array:
+            return self.heuristic(self.successor(state, place, params).state, params)
+
+        _, is_any = self.legal_actions(state, params)
+        return jnp.where(is_any, jax.vmap(value)(jnp.arange(self.max_legal)), -jnp.inf)
 
     @abc.abstractmethod
     def transitions(

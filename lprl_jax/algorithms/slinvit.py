@@ -32,6 +32,9 @@ from lprl_jax.algorithms.search_tree import Cost, Path
 from lprl_jax.algorithms.slinvit_config import HParams, SLINVITConfig
 from lprl_jax.priors.base import Counters, Prior
 
+IDLE = 0.2
+"""Share of the lanes that wait until all that are done are refilled."""
+
 
 class Lanes(NamedTuple):
     """Instances that are searched at the same time; the next take the places of those done."""
@@ -40,6 +43,8 @@ class Lanes(NamedTuple):
     """i32[L]: which of the B rows; B where there are no more."""
     state: Any
     """Leaves [L, ...]"""
+    hparams: HParams
+    """Leaves [L]"""
     budget: jax.Array
     """i32[L]"""
     playing: jax.Array
@@ -125,7 +130,7 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
             cost = jax.tree.map(jnp.add, cost, more)
         leaves = levels[-1]
         values, valuations, carry = value(key_value, leaves, data, carry)
-        score = values + hparams.alpha[:, None] * leaves.support
+        score = values + hparams.alpha[None] * leaves.support
         cost = cost._replace(valuations=cost.valuations + valuations)
         return search_tree.best_path(levels[1:], score), cost, carry
 
@@ -143,12 +148,12 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
         return _where(acts, after, states), acts & terminated
 
     def take_turn(
-        key: chex.PRNGKey, lanes: Lanes, hparams: HParams, data: Data, carry: Counters
+        key: chex.PRNGKey, lanes: Lanes, data: Data, carry: Counters
     ) -> tuple[Lanes, Counters]:
         """One search in every lane that plays, and what is executed of it."""
         key_plan, *keys = jax.random.split(key, 1 + reach)
-        path, more, carry = plan(key_plan, lanes.state, lanes.playing, hparams, data, carry)
         state, playing, length = lanes.state, lanes.playing, lanes.length
+        path, more, carry = plan(key_plan, state, playing, lanes.hparams, data, carry)
         for i, key_step in enumerate(keys):
             acts = playing & (i < path.length)
             state, ended = execute(key_step, state, path.action[:, i], acts, data)
@@ -167,28 +172,48 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
 
         def begin(key: chex.PRNGKey, row: jax.Array) -> Lanes:
             """Lanes at the start of these rows; a row that there is not plays nothing."""
-            instance, budget = instances.at[row].get(mode="clip"), budgets.at[row].get(mode="clip")
+            given = instances, budgets, hparams
+            instance, budget, own = jax.tree.map(lambda x: x.at[row].get(mode="clip"), given)
             keys = jax.random.split(key, num_lanes)
             state = jax.vmap(env.initial_state, in_axes=(0, 0, None))(
                 keys, instance, data.env_params
             )
             playing = (row < num_rows) & (budget > 0) & ~solved(state, data)
             none = jnp.zeros(num_lanes, jnp.int32)
-            return Lanes(row, state, budget, playing, none, Cost.zero(num_lanes))
+            return Lanes(row, state, own, budget, playing, none, Cost.zero(num_lanes))
+
+        def refill(
+            key: chex.PRNGKey, lanes: Lanes, waiting: jax.Array, outcome: Any
+        ) -> tuple[Lanes, jax.Array, Any]:
+            """Write down what came of lanes that are done; the next rows take their places."""
+            found = solved(lanes.state, data), lanes.length, lanes.cost
+            outcome = jax.tree.map(lambda x, y: x.at[lanes.row].set(y, mode="drop"), outcome, found)
+            row = waiting + jnp.cumsum(~lanes.playing, dtype=jnp.int32) - 1
+            lanes = _where(lanes.playing, lanes, begin(key, jnp.minimum(row, num_rows)))
+            return lanes, jnp.minimum(row[-1] + 1, num_rows), outcome
 
         def turn(loop: tuple[Any, ...]) -> tuple[Any, ...]:
             key, lanes, waiting, outcome, carry = loop
             key, key_turn, key_next = jax.random.split(key, 3)
-            own = jax.tree.map(lambda x: x.at[lanes.row].get(mode="clip"), hparams)
-            lanes, carry = take_turn(key_turn, lanes, own, data, carry)
-            now = solved(lanes.state, data), lanes.length, lanes.cost
-            outcome = jax.tree.map(lambda x, y: x.at[lanes.row].set(y, mode="drop"), outcome, now)
-            # The next rows take the lanes of those that are done.
-            row = waiting + jnp.cumsum(~lanes.playing, dtype=jnp.int32) - 1
-            lanes = _where(lanes.playing, lanes, begin(key_next, jnp.minimum(row, num_rows)))
-            return key, lanes, row[-1] + 1, outcome, carry
+            lanes, carry = take_turn(key_turn, lanes, data, carry)
+            # Not at every turn: a fifth of the lanes idle is less than what it takes.
+            num_idle = jnp.sum(~lanes.playing)
+            lanes, waiting, outcome = jax.lax.cond(
+                (num_idle >= IDLE * num_lanes) & (waiting < num_rows),
+                refill,
+                lambda _, *same: same,
+                key_next,
+                lanes,
+                waiting,
+                outcome,
+            )
+            return key, lanes, waiting, outcome, carry
 
-        key, key_start = jax.random.split(key)
+        def goes_on(loop: tuple[Any, ...]) -> jax.Array:
+            _, lanes, waiting, _, _ = loop
+            return jnp.any(lanes.playing) | (waiting < num_rows)
+
+        key, key_start, key_end = jax.random.split(key, 3)
         first = begin(key_start, jnp.arange(num_lanes, dtype=jnp.int32))
         none = jnp.zeros(num_rows, jnp.int32)
         start = (
@@ -198,9 +223,8 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
             (none > 0, none, Cost.zero(num_rows)),
             asker.init(),
         )
-        *_, (is_solved, length, cost), carry = jax.lax.while_loop(
-            lambda loop: jnp.any(loop[1].row < num_rows), turn, start
-        )
+        _, lanes, waiting, outcome, carry = jax.lax.while_loop(goes_on, turn, start)
+        _, _, (is_solved, length, cost) = refill(key_end, lanes, waiting, outcome)
         return Outcome(is_solved, length, cost, carry)
 
     return Search(plan, solve, asker.init)
