@@ -109,6 +109,28 @@ def compile_evaluation(
     return jax.jit(program).lower(state, data).compile()
 
 
+def over_rows(solve: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
+    """A search's `solve`, the rows over the devices; of the prior's carry one a share, `[D]`.
+
+    The key's draws are another share's own.
+    """
+
+    def share(key: jax.Array, instances: jax.Array, budgets: jax.Array, hparams: Any, data: Data):
+        key = jax.random.fold_in(key, jax.lax.axis_index(DATA))
+        outcome = solve(key, instances, budgets, hparams, data)
+        return outcome._replace(prior_carry=jax.tree.map(lambda x: x[None], outcome.prior_carry))
+
+    everywhere, rows = PartitionSpec(), PartitionSpec(DATA)
+    return jax.shard_map(
+        share,
+        mesh=mesh,
+        in_specs=(everywhere, rows, rows, rows, everywhere),
+        out_specs=rows,
+        axis_names={DATA} if mesh.shape[MODEL] > 1 else {DATA, MODEL},
+        check_vma=False,
+    )
+
+
 def _over_shares(function: Callable[..., Any], mesh: Mesh, state: Any, out: Any) -> Any:
     """A program a share of the runs; what goes on along `model` is left to the compiler."""
     return jax.shard_map(

@@ -9,19 +9,27 @@ long.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from lprl_envs.batch_last import batch_last
-from lprl_envs.blocks_world_rules import ABSENT, HAND, NONE, TABLE
+from lprl_envs.blocks_world_rules import (
+    HAND,
+    NONE,
+    TABLE,
+    Blocks,
+    bit_of,
+    clear_blocks,
+    has,
+    pick,
+    shorts,
+)
 
 SOLVED = 1000.0
 """The heuristic value of a state that reaches the goal."""
-Blocks = Sequence[jax.Array]
-"""An array a block."""
 
 
 @batch_last
@@ -31,7 +39,7 @@ def heuristic(on: jax.Array, goal: jax.Array) -> jax.Array:
     SOLVED where the goal is reached. Otherwise a sum over the facts "x on y" of the goal: 1 where
     it holds; .5 where x is held and y is clear; else minus the blocks above x and those above y.
     """
-    return _heuristic(_short(on), _short(goal))
+    return _heuristic(shorts(on), shorts(goal))
 
 
 @functools.cache
@@ -44,7 +52,7 @@ def list_moves(order: tuple[int, ...]) -> Callable[[jax.Array], Any]:
 
     @batch_last
     def moves(on: jax.Array) -> tuple[jax.Array, jax.Array]:
-        blocks = [x[None] for x in _short(on)]
+        blocks = [x[None] for x in shorts(on)]
         move = _move(blocks, _places(on), order)
         return _action(blocks, move), move.is_any
 
@@ -57,12 +65,11 @@ def make_move(order: tuple[int, ...]) -> Callable[[jax.Array, jax.Array], Any]:
 
     @batch_last
     def make(on: jax.Array, place: jax.Array) -> tuple[jax.Array, jax.Array]:
-        blocks = _short(on)
+        blocks = shorts(on)
         move = _move(blocks, place[0].astype(jnp.int16), order)
-        after = jnp.stack(
-            [jnp.where(move.block == b, move.target, x) for b, x in enumerate(blocks)]
-        )
-        return _action(blocks, move), after.astype(jnp.int32)
+        target = move.target.astype(jnp.int32)
+        after = [jnp.where(move.block == b, target, x) for b, x in enumerate(on)]
+        return _action(blocks, move), jnp.stack(after)
 
     return make
 
@@ -73,7 +80,7 @@ def look_ahead(order: tuple[int, ...]) -> Callable[[jax.Array, jax.Array], jax.A
 
     @batch_last
     def values(on: jax.Array, goal: jax.Array) -> jax.Array:
-        blocks, wanted = ([x[None] for x in _short(part)] for part in (on, goal))
+        blocks, wanted = ([x[None] for x in shorts(part)] for part in (on, goal))
         move = _move(blocks, _places(on), order)
         after = [jnp.where(move.block == b, move.target, x) for b, x in enumerate(blocks)]
         return jnp.where(move.is_any, _heuristic(after, wanted), -jnp.inf)
@@ -126,67 +133,33 @@ def _pair(upper: jax.Array, lower: jax.Array, n: int) -> jax.Array:
 
 
 def _heuristic(on: Blocks, goal: Blocks) -> jax.Array:
-    blocks = range(len(on))
-    masks, clear = masks_above(on), clear_blocks(on)
-    doubled, reached = jnp.int16(0), jnp.bool_(True)
-    uppers, lowers = jnp.int16(0), jnp.int16(0)  # of the facts that count the blocks above
+    clear, none = clear_blocks(on), jnp.int16(0)
+    held_is_ready, reached = jnp.bool_(False), jnp.bool_(True)
+    met, uppers, lowers = none, none, none  # upper blocks of facts that hold; blocks of the buried
     for x, y in enumerate(goal):
         is_wanted, holds = y != NONE, on[x] == y
-        reached &= ~is_wanted | holds
-        ready = (on[x] == HAND) & has(clear, y)
-        doubled += jnp.where(is_wanted & holds, jnp.int16(2), jnp.int16(0))
-        doubled += jnp.where(is_wanted & ready, jnp.int16(1), jnp.int16(0))
-        is_buried = is_wanted & ~holds & ~ready
-        uppers |= jnp.where(is_buried, jnp.int16(1 << x), jnp.int16(0))
-        lowers |= jnp.where(is_buried, _bit(y), jnp.int16(0))
-    for z in blocks:
-        times = ((uppers >> z) & 1) + ((lowers >> z) & 1)
-        doubled -= 2 * times * jax.lax.population_count(masks[z])
+        is_open = is_wanted & ~holds
+        is_ready = is_open & (on[x] == HAND) & has(clear, y)
+        is_buried = is_open & ~is_ready
+        reached &= ~is_open
+        held_is_ready |= is_ready
+        met |= jnp.where(is_wanted & holds, jnp.int16(1 << x), none)
+        uppers |= jnp.where(is_buried, jnp.int16(1 << x), none)
+        lowers |= jnp.where(is_buried, bit_of(y), none)
+    count = jax.lax.population_count
+    buried = sum((count(mask & uppers) + count(mask & lowers) for mask in masks_below(on)), none)
+    doubled = 2 * (count(met) - buried) + held_is_ready.astype(jnp.int16)
     return jnp.where(reached, SOLVED, 0.5 * doubled.astype(jnp.float32))
 
 
-def masks_above(on: Blocks) -> list[jax.Array]:
-    """`i16[...]` a block: a bit for each block that lies above it, directly or not."""
-    blocks = range(len(on))
-    none = jnp.int16(0)
-    lies = [
-        [jnp.where(on[x] == y, jnp.int16(1 << x), none) for x in blocks if x != y] for y in blocks
-    ]
-    masks = [functools.reduce(jnp.bitwise_or, bits) for bits in lies]
-    for z in blocks:  # Warshall's closure: what lies above z lies above all that z lies above
-        masks = [mask | jnp.where((mask & (1 << z)) != 0, masks[z], none) for mask in masks]
+def masks_below(on: Blocks) -> list[jax.Array]:
+    """`i16[...]` a block: a bit for each block that lies below it, directly or not."""
+    masks = [bit_of(x) for x in on]
+    for z in range(len(on)):  # Warshall's closure: below what lies on z is all that is below z
+        masks = [m if b == z else jnp.where((m & (1 << z)) != 0, m | masks[z], m)
+                 for b, m in enumerate(masks)]  # fmt: skip
     return masks
-
-
-def clear_blocks(on: Blocks) -> jax.Array:
-    """`i16[...]`: a bit for each block that may be laid upon."""
-    mask, covered, none = jnp.int16(0), jnp.int16(0), jnp.int16(0)
-    for b, x in enumerate(on):
-        covered |= jnp.where(x >= 0, _bit(x), none)
-        mask |= jnp.where((x != HAND) & (x != ABSENT), jnp.int16(1 << b), none)
-    return mask & ~covered
-
-
-def has(mask: jax.Array, block: jax.Array) -> jax.Array:
-    """`bool[...]`: whether a mask has the bit of a block; anything if it is none."""
-    return (mask & _bit(block)) != 0
-
-
-def pick(xs: Sequence[jax.Array | int], place: jax.Array) -> jax.Array:
-    """`xs[place]`, without a gather; the first where there is no such place."""
-    found = jnp.asarray(xs[0], jnp.int16)
-    for i, x in enumerate(xs[1:], 1):
-        found = jnp.where(place == i, jnp.asarray(x, jnp.int16), found)
-    return found
-
-
-def _bit(block: jax.Array) -> jax.Array:
-    return jnp.int16(1) << jnp.maximum(block, 0)
 
 
 def _places(on: jax.Array) -> jax.Array:
     return jnp.arange(len(on), dtype=jnp.int16).reshape(-1, *[1] * (on.ndim - 1))
-
-
-def _short(on: jax.Array) -> list[jax.Array]:
-    return [x.astype(jnp.int16) for x in on]

@@ -177,14 +177,20 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         is_solved = self.is_solved(after, params)
         return Successor(action, after, rewards[0], is_solved, is_solved | terminated[0])
 
-    def look_ahead(self, state: TState, params: TParams) -> jax.Array:
-        """`f32[max_legal]`: the heuristic of where each legal action leads; -inf of none."""
+    def look_ahead(self, state: TState, params: TParams) -> tuple[jax.Array, jax.Array]:
+        """The heuristic of where each legal action leads, and whether that is a solved state.
 
-        def value(place: jax.Array) -> jax.Array:
-            return self.heuristic(self.successor(state, place, params).state, params)
+        Returns:
+            `f32[max_legal]`, -inf of none, and `bool[max_legal]`.
+        """
+
+        def look(place: jax.Array) -> tuple[jax.Array, jax.Array]:
+            found = self.successor(state, place, params)
+            return self.heuristic(found.state, params), found.is_solved
 
         _, is_any = self.legal_actions(state, params)
-        return jnp.where(is_any, jax.vmap(value)(jnp.arange(self.max_legal)), -jnp.inf)
+        values, solved = jax.vmap(look)(jnp.arange(self.max_legal))
+        return jnp.where(is_any, values, -jnp.inf), is_any & solved
 
     @abc.abstractmethod
     def transitions(

@@ -73,19 +73,23 @@ class Proposed(NamedTuple):
     """bool[W, k, B]"""
     value: jax.Array
     """f32[W, k, B]: the heuristic there; 0 where it was not computed."""
+    is_solved: Any
+    """bool[W, k, B]; () where that is not known yet."""
     valuations: jax.Array
-    """i32[W, B]: states of which it was."""
+    """i32[W, B]: states of which the heuristic was computed."""
 
 
-Propose = Callable[[chex.PRNGKey, Nodes, Any, Any], Proposed]
-"""`(key, nodes [W, B], log_probs f32[L, W, B] or (), env_params) -> proposed`; the prior's of the
-legal actions, -inf of none."""
+Propose = Callable[[chex.PRNGKey, Nodes, jax.Array, Any, Any], Proposed]
+"""`(key, nodes [W, B], needed bool[W, B], log_probs f32[L, W, B] or (), env_params) -> proposed`;
+the prior's of the legal actions, -inf of none."""
 
 
 def draws(env: Env, k: int) -> Propose:
     """K draws from the prior, with replacement: duplicates carry its weight, and are searched."""
 
-    def propose(key: chex.PRNGKey, nodes: Nodes, log_probs: Any, env_params: Any) -> Proposed:
+    def propose(
+        key: chex.PRNGKey, nodes: Nodes, needed: jax.Array, log_probs: Any, env_params: Any
+    ) -> Proposed:
         num_places, num_trees = nodes.is_there.shape
         place = sample_proposals(key, rows_of(log_probs), k).reshape(num_trees, num_places, k)
         return _unvalued(jnp.moveaxis(place, 0, -1), jnp.ones((num_places, k, num_trees), bool))
@@ -96,7 +100,9 @@ def draws(env: Env, k: int) -> Propose:
 def best(env: Env, k: int) -> Propose:
     """The prior's k most likely actions, or as many as there are."""
 
-    def propose(key: chex.PRNGKey, nodes: Nodes, log_probs: Any, env_params: Any) -> Proposed:
+    def propose(
+        key: chex.PRNGKey, nodes: Nodes, needed: jax.Array, log_probs: Any, env_params: Any
+    ) -> Proposed:
         return _unvalued(*highest(log_probs, k))
 
     return propose
@@ -105,19 +111,26 @@ def best(env: Env, k: int) -> Propose:
 def by_heuristic(env: Env, k: int) -> Propose:
     """The k actions that lead where the heuristic is highest; among equals, those listed first."""
 
-    def propose(key: chex.PRNGKey, nodes: Nodes, log_probs: Any, env_params: Any) -> Proposed:
-        values = if_any(nodes.is_there, over_nodes(env.look_ahead),nodes.state, env_params)
+    def propose(
+        key: chex.PRNGKey, nodes: Nodes, needed: jax.Array, log_probs: Any, env_params: Any
+    ) -> Proposed:
+        look = over_nodes(env.look_ahead)
+        values, solved = if_any(needed, look, nodes.state, env_params)
         place, is_there = highest(values, k)
-        valuations = jnp.sum(values > -jnp.inf, axis=0, dtype=jnp.int32)
-        value = jnp.where(is_there, pick(values, place), 0.0)
-        return Proposed(place, is_there, value, valuations)
+        return Proposed(
+            place=place,
+            is_there=is_there,
+            value=jnp.where(is_there, pick(values, place), 0.0),
+            is_solved=pick(solved, place),
+            valuations=sum((x > -jnp.inf).astype(jnp.int32) for x in values),
+        )
 
     return propose
 
 
 def _unvalued(place: jax.Array, is_there: jax.Array) -> Proposed:
     none = jnp.zeros((place.shape[0], place.shape[2]), jnp.int32)
-    return Proposed(place, is_there, jnp.zeros(place.shape), none)
+    return Proposed(place, is_there, jnp.zeros(place.shape), (), none)
 
 
 def highest(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
@@ -125,14 +138,14 @@ def highest(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
 
     And which of them there are, `bool[W, k, B]`: there are fewer where L < k or scores are -inf.
     """
-    places = range(len(scores))
-    ahead = [[scores[m] >= x if m < l else scores[m] > x for m in places if m != l]
-             for l, x in enumerate(scores)]  # fmt: skip
-    ranks = [sum((x.astype(jnp.int32) for x in others), jnp.int32(0)) for others in ahead]
-    rank = jnp.where(scores > -jnp.inf, jnp.stack(ranks), -1)[:, :, None]
-    is_at = rank == jnp.arange(k, dtype=jnp.int32)[None, None, :, None]
-    numbers = jnp.arange(len(scores), dtype=jnp.int32)[:, None, None, None]
-    return jnp.sum(jnp.where(is_at, numbers, 0), axis=0), jnp.any(is_at, axis=0)
+    many = len(scores)
+    place = jnp.full((1, 1, 1), many)
+    for i, mine in enumerate(scores):
+        ahead = [scores[j] >= mine if j < i else scores[j] > mine for j in range(many) if j != i]
+        rank = sum((x.astype(jnp.int32) for x in ahead), jnp.int32(0))
+        is_at = (rank[:, None] == jnp.arange(k)[None, :, None]) & (mine > -jnp.inf)[:, None]
+        place = jnp.where(is_at, i, place)
+    return place, place < many
 
 
 def if_any(needed: jax.Array, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -210,12 +223,11 @@ def pick(x: jax.Array, place: jax.Array) -> jax.Array:
 
 
 def roots(states: Any, is_there: jax.Array) -> Nodes:
-    """A root a search, from states `[B]`; `is_there bool[B]`: the searches that are made."""
+    """A root a search, from states `[..., B]`; `is_there bool[B]`: the searches that are made."""
     place = is_there[None]
     none, nothing = jnp.zeros(place.shape, jnp.int32), jnp.zeros(place.shape)
-    return Nodes(
-        levels_of(states, place.size), place, ~place, none, nothing, nothing, nothing, none
-    )
+    state = jax.tree.map(lambda x: x[..., None, :], states)
+    return Nodes(state, place, ~place, none, nothing, nothing, nothing, none)
 
 
 Grow = Callable[[chex.PRNGKey, Nodes, Data, Counters], tuple[Nodes, Cost, Counters]]
@@ -235,9 +247,11 @@ def growth(env: Env, asker: Asker, propose: Propose, gamma: float) -> Grow:
         expands = nodes.is_there & ~nodes.is_over
         told, carry = asker.ask(data, carry, rows_of(nodes.state), rows_of(expands))
         log_probs = _of_legal(env, nodes, told.log_probs, data.env_params)
-        found = if_any(expands, propose, key, nodes, log_probs, data.env_params)
-        after = if_any(expands, functools.partial(follow, env), nodes.state, found.place, data.env_params)
-        is_there = _only_solved(found.is_there & expands[:, None], after.is_solved)
+        found = if_any(expands, propose, key, nodes, expands, log_probs, data.env_params)
+        move = functools.partial(follow, env)
+        after = if_any(expands, move, nodes.state, found.place, data.env_params)
+        solved = after.is_solved if isinstance(found.is_solved, tuple) else found.is_solved
+        is_there = _only_solved(found.is_there & expands[:, None], solved)
         length, returns, support = (
             x[:, None] for x in (nodes.length, nodes.returns, nodes.support)
         )

@@ -42,7 +42,7 @@ class Lanes(NamedTuple):
     row: jax.Array
     """i32[L]: which of the B rows; B where there are no more."""
     state: Any
-    """Leaves [L, ...]"""
+    """Leaves [..., L]"""
     hparams: HParams
     """Leaves [L]"""
     budget: jax.Array
@@ -73,7 +73,7 @@ class Search:
     """Pure functions over B instances at once."""
 
     plan: Callable[..., tuple[Path, Cost, Counters]]
-    """`(key, states [B], searches bool[B], hparams [B], data, carry) -> (path, cost, carry)`: one
+    """`(key, states [B, ...], searches bool[B], hparams [B], data, carry) -> (path, cost, carry)`: one
     search from every state, where there is to be one."""
     solve: Callable[..., Outcome]
     """`(key, instances i32[B], budgets i32[B], hparams [B], data) -> outcome`: search and execute,
@@ -113,7 +113,7 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
 
     reach = config.depth if config.execute == "path" else 1
 
-    def plan(
+    def search(
         key: chex.PRNGKey,
         states: Any,
         searches: jax.Array,
@@ -121,7 +121,7 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
         data: Data,
         carry: Counters,
     ) -> tuple[Path, Cost, Counters]:
-        """One search from each of B states."""
+        """One search from each of B states `[..., B]`."""
         *keys, key_value = jax.random.split(key, config.depth + 1)
         levels, cost = [search_tree.roots(states, searches)], Cost.zero(searches.shape[0])
         for key_level in keys:
@@ -134,18 +134,25 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
         cost = cost._replace(valuations=cost.valuations + valuations)
         return search_tree.best_path(levels[1:], score), cost, carry
 
+    def plan(key: chex.PRNGKey, states: Any, *given: Any) -> tuple[Path, Cost, Counters]:
+        return search(key, jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), states), *given)
+
     def solved(states: Any, data: Data) -> jax.Array:
-        return jax.vmap(env.is_solved, in_axes=(0, None))(states, data.env_params)
+        return jax.vmap(env.is_solved, in_axes=(-1, None))(states, data.env_params)
 
     def execute(
         key: chex.PRNGKey, states: Any, action: jax.Array, acts: jax.Array, data: Data
     ) -> tuple[Any, jax.Array]:
-        """The states `[B]` after one action where `acts`, and which episodes ended by it."""
+        """The states `[..., B]` after one action where `acts`, and which episodes ended by it."""
+
+        def step(key: chex.PRNGKey, state: Any, action: jax.Array) -> tuple[Any, jax.Array]:
+            _, after, _, terminated, _ = env.step_env(key, state, action, data.env_params)
+            return after, terminated
+
         keys = jax.random.split(key, acts.shape[0])
-        _, after, _, terminated, _ = jax.vmap(env.step_env, in_axes=(0, 0, 0, None))(
-            keys, states, action, data.env_params
-        )
-        return _where(acts, after, states), acts & terminated
+        steps = jax.vmap(step, in_axes=-1, out_axes=-1)
+        after, ended = search_tree.if_any(acts, steps, keys, states, action)
+        return _where(acts, after, states), acts & ended
 
     def take_turn(
         key: chex.PRNGKey, lanes: Lanes, data: Data, carry: Counters
@@ -153,7 +160,7 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
         """One search in every lane that plays, and what is executed of it."""
         key_plan, *keys = jax.random.split(key, 1 + reach)
         state, playing, length = lanes.state, lanes.playing, lanes.length
-        path, more, carry = plan(key_plan, state, playing, lanes.hparams, data, carry)
+        path, more, carry = search(key_plan, state, playing, lanes.hparams, data, carry)
         for i, key_step in enumerate(keys):
             acts = playing & (i < path.length)
             state, ended = execute(key_step, state, path.action[:, i], acts, data)
@@ -175,9 +182,8 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
             given = instances, budgets, hparams
             instance, budget, own = jax.tree.map(lambda x: x.at[row].get(mode="clip"), given)
             keys = jax.random.split(key, num_lanes)
-            state = jax.vmap(env.initial_state, in_axes=(0, 0, None))(
-                keys, instance, data.env_params
-            )
+            initial = jax.vmap(env.initial_state, in_axes=(0, 0, None), out_axes=-1)
+            state = initial(keys, instance, data.env_params)
             playing = (row < num_rows) & (budget > 0) & ~solved(state, data)
             none = jnp.zeros(num_lanes, jnp.int32)
             return Lanes(row, state, own, budget, playing, none, Cost.zero(num_lanes))
@@ -231,10 +237,10 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
 
 
 def _where(choice: jax.Array, one: Any, other: Any) -> Any:
-    """Rows `[B, ...]` of one tree or of the other, by `choice bool[B]`."""
+    """Columns `[..., B]` of one tree or of the other, by `choice bool[B]`."""
 
     def choose(x: jax.Array, y: jax.Array) -> jax.Array:
-        return jnp.where(choice.reshape(-1, *[1] * (x.ndim - 1)), x, y)
+        return jnp.where(choice.reshape(*[1] * (x.ndim - 1), -1), x, y)
 
     return jax.tree.map(choose, one, other)
 
