@@ -128,7 +128,7 @@ def clear_blocks(on: Blocks) -> jax.Array:
     """`i16[...]`: a bit for each block that may be laid upon."""
     there, covered = jnp.int16(0), jnp.int16(0)
     for b, x in enumerate(on):
-        there |= jnp.where((x != HAND) & (x != ABSENT), jnp.int16(1 << b), jnp.int16(0))
+        there |= jnp.where(x > HAND, jnp.int16(1 << b), jnp.int16(0))  # a block, or TABLE
         covered |= bit_of(x)
     return there & ~covered
 

@@ -116,7 +116,7 @@ def by_heuristic(env: Env, k: int) -> Propose:
     ) -> Proposed:
         look = over_nodes(env.look_ahead)
         values, solved = if_any(needed, look, nodes.state, env_params)
-        place, is_there = highest(values, k)
+        place, is_there = if_any(needed, functools.partial(highest, k=k), values)
         return Proposed(
             place=place,
             is_there=is_there,
@@ -247,7 +247,7 @@ def growth(env: Env, asker: Asker, propose: Propose, gamma: float) -> Grow:
         expands = nodes.is_there & ~nodes.is_over
         told, carry = asker.ask(data, carry, rows_of(nodes.state), rows_of(expands))
         log_probs = _of_legal(env, nodes, told.log_probs, data.env_params)
-        found = if_any(expands, propose, key, nodes, expands, log_probs, data.env_params)
+        found = propose(key, nodes, expands, log_probs, data.env_params)
         move = functools.partial(follow, env)
         after = if_any(expands, move, nodes.state, found.place, data.env_params)
         solved = after.is_solved if isinstance(found.is_solved, tuple) else found.is_solved
