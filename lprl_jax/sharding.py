@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +20,11 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms.base import Algorithm, Data
+from lprl_jax.algorithms.slinvit import Outcome, Search
 from lprl_jax.lm.partition import DATA, MODEL
+
+WIDE = {"xla_cpu_prefer_vector_width": 512}
+"""Searches are arithmetic on long vectors, of which XLA uses half of what wide CPUs have."""
 
 
 def make_mesh(num_runs: int, model_parallel: int = 1) -> Mesh:
@@ -109,19 +114,24 @@ def compile_evaluation(
     return jax.jit(program).lower(state, data).compile()
 
 
-def over_rows(solve: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
-    """A search's `solve`, the rows over the devices; of the prior's carry one a share, `[D]`.
+def over_rows(search: Search, mesh: Mesh) -> Callable[..., Outcome]:
+    """A search's `solve`, compiled when it is called, the rows over the devices.
 
-    The key's draws are another share's own.
+    Shares draw from keys of their own; of the counters there is one a share, `[D]`, to be summed.
     """
 
-    def share(key: jax.Array, instances: jax.Array, budgets: jax.Array, hparams: Any, data: Data):
-        key = jax.random.fold_in(key, jax.lax.axis_index(DATA))
-        outcome = solve(key, instances, budgets, hparams, data)
-        return outcome._replace(prior_carry=jax.tree.map(lambda x: x[None], outcome.prior_carry))
+    def share(
+        key: chex.PRNGKey, instances: jax.Array, budgets: jax.Array, hparams: Any, data: Data
+    ) -> Outcome:
+        index = jax.lax.axis_index(DATA)
+        outcome = search.solve(jax.random.fold_in(key, index), instances, budgets, hparams, data)
+        # What was counted beforehand, as with a table, the first share counts alone.
+        before = jax.tree.map(lambda x: jnp.where(index > 0, x, 0), search.init())
+        counted = jax.tree.map(lambda x, y: (x - y)[None], outcome.prior_carry, before)
+        return outcome._replace(prior_carry=counted)
 
     everywhere, rows = PartitionSpec(), PartitionSpec(DATA)
-    return jax.shard_map(
+    program = jax.shard_map(
         share,
         mesh=mesh,
         in_specs=(everywhere, rows, rows, rows, everywhere),
@@ -129,6 +139,7 @@ def over_rows(solve: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
         axis_names={DATA} if mesh.shape[MODEL] > 1 else {DATA, MODEL},
         check_vma=False,
     )
+    return jax.jit(program, compiler_options=WIDE if jax.default_backend() == "cpu" else None)
 
 
 def _over_shares(function: Callable[..., Any], mesh: Mesh, state: Any, out: Any) -> Any:

@@ -1,8 +1,8 @@
 """How `vmap` gives a function its axis last.
 
-What is made of many small arrays, a number a block or a cell, is fast where each operation runs over
-the whole batch, as vector instructions want it. That is so where the batch is the last axis of all
-arrays, but `vmap` puts it first, or where gathers leave it.
+What is made of many small arrays, a number a block or a cell, is fast where each operation runs
+over the whole batch, as vector instructions want it: where the batch is the last axis. `vmap` puts
+it first, or where gathers leave it.
 """
 
 from __future__ import annotations

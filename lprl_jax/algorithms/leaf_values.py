@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from lprl_jax.algorithms.asking import Asker
 from lprl_jax.algorithms.base import Data, Env
-from lprl_jax.algorithms.search_tree import Nodes, levels_of, over_nodes, rows_of
+from lprl_jax.algorithms.search_levels import Nodes, levels_of, over_nodes, rows_of
 from lprl_jax.priors.base import Counters, sample_proposals
 
 Value = Callable[[chex.PRNGKey, Nodes, Data, Counters], tuple[jax.Array, jax.Array, Counters]]

@@ -4,9 +4,6 @@ Children of the node at place w stand at places k w, ..., k w + k - 1 of the nex
 times as many places; a place may be empty. A node at which the search ends (solved or dead) is
 carried along as its own first child, so that the last level holds all paths, in the order in which
 a depth-first search would meet them.
-
-The trees are the last axis of all arrays, and what is picked is picked by comparison, not by
-gathers: all of it is then arithmetic on long vectors, and several times as fast.
 """
 
 from __future__ import annotations
@@ -19,32 +16,20 @@ from typing import Any, NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
-from lprl_envs.text_env import Successor
 
 from lprl_jax.algorithms.asking import Asker
 from lprl_jax.algorithms.base import Data, Env
-from lprl_jax.priors.base import Counters, sample_proposals
-
-
-class Nodes(NamedTuple):
-    """A level: W places in each of B trees."""
-
-    state: Any
-    """Leaves [..., W, B]; a tree's nodes are all of one instance."""
-    is_there: jax.Array
-    """bool[W, B]: whether a node stands in the place."""
-    is_over: jax.Array
-    """bool[W, B]: whether the search ends at it."""
-    length: jax.Array
-    """i32[W, B]: actions from the root."""
-    returns: jax.Array
-    """f32[W, B]: discounted rewards from the root."""
-    support: jax.Array
-    """f32[W, B]: sum of the prior's probabilities of these actions; 0 without a prior."""
-    value: jax.Array
-    """f32[W, B]: the heuristic, where it proposed; else 0."""
-    action: jax.Array
-    """i32[W, B]: the one that led here."""
+from lprl_jax.algorithms.search_levels import (
+    Nodes,
+    follow,
+    if_any,
+    levels_of,
+    over_nodes,
+    pick,
+    rows_of,
+)
+from lprl_jax.algorithms.search_proposals import Propose
+from lprl_jax.priors.base import Counters
 
 
 class Cost(NamedTuple):
@@ -62,164 +47,6 @@ class Cost(NamedTuple):
         """Nothing yet."""
         none = jnp.zeros(num_trees, jnp.int32)
         return Cost(none, none, none)
-
-
-class Proposed(NamedTuple):
-    """Children of a level's nodes."""
-
-    place: jax.Array
-    """i32[W, k, B]: each by its place among the legal actions."""
-    is_there: jax.Array
-    """bool[W, k, B]"""
-    value: jax.Array
-    """f32[W, k, B]: the heuristic there; 0 where it was not computed."""
-    is_solved: Any
-    """bool[W, k, B]; () where that is not known yet."""
-    valuations: jax.Array
-    """i32[W, B]: states of which the heuristic was computed."""
-
-
-Propose = Callable[[chex.PRNGKey, Nodes, jax.Array, Any, Any], Proposed]
-"""`(key, nodes [W, B], needed bool[W, B], log_probs f32[L, W, B] or (), env_params) -> proposed`;
-the prior's of the legal actions, -inf of none."""
-
-
-def draws(env: Env, k: int) -> Propose:
-    """K draws from the prior, with replacement: duplicates carry its weight, and are searched."""
-
-    def propose(
-        key: chex.PRNGKey, nodes: Nodes, needed: jax.Array, log_probs: Any, env_params: Any
-    ) -> Proposed:
-        num_places, num_trees = nodes.is_there.shape
-        place = sample_proposals(key, rows_of(log_probs), k).reshape(num_trees, num_places, k)
-        return _unvalued(jnp.moveaxis(place, 0, -1), jnp.ones((num_places, k, num_trees), bool))
-
-    return propose
-
-
-def best(env: Env, k: int) -> Propose:
-    """The prior's k most likely actions, or as many as there are."""
-
-    def propose(
-        key: chex.PRNGKey, nodes: Nodes, needed: jax.Array, log_probs: Any, env_params: Any
-    ) -> Proposed:
-        return _unvalued(*highest(log_probs, k))
-
-    return propose
-
-
-def by_heuristic(env: Env, k: int) -> Propose:
-    """The k actions that lead where the heuristic is highest; among equals, those listed first."""
-
-    def propose(
-        key: chex.PRNGKey, nodes: Nodes, needed: jax.Array, log_probs: Any, env_params: Any
-    ) -> Proposed:
-        look = over_nodes(env.look_ahead)
-        values, solved = if_any(needed, look, nodes.state, env_params)
-        place, is_there = if_any(needed, functools.partial(highest, k=k), values)
-        return Proposed(
-            place=place,
-            is_there=is_there,
-            value=jnp.where(is_there, pick(values, place), 0.0),
-            is_solved=pick(solved, place),
-            valuations=sum((x > -jnp.inf).astype(jnp.int32) for x in values),
-        )
-
-    return propose
-
-
-def _unvalued(place: jax.Array, is_there: jax.Array) -> Proposed:
-    none = jnp.zeros((place.shape[0], place.shape[2]), jnp.int32)
-    return Proposed(place, is_there, jnp.zeros(place.shape), (), none)
-
-
-def highest(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
-    """Places `i32[W, k, B]` of the k highest of `scores [L, W, B]`, the first of equals first.
-
-    And which of them there are, `bool[W, k, B]`: there are fewer where L < k or scores are -inf.
-    """
-    many = len(scores)
-    place = jnp.full((1, 1, 1), many)
-    for i, mine in enumerate(scores):
-        ahead = [scores[j] >= mine if j < i else scores[j] > mine for j in range(many) if j != i]
-        rank = sum((x.astype(jnp.int32) for x in ahead), jnp.int32(0))
-        is_at = (rank[:, None] == jnp.arange(k)[None, :, None]) & (mine > -jnp.inf)[:, None]
-        place = jnp.where(is_at, i, place)
-    return place, place < many
-
-
-def if_any(needed: jax.Array, function: Callable[..., Any], *arguments: Any) -> Any:
-    """`function(*arguments)`; zeros of that shape if nothing is needed, `bool[...]`.
-
-    Compilers also keep the inside of a condition apart from what reads its results. Otherwise they
-    fuse the two and compute the same anew for every reader, which takes several times as long.
-    """
-    shapes = jax.eval_shape(function, *arguments)
-
-    def nothing(*_: Any) -> Any:
-        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-
-    return jax.lax.cond(jnp.any(needed), function, nothing, *arguments)
-
-
-# -- functions of one state, over levels of them -------------------------------------------------
-
-
-def over_nodes(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A function of `(state, env_params)` as one of levels: states `[..., W, B]`."""
-
-    def of_tree(states: Any, env_params: Any) -> Any:
-        states, axes = _of_one_instance(states, -1)
-        return jax.vmap(function, in_axes=(axes, None), out_axes=-1)(states, env_params)
-
-    return jax.vmap(of_tree, in_axes=(-1, None), out_axes=-1)
-
-
-def follow(env: Env, states: Any, place: jax.Array, env_params: Any) -> Successor:
-    """Leaves `[..., W, k, B]`: where the actions at `place [W, k, B]` lead from `[..., W, B]`."""
-
-    def of_tree(states: Any, place: jax.Array) -> Successor:
-        states, axes = _of_one_instance(states, -1)
-        from_all = jax.vmap(env.successor, in_axes=(axes, -1, None), out_axes=-1)
-        return jax.vmap(lambda p: from_all(states, p, env_params), in_axes=-1, out_axes=-1)(place)
-
-    return jax.vmap(of_tree, in_axes=-1, out_axes=-1)(states, place)
-
-
-def _of_one_instance(states: Any, axis: int) -> tuple[Any, Any]:
-    """The same, and how to map them, so that their instance is looked up once for all of them."""
-    axes = dataclasses.replace(jax.tree.map(lambda _: axis, states), instance=None)
-    return dataclasses.replace(states, instance=states.instance[0]), axes
-
-
-def rows_of(tree: Any) -> Any:
-    """`[..., W, B]` leaves to `[B W, ...]`: a row a node, as priors take them."""
-
-    def flat(x: jax.Array) -> jax.Array:
-        return jnp.moveaxis(x, (-1, -2), (0, 1)).reshape(-1, *x.shape[:-2])
-
-    return jax.tree.map(flat, tree)
-
-
-def levels_of(tree: Any, num_trees: int) -> Any:
-    """`[B W, ...]` leaves to `[..., W, B]`: the inverse of `rows_of`."""
-
-    def unflat(x: jax.Array) -> jax.Array:
-        return jnp.moveaxis(x.reshape(num_trees, -1, *x.shape[1:]), (0, 1), (-1, -2))
-
-    return jax.tree.map(unflat, tree)
-
-
-def pick(x: jax.Array, place: jax.Array) -> jax.Array:
-    """`[..., W, k, B]`: of `x [L, ..., W, B]` what stands at `place [W, k, B]`."""
-    options = [option[..., None, :] for option in x]
-    found = jnp.broadcast_to(options[0], (*x.shape[1:-1], *place.shape[-2:]))
-    for i, option in enumerate(options[1:], 1):
-        found = jnp.where(place.reshape(*[1] * (found.ndim - 3), *place.shape) == i, option, found)
-    return found
-
-
-# -- growth --------------------------------------------------------------------------------------
 
 
 def roots(states: Any, is_there: jax.Array) -> Nodes:
@@ -299,7 +126,7 @@ def _only_solved(is_there: jax.Array, solved: jax.Array) -> jax.Array:
 
 
 def _carry_along(nodes: Nodes, children: Nodes) -> Nodes:
-    """Children `[W, k, B]` in a line, or in their place the node itself where its search is over."""
+    """Children `[W k, B]`, or in their place the node itself where its search is over."""
     stays = (nodes.is_there & nodes.is_over)[:, None]
     is_first = jnp.arange(children.action.shape[1])[None, :, None] == 0
     kept = jax.tree.map(lambda x: x[..., None, :], nodes)._replace(is_there=stays & is_first)

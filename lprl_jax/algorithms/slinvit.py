@@ -26,8 +26,9 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import asking, leaf_values, search_tree
+from lprl_jax.algorithms import asking, leaf_values, search_proposals, search_tree
 from lprl_jax.algorithms.base import Data, Env
+from lprl_jax.algorithms.search_levels import if_any
 from lprl_jax.algorithms.search_tree import Cost, Path
 from lprl_jax.algorithms.slinvit_config import HParams, SLINVITConfig
 from lprl_jax.priors.base import Counters, Prior
@@ -73,8 +74,8 @@ class Search:
     """Pure functions over B instances at once."""
 
     plan: Callable[..., tuple[Path, Cost, Counters]]
-    """`(key, states [B, ...], searches bool[B], hparams [B], data, carry) -> (path, cost, carry)`: one
-    search from every state, where there is to be one."""
+    """`(key, states [B, ...], searches bool[B], hparams [B], data, carry) -> (path, cost, carry)`:
+    one search from every state, where there is to be one."""
     solve: Callable[..., Outcome]
     """`(key, instances i32[B], budgets i32[B], hparams [B], data) -> outcome`: search and execute,
     by turns. The environment's time limit holds as well."""
@@ -99,9 +100,9 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
     require_fit(config, env, prior is not None)
     asker = asking.of(prior)
     propose = {
-        "draws": search_tree.draws(env, config.k),
-        "best": search_tree.best(env, config.k),
-        "heuristic": search_tree.by_heuristic(env, config.k),
+        "draws": search_proposals.draws(env, config.k),
+        "best": search_proposals.best(env, config.k),
+        "heuristic": search_proposals.by_heuristic(env, config.k),
     }[config.proposals]
     grow = search_tree.growth(env, asker, propose, config.gamma)
     value = leaf_values.rollouts(
@@ -151,7 +152,7 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
 
         keys = jax.random.split(key, acts.shape[0])
         steps = jax.vmap(step, in_axes=-1, out_axes=-1)
-        after, ended = search_tree.if_any(acts, steps, keys, states, action)
+        after, ended = if_any(acts, steps, keys, states, action)
         return _where(acts, after, states), acts & ended
 
     def take_turn(
