@@ -66,7 +66,7 @@ def same(ours: Any, theirs: Any) -> None:
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=2e-5, atol=2e-6), ours, theirs)
 
 
-def with_slopes(loss: Callable[..., jax.Array], *arguments: jax.Array) -> Any:
+def with_slopes(loss: Callable[..., Any], *arguments: jax.Array) -> Any:
     """Of every row: the loss, and its gradient by the first argument."""
     return jax.jit(jax.vmap(jax.value_and_grad(loss)))(*arguments)
 
@@ -124,7 +124,7 @@ def test_soft_values_of_proposals_are_mpo_s(batch: Batch) -> None:
 # -- penalties and cloning: the log-probability of what was done -----------------------------------
 
 
-def surprise(logits: jax.Array, action: jax.Array) -> jax.Array:
+def surprise(logits: jax.Array, action: jax.Array) -> Any:
     """`-log π(action)`: rlax's policy gradient loss of one step with advantage 1."""
     return rlax.policy_gradient_loss(logits[None], action[None], ONE, ONE)
 
@@ -221,7 +221,7 @@ def test_a_policy_s_gain_is_returns_and_divergences(chain: value_iteration.Law) 
     gain = value_iteration.gain_of(chain, jnp.broadcast_to(log_policy, (12, 12, 3)), prior)
     goes_on = chain.discount[:, 0, 0]
     nothing, no_action = jnp.zeros(12), jnp.zeros(12, jnp.int32)
-    reward = jax.vmap(rlax.expected_sarsa)(
+    reward: Any = jax.vmap(rlax.expected_sarsa)(
         jnp.zeros((12, 3)), no_action, nothing, jnp.ones(12), chain.reward[..., 0],
         rlax.softmax().probs(logits),
     )  # fmt: skip
