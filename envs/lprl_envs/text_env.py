@@ -23,39 +23,17 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from gymnax.environments import environment, spaces
 
+from lprl_envs import auto_reset, observations
 from lprl_envs.banks import content_hash, draw_instance, set_apart
 from lprl_envs.errors import InvalidInput, NotNumbered
 from lprl_envs.render import Picture, picture_of_text
 from lprl_envs.template import Template
+from lprl_envs.text_env_data import TextEnvParams, TextEnvState
 
 HELD_OUT_ONE_IN = 5
 """One instance in five is held out: never to be trained or tuned on."""
-
-
-@struct.dataclass(kw_only=True)
-class TextEnvState(environment.EnvState):
-    """What every state has. Leaves have explicit dtypes."""
-
-    time: jax.Array  # pyright: ignore[reportIncompatibleVariableOverride]
-    """i32[]: steps since reset."""
-    instance: jax.Array
-    """i32[]: which instance of the bank this episode plays."""
-
-
-@struct.dataclass(kw_only=True)
-class TextEnvParams(environment.EnvParams):
-    """Instances, and the time limit. Arguments of the compiled functions, never constants."""
-
-    max_steps_in_episode: jax.Array  # pyright: ignore
-    """i32[]: the episode is truncated when `state.time` reaches it."""
-    bank: Any
-    """A pytree of `[M, ...]` arrays: M instances."""
-    instances: jax.Array
-    """i32[m]: the instances of the bank that `reset` draws from, uniformly."""
-
 
 OBSERVATIONS = ("index", "onehot", "features", "tokens")
 """What `observe` gives: the state's index i32[], that as f32[num_states], f32[num_features], or
@@ -290,25 +268,12 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     ) -> jax.Array:
         """The observation in the mode chosen at construction."""
         del key, action
-        if self.observation == "tokens":
-            return self.template.number_words(self.slots(state, params))
-        if self.observation == "features":
-            return self.features(state, params)
-        index = self.state_index(state, params)
-        if self.observation == "index":
-            return index
-        return jax.nn.one_hot(index, self.numbered_states, dtype=jnp.float32)
+        return observations.observe(self, state, params)
 
     def observation_space(self, params: TParams) -> spaces.Space:
         """Of the observation mode."""
         del params
-        if self.observation == "index":
-            return spaces.Discrete(self.numbered_states)
-        if self.observation == "tokens":
-            last = self.template.num_words - 1
-            return spaces.Box(0, last, (self.template.num_slots,), jnp.int32)
-        width = self.num_features if self.observation == "features" else self.numbered_states
-        return spaces.Box(0.0, 1.0, (width,), jnp.float32)
+        return observations.space_of(self)
 
     def action_space(self, params: TParams | None = None) -> spaces.Discrete:
         """The actions."""
@@ -346,29 +311,9 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         action: Action,
         params: TParams | None = None,
     ) -> tuple[Any, TState, jax.Array, jax.Array, jax.Array, dict[Any, Any]]:
-        """One step with auto-reset.
-
-        Returns:
-            `(observation, state, reward, terminated, truncated, info)`. The first two are those of
-            the next episode where this one ended; `info["final_observation"]` and
-            `info["final_state"]` are those before the reset.
-        """
+        """One step with auto-reset; see `auto_reset.step`."""
         params = self.default_params if params is None else params
-        final_obs, final_state, reward, terminated, info = self.step_env(key, state, action, params)
-        truncated = self.is_truncated(final_state, params)
-        done = terminated | truncated
-        reset_obs, reset_state = self.reset_env(key, params)
-        obs, state = jax.tree.map(
-            lambda x, y: jnp.where(done, x, y), (reset_obs, reset_state), (final_obs, final_state)
-        )
-        info = {
-            **info,
-            "terminated": terminated,
-            "truncated": truncated,
-            "final_observation": final_obs,
-            "final_state": final_state,
-        }
-        return obs, state, reward, terminated, truncated, info
+        return auto_reset.step(self, key, state, action, params)
 
 
 def only_outcome(
