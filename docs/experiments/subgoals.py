@@ -15,7 +15,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,11 +36,14 @@ from lprl_jax.algorithms.value_iteration import law_of
 OUT = Path(__file__).parents[1] / "results" / "subgoals.json"
 HAND_ENV, ENV = slinvit_tables.ENV, BlocksWorldSubgoals(slinvit_tables.BLOCKS)
 SUITES, SEEDS = slinvit.SUITES, slinvit.SEEDS
-DEPTHS, KS = (1, 2, 3), (1, 2, 3, 5)
+DEPTHS, KS = (1, 2), (1, 2, 3, 5)
+DEEPER = ((3, 2), (4, 2))
+"""Depth and k of searches without a prior; four actions reach as far as two sub-goals."""
 MODEL = "embedded"
 PAIRS = f"{MODEL}, action by action"
 K = 3
 """The paper's."""
+_KINDS = {"actions": "actions", "subgoals": "sub-goals"}
 
 
 def main() -> None:
@@ -60,6 +62,9 @@ def measure(folder: Path | None) -> Figures:
     over_subgoals = slinvit.bank_of(rows, ENV, ACTIONS)
     return {
         "instances": {suite: int(np.sum(over_actions.of(suite))) for suite in SUITES},
+        "held_out": {
+            suite: int(np.sum(over_actions.held_out[over_actions.of(suite)])) for suite in SUITES
+        },
         "seeds": SEEDS,
         "evaluations": {"actions": by_hand.evaluations, "subgoals": unseen.evaluations},
         "actions": _searches(over_actions, _and_worse(over_actions, by_hand)),
@@ -87,7 +92,7 @@ def _searches(bank: Bank, priors: dict[str, TabularPrior]) -> dict[str, list[Fig
     return {
         "heuristic": [
             {"depth": d, "k": k, **slinvit.play(bank, None, depth=d, k=k, proposals="heuristic")}
-            for d, k in settings
+            for d, k in (*settings, *DEEPER)
         ],
         "drawn": [
             {"prior": name, "depth": d, "k": k, **slinvit.play(bank, prior, depth=d, k=k)}
@@ -123,6 +128,7 @@ def tables(figures: Figures) -> dict[str, str]:
         "subgoals-heuristic": _without_a_prior(figures),
         "subgoals-priors": _priors(figures),
         "subgoals-effort": _effort(figures),
+        "subgoals-held-out": _held_out(figures),
     }
 
 
@@ -131,8 +137,8 @@ def _without_a_prior(figures: Figures) -> str:
     head = ["steps", "depth"]
     head += [f"{suite}: {x}" for suite in SUITES for x in ("solved", "nodes", "values computed")]
     rows = []
-    for kind, depth in itertools.product(("actions", "subgoals"), DEPTHS):
-        cells = [_KINDS[kind], f"{depth}"]
+    for (kind, steps), depth in itertools.product(_KINDS.items(), (1, 2, 3, 4)):
+        cells = [steps, f"{depth}"]
         for suite in SUITES:
             row = _find(figures[kind]["heuristic"], depth, 2)[suite]
             cells += [f"{row['solved']}/{figures['instances'][suite]}"]
@@ -141,23 +147,41 @@ def _without_a_prior(figures: Figures) -> str:
     return comparison.markdown(head, rows)
 
 
-_KINDS = {"actions": "actions", "subgoals": "sub-goals"}
+def _proposers(figures: Figures, kind: str) -> list[tuple[str, Sequence[Figures], str | None]]:
+    """Every prior, and the heuristic in its place: what it is called, its figures, its name."""
+    drawn = figures[kind]["drawn"]
+    names = dict.fromkeys(row["prior"] for row in drawn)
+    rule = ("the heuristic, no prior", figures[kind]["heuristic"], None)
+    return [*((name, drawn, name) for name in names), rule]
 
 
 def _priors(figures: Figures) -> str:
-    """The paper's k: every prior, and the heuristic in its place."""
+    """The paper's k."""
     head = ["steps", "proposed by", *(f"{s}, depth {d}" for s in SUITES for d in DEPTHS)]
-    rows = []
-    for kind in _KINDS:
-        found = figures[kind]
-        names = dict.fromkeys(row["prior"] for row in found["drawn"])
-        kinds: list[Any] = [(name, found["drawn"], name) for name in names]
-        kinds.append(("the heuristic, no prior", found["heuristic"], None))
-        rows += [
-            [_KINDS[kind], label]
-            + [_cell(_find(own, d, K, name)[suite]) for suite in SUITES for d in DEPTHS]
-            for label, own, name in kinds
+    rows = [
+        [steps, label] + [_cell(_find(own, d, K, name)[suite]) for suite in SUITES for d in DEPTHS]
+        for kind, steps in _KINDS.items()
+        for label, own, name in _proposers(figures, kind)
+    ]
+    return comparison.markdown(head, rows)
+
+
+def _held_out(figures: Figures) -> str:
+    """The paper's k, one step ahead: all instances, and those held out."""
+    head = ["steps", "proposed by"]
+    for suite in SUITES:
+        count = figures["instances"][suite], figures["held_out"][suite]
+        head += [f"{suite}: all {count[0]}", f"held out {count[1]}"]
+    rows = [
+        [steps, label]
+        + [
+            comparison.interval(evaluation.Interval(*_find(own, 1, K, name)[suite][share]))
+            for suite in SUITES
+            for share in ("success", "held_out")
         ]
+        for kind, steps in _KINDS.items()
+        for label, own, name in _proposers(figures, kind)
+    ]
     return comparison.markdown(head, rows)
 
 
