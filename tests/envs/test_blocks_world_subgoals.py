@@ -124,8 +124,8 @@ def test_states_read_and_look_as_in_blocks_world():
     world, params = BlocksWorld(4), ENV.params_of(MIXED)
     state = ENV.reset(jax.random.key(0), params)[1]
     assert ENV.describe(state, params) == world.describe(state, params)
-    pictures = [env.render(state, params).rgb for env in (ENV, world)]
-    np.testing.assert_array_equal(*pictures)
+    mine, theirs = (env.render(state, params).rgb for env in (ENV, world))
+    np.testing.assert_array_equal(mine, theirs)
 
 
 # -- what a search asks --------------------------------------------------------------------------
@@ -221,8 +221,8 @@ def test_instances_are_those_of_blocks_world(draw):
     env, world = BlocksWorldSubgoals(5), BlocksWorld(5)
     mine, theirs = draw(env), draw(world)
     jax.tree.map(np.testing.assert_array_equal, mine.bank, theirs.bank)
-    held_out = [jax.vmap(e.held_out)(p.bank) for e, p in ((env, mine), (world, theirs))]
-    np.testing.assert_array_equal(*held_out)
+    held_out = jax.vmap(env.held_out)(mine.bank)
+    np.testing.assert_array_equal(held_out, jax.vmap(world.held_out)(theirs.bank))
     assert int(mine.max_steps_in_episode) == 16
 
 
@@ -230,7 +230,7 @@ def test_instances_are_those_of_blocks_world(draw):
 
 BAD = [
     (lambda: BlocksWorldSubgoals(13), ["num_blocks is 13", "2 to 12"]),
-    (lambda: BlocksWorldSubgoals("4"), ["num_blocks is '4'", "2 to 12"]),
+    (lambda: BlocksWorldSubgoals(True), ["num_blocks is True", "2 to 12"]),
     (lambda: BlocksWorldSubgoals(4, float("nan")), ["illegal_reward is nan", "finite number"]),
     (lambda: BlocksWorldSubgoals(7, 0.0, "index"), ["'index'", "up to 6 blocks, not 7"]),
     (lambda: BlocksWorldSubgoals(4, 0.0, "x"), ["observation 'x'", "onehot, features, tokens"]),
