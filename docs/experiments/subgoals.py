@@ -188,19 +188,23 @@ def _held_out(figures: Figures) -> str:
 def _effort(figures: Figures) -> str:
     """The six-step suite: what is solved, and what it takes."""
     suite = SUITES[1]
-    who = [("actions", MODEL), ("subgoals", PAIRS), ("subgoals", MODEL), ("subgoals", "uniform")]
     head = ["depth", "k"]
-    for kind, name in who:
-        head += [f"{_KINDS[kind]}: {name}", "nodes", "asked about"]
-    head += ["sub-goals: heuristic", "nodes", "values computed"]
+    for steps, name in (("actions", MODEL), ("sub-goals", PAIRS)):
+        head += [f"{steps}: {name}", "nodes", "asked about"]
+    head += [f"sub-goals: {MODEL}", "sub-goals: uniform"]
+    for steps in _KINDS.values():
+        head += [f"{steps}: heuristic", "nodes", "values computed"]
     rows = []
     for depth, k in itertools.product(DEPTHS, KS):
         cells = [f"{depth}", f"{k}"]
-        for kind, name in who:
+        for kind, name in (("actions", MODEL), ("subgoals", PAIRS)):
             row = _find(figures[kind]["drawn"], depth, k, name)[suite]
             cells += [_cell(row), f"{row['nodes']:.1f}", f"{row['expanded']:.1f}"]
-        rule = _find(figures["subgoals"]["heuristic"], depth, k)[suite]
-        cells += [f"{rule['success'][0]:.2f}", f"{rule['nodes']:.1f}", f"{rule['valuations']:.1f}"]
+        own = figures["subgoals"]["drawn"]
+        cells += [_cell(_find(own, depth, k, name)[suite]) for name in (MODEL, "uniform")]
+        for kind in _KINDS:
+            row = _find(figures[kind]["heuristic"], depth, k)[suite]
+            cells += [f"{row['success'][0]:.2f}", f"{row['nodes']:.1f}", f"{row['valuations']:.1f}"]
         rows.append(cells)
     return comparison.markdown(head, rows)
 
