@@ -84,7 +84,7 @@ class BlocksWorldSubgoals(TextEnv[EnvState, EnvParams]):
     def __init__(
         self, num_blocks: int = 4, illegal_reward: float = 0.0, observation: str = "features"
     ):
-        self.world = BlocksWorld(num_blocks, illegal_reward, observation)
+        self.world = BlocksWorld(num_blocks, illegal_reward, observation)  # refuses what is wrong
         self.num_blocks = num_blocks
         self.illegal_reward = float(illegal_reward)
         self.observation = observation
