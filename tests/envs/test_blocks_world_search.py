@@ -27,7 +27,7 @@ def test_legal_actions_come_in_order(states):
     action, is_any = jax.jit(jax.vmap(ENV.legal_actions, (0, None)))(rows, params)
     assert action.shape == is_any.shape == (ENV.num_states, ENV.max_legal)
     for i, state in enumerate(found):
-        expected = [twin.action_text(child.action).strip()
+        expected = [twin.action_text(child.step[0]).strip()
                     for child in slinvit_twin.in_order(state, "abcd")]  # fmt: skip
         assert [NAMES[a] for a in action[i][is_any[i]].tolist()] == expected
 
