@@ -46,7 +46,7 @@ def compiled(
 ) -> Contender:
     """A contender from a JAX function, jitted already or not, compiled ahead of time."""
     start = time.perf_counter()
-    jitted = function if hasattr(function, "lower") else jax.jit(function)
+    jitted = function if isinstance(function, jax.stages.Wrapped) else jax.jit(function)
     program = jitted.lower(*arguments).compile()
     seconds = time.perf_counter() - start
     return Contender(

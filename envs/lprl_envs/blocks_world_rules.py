@@ -111,7 +111,8 @@ def settle(on: jax.Array, is_missing: jax.Array) -> jax.Array:
 @batch_last
 def num_satisfied(on: jax.Array, goal: jax.Array) -> jax.Array:
     """`i32[]`: facts of the goal that hold."""
-    return sum(((y != NONE) & (x == y)).astype(jnp.int32) for x, y in zip(on, goal, strict=True))
+    met = [((y != NONE) & (x == y)).astype(jnp.int32) for x, y in zip(on, goal, strict=True)]
+    return functools.reduce(jnp.add, met)
 
 
 @batch_last

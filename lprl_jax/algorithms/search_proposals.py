@@ -68,12 +68,14 @@ def by_heuristic(env: Env, k: int) -> Propose:
         look = over_nodes(env.look_ahead)
         values, solved = if_any(needed, look, nodes.state, env_params)
         place, is_there = if_any(needed, functools.partial(highest, k=k), values)
+        # Added up one by one: a sum over a leading axis is not made of vector instructions.
+        are_there = [(x > -jnp.inf).astype(jnp.int32) for x in values]
         return Proposed(
             place=place,
             is_there=is_there,
             value=jnp.where(is_there, pick(values, place), 0.0),
             is_solved=pick(solved, place),
-            valuations=sum((x > -jnp.inf).astype(jnp.int32) for x in values),
+            valuations=functools.reduce(jnp.add, are_there),
         )
 
     return propose
@@ -89,11 +91,13 @@ def highest(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
 
     And which of them there are, `bool[W, k, B]`: there are fewer where L < k or scores are -inf.
     """
-    many = len(scores)
-    place = jnp.full((1, 1, 1), many)
-    for i, mine in enumerate(scores):
-        ahead = [scores[j] >= mine if j < i else scores[j] > mine for j in range(many) if j != i]
-        rank = sum((x.astype(jnp.int32) for x in ahead), jnp.int32(0))
-        is_at = (rank[:, None] == jnp.arange(k)[None, :, None]) & (mine > -jnp.inf)[:, None]
-        place = jnp.where(is_at, i, place)
-    return place, place < many
+    left, places = list(scores), []
+    for _ in range(k):
+        top, place = jnp.full_like(left[0], -jnp.inf), jnp.full(left[0].shape, len(left))
+        for i, score in enumerate(left):
+            is_higher = score > top
+            top, place = jnp.where(is_higher, score, top), jnp.where(is_higher, i, place)
+        places.append(place)
+        left = [jnp.where(place == i, -jnp.inf, score) for i, score in enumerate(left)]
+    place = jnp.stack(places, axis=1)
+    return place, place < len(left)

@@ -14,7 +14,7 @@ from envs.slinvit_twin import letters
 from lprl_envs import BlocksWorld, BlocksWorldSubgoals, TextEnv
 from lprl_envs.blocks_world_instances import published
 
-from lprl_jax import Data
+from lprl_jax import Data, sharding
 from lprl_jax.algorithms import slinvit
 from lprl_jax.algorithms.slinvit_config import SLINVITConfig
 
@@ -126,6 +126,26 @@ def test_lanes_change_nothing() -> None:
     by_turns, _ = solved_by(depth=1, lanes=12)
     for mine, theirs in zip(jax.tree.leaves(by_turns), jax.tree.leaves(together), strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_devices_change_nothing() -> None:
+    """Each has its share of the rows; nothing is counted twice."""
+    together, _ = solved_by(depth=1)
+    config = SLINVITConfig(depth=1, k=2, proposals="heuristic", alpha=0.0)
+    _, data, budgets = bank()
+    budgets = budgets[:-1]  # an even number
+    mesh = sharding.make_mesh(budgets.size)
+    assert mesh.shape["data"] > 1
+    solve = sharding.over_rows(slinvit.make(config, ENV), mesh)
+    key, data = sharding.place(mesh, (jax.random.key(0), data))
+    instances, hparams = data.env_params.instances[:-1], config.hparams(budgets.size)
+    found = sharding.fetch(solve(key, instances, budgets, hparams, data))
+    assert found.prior_carry.queries.shape == (mesh.shape["data"],)
+    assert found.prior_carry.queries.sum() == found.prior_carry.evaluations.sum() == 0
+    for mine, theirs in zip(
+        jax.tree.leaves(found[:-1]), jax.tree.leaves(together[:-1]), strict=True
+    ):
+        np.testing.assert_array_equal(mine, theirs[:-1])
 
 
 def test_success_is_the_environment_s() -> None:

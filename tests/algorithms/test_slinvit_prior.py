@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from algorithms.probes import END, TabularMDP, tables
 
-from lprl_jax import Data, TabularPrior
+from lprl_jax import Data, TabularPrior, sharding
 from lprl_jax.algorithms import slinvit
 from lprl_jax.algorithms.slinvit_config import SLINVITConfig
 from lprl_jax.algorithms.value_iteration import law_of
@@ -199,3 +199,16 @@ def test_solve_stops_at_death_and_the_time_limit():
         outcome = solve(jax.random.key(0), start, jnp.array([1000]), alpha, data)
         assert (outcome.solved[0], outcome.length[0]) == (False, length)
         assert outcome.cost.nodes[0] == outcome.prior_carry.queries == length
+
+
+def test_over_devices_a_table_s_evaluations_count_once():
+    search = slinvit.make(SLINVITConfig(depth=1, k=2, proposals="best"), ENV, PRIOR)
+    rows = 2 * jax.device_count()
+    mesh = sharding.make_mesh(rows)
+    solve = sharding.over_rows(search, mesh)
+    instances, budgets = jnp.zeros(rows, jnp.int32), jnp.full(rows, 1)
+    key, data = sharding.place(mesh, (jax.random.key(0), DATA))
+    hparams = slinvit.HParams(jnp.zeros(rows))
+    counters = sharding.fetch(solve(key, instances, budgets, hparams, data)).prior_carry
+    assert mesh.shape["data"] == jax.device_count() > 1
+    assert (counters.queries.sum(), counters.evaluations.sum()) == (rows, 6)

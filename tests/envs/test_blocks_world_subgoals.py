@@ -133,8 +133,12 @@ def test_states_read_and_look_as_in_blocks_world():
 
 def test_legal_actions_come_in_order_and_are_looked_ahead_of(four):
     states, params = four
-    look = jax.jit(jax.vmap(ENV.look_ahead, (0, None)))
-    actions, is_any, values = jax.device_get(look(states, params))
+    listed, look = (
+        jax.jit(jax.vmap(function, (0, None))) for function in (ENV.legal_actions, ENV.look_ahead)
+    )
+    actions, is_any = jax.device_get(listed(states, params))
+    values, solved = jax.device_get(look(states, params))
+    np.testing.assert_array_equal(values > -np.inf, is_any)
     texts = np.array(ENV.action_texts)
     for i, on in enumerate(states.on.tolist()):
         goal = goal_of(params.bank.goal[states.instance[i]].tolist())
@@ -143,6 +147,7 @@ def test_legal_actions_come_in_order_and_are_looked_ahead_of(four):
         assert texts[actions[i][is_any[i]]].tolist() == expected
         found = values[i][is_any[i]].tolist()
         assert found == [twin.value(child.state, goal) for child in children]
+        assert solved[i][is_any[i]].tolist() == [goal <= child.state for child in children]
 
 
 # -- numbers -------------------------------------------------------------------------------------
