@@ -1,4 +1,4 @@
-"""Training over devices: runs are split over the axis `data`, a prior's weights over `model`.
+"""Training and searching over devices: runs, or rows, over the axis `data`, weights over `model`.
 
 Along `data` every device runs the same program on its share of the runs. These shares have nothing
 in common while they run, so nothing waits for the slowest, and what a run does depends on no other
@@ -117,7 +117,8 @@ def compile_evaluation(
 def over_rows(search: Search, mesh: Mesh) -> Callable[..., Outcome]:
     """A search's `solve`, compiled when it is called, the rows over the devices.
 
-    Shares draw from keys of their own; of the counters there is one a share, `[D]`, to be summed.
+    Shares draw from keys of their own, so that what is drawn depends on how many devices there are.
+    Of the counters there is one a share, `[D]`, to be summed.
     """
 
     def share(
@@ -139,7 +140,8 @@ def over_rows(search: Search, mesh: Mesh) -> Callable[..., Outcome]:
         axis_names={DATA} if mesh.shape[MODEL] > 1 else {DATA, MODEL},
         check_vma=False,
     )
-    return jax.jit(program, compiler_options=WIDE if jax.default_backend() == "cpu" else None)
+    is_cpu = mesh.devices.flat[0].platform == "cpu"
+    return jax.jit(program, compiler_options=WIDE if is_cpu else None)
 
 
 def _over_shares(function: Callable[..., Any], mesh: Mesh, state: Any, out: Any) -> Any:

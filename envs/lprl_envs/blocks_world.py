@@ -313,7 +313,7 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
 
     def successor(self, state: EnvState, place: jax.Array, params: EnvParams) -> Successor:
         """As of any environment, but faster; of states that an episode can reach."""
-        action, on = make_move(by_colour(self.num_blocks))(state.on, place[None])
+        action, on = make_move(by_colour(self.num_blocks))(state.on, place)
         reached = is_reached(on, self._goal(state, params))
         after = dataclasses.replace(state, on=on)
         return Successor(action, after, reached.astype(jnp.float32), reached, reached)

@@ -72,15 +72,18 @@ def legal_actions(on: jax.Array) -> jax.Array:
 @batch_last
 def act(on: jax.Array, action: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The state after an action `i32[]`, and whether it was legal; an illegal one does nothing."""
-    blocks, move = shorts(on), _packed_moves(len(on))[action]
+    blocks, move = shorts(on), packed_moves(len(on))[action]
     block, source, target = (((move >> shift) & 15) + ABSENT for shift in (0, 4, 8))
     legal = is_legal(blocks, block, source, target)
     after = [jnp.where(legal & (block == b), target, x) for b, x in enumerate(blocks)]
     return jnp.stack(after).astype(jnp.int32), legal
 
 
-def _packed_moves(num_blocks: int) -> jax.Array:
-    """`i16[A]`: block, source and target in four bits each: one gather instead of three."""
+def packed_moves(num_blocks: int) -> jax.Array:
+    """`i16[A]`: block, source and target in four bits each: one gather instead of three.
+
+    That, and a bit a block in 16, is enough for the 12 blocks that there may be.
+    """
     places = [x - ABSENT for x in moves(num_blocks)]
     return jnp.asarray(sum(x << 4 * i for i, x in enumerate(places)), jnp.int16)
 

@@ -61,12 +61,12 @@ def list_moves(order: tuple[int, ...]) -> Callable[[jax.Array], Any]:
 
 @functools.cache
 def make_move(order: tuple[int, ...]) -> Callable[[jax.Array, jax.Array], Any]:
-    """A function `(on [n, ...], place [1, ...])`: the action there, and `on` after it."""
+    """A function `(on [n, ...], place i32[...])`: the action there, and `on` after it."""
 
     @batch_last
     def make(on: jax.Array, place: jax.Array) -> tuple[jax.Array, jax.Array]:
         blocks = shorts(on)
-        move = _move(blocks, place[0].astype(jnp.int16), order)
+        move = _move(blocks, place.astype(jnp.int16), order)
         target = move.target.astype(jnp.int32)
         after = [jnp.where(move.block == b, target, x) for b, x in enumerate(on)]
         return _action(blocks, move), jnp.stack(after)

@@ -140,7 +140,7 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         return actions.astype(jnp.int32), jnp.arange(self.max_legal) < jnp.sum(mask)
 
     def heuristic(self, state: TState, params: TParams) -> jax.Array:
-        """`f32[]`: how promising a state is, by a rule of the environment's own; more is better.
+        """`f32[]`, finite: how promising a state is, by the environment's own rule; more is better.
 
         Raises:
             InvalidInput: if it has none.

@@ -1,7 +1,8 @@
 """Levels of search trees: W places in each of B trees, and what is done to all of them at once.
 
 The trees are the last axis of all arrays, and what is picked is picked by comparison, not by a
-gather: all of it is then arithmetic on long vectors, and ten times as fast.
+gather: all of it is then arithmetic on long vectors. A pick looks at all that it can choose from,
+so that this is for tens of legal actions, not thousands.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class Nodes(NamedTuple):
     """A level: W places in each of B trees."""
 
     state: Any
-    """Leaves [..., W, B]; a tree's nodes are all of one instance."""
+    """Leaves [..., W, B]; a tree's nodes are all of one instance, empty places too."""
     is_there: jax.Array
     """bool[W, B]: whether a node stands in the place."""
     is_over: jax.Array
@@ -96,7 +97,7 @@ def if_any(needed: jax.Array, function: Callable[..., Any], *arguments: Any) -> 
     """`function(*arguments)`; zeros of that shape if nothing is needed, `bool[...]`.
 
     Compilers also keep the inside of a condition apart from what reads its results. Otherwise they
-    fuse the two and compute the same anew for every reader, which takes several times as long.
+    fuse the two and compute the same anew for every reader.
     """
     shapes = jax.eval_shape(function, *arguments)
 

@@ -35,7 +35,7 @@ Propose = Callable[[chex.PRNGKey, Nodes, jax.Array, Any, Any], Proposed]
 the prior's of the legal actions, -inf of none."""
 
 
-def draws(env: Env, k: int) -> Propose:
+def draws(k: int) -> Propose:
     """K draws from the prior, with replacement: duplicates carry its weight, and are searched."""
 
     def propose(
@@ -48,7 +48,7 @@ def draws(env: Env, k: int) -> Propose:
     return propose
 
 
-def best(env: Env, k: int) -> Propose:
+def best(k: int) -> Propose:
     """The prior's k most likely actions, or as many as there are."""
 
     def propose(

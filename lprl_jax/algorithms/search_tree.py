@@ -148,7 +148,7 @@ class Path(NamedTuple):
     action: jax.Array
     """i32[B, N]"""
     length: jax.Array
-    """i32[B]: its actions; those behind mean nothing."""
+    """i32[B]: its actions; those behind mean nothing, nor does a path of a search not made."""
     score: jax.Array
     """f32[B]"""
 
@@ -169,6 +169,7 @@ def best_path(levels: Sequence[Nodes], score: jax.Array) -> Path:
     leaf = jnp.min(jnp.where(length == shortest[None], place, len(score)), axis=0)
     actions = []
     for level in levels:
-        is_on_path = place[: len(level.action)] == leaf[None] * len(level.action) // len(score)
+        places = len(level.action)
+        is_on_path = place[:places] == leaf[None] // (len(score) // places)
         actions.append(jnp.sum(jnp.where(is_on_path, level.action, 0), axis=0))
     return Path(jnp.stack(actions, axis=1), shortest, top)

@@ -34,7 +34,7 @@ from lprl_jax.algorithms.slinvit_config import HParams, SLINVITConfig
 from lprl_jax.priors.base import Counters, Prior
 
 IDLE = 0.2
-"""Share of the lanes that wait until all that are done are refilled."""
+"""Lanes that are done wait until they are this share of all; then all of them are refilled."""
 
 
 class Lanes(NamedTuple):
@@ -66,7 +66,7 @@ class Outcome(NamedTuple):
     cost: Cost
     """Of all searches of an instance."""
     prior_carry: Counters
-    """What the prior was asked, about all of them."""
+    """What the prior was asked, about all of them; over devices one a share, `[D]`."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -100,8 +100,8 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
     require_fit(config, env, prior is not None)
     asker = asking.of(prior)
     propose = {
-        "draws": search_proposals.draws(env, config.k),
-        "best": search_proposals.best(env, config.k),
+        "draws": search_proposals.draws(config.k),
+        "best": search_proposals.best(config.k),
         "heuristic": search_proposals.by_heuristic(env, config.k),
     }[config.proposals]
     grow = search_tree.growth(env, asker, propose, config.gamma)
@@ -135,8 +135,16 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
         cost = cost._replace(valuations=cost.valuations + valuations)
         return search_tree.best_path(levels[1:], score), cost, carry
 
-    def plan(key: chex.PRNGKey, states: Any, *given: Any) -> tuple[Path, Cost, Counters]:
-        return search(key, jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), states), *given)
+    def plan(
+        key: chex.PRNGKey,
+        states: Any,
+        searches: jax.Array,
+        hparams: HParams,
+        data: Data,
+        carry: Counters,
+    ) -> tuple[Path, Cost, Counters]:
+        last = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), states)
+        return search(key, last, searches, hparams, data, carry)
 
     def solved(states: Any, data: Data) -> jax.Array:
         return jax.vmap(env.is_solved, in_axes=(-1, None))(states, data.env_params)
@@ -203,7 +211,7 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
             key, lanes, waiting, outcome, carry = loop
             key, key_turn, key_next = jax.random.split(key, 3)
             lanes, carry = take_turn(key_turn, lanes, data, carry)
-            # Not at every turn: a fifth of the lanes idle is less than what it takes.
+            # Refilling at every turn takes longer than turns in which a few lanes idle.
             num_idle = jnp.sum(~lanes.playing)
             lanes, waiting, outcome = jax.lax.cond(
                 (num_idle >= IDLE * num_lanes) & (waiting < num_rows),
