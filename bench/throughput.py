@@ -17,6 +17,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+# A device a core, for suites that go over all devices; before JAX is imported.
+os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.cpu_count() or 1}")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import against_torch

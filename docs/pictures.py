@@ -14,6 +14,7 @@ import numpy as np
 from lprl_envs import (
     Animation,
     BlocksWorld,
+    BlocksWorldSubgoals,
     CubeStacking,
     FrozenLake,
     ImageCompletion,
@@ -59,11 +60,12 @@ def main() -> None:
     """Write the pictures."""
     FOLDER.mkdir(exist_ok=True)
     lake, blocks, cubes = FrozenLake("8x8", is_slippery=False), BlocksWorld(5), CubeStacking()
-    image, objects = ImageCompletion(), ObjectArrangement()
+    image, objects, subgoals = ImageCompletion(), ObjectArrangement(), BlocksWorldSubgoals(5)
     problem = blocks.sample_params(jax.random.key(4), 1)
     for env, params, steps in (
         (lake, lake.default_params, 40),
         (blocks, problem, 24),
+        (subgoals, problem, 12),
         (cubes, cubes.default_params, 8),
         (image, image.default_params, 100),
         (objects, objects.default_params, 50),

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnvParams
 
-from lprl_jax import build, comparison, evaluation, results
+from lprl_jax import build, comparison, evaluation, results, sharding
 from lprl_jax.algorithms import slinvit
 from lprl_jax.algorithms.base import Data, Env
-from lprl_jax.algorithms.slinvit import Outcome, Search
+from lprl_jax.algorithms.slinvit import Outcome
 from lprl_jax.algorithms.slinvit_config import HParams
 from lprl_jax.config import Experiment
 
@@ -55,15 +55,19 @@ def run(experiment: Experiment) -> list[Row]:
     env, params = build.make_env(chosen.env, experiment.env_arguments, experiment.bank)
     slinvit.require_fit(experiment.algorithm, env, chosen.prior != "none")
     budgets = budgets_of(experiment, env, params)
-    prior = build.make_prior(experiment, env, params)
-    search = slinvit.make(experiment.algorithm, env, prior)
-    data = Data(() if prior is None else prior.params, params)
-    solve = jax.jit(_solve_all, static_argnums=(0, 1))
-    key = jax.random.key(chosen.seed)
+    mesh = sharding.make_mesh(chosen.num_runs * params.instances.size, chosen.model_parallel)
+    shared = mesh if chosen.model_parallel > 1 else None
+    prior = build.make_prior(experiment, env, params, shared)
+    solve = sharding.over_rows(slinvit.make(experiment.algorithm, env, prior), mesh)
+    # Rows are run by run.
+    instances, budgets = (jnp.tile(x, chosen.num_runs) for x in (params.instances, budgets))
+    key, data = jax.random.key(chosen.seed), Data(() if prior is None else prior.params, params)
+    key, data = sharding.place(mesh, (key, data))
     rows = []
     for setting in experiment.settings:
         alpha = jnp.float32(setting.get("alpha", experiment.algorithm.alpha))
-        outcome = jax.device_get(solve(search, chosen.num_runs, key, alpha, budgets, data))
+        hparams = HParams(jnp.broadcast_to(alpha, instances.shape))
+        outcome = sharding.fetch(solve(key, instances, budgets, hparams, data))
         name = "none" if prior is None else prior.name
         rows.append(row_of(results.name_of(setting), name, chosen.num_runs, outcome))
     return rows
@@ -87,15 +91,6 @@ def budgets_of(experiment: Experiment, env: Env, params: TextEnvParams) -> jax.A
     return jnp.full(params.instances.shape, actions, jnp.int32)
 
 
-def _solve_all(
-    search: Search, num_runs: int, key: jax.Array, alpha: jax.Array, budgets: jax.Array, data: Data
-) -> Outcome:
-    """Every instance, once a run: rows are run by run."""
-    instances = jnp.tile(data.env_params.instances, num_runs)
-    hparams = HParams(jnp.broadcast_to(alpha, instances.shape))
-    return search.solve(key, instances, jnp.tile(budgets, num_runs), hparams, data)
-
-
 def row_of(setting: str, prior: str, num_runs: int, outcome: Outcome) -> Row:
     """The figures of an outcome whose rows are run by run, on the host."""
     num_rows = outcome.solved.size
@@ -108,9 +103,9 @@ def row_of(setting: str, prior: str, num_runs: int, outcome: Outcome) -> Row:
         success=evaluation.bootstrap_interval(shares),
         actions=float(np.mean(outcome.length)),
         nodes=float(np.mean(outcome.cost.nodes)),
-        queries=float(outcome.prior_carry.queries) / num_rows,
+        queries=float(np.sum(outcome.prior_carry.queries)) / num_rows,
         valuations=float(np.mean(outcome.cost.valuations)),
-        evaluations=int(outcome.prior_carry.evaluations),
+        evaluations=int(np.sum(outcome.prior_carry.evaluations)),
     )
 
 

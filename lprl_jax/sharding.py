@@ -1,4 +1,4 @@
-"""Training over devices: runs are split over the axis `data`, a prior's weights over `model`.
+"""Training and searching over devices: runs, or rows, over the axis `data`, weights over `model`.
 
 Along `data` every device runs the same program on its share of the runs. These shares have nothing
 in common while they run, so nothing waits for the slowest, and what a run does depends on no other
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +20,11 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms.base import Algorithm, Data
+from lprl_jax.algorithms.slinvit import Outcome, Search
 from lprl_jax.lm.partition import DATA, MODEL
+
+WIDE = {"xla_cpu_prefer_vector_width": 512}
+"""Searches are arithmetic on long vectors, of which XLA uses half of what wide CPUs have."""
 
 
 def make_mesh(num_runs: int, model_parallel: int = 1) -> Mesh:
@@ -107,6 +112,36 @@ def compile_evaluation(
 
     program = _over_shares(play, mesh, state, PartitionSpec(DATA))
     return jax.jit(program).lower(state, data).compile()
+
+
+def over_rows(search: Search, mesh: Mesh) -> Callable[..., Outcome]:
+    """A search's `solve`, compiled when it is called, the rows over the devices.
+
+    Shares draw from keys of their own, so that what is drawn depends on how many devices there are.
+    Of the counters there is one a share, `[D]`, to be summed.
+    """
+
+    def share(
+        key: chex.PRNGKey, instances: jax.Array, budgets: jax.Array, hparams: Any, data: Data
+    ) -> Outcome:
+        index = jax.lax.axis_index(DATA)
+        outcome = search.solve(jax.random.fold_in(key, index), instances, budgets, hparams, data)
+        # What was counted beforehand, as with a table, the first share counts alone.
+        before = jax.tree.map(lambda x: jnp.where(index > 0, x, 0), search.init())
+        counted = jax.tree.map(lambda x, y: (x - y)[None], outcome.prior_carry, before)
+        return outcome._replace(prior_carry=counted)
+
+    everywhere, rows = PartitionSpec(), PartitionSpec(DATA)
+    program = jax.shard_map(
+        share,
+        mesh=mesh,
+        in_specs=(everywhere, rows, rows, rows, everywhere),
+        out_specs=rows,
+        axis_names={DATA} if mesh.shape[MODEL] > 1 else {DATA, MODEL},
+        check_vma=False,
+    )
+    is_cpu = mesh.devices.flat[0].platform == "cpu"
+    return jax.jit(program, compiler_options=WIDE if is_cpu else None)
 
 
 def _over_shares(function: Callable[..., Any], mesh: Mesh, state: Any, out: Any) -> Any:

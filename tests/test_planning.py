@@ -13,6 +13,7 @@ from lprl_jax.cli import main
 SMALL = ["env_params.suite=planbench-length-2", "depth=1", "k=1"]
 RULE = "blocks_world_slinvit_heuristic"
 PRIOR = "blocks_world_slinvit"
+SUBGOALS = "blocks_world_subgoals_slinvit"
 
 
 def test_the_heuristic_s_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,6 +26,21 @@ def test_the_heuristic_s_figures(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (row["queries"], row["evaluations"]) == (0, 0)
     printed = capsys.readouterr().out
     assert "| none | 1 | 114 | 0.62 [0.62, 0.62] | 6.4 | 12.0 | 0.0 | 18.2 | 0 |" in printed
+
+
+def test_sub_goals_are_planned_within_the_same_actions(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Three sub-goals are six actions; one sub-goal less solves nothing."""
+    assert main(["plan", SUBGOALS]) == 0
+    assert "| none | 1 | 114 | 0.85 [0.85, 0.85] | 3.0 | 5.0 | 0.0 | 16.5 | 0 |" in (
+        capsys.readouterr().out
+    )
+    (row,) = planning.run(config.read(SUBGOALS, ["budget=2"]))
+    assert row.success.estimate == 0
+    uniform = ["prior=uniform", "proposals=draws", "alpha=0.1", "k=3", "num_runs=2"]
+    (row,) = planning.run(config.read(SUBGOALS, uniform))
+    assert 0 < row.success.estimate < 0.5
 
 
 def test_a_sweep_has_a_row_a_setting(capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,6 +96,9 @@ BAD = [
     (["plan", PRIOR, "budget=soon"], ["budget is 'soon'", "whole number from 1"]),
     (["plan", PRIOR, "lanes=0"], ["lanes is 0", "above 0"]),
     (["plan", PRIOR, "prior=none"], ["proposals=draws, alpha=0.1", "prior is none"]),
+    (["plan", SUBGOALS, "proposals=draws"], ["proposals=draws", "prior is none"]),
+    (["plan", SUBGOALS, "env_params.num_blocks=4"], ["5 blocks", "num_blocks: 5"]),
+    (["plan", SUBGOALS, "env_params.blocks=4"], ["unknown env_params key 'blocks'", "num_blocks"]),
     (["plan", RULE, "value=rollouts"], ["value=rollouts", "prior is none"]),
     (
         ["plan", PRIOR, "env_params.suite=''", "env_params.num_instances=2"],

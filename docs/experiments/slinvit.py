@@ -11,6 +11,7 @@ instance is solved if the environment says so within one action more than its sh
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import itertools
 import json
@@ -54,9 +55,7 @@ def main() -> None:
 def measure(folder: Path | None) -> Figures:
     """Everything that the tables show."""
     rows = slinvit_tables.instances_of(SUITES)
-    params = slinvit_tables.params_of(rows)
-    held_out = np.asarray(jax.vmap(ENV.held_out)(params.bank))
-    bank = Bank(params, np.array([row["optimal_length"] for row in rows]), held_out)
+    bank = bank_of(rows)
     priors = priors_of(rows, folder)
     without = [
         {"depth": depth, "k": k, **play(bank, None, depth=depth, k=k, proposals="heuristic")}
@@ -79,7 +78,7 @@ def measure(folder: Path | None) -> Figures:
     ]
     return {
         "instances": {suite: int(np.sum(bank.of(suite))) for suite in SUITES},
-        "held_out": {suite: int(np.sum(held_out[bank.of(suite)])) for suite in SUITES},
+        "held_out": {suite: int(np.sum(bank.held_out[bank.of(suite)])) for suite in SUITES},
         "seeds": SEEDS,
         "evaluations": {name: priors[name].evaluations for name in MODELS},
         "heuristic": without,
@@ -89,15 +88,35 @@ def measure(folder: Path | None) -> Figures:
     }
 
 
+@dataclasses.dataclass(frozen=True)
 class Bank:
     """Instances of both suites."""
 
-    def __init__(self, params: Any, lengths: np.ndarray, held_out: np.ndarray):
-        self.params, self.lengths, self.held_out = params, lengths, held_out
+    env: slinvit_tables.Env
+    """Whose actions are searched."""
+    params: Any
+    """M instances."""
+    lengths: np.ndarray
+    """i32[M]: actions of the hand in a shortest plan."""
+    budgets: np.ndarray
+    """i32[M]: actions of the environment in which an instance must be solved."""
+    held_out: np.ndarray
+    """bool[M]"""
 
     def of(self, suite: str) -> np.ndarray:
         """`bool[M]`: those of a suite, which has the plans of one length."""
         return self.lengths == int(suite.removeprefix("planbench-"))
+
+
+def bank_of(rows: Sequence[Any], env: slinvit_tables.Env = ENV, size: int = 1) -> Bank:
+    """Rows of the suites; an action of the environment is `size` of the hand's.
+
+    The budget is one action of the hand more than a shortest plan has.
+    """
+    params = slinvit_tables.params_of(rows, env)
+    lengths = np.array([row["optimal_length"] for row in rows])
+    held_out = np.asarray(jax.vmap(env.held_out)(params.bank))
+    return Bank(env, params, lengths, (lengths + 1) // size, held_out)
 
 
 def priors_of(rows: Sequence[Any], folder: Path | None) -> dict[str, Any]:
@@ -113,11 +132,11 @@ def priors_of(rows: Sequence[Any], folder: Path | None) -> dict[str, Any]:
 
 
 @functools.cache
-def program(has_prior: bool, **settings: Any) -> Any:
+def program(env: slinvit_tables.Env, has_prior: bool, **settings: Any) -> Any:
     """A compiled search, for every prior alike: the table is an argument."""
-    prior = TabularPrior(ENV, jnp.zeros(()), "any", 0) if has_prior else None
+    prior = TabularPrior(env, jnp.zeros(()), "any", 0) if has_prior else None
     config = SLINVITConfig(alpha=float(has_prior), **settings)
-    return jax.jit(algorithm.make(config, ENV, prior).solve)
+    return jax.jit(algorithm.make(config, env, prior).solve)
 
 
 def play(bank: Bank, prior: Any, alpha: float = 0.1, **settings: Any) -> Figures:
@@ -125,10 +144,10 @@ def play(bank: Bank, prior: Any, alpha: float = 0.1, **settings: Any) -> Figures
     seeds = SEEDS if prior is not None and settings.get("proposals") != "best" else 1
     size = len(bank.lengths)
     instances = jnp.tile(jnp.arange(size, dtype=jnp.int32), seeds)
-    budgets = jnp.tile(jnp.asarray(bank.lengths + 1, jnp.int32), seeds)
+    budgets = jnp.tile(jnp.asarray(bank.budgets, jnp.int32), seeds)
     hparams = HParams(jnp.full(instances.shape, 0.0 if prior is None else alpha, jnp.float32))
     data = Data(() if prior is None else prior.params, bank.params)
-    solve = program(prior is not None, **settings)
+    solve = program(bank.env, prior is not None, **settings)
     outcome = jax.device_get(solve(jax.random.key(0), instances, budgets, hparams, data))
     found = {}
     for suite in SUITES:

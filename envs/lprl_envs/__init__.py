@@ -11,6 +11,7 @@ import gymnax
 from lprl_envs.banks import content_hash
 from lprl_envs.blocks_world import BlocksWorld
 from lprl_envs.blocks_world_instances import from_stacks
+from lprl_envs.blocks_world_subgoals import BlocksWorldSubgoals
 from lprl_envs.check import CHECKS, check_env
 from lprl_envs.check_subject import CheckFailed
 from lprl_envs.cube_stacking import CubeStacking
@@ -27,6 +28,7 @@ ENVIRONMENTS = {
     "FrozenLake-lprl": FrozenLake,
     "CubeStacking-lprl": CubeStacking,
     "BlocksWorld-lprl": BlocksWorld,
+    "BlocksWorldSubgoals-lprl": BlocksWorldSubgoals,
     "ImageCompletion-lprl": ImageCompletion,
     "ObjectArrangement-lprl": ObjectArrangement,
 }
@@ -41,6 +43,7 @@ __all__ = [
     "ENVIRONMENTS",
     "Animation",
     "BlocksWorld",
+    "BlocksWorldSubgoals",
     "CheckFailed",
     "CubeStacking",
     "FrozenLake",

@@ -56,7 +56,7 @@ from lprl_envs.blocks_world_rules import (
     legal_actions,
     settle,
 )
-from lprl_envs.blocks_world_search import heuristic, legal_moves, look_ahead
+from lprl_envs.blocks_world_search import SOLVED, heuristic, list_moves, look_ahead, make_move
 from lprl_envs.blocks_world_states import (
     MOST_NUMBERED,
     count_states,
@@ -70,6 +70,7 @@ from lprl_envs.template import Template
 from lprl_envs.text_env import (
     OBSERVATIONS,
     Action,
+    Successor,
     TextEnv,
     TextEnvParams,
     TextEnvState,
@@ -247,9 +248,14 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         on = settle(on, params.bank.on[instance] == ABSENT)
         return EnvState(time=time, instance=instance, on=on)
 
+    def _goal(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """Block by block: gathered so, a batch of goals has the batch last."""
+        goals = params.bank.goal
+        return jnp.stack([goals[state.instance, b] for b in range(self.num_blocks)])
+
     def is_terminated(self, state: EnvState, params: EnvParams) -> jax.Array:
         """Whether all facts of the goal hold."""
-        return is_reached(state.on, params.bank.goal[state.instance])
+        return is_reached(state.on, self._goal(state, params))
 
     def is_solved(self, state: EnvState, params: EnvParams) -> jax.Array:
         """Whether all facts of the goal hold."""
@@ -303,19 +309,24 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
     def legal_actions(self, state: EnvState, params: EnvParams) -> tuple[jax.Array, jax.Array]:
         """By the colour of the block that is taken or laid upon; putting down comes last."""
         del params
-        action, _, _, is_any = legal_moves(state.on, by_colour(self.num_blocks))
-        return action, is_any
+        return list_moves(by_colour(self.num_blocks))(state.on)
+
+    def successor(self, state: EnvState, place: jax.Array, params: EnvParams) -> Successor:
+        """As of any environment, but faster; of states that an episode can reach."""
+        action, on = make_move(by_colour(self.num_blocks))(state.on, place)
+        reached = is_reached(on, self._goal(state, params))
+        after = dataclasses.replace(state, on=on)
+        return Successor(action, after, reached.astype(jnp.float32), reached, reached)
 
     def heuristic(self, state: EnvState, params: EnvParams) -> jax.Array:
         """SLINVIT's rules: facts of the goal that hold, can be had at once, or are buried."""
-        return heuristic(state.on, params.bank.goal[state.instance])
+        return heuristic(state.on, self._goal(state, params))
 
-    def look_ahead(
-        self, state: EnvState, params: EnvParams
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def look_ahead(self, state: EnvState, params: EnvParams) -> tuple[jax.Array, jax.Array]:
         """As of any environment, but faster."""
-        goal = params.bank.goal[state.instance]
-        return look_ahead(by_colour(self.num_blocks))(state.on, goal)
+        order, goal = by_colour(self.num_blocks), self._goal(state, params)
+        values = look_ahead(order)(state.on, goal)
+        return values, values == SOLVED
 
     def transitions(
         self, state: EnvState, action: jax.Array, params: EnvParams

@@ -106,3 +106,11 @@ def number_state(on: jax.Array) -> jax.Array:
 def numbered_state(number: jax.Array | int, num_blocks: int) -> jax.Array:
     """`i32[n]`: the inverse of `number_state`, no block absent."""
     return jnp.asarray(_numbering(num_blocks)[1])[number]
+
+
+@functools.cache
+def with_empty_hand(num_blocks: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the states with an empty hand, `i32[E]`; how many are below each, `i32[S]`."""
+    is_empty = (_numbering(num_blocks)[1] != HAND).all(1)
+    before = np.cumsum(is_empty, dtype=np.int32) - is_empty
+    return np.flatnonzero(is_empty).astype(np.int32), before.astype(np.int32)

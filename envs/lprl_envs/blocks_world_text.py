@@ -81,6 +81,14 @@ def action_texts_of(num_blocks: int) -> tuple[str, ...]:
 
 
 @functools.cache
+def subgoal_texts_of(num_blocks: int) -> tuple[str, ...]:
+    """A text for each of those of `moves` that lay a block down, whichever way it was taken up."""
+    table = [f" put {_block(x)} on the table" for x in range(num_blocks)]
+    pairs = [(x, y) for x in range(num_blocks) for y in range(num_blocks) if x != y]
+    return (*table, *(f" put {_block(x)} on top of {_block(y)}" for x, y in pairs))
+
+
+@functools.cache
 def by_colour(num_blocks: int) -> tuple[int, ...]:
     """The blocks, in the order of their colours' names."""
     return tuple(sorted(range(num_blocks), key=COLOURS.__getitem__))

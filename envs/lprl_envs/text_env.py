@@ -17,45 +17,23 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from gymnax.environments import environment, spaces
 
+from lprl_envs import auto_reset, observations
 from lprl_envs.banks import content_hash, draw_instance, set_apart
 from lprl_envs.errors import InvalidInput, NotNumbered
 from lprl_envs.render import Picture, picture_of_text
 from lprl_envs.template import Template
+from lprl_envs.text_env_data import TextEnvParams, TextEnvState
 
 HELD_OUT_ONE_IN = 5
 """One instance in five is held out: never to be trained or tuned on."""
-
-
-@struct.dataclass(kw_only=True)
-class TextEnvState(environment.EnvState):
-    """What every state has. Leaves have explicit dtypes."""
-
-    time: jax.Array  # pyright: ignore[reportIncompatibleVariableOverride]
-    """i32[]: steps since reset."""
-    instance: jax.Array
-    """i32[]: which instance of the bank this episode plays."""
-
-
-@struct.dataclass(kw_only=True)
-class TextEnvParams(environment.EnvParams):
-    """Instances, and the time limit. Arguments of the compiled functions, never constants."""
-
-    max_steps_in_episode: jax.Array  # pyright: ignore
-    """i32[]: the episode is truncated when `state.time` reaches it."""
-    bank: Any
-    """A pytree of `[M, ...]` arrays: M instances."""
-    instances: jax.Array
-    """i32[m]: the instances of the bank that `reset` draws from, uniformly."""
-
 
 OBSERVATIONS = ("index", "onehot", "features", "tokens")
 """What `observe` gives: the state's index i32[], that as f32[num_states], f32[num_features], or
@@ -64,6 +42,20 @@ i32[num_slots], the words of the state's text, numbered by the template's vocabu
 Action = jax.Array | int | float
 TState = TypeVar("TState", bound=TextEnvState)
 TParams = TypeVar("TParams", bound=TextEnvParams)
+
+
+class Successor(NamedTuple):
+    """Where a legal action leads, in an environment whose law leaves nothing to chance."""
+
+    action: jax.Array
+    """i32[]"""
+    state: Any
+    reward: jax.Array
+    """f32[]"""
+    is_solved: jax.Array
+    """bool[]"""
+    is_over: jax.Array
+    """bool[]: solved, or terminal."""
 
 
 class TextEnv(environment.Environment[TState, TParams], abc.ABC):
@@ -148,22 +140,35 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         return actions.astype(jnp.int32), jnp.arange(self.max_legal) < jnp.sum(mask)
 
     def heuristic(self, state: TState, params: TParams) -> jax.Array:
-        """`f32[]`: how promising a state is, by a rule of the environment's own; more is better.
+        """`f32[]`, finite: how promising a state is, by the environment's own rule; more is better.
 
         Raises:
             InvalidInput: if it has none.
         """
         raise InvalidInput(f"{self.name} has no heuristic; roll-outs of a prior value any state")
 
-    def look_ahead(self, state: TState, params: TParams) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """`legal_actions`, and `f32[max_legal]`: the heuristic of where each surely leads."""
-        actions, is_any = self.legal_actions(state, params)
+    def successor(self, state: TState, place: jax.Array, params: TParams) -> Successor:
+        """Where the action at a place of `legal_actions` leads, if there is one."""
+        action = self.legal_actions(state, params)[0][place]
+        _, states, rewards, terminated = self.transitions(state, action, params)
+        after = jax.tree.map(lambda x: x[0], states)
+        is_solved = self.is_solved(after, params)
+        return Successor(action, after, rewards[0], is_solved, is_solved | terminated[0])
 
-        def value(action: jax.Array) -> jax.Array:
-            _, outcomes, _, _ = self.transitions(state, action, params)
-            return self.heuristic(jax.tree.map(lambda x: x[0], outcomes), params)
+    def look_ahead(self, state: TState, params: TParams) -> tuple[jax.Array, jax.Array]:
+        """The heuristic of where each legal action leads, and whether that is a solved state.
 
-        return actions, is_any, jax.vmap(value)(actions)
+        Returns:
+            `f32[max_legal]`, -inf of none, and `bool[max_legal]`.
+        """
+
+        def look(place: jax.Array) -> tuple[jax.Array, jax.Array]:
+            found = self.successor(state, place, params)
+            return self.heuristic(found.state, params), found.is_solved
+
+        _, is_any = self.legal_actions(state, params)
+        values, solved = jax.vmap(look)(jnp.arange(self.max_legal))
+        return jnp.where(is_any, values, -jnp.inf), is_any & solved
 
     @abc.abstractmethod
     def transitions(
@@ -263,25 +268,12 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     ) -> jax.Array:
         """The observation in the mode chosen at construction."""
         del key, action
-        if self.observation == "tokens":
-            return self.template.number_words(self.slots(state, params))
-        if self.observation == "features":
-            return self.features(state, params)
-        index = self.state_index(state, params)
-        if self.observation == "index":
-            return index
-        return jax.nn.one_hot(index, self.numbered_states, dtype=jnp.float32)
+        return observations.observe(self, state, params)
 
     def observation_space(self, params: TParams) -> spaces.Space:
         """Of the observation mode."""
         del params
-        if self.observation == "index":
-            return spaces.Discrete(self.numbered_states)
-        if self.observation == "tokens":
-            last = self.template.num_words - 1
-            return spaces.Box(0, last, (self.template.num_slots,), jnp.int32)
-        width = self.num_features if self.observation == "features" else self.numbered_states
-        return spaces.Box(0.0, 1.0, (width,), jnp.float32)
+        return observations.space_of(self)
 
     def action_space(self, params: TParams | None = None) -> spaces.Discrete:
         """The actions."""
@@ -319,29 +311,9 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         action: Action,
         params: TParams | None = None,
     ) -> tuple[Any, TState, jax.Array, jax.Array, jax.Array, dict[Any, Any]]:
-        """One step with auto-reset.
-
-        Returns:
-            `(observation, state, reward, terminated, truncated, info)`. The first two are those of
-            the next episode where this one ended; `info["final_observation"]` and
-            `info["final_state"]` are those before the reset.
-        """
+        """One step with auto-reset; see `auto_reset.step`."""
         params = self.default_params if params is None else params
-        final_obs, final_state, reward, terminated, info = self.step_env(key, state, action, params)
-        truncated = self.is_truncated(final_state, params)
-        done = terminated | truncated
-        reset_obs, reset_state = self.reset_env(key, params)
-        obs, state = jax.tree.map(
-            lambda x, y: jnp.where(done, x, y), (reset_obs, reset_state), (final_obs, final_state)
-        )
-        info = {
-            **info,
-            "terminated": terminated,
-            "truncated": truncated,
-            "final_observation": final_obs,
-            "final_state": final_state,
-        }
-        return obs, state, reward, terminated, truncated, info
+        return auto_reset.step(self, key, state, action, params)
 
 
 def only_outcome(

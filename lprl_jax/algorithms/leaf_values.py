@@ -11,12 +11,11 @@ import jax.numpy as jnp
 
 from lprl_jax.algorithms.asking import Asker
 from lprl_jax.algorithms.base import Data, Env
-from lprl_jax.algorithms.interaction import flatten
-from lprl_jax.algorithms.search_tree import Nodes, outcome
+from lprl_jax.algorithms.search_levels import Nodes, levels_of, over_nodes, rows_of
 from lprl_jax.priors.base import Counters, sample_proposals
 
 Value = Callable[[chex.PRNGKey, Nodes, Data, Counters], tuple[jax.Array, jax.Array, Counters]]
-"""`(key, leaves [B, W], data, carry) -> (values f32[B, W], valuations i32[B], carry)`"""
+"""`(key, leaves [W, B], data, carry) -> (values f32[W, B], valuations i32[B], carry)`"""
 
 
 def known() -> Value:
@@ -25,7 +24,7 @@ def known() -> Value:
     def value(
         key: chex.PRNGKey, leaves: Nodes, data: Data, carry: Counters
     ) -> tuple[jax.Array, jax.Array, Counters]:
-        return leaves.value, jnp.zeros(leaves.value.shape[0], jnp.int32), carry
+        return leaves.value, jnp.zeros(leaves.value.shape[1], jnp.int32), carry
 
     return value
 
@@ -36,10 +35,8 @@ def heuristic(env: Env) -> Value:
     def value(
         key: chex.PRNGKey, leaves: Nodes, data: Data, carry: Counters
     ) -> tuple[jax.Array, jax.Array, Counters]:
-        of_states = jax.vmap(env.heuristic, in_axes=(0, None))
-        values = of_states(flatten(leaves.state), data.env_params)
-        counts = jnp.sum(leaves.is_there, axis=1, dtype=jnp.int32)
-        return values.reshape(leaves.is_there.shape), counts, carry
+        values = over_nodes(env.heuristic)(leaves.state, data.env_params)
+        return values, jnp.sum(leaves.is_there, axis=0, dtype=jnp.int32), carry
 
     return value
 
@@ -52,14 +49,15 @@ def rollouts(env: Env, asker: Asker, num: int, length: int, gamma: float) -> Val
     """
 
     def follow(state: Any, action: jax.Array, env_params: Any) -> tuple[Any, jax.Array, jax.Array]:
-        after, reward, terminated = outcome(env, state, action, env_params)
-        return after, reward, terminated | env.is_solved(after, env_params)
+        _, states, rewards, terminated = env.transitions(state, action, env_params)
+        after = jax.tree.map(lambda x: x[0], states)
+        return after, rewards[0], terminated[0] | env.is_solved(after, env_params)
 
     def value(
         key: chex.PRNGKey, leaves: Nodes, data: Data, carry: Counters
     ) -> tuple[jax.Array, jax.Array, Counters]:
         starts = leaves.is_there & ~leaves.is_over
-        states = jax.tree.map(lambda x: jnp.repeat(x, num, axis=0), flatten(leaves.state))
+        states = jax.tree.map(lambda x: jnp.repeat(x, num, axis=0), rows_of(leaves.state))
 
         def step(loop: tuple[Any, ...], now: tuple[Any, Any]) -> tuple[tuple[Any, ...], None]:
             states, playing, total, carry = loop
@@ -72,12 +70,12 @@ def rollouts(env: Env, asker: Asker, num: int, length: int, gamma: float) -> Val
             total += jnp.where(playing, discount * reward, 0.0)
             return (after, playing & ~is_over, total, carry), None
 
-        playing = jnp.repeat(starts.reshape(-1), num)
+        playing = jnp.repeat(rows_of(starts), num)
         start = states, playing, jnp.zeros(playing.shape), carry
         steps = jax.random.split(key, length), gamma ** jnp.arange(length, dtype=jnp.float32)
         (_, _, total, carry), _ = jax.lax.scan(step, start, steps)
-        behind = jnp.mean(total.reshape(*starts.shape, num), axis=-1)
+        behind = levels_of(jnp.mean(total.reshape(-1, num), axis=1), starts.shape[1])
         values = leaves.returns + gamma**leaves.length * behind
-        return values, jnp.sum(starts, axis=1, dtype=jnp.int32), carry
+        return values, jnp.sum(starts, axis=0, dtype=jnp.int32), carry
 
     return value

@@ -8,6 +8,8 @@ a depth-first search would meet them.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,29 +19,17 @@ import jax.numpy as jnp
 
 from lprl_jax.algorithms.asking import Asker
 from lprl_jax.algorithms.base import Data, Env
-from lprl_jax.algorithms.interaction import flatten, unflatten
-from lprl_jax.priors.base import Counters, sample_proposals
-
-
-class Nodes(NamedTuple):
-    """A level: B trees, W places."""
-
-    state: Any
-    """Leaves [B, W, ...]"""
-    is_there: jax.Array
-    """bool[B, W]: whether a node stands in the place."""
-    is_over: jax.Array
-    """bool[B, W]: whether the search ends at it."""
-    length: jax.Array
-    """i32[B, W]: actions from the root."""
-    returns: jax.Array
-    """f32[B, W]: discounted rewards from the root."""
-    support: jax.Array
-    """f32[B, W]: sum of the prior's probabilities of these actions; 0 without a prior."""
-    value: jax.Array
-    """f32[B, W]: the heuristic, where it proposed; else 0."""
-    action: jax.Array
-    """i32[B, W]: the one that led here."""
+from lprl_jax.algorithms.search_levels import (
+    Nodes,
+    follow,
+    if_any,
+    levels_of,
+    over_nodes,
+    pick,
+    rows_of,
+)
+from lprl_jax.algorithms.search_proposals import Propose
+from lprl_jax.priors.base import Counters
 
 
 class Cost(NamedTuple):
@@ -59,125 +49,16 @@ class Cost(NamedTuple):
         return Cost(none, none, none)
 
 
-class Proposed(NamedTuple):
-    """Children of X nodes."""
-
-    action: jax.Array
-    """i32[X, k]"""
-    is_there: jax.Array
-    """bool[X, k]"""
-    value: jax.Array
-    """f32[X, k]: the heuristic there; 0 where it was not computed."""
-    valuations: jax.Array
-    """i32[X]: states of which it was."""
-
-
-Propose = Callable[[chex.PRNGKey, Any, jax.Array, Any, Any], Proposed]
-"""`(key, states [X], needed bool[X], log_probs f32[X, A] or (), env_params) -> proposed`; only what
-is proposed in needed rows counts."""
-
-
-def draws(env: Env, k: int) -> Propose:
-    """K draws from the prior, with replacement: duplicates carry its weight, and are searched."""
-
-    def propose(
-        key: chex.PRNGKey, states: Any, needed: jax.Array, log_probs: Any, env_params: Any
-    ) -> Proposed:
-        actions, own = _of_legal(env, states, log_probs, env_params)
-        place = sample_proposals(key, own, k)
-        return _unvalued(actions, place, jnp.ones(place.shape, bool))
-
-    return propose
-
-
-def best(env: Env, k: int) -> Propose:
-    """The prior's k most likely actions, or as many as there are."""
-
-    def propose(
-        key: chex.PRNGKey, states: Any, needed: jax.Array, log_probs: Any, env_params: Any
-    ) -> Proposed:
-        actions, own = _of_legal(env, states, log_probs, env_params)
-        return _unvalued(actions, *highest(own, k))
-
-    return propose
-
-
-def by_heuristic(env: Env, k: int) -> Propose:
-    """The k actions that lead where the heuristic is highest; among equals, those listed first."""
-
-    def propose(
-        key: chex.PRNGKey, states: Any, needed: jax.Array, log_probs: Any, env_params: Any
-    ) -> Proposed:
-        look = jax.vmap(env.look_ahead, in_axes=(0, None))
-        actions, is_any, values = if_any(needed, look, states, env_params)
-        place, is_there = highest(jnp.where(is_any, values, -jnp.inf), k)
-        action, value = (jnp.take_along_axis(x, place, axis=1) for x in (actions, values))
-        valuations = jnp.sum(is_any, axis=1, dtype=jnp.int32)
-        return Proposed(action, is_there, jnp.where(is_there, value, 0.0), valuations)
-
-    return propose
-
-
-def _of_legal(
-    env: Env, states: Any, log_probs: jax.Array, env_params: Any
-) -> tuple[jax.Array, jax.Array]:
-    """Legal actions of states `[X]`, `i32[X, L]`, and their log-probabilities; -inf of none."""
-    actions, is_any = jax.vmap(env.legal_actions, in_axes=(0, None))(states, env_params)
-    own = jnp.take_along_axis(log_probs, actions, axis=1)
-    return actions, jnp.where(is_any, own, -jnp.inf)
-
-
-def _unvalued(actions: jax.Array, place: jax.Array, is_there: jax.Array) -> Proposed:
-    action = jnp.take_along_axis(actions, place, axis=1)
-    none = jnp.zeros(place.shape[0], jnp.int32)
-    return Proposed(action, is_there, jnp.zeros(place.shape), none)
-
-
-def highest(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
-    """Places `i32[X, k]` of the k highest of `scores [X, L]`, the first of equals first.
-
-    And which of them there are, `bool[X, k]`: there are fewer where L < k or scores are -inf.
-    """
-    places = jnp.arange(scores.shape[1], dtype=jnp.int32)
-    mine, other = scores[:, :, None], scores[:, None, :]
-    is_ahead = (other > mine) | ((other == mine) & (places[None, :] < places[:, None])[None])
-    rank = jnp.where(scores > -jnp.inf, jnp.sum(is_ahead, axis=2), -1)
-    is_at = rank[:, None, :] == jnp.arange(k)[None, :, None]
-    return jnp.argmax(is_at, axis=2).astype(jnp.int32), jnp.any(is_at, axis=2)
-
-
-def if_any(needed: jax.Array, function: Callable[..., Any], *arguments: Any) -> Any:
-    """`function(*arguments)`; zeros of that shape if no row is needed, `bool[X]`.
-
-    Compilers also keep the inside of a condition apart from what reads its results. Otherwise they
-    fuse the two and compute the same anew for every reader, which takes several times as long.
-    """
-    shapes = jax.eval_shape(function, *arguments)
-
-    def nothing(*_: Any) -> Any:
-        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-
-    return jax.lax.cond(jnp.any(needed), function, nothing, *arguments)
-
-
-def outcome(
-    env: Env, state: Any, action: jax.Array, env_params: Any
-) -> tuple[Any, jax.Array, jax.Array]:
-    """The state, reward and termination that an action leads to, without chance."""
-    _, states, rewards, terminated = env.transitions(state, action, env_params)
-    return jax.tree.map(lambda x: x[0], states), rewards[0], terminated[0]
-
-
 def roots(states: Any, is_there: jax.Array) -> Nodes:
-    """A root a search, from states `[B]`; `is_there bool[B]`: the searches that are made."""
-    place = is_there[:, None]
+    """A root a search, from states `[..., B]`; `is_there bool[B]`: the searches that are made."""
+    place = is_there[None]
     none, nothing = jnp.zeros(place.shape, jnp.int32), jnp.zeros(place.shape)
-    state = jax.tree.map(lambda x: x[:, None], states)
+    state = jax.tree.map(lambda x: x[..., None, :], states)
     return Nodes(state, place, ~place, none, nothing, nothing, nothing, none)
 
 
 Grow = Callable[[chex.PRNGKey, Nodes, Data, Counters], tuple[Nodes, Cost, Counters]]
-"""`(key, nodes [B, W], data, carry) -> (children [B, W k], cost, carry)`"""
+"""`(key, nodes [W, B], data, carry) -> (children [W k, B], cost, carry)`"""
 
 
 def growth(env: Env, asker: Asker, propose: Propose, gamma: float) -> Grow:
@@ -187,77 +68,78 @@ def growth(env: Env, asker: Asker, propose: Propose, gamma: float) -> Grow:
     is the only one.
     """
 
-    def follow(state: Any, action: jax.Array, env_params: Any) -> tuple[Any, ...]:
-        after, reward, terminated = outcome(env, state, action, env_params)
-        solved = env.is_solved(after, env_params)
-        return after, reward, solved, solved | terminated
-
     def grow(
         key: chex.PRNGKey, nodes: Nodes, data: Data, carry: Counters
     ) -> tuple[Nodes, Cost, Counters]:
-        num_trees, env_params = nodes.is_there.shape[0], data.env_params
-        nodes = flatten(nodes)  # [X], X = B W
         expands = nodes.is_there & ~nodes.is_over
-        told, carry = asker.ask(data, carry, nodes.state, expands)
-        found = propose(key, nodes.state, expands, told.log_probs, env_params)
-        k = found.action.shape[1]
-        copies = jax.tree.map(lambda x: jnp.repeat(x, k, axis=0), nodes.state)
-        after, reward, solved, is_over = unflatten(
-            if_any(
-                expands,
-                jax.vmap(follow, (0, 0, None)),
-                copies,
-                found.action.reshape(-1),
-                env_params,
-            ),
-            len(found.action),
-        )
+        told, carry = asker.ask(data, carry, rows_of(nodes.state), rows_of(expands))
+        log_probs = _of_legal(env, nodes, told.log_probs, data.env_params)
+        found = propose(key, nodes, expands, log_probs, data.env_params)
+        move = functools.partial(follow, env)
+        after = if_any(expands, move, nodes.state, found.place, data.env_params)
+        solved = after.is_solved if isinstance(found.is_solved, tuple) else found.is_solved
         is_there = _only_solved(found.is_there & expands[:, None], solved)
-        parent = jax.tree.map(lambda x: x[:, None], nodes)
-        children = Nodes(
-            state=after,
-            is_there=is_there,
-            is_over=is_over,
-            length=jnp.broadcast_to(parent.length + 1, is_there.shape),
-            returns=parent.returns + gamma**parent.length * reward,
-            support=parent.support + _probs(told.log_probs, found.action),
-            value=found.value,
-            action=found.action,
+        length, returns, support = (
+            x[:, None] for x in (nodes.length, nodes.returns, nodes.support)
         )
-        valuations = jnp.where(expands, found.valuations, 0)
-        cost = Cost(jnp.sum(is_there, axis=1), expands, valuations)
-        totals = [jnp.sum(x.reshape(num_trees, -1), axis=1, dtype=jnp.int32) for x in cost]
-        level = unflatten(flatten(_carry_along(parent, children)), num_trees)
-        return level, Cost(*totals), carry
+        children = Nodes(
+            state=after.state,
+            is_there=is_there,
+            is_over=after.is_over,
+            length=jnp.broadcast_to(length + 1, is_there.shape),
+            returns=returns + gamma**length * after.reward,
+            support=support + _probs(log_probs, found.place),
+            value=found.value,
+            action=after.action,
+        )
+        cost = Cost(
+            nodes=jnp.sum(is_there, axis=(0, 1), dtype=jnp.int32),
+            expanded=jnp.sum(expands, axis=0, dtype=jnp.int32),
+            valuations=jnp.sum(jnp.where(expands, found.valuations, 0), axis=0),
+        )
+        return _carry_along(nodes, children), cost, carry
 
     return grow
 
 
-def _probs(log_probs: Any, action: jax.Array) -> jax.Array:
-    """`f32[X, k]`: the prior's probabilities of these actions; 0 without a prior."""
+def _of_legal(env: Env, nodes: Nodes, log_probs: Any, env_params: Any) -> Any:
+    """`f32[L, W, B]`: the prior's log-probabilities of the legal actions; () without a prior."""
     if not isinstance(log_probs, jax.Array):
-        return jnp.zeros(action.shape)
-    return jnp.exp(jnp.take_along_axis(log_probs, action, axis=1))
+        return ()
+    actions, is_any = over_nodes(env.legal_actions)(nodes.state, env_params)
+    own = jnp.take_along_axis(log_probs, rows_of(actions), axis=1)
+    return jnp.where(is_any, levels_of(own, actions.shape[-1]), -jnp.inf)
+
+
+def _probs(log_probs: Any, place: jax.Array) -> jax.Array:
+    """`f32[W, k, B]`: the prior's probabilities; 0 without a prior."""
+    is_told = isinstance(log_probs, jax.Array)
+    return pick(jnp.exp(log_probs), place) if is_told else jnp.zeros(place.shape)
 
 
 def _only_solved(is_there: jax.Array, solved: jax.Array) -> jax.Array:
-    """`bool[X, k]`: of the children that are there, the first solved one alone, if there is any."""
-    solved &= is_there
-    first = jnp.argmax(solved, axis=1, keepdims=True)
-    is_first = jnp.arange(solved.shape[1])[None] == first
-    return is_there & (is_first | ~jnp.any(solved, axis=1, keepdims=True))
+    """`bool[W, k, B]`: of the children there the first solved one alone, if there is any."""
+    k = solved.shape[1]
+    number = jnp.arange(k)[None, :, None]
+    first = jnp.min(jnp.where(solved & is_there, number, k), axis=1, keepdims=True)
+    return is_there & ((number == first) | (first == k))
 
 
-def _carry_along(parent: Nodes, children: Nodes) -> Nodes:
-    """Children `[X, k]`, or in their place the parent `[X, 1]` itself where the search is over."""
-    stays = parent.is_there & parent.is_over
-    is_first = jnp.arange(children.action.shape[1])[None] == 0
-    kept = parent._replace(is_there=stays & is_first)
+def _carry_along(nodes: Nodes, children: Nodes) -> Nodes:
+    """Children `[W k, B]`, or in their place the node itself where its search is over."""
+    stays = (nodes.is_there & nodes.is_over)[:, None]
+    is_first = jnp.arange(children.action.shape[1])[None, :, None] == 0
+    kept = jax.tree.map(lambda x: x[..., None, :], nodes)._replace(is_there=stays & is_first)
 
     def choose(own: jax.Array, child: jax.Array) -> jax.Array:
-        return jnp.where(stays.reshape(-1, *[1] * (own.ndim - 1)), own, child)
+        choice = stays.reshape(*[1] * (own.ndim - 3), *stays.shape)
+        chosen = jnp.where(choice, own, child)
+        return chosen.reshape(*chosen.shape[:-3], -1, chosen.shape[-1])
 
-    return jax.tree.map(choose, kept, children)
+    level = jax.tree.map(choose, kept, children)
+    # All are of one instance. Said so, what is of the instance is looked up once for a tree.
+    instance = jnp.broadcast_to(nodes.state.instance[:1], level.is_there.shape)
+    return level._replace(state=dataclasses.replace(level.state, instance=instance))
 
 
 class Path(NamedTuple):
@@ -266,7 +148,7 @@ class Path(NamedTuple):
     action: jax.Array
     """i32[B, N]"""
     length: jax.Array
-    """i32[B]: its actions; those behind mean nothing."""
+    """i32[B]: its actions; those behind mean nothing, nor does a path of a search not made."""
     score: jax.Array
     """f32[B]"""
 
@@ -276,17 +158,18 @@ def best_path(levels: Sequence[Nodes], score: jax.Array) -> Path:
 
     Args:
         levels: Those below the root, N of them.
-        score: `f32[B, W]` of the last one's places.
+        score: `f32[W, B]` of the last one's places.
     """
     last = levels[-1]
     score = jnp.where(last.is_there, score, -jnp.inf)
-    top = jnp.max(score, axis=1)
-    length = jnp.where(score == top[:, None], last.length, len(levels) + 1)
-    leaf = jnp.argmin(length, axis=1, keepdims=True)
-    places = score.shape[1]
-    actions = [
-        jnp.take_along_axis(level.action, leaf * level.action.shape[1] // places, axis=1)
-        for level in levels
-    ]
-    found = jnp.take_along_axis(last.length, leaf, axis=1)[:, 0]
-    return Path(jnp.concatenate(actions, axis=1), found, top)
+    top = jnp.max(score, axis=0)
+    length = jnp.where(score == top[None], last.length, len(levels) + 1)
+    shortest = jnp.min(length, axis=0)
+    place = jnp.arange(len(score), dtype=jnp.int32)[:, None]
+    leaf = jnp.min(jnp.where(length == shortest[None], place, len(score)), axis=0)
+    actions = []
+    for level in levels:
+        places = len(level.action)
+        is_on_path = place[:places] == leaf[None] // (len(score) // places)
+        actions.append(jnp.sum(jnp.where(is_on_path, level.action, 0), axis=0))
+    return Path(jnp.stack(actions, axis=1), shortest, top)

@@ -26,11 +26,15 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import asking, leaf_values, search_tree
+from lprl_jax.algorithms import asking, leaf_values, search_proposals, search_tree
 from lprl_jax.algorithms.base import Data, Env
+from lprl_jax.algorithms.search_levels import if_any
 from lprl_jax.algorithms.search_tree import Cost, Path
 from lprl_jax.algorithms.slinvit_config import HParams, SLINVITConfig
 from lprl_jax.priors.base import Counters, Prior
+
+IDLE = 0.2
+"""Lanes that are done wait until they are this share of all; then all of them are refilled."""
 
 
 class Lanes(NamedTuple):
@@ -39,7 +43,9 @@ class Lanes(NamedTuple):
     row: jax.Array
     """i32[L]: which of the B rows; B where there are no more."""
     state: Any
-    """Leaves [L, ...]"""
+    """Leaves [..., L]"""
+    hparams: HParams
+    """Leaves [L]"""
     budget: jax.Array
     """i32[L]"""
     playing: jax.Array
@@ -60,7 +66,7 @@ class Outcome(NamedTuple):
     cost: Cost
     """Of all searches of an instance."""
     prior_carry: Counters
-    """What the prior was asked, about all of them."""
+    """What the prior was asked, about all of them; over devices one a share, `[D]`."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,8 +74,8 @@ class Search:
     """Pure functions over B instances at once."""
 
     plan: Callable[..., tuple[Path, Cost, Counters]]
-    """`(key, states [B], searches bool[B], hparams [B], data, carry) -> (path, cost, carry)`: one
-    search from every state, where there is to be one."""
+    """`(key, states [B, ...], searches bool[B], hparams [B], data, carry) -> (path, cost, carry)`:
+    one search from every state, where there is to be one."""
     solve: Callable[..., Outcome]
     """`(key, instances i32[B], budgets i32[B], hparams [B], data) -> outcome`: search and execute,
     by turns. The environment's time limit holds as well."""
@@ -94,9 +100,9 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
     require_fit(config, env, prior is not None)
     asker = asking.of(prior)
     propose = {
-        "draws": search_tree.draws(env, config.k),
-        "best": search_tree.best(env, config.k),
-        "heuristic": search_tree.by_heuristic(env, config.k),
+        "draws": search_proposals.draws(config.k),
+        "best": search_proposals.best(config.k),
+        "heuristic": search_proposals.by_heuristic(env, config.k),
     }[config.proposals]
     grow = search_tree.growth(env, asker, propose, config.gamma)
     value = leaf_values.rollouts(
@@ -108,7 +114,7 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
 
     reach = config.depth if config.execute == "path" else 1
 
-    def plan(
+    def search(
         key: chex.PRNGKey,
         states: Any,
         searches: jax.Array,
@@ -116,7 +122,7 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
         data: Data,
         carry: Counters,
     ) -> tuple[Path, Cost, Counters]:
-        """One search from each of B states."""
+        """One search from each of B states `[..., B]`."""
         *keys, key_value = jax.random.split(key, config.depth + 1)
         levels, cost = [search_tree.roots(states, searches)], Cost.zero(searches.shape[0])
         for key_level in keys:
@@ -125,30 +131,45 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
             cost = jax.tree.map(jnp.add, cost, more)
         leaves = levels[-1]
         values, valuations, carry = value(key_value, leaves, data, carry)
-        score = values + hparams.alpha[:, None] * leaves.support
+        score = values + hparams.alpha[None] * leaves.support
         cost = cost._replace(valuations=cost.valuations + valuations)
         return search_tree.best_path(levels[1:], score), cost, carry
 
+    def plan(
+        key: chex.PRNGKey,
+        states: Any,
+        searches: jax.Array,
+        hparams: HParams,
+        data: Data,
+        carry: Counters,
+    ) -> tuple[Path, Cost, Counters]:
+        last = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), states)
+        return search(key, last, searches, hparams, data, carry)
+
     def solved(states: Any, data: Data) -> jax.Array:
-        return jax.vmap(env.is_solved, in_axes=(0, None))(states, data.env_params)
+        return jax.vmap(env.is_solved, in_axes=(-1, None))(states, data.env_params)
 
     def execute(
         key: chex.PRNGKey, states: Any, action: jax.Array, acts: jax.Array, data: Data
     ) -> tuple[Any, jax.Array]:
-        """The states `[B]` after one action where `acts`, and which episodes ended by it."""
+        """The states `[..., B]` after one action where `acts`, and which episodes ended by it."""
+
+        def step(key: chex.PRNGKey, state: Any, action: jax.Array) -> tuple[Any, jax.Array]:
+            _, after, _, terminated, _ = env.step_env(key, state, action, data.env_params)
+            return after, terminated
+
         keys = jax.random.split(key, acts.shape[0])
-        _, after, _, terminated, _ = jax.vmap(env.step_env, in_axes=(0, 0, 0, None))(
-            keys, states, action, data.env_params
-        )
-        return _where(acts, after, states), acts & terminated
+        steps = jax.vmap(step, in_axes=-1, out_axes=-1)
+        after, ended = if_any(acts, steps, keys, states, action)
+        return _where(acts, after, states), acts & ended
 
     def take_turn(
-        key: chex.PRNGKey, lanes: Lanes, hparams: HParams, data: Data, carry: Counters
+        key: chex.PRNGKey, lanes: Lanes, data: Data, carry: Counters
     ) -> tuple[Lanes, Counters]:
         """One search in every lane that plays, and what is executed of it."""
         key_plan, *keys = jax.random.split(key, 1 + reach)
-        path, more, carry = plan(key_plan, lanes.state, lanes.playing, hparams, data, carry)
         state, playing, length = lanes.state, lanes.playing, lanes.length
+        path, more, carry = search(key_plan, state, playing, lanes.hparams, data, carry)
         for i, key_step in enumerate(keys):
             acts = playing & (i < path.length)
             state, ended = execute(key_step, state, path.action[:, i], acts, data)
@@ -167,28 +188,47 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
 
         def begin(key: chex.PRNGKey, row: jax.Array) -> Lanes:
             """Lanes at the start of these rows; a row that there is not plays nothing."""
-            instance, budget = instances.at[row].get(mode="clip"), budgets.at[row].get(mode="clip")
+            given = instances, budgets, hparams
+            instance, budget, own = jax.tree.map(lambda x: x.at[row].get(mode="clip"), given)
             keys = jax.random.split(key, num_lanes)
-            state = jax.vmap(env.initial_state, in_axes=(0, 0, None))(
-                keys, instance, data.env_params
-            )
+            initial = jax.vmap(env.initial_state, in_axes=(0, 0, None), out_axes=-1)
+            state = initial(keys, instance, data.env_params)
             playing = (row < num_rows) & (budget > 0) & ~solved(state, data)
             none = jnp.zeros(num_lanes, jnp.int32)
-            return Lanes(row, state, budget, playing, none, Cost.zero(num_lanes))
+            return Lanes(row, state, own, budget, playing, none, Cost.zero(num_lanes))
+
+        def refill(
+            key: chex.PRNGKey, lanes: Lanes, waiting: jax.Array, outcome: Any
+        ) -> tuple[Lanes, jax.Array, Any]:
+            """Write down what came of lanes that are done; the next rows take their places."""
+            found = solved(lanes.state, data), lanes.length, lanes.cost
+            outcome = jax.tree.map(lambda x, y: x.at[lanes.row].set(y, mode="drop"), outcome, found)
+            row = waiting + jnp.cumsum(~lanes.playing, dtype=jnp.int32) - 1
+            lanes = _where(lanes.playing, lanes, begin(key, jnp.minimum(row, num_rows)))
+            return lanes, jnp.minimum(row[-1] + 1, num_rows), outcome
 
         def turn(loop: tuple[Any, ...]) -> tuple[Any, ...]:
             key, lanes, waiting, outcome, carry = loop
             key, key_turn, key_next = jax.random.split(key, 3)
-            own = jax.tree.map(lambda x: x.at[lanes.row].get(mode="clip"), hparams)
-            lanes, carry = take_turn(key_turn, lanes, own, data, carry)
-            now = solved(lanes.state, data), lanes.length, lanes.cost
-            outcome = jax.tree.map(lambda x, y: x.at[lanes.row].set(y, mode="drop"), outcome, now)
-            # The next rows take the lanes of those that are done.
-            row = waiting + jnp.cumsum(~lanes.playing, dtype=jnp.int32) - 1
-            lanes = _where(lanes.playing, lanes, begin(key_next, jnp.minimum(row, num_rows)))
-            return key, lanes, row[-1] + 1, outcome, carry
+            lanes, carry = take_turn(key_turn, lanes, data, carry)
+            # Refilling at every turn takes longer than turns in which a few lanes idle.
+            num_idle = jnp.sum(~lanes.playing)
+            lanes, waiting, outcome = jax.lax.cond(
+                (num_idle >= IDLE * num_lanes) & (waiting < num_rows),
+                refill,
+                lambda _, *same: same,
+                key_next,
+                lanes,
+                waiting,
+                outcome,
+            )
+            return key, lanes, waiting, outcome, carry
 
-        key, key_start = jax.random.split(key)
+        def goes_on(loop: tuple[Any, ...]) -> jax.Array:
+            _, lanes, waiting, _, _ = loop
+            return jnp.any(lanes.playing) | (waiting < num_rows)
+
+        key, key_start, key_end = jax.random.split(key, 3)
         first = begin(key_start, jnp.arange(num_lanes, dtype=jnp.int32))
         none = jnp.zeros(num_rows, jnp.int32)
         start = (
@@ -198,19 +238,18 @@ def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
             (none > 0, none, Cost.zero(num_rows)),
             asker.init(),
         )
-        *_, (is_solved, length, cost), carry = jax.lax.while_loop(
-            lambda loop: jnp.any(loop[1].row < num_rows), turn, start
-        )
+        _, lanes, waiting, outcome, carry = jax.lax.while_loop(goes_on, turn, start)
+        _, _, (is_solved, length, cost) = refill(key_end, lanes, waiting, outcome)
         return Outcome(is_solved, length, cost, carry)
 
     return Search(plan, solve, asker.init)
 
 
 def _where(choice: jax.Array, one: Any, other: Any) -> Any:
-    """Rows `[B, ...]` of one tree or of the other, by `choice bool[B]`."""
+    """Columns `[..., B]` of one tree or of the other, by `choice bool[B]`."""
 
     def choose(x: jax.Array, y: jax.Array) -> jax.Array:
-        return jnp.where(choice.reshape(-1, *[1] * (x.ndim - 1)), x, y)
+        return jnp.where(choice.reshape(*[1] * (x.ndim - 1), -1), x, y)
 
     return jax.tree.map(choose, one, other)
 

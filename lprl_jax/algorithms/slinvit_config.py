@@ -41,7 +41,7 @@ class SLINVITConfig:
     """Actions in which an instance must be solved: a number; `"optimal+1"`, one more than a
     shortest plan, where a suite says how long that is; or `"time_limit"`, the environment's."""
     lanes: int = 1024
-    """Instances that are searched at the same time, at most."""
+    """Instances that a device searches at the same time, at most."""
     num_rollouts: int = 4
     """Of a path's end."""
     rollout_length: int = 16

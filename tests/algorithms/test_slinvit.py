@@ -5,43 +5,50 @@ from typing import Any
 
 import envs.blocks_twin as twin
 import envs.slinvit_twin as slinvit_twin
+import envs.subgoals_twin as subgoals_twin
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from envs.slinvit_twin import letters
-from lprl_envs import BlocksWorld
+from lprl_envs import BlocksWorld, BlocksWorldSubgoals, TextEnv
 from lprl_envs.blocks_world_instances import published
 
-from lprl_jax import Data
+from lprl_jax import Data, sharding
 from lprl_jax.algorithms import slinvit
 from lprl_jax.algorithms.slinvit_config import SLINVITConfig
 
-ENV = BlocksWorld(5)
+ENV, SUBGOALS = BlocksWorld(5), BlocksWorldSubgoals(5)
 SUITES = ("planbench-4", "planbench-6")
 NAMES = [text.strip().replace(" block", "") for text in ENV.action_texts]
 
 
 @functools.cache
-def bank() -> Any:
-    """Both suites as one bank, so that one program serves them; and the budgets."""
+def bank(env: TextEnv[Any, Any] = ENV) -> Any:
+    """Both suites as one bank, so that one program serves them; and the budgets.
+
+    One action more than a shortest plan, or as many sub-goals as that has room for.
+    """
     rows = [row for name in SUITES for row in published(name)]
     instances = [{"init": row["init"], "goal": row["goal"]} for row in rows]
-    budgets = jnp.concatenate([ENV.shortest_plans(name) for name in SUITES]) + 1
-    return rows, Data((), ENV.params_of(instances)), budgets
+    actions = jnp.array([row["optimal_length"] + 1 for row in rows])
+    budgets = actions if env is ENV else actions // 2
+    return rows, Data((), env.params_of(instances)), budgets
 
 
 @functools.cache
-def solved_by(**settings: Any) -> tuple[slinvit.Outcome, slinvit.Path]:
+def solved_by(
+    env: TextEnv[Any, Any] = ENV, **settings: Any
+) -> tuple[slinvit.Outcome, slinvit.Path]:
     """What comes of every instance, and the first search of each."""
     config = SLINVITConfig(**{"proposals": "heuristic", "k": 2, "alpha": 0.0, **settings})
-    search = slinvit.make(config, ENV)
-    _, data, budgets = bank()
+    search = slinvit.make(config, env)
+    _, data, budgets = bank(env)
 
     @jax.jit
     def run(budgets: jax.Array, data: Data) -> Any:
         params, hparams, key = data.env_params, config.hparams(budgets.size), jax.random.key(0)
-        states = jax.vmap(ENV.initial_state, (None, 0, None))(key, params.instances, params)
+        states = jax.vmap(env.initial_state, (None, 0, None))(key, params.instances, params)
         every = jnp.ones(budgets.shape, bool)
         path, _, _ = search.plan(key, states, every, hparams, data, search.init())
         return search.solve(key, params.instances, budgets, hparams, data), path
@@ -66,8 +73,22 @@ def test_the_twin_finds_the_same_in_every_instance(depth: int, k: int) -> None:
         goal = twin.goal_facts(row["goal"])
         propose = slinvit_twin.by_heuristic(goal, letters(row), k)
         found = slinvit_twin.solve(row, propose, depth)
-        assert NAMES[path.action[i, 0]] == action_text(found.first)
+        assert NAMES[path.action[i, 0]] == action_text(found.first[0])
         assert (outcome.solved[i], outcome.cost.nodes[i]) == (found.solved, found.nodes)
+
+
+@pytest.mark.parametrize(("depth", "k", "six"), [(1, 2, 97), (2, 2, 107), (2, 3, 113)])
+def test_over_sub_goals_the_twin_finds_the_same(depth: int, k: int, six: int) -> None:
+    """The twin executes two actions a sub-goal, within the same budget of actions."""
+    outcome, path = solved_by(SUBGOALS, depth=depth, k=k)
+    for i, row in enumerate(bank()[0]):
+        goal = twin.goal_facts(row["goal"])
+        propose = slinvit_twin.by_heuristic(goal, letters(row), k, subgoals_twin.in_order)
+        found = slinvit_twin.solve(row, propose, depth, size=2)
+        found_text = SUBGOALS.action_texts[path.action[i, 0]]
+        assert found_text == subgoals_twin.text(found.first[1])
+        assert (outcome.solved[i], outcome.cost.nodes[i]) == (found.solved, found.nodes)
+    assert (outcome.solved[:57].sum(), outcome.solved[57:].sum()) == (57, six)
 
 
 def test_nodes_at_depth_one() -> None:
@@ -104,6 +125,25 @@ def test_lanes_change_nothing() -> None:
     together, _ = solved_by(depth=1)
     by_turns, _ = solved_by(depth=1, lanes=12)
     for mine, theirs in zip(jax.tree.leaves(by_turns), jax.tree.leaves(together), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_devices_change_nothing() -> None:
+    """Each has its share of the rows; nothing is counted twice."""
+    together, _ = solved_by(depth=1)
+    config = SLINVITConfig(depth=1, k=2, proposals="heuristic", alpha=0.0)
+    _, data, budgets = bank()
+    budgets = budgets[:-1]  # an even number
+    mesh = sharding.make_mesh(budgets.size)
+    assert mesh.shape["data"] > 1
+    solve = sharding.over_rows(slinvit.make(config, ENV), mesh)
+    key, data = sharding.place(mesh, (jax.random.key(0), data))
+    instances, hparams = data.env_params.instances[:-1], config.hparams(budgets.size)
+    found = sharding.fetch(solve(key, instances, budgets, hparams, data))
+    assert found.prior_carry.queries.shape == (mesh.shape["data"],)
+    assert found.prior_carry.queries.sum() == found.prior_carry.evaluations.sum() == 0
+    expected = jax.tree.map(lambda x: x[:-1], together[:-1])
+    for mine, theirs in zip(jax.tree.leaves(found[:-1]), jax.tree.leaves(expected), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from algorithms.probes import END, TabularMDP, tables
 
-from lprl_jax import Data, TabularPrior
+from lprl_jax import Data, TabularPrior, sharding
 from lprl_jax.algorithms import slinvit
+from lprl_jax.algorithms.search_levels import Nodes
+from lprl_jax.algorithms.search_tree import best_path
 from lprl_jax.algorithms.slinvit_config import SLINVITConfig
 from lprl_jax.algorithms.value_iteration import law_of
 
@@ -199,3 +201,30 @@ def test_solve_stops_at_death_and_the_time_limit():
         outcome = solve(jax.random.key(0), start, jnp.array([1000]), alpha, data)
         assert (outcome.solved[0], outcome.length[0]) == (False, length)
         assert outcome.cost.nodes[0] == outcome.prior_carry.queries == length
+
+
+def test_over_devices_a_table_s_evaluations_count_once():
+    search = slinvit.make(SLINVITConfig(depth=1, k=2, proposals="best"), ENV, PRIOR)
+    rows = 2 * jax.device_count()
+    mesh = sharding.make_mesh(rows)
+    solve = sharding.over_rows(search, mesh)
+    instances, budgets = jnp.zeros(rows, jnp.int32), jnp.full(rows, 1)
+    key, data = sharding.place(mesh, (jax.random.key(0), DATA))
+    hparams = slinvit.HParams(jnp.zeros(rows))
+    counters = sharding.fetch(solve(key, instances, budgets, hparams, data)).prior_carry
+    assert mesh.shape["data"] == jax.device_count() > 1
+    assert (counters.queries.sum(), counters.evaluations.sum()) == (rows, 6)
+
+
+def test_the_best_of_very_many_paths():
+    """59,049 leaves: places of levels above are found without leaving 32 bits."""
+    places = [3**depth for depth in range(1, 11)]
+    levels = []
+    for w in places:
+        there, none = jnp.ones((w, 1), bool), jnp.zeros((w, 1))
+        length, action = jnp.full((w, 1), 10), jnp.arange(w)[:, None]
+        levels.append(Nodes((), there, there, length, none, none, none, action))
+    score = jnp.zeros((places[-1], 1)).at[50_000, 0].set(1.0)
+    path = best_path(levels, score)
+    assert path.action[0].tolist() == [50_000 // 3**above for above in range(9, -1, -1)]
+    assert (path.length[0], path.score[0]) == (10, 1)

@@ -1,4 +1,8 @@
-"""SLINVIT's search in plain Python, on Blocks World's twin. It knows nothing of the library."""
+"""SLINVIT's search in plain Python, on Blocks World's twin. It knows nothing of the library.
+
+A step is one action of the twin, or several, where children are sub-goals; whatever is executed is
+executed action by action.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,11 @@ from typing import Any, NamedTuple
 
 import envs.blocks_twin as twin
 
+Step = tuple[twin.Fact, ...]
+
 
 class Child(NamedTuple):
-    action: twin.Fact
+    step: Step
     state: twin.State
     prob: float = 0.0
 
@@ -17,36 +23,39 @@ class Child(NamedTuple):
 class Path(NamedTuple):
     score: float
     length: int
-    actions: tuple[twin.Fact, ...]
+    steps: tuple[Step, ...]
     nodes: int
     """Of the whole tree."""
 
 
 class Found(NamedTuple):
     solved: bool
-    first: twin.Fact
-    """The first action of all."""
+    first: Step
+    """The first step of all."""
     nodes: int
 
 
 Propose = Callable[[twin.State], list[Child]]
+InOrder = Callable[[twin.State, str], list[Child]]
+"""All children of a state of these blocks."""
 
 
 def in_order(state: twin.State, blocks: str) -> list[Child]:
     """All children, by the colour of the block that is taken or laid upon; put-down is last."""
 
     def order(child: Child) -> Any:
-        name, *chosen = child.action
+        name, *chosen = child.step[0]
         return name == "put-down", twin.COLOUR[chosen[1] if name == "stack" else chosen[0]]
 
-    return sorted((Child(*found) for found in twin.successors(state, blocks)), key=order)
+    found = twin.successors(state, blocks)
+    return sorted((Child((action,), after) for action, after in found), key=order)
 
 
-def by_heuristic(goal: twin.State, blocks: str, k: int) -> Propose:
+def by_heuristic(goal: twin.State, blocks: str, k: int, children: InOrder = in_order) -> Propose:
     """The k children of highest heuristic value; one that solves the goal alone."""
 
     def propose(state: twin.State) -> list[Child]:
-        found = in_order(state, blocks)
+        found = children(state, blocks)
         return sorted(found, key=lambda child: -twin.value(child.state, goal))[:k]
 
     return propose
@@ -63,21 +72,26 @@ def search(
         if depth > 1 and not goal <= child.state:
             end = search(child.state, goal, propose, depth - 1, alpha)
         score = end.score + alpha * child.prob
-        paths.append(Path(score, end.length + 1, (child.action, *end.actions), end.nodes + 1))
+        paths.append(Path(score, end.length + 1, (child.step, *end.steps), end.nodes + 1))
     best = max(paths, key=lambda path: (path.score, -path.length))  # the first of equal ones
     return best._replace(nodes=sum(path.nodes for path in paths))
 
 
-def solve(row: Any, propose: Propose, depth: int, alpha: float = 0.0) -> Found:
-    """Execute the first action of the best path, again and again, within L + 1 steps."""
+def solve(row: Any, propose: Propose, depth: int, alpha: float = 0.0, size: int = 1) -> Found:
+    """Execute the first step of the best path, again and again, within L + 1 actions.
+
+    Each step has `size` actions.
+    """
     state, goal = twin.start(row["init"]), twin.goal_facts(row["goal"])
-    nodes, actions = 0, []
-    while len(actions) < row["optimal_length"] + 1 and not goal <= state:
+    nodes, steps = 0, []
+    while size * (len(steps) + 1) <= row["optimal_length"] + 1 and not goal <= state:
         path = search(state, goal, propose, depth, alpha)
         nodes += path.nodes
-        actions.append(path.actions[0])
-        state = twin.apply(state, actions[-1])
-    return Found(goal <= state, actions[0], nodes)
+        steps.append(path.steps[0])
+        for action in steps[-1]:
+            assert twin.is_legal(state, action)
+            state = twin.apply(state, action)
+    return Found(goal <= state, steps[0], nodes)
 
 
 def letters(row: Any) -> str:

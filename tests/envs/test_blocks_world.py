@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from envs.blocks_facts import LETTERS, facts, goal_of
 from lprl_envs import CHECKS, BlocksWorld, check_env
-from lprl_envs.blocks_world_rules import ABSENT, HAND, TABLE, num_satisfied
+from lprl_envs.blocks_world_instances import MOST_BLOCKS
+from lprl_envs.blocks_world_rules import (
+    ABSENT,
+    HAND,
+    TABLE,
+    bit_of,
+    moves,
+    num_satisfied,
+    packed_moves,
+)
 from lprl_envs.blocks_world_search import heuristic
 
 NUM_ENVS, NUM_STEPS = 100, 170
@@ -167,3 +176,13 @@ def test_check_env(n, observation):
 def test_check_env_with_absent_blocks_and_penalty():
     env = BlocksWorld(4, illegal_reward=-0.1, observation="onehot")
     assert check_env(env, env.params_of(MIXED)) == tuple(CHECKS)
+
+
+def test_sixteen_bits_hold_the_most_blocks():
+    """A bit a block; what is no block, and shifts by less than nothing, has none."""
+    places = jnp.array([ABSENT, HAND, TABLE, 0, 1, 11], jnp.int16)
+    assert bit_of(places).tolist() == [0, 0, 0, 1, 2, 2048]
+    assert MOST_BLOCKS == 12
+    listed = np.stack(moves(MOST_BLOCKS))
+    packed = np.asarray(packed_moves(MOST_BLOCKS))
+    np.testing.assert_array_equal([(packed >> 4 * i & 15) + ABSENT for i in range(3)], listed)

@@ -1,5 +1,7 @@
 """What a search asks of Blocks World: the order of moves, the heuristic, and both at once."""
 
+from typing import Any
+
 import envs.blocks_twin as twin
 import envs.slinvit_twin as slinvit_twin
 import jax
@@ -27,7 +29,7 @@ def test_legal_actions_come_in_order(states):
     action, is_any = jax.jit(jax.vmap(ENV.legal_actions, (0, None)))(rows, params)
     assert action.shape == is_any.shape == (ENV.num_states, ENV.max_legal)
     for i, state in enumerate(found):
-        expected = [twin.action_text(child.action).strip()
+        expected = [twin.action_text(child.step[0]).strip()
                     for child in slinvit_twin.in_order(state, "abcd")]  # fmt: skip
         assert [NAMES[a] for a in action[i][is_any[i]].tolist()] == expected
 
@@ -41,24 +43,45 @@ def test_the_heuristic_is_the_twin_s(states):
 
 
 @pytest.mark.parametrize("num_blocks", [2, 5, 7])
-def test_looking_ahead_is_going_there(num_blocks):
-    """One by one, under vmap, and nested: as every environment does it."""
+def test_looking_ahead_and_going_there(num_blocks):
+    """One by one, under vmap along any axis, and nested: as every environment does it.
+
+    Instances of the environment of seven blocks have five.
+    """
     env = BlocksWorld(num_blocks)
-    params = env.sample_params(jax.random.key(1), 64)
+    params = env.sample_params(jax.random.key(1), 64, num_blocks=min(num_blocks, 5))
     _, starts = jax.vmap(env.reset, (0, None))(jax.random.split(jax.random.key(2), 64), params)
     first, _ = jax.vmap(env.legal_actions, (0, None))(starts, params)
     _, held, *_ = jax.vmap(env.step_env, (0, 0, 0, None))(
         jax.random.split(jax.random.key(3), 64), starts, first[:, 0], params
     )
+    places = jnp.arange(env.max_legal)
+
+    def both(own: Any) -> Any:
+        def of(state: Any) -> Any:
+            go = jax.vmap(lambda place: own.successor(env, state, place, params))
+            return go(places), own.look_ahead(env, state, params)
+
+        return of
+
     for states in (starts, held):
-        fast = jax.jit(jax.vmap(env.look_ahead, (0, None)))(states, params)
-        plain = jax.jit(jax.vmap(lambda s: TextEnv.look_ahead(env, s, params)))(states)
-        there = np.asarray(plain[1])
-        np.testing.assert_array_equal(fast[1], there)
-        for mine, theirs in zip(fast, plain, strict=True):
+        found, ahead = jax.jit(jax.vmap(both(BlocksWorld)))(states)
+        expected, plain = jax.jit(jax.vmap(both(TextEnv)))(states)
+        listed, there = jax.device_get(jax.vmap(env.legal_actions, (0, None))(states, params))
+        masks = np.asarray(jax.vmap(env.action_mask, (0, None))(states, params))
+        for i, mask in enumerate(masks):
+            assert sorted(listed[i][there[i]]) == np.flatnonzero(mask).tolist()
+        for mine, theirs in zip(ahead, plain, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+        assert ((np.asarray(ahead[0]) > -np.inf) == there).all()
+        for mine, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
             np.testing.assert_array_equal(np.asarray(mine)[there], np.asarray(theirs)[there])
+    last = jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), held)
+    other_way, _ = jax.jit(jax.vmap(both(BlocksWorld), in_axes=-1, out_axes=-1))(last)
+    for mine, theirs in zip(jax.tree.leaves(other_way), jax.tree.leaves(found), strict=True):
+        np.testing.assert_array_equal(np.moveaxis(np.asarray(mine), -1, 0), theirs)
     alone = env.look_ahead(jax.tree.map(lambda x: x[0], held), params)
-    for mine, theirs in zip(alone, fast, strict=True):
+    for mine, theirs in zip(alone, ahead, strict=True):
         np.testing.assert_array_equal(mine, theirs[0])
 
 

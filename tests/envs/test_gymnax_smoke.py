@@ -32,6 +32,10 @@ CONFIGS = {
         {"num_blocks": 3, "observation": "index"},
         {"num_blocks": 12, "illegal_reward": -0.1},
     ),
+    "BlocksWorldSubgoals-lprl": (
+        {"num_blocks": 3, "observation": "onehot"},
+        {"num_blocks": 7, "observation": "tokens"},
+    ),
     "ImageCompletion-lprl": ({}, {"size": "2x3", "observation": "onehot"}),
     "ObjectArrangement-lprl": ({}, {"size": "3x3", "observation": "index"}),
 }

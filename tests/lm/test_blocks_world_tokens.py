@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from lprl_envs import BlocksWorld
+from lprl_envs import BlocksWorld, BlocksWorldSubgoals
 
 from lprl_jax.lm import token_table
 from lprl_jax.lm.tasks import END_OF_ACTION
@@ -48,3 +48,13 @@ def test_tokens_in_the_graph_equal_the_tokenizers(tokenizer, kind, n):
     for action in (0, n, 2 * n, env.num_actions - 1):
         whole = tokenizer(kind).encode(texts[0] + answers[action])
         assert whole == ours[0] + list(table.answers[action])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sub_goals_continue_the_same_text(tokenizer, kind):
+    env, (slots, texts) = BlocksWorldSubgoals(12), walked(12)
+    answers = [text + END_OF_ACTION for text in env.action_texts]
+    table = token_table.compile(env.template, answers, tokenizer(kind))
+    tokens, valid = map(np.asarray, jax.jit(table.render)(slots[0]))
+    whole = tokenizer(kind)([texts[0] + answer for answer in answers])["input_ids"]
+    assert whole == [tokens[valid].tolist() + list(answer) for answer in table.answers]

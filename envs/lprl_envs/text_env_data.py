@@ -1,0 +1,31 @@
+"""What every `TextEnv` has as data: the state of an episode, and parameters with a bank."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+from flax import struct
+from gymnax.environments import environment
+
+
+@struct.dataclass(kw_only=True)
+class TextEnvState(environment.EnvState):
+    """What every state has. Leaves have explicit dtypes."""
+
+    time: jax.Array  # pyright: ignore[reportIncompatibleVariableOverride]
+    """i32[]: steps since reset."""
+    instance: jax.Array
+    """i32[]: which instance of the bank this episode plays."""
+
+
+@struct.dataclass(kw_only=True)
+class TextEnvParams(environment.EnvParams):
+    """Instances, and the time limit. Arguments of the compiled functions, never constants."""
+
+    max_steps_in_episode: jax.Array  # pyright: ignore
+    """i32[]: the episode is truncated when `state.time` reaches it."""
+    bank: Any
+    """A pytree of `[M, ...]` arrays: M instances."""
+    instances: jax.Array
+    """i32[m]: the instances of the bank that `reset` draws from, uniformly."""
