@@ -211,13 +211,14 @@ def _priors(figures: Figures) -> str:
     kinds.insert(1, ("embedded, its best", figures["best"], None))
     kinds.append(("the heuristic, no prior", figures["heuristic"], None))
     rows = [
-        [label, *(_cell(_find(found, d, k, name)[suite]) for suite in SUITES for d in DEPTHS)]
+        [label, *(cell(find(found, d, k, name)[suite]) for suite in SUITES for d in DEPTHS)]
         for label, found, name in kinds
     ]
     return comparison.markdown(head, rows)
 
 
-def _find(found: Sequence[Figures], depth: int, k: int, prior: str | None = None) -> Figures:
+def find(found: Sequence[Figures], depth: int, k: int, prior: str | None = None) -> Figures:
+    """The row of a depth, a k and a prior."""
     return next(
         row
         for row in found
@@ -225,7 +226,8 @@ def _find(found: Sequence[Figures], depth: int, k: int, prior: str | None = None
     )
 
 
-def _cell(figures: Figures) -> str:
+def cell(figures: Figures) -> str:
+    """Success with its interval."""
     return comparison.interval(evaluation.Interval(*figures["success"]))
 
 
@@ -236,12 +238,12 @@ def _at_equal_nodes(figures: Figures) -> str:
     head += ["uniform prior", "nodes", "heuristic", "nodes", "values computed"]
     rows = []
     for depth, k in itertools.product(DEPTHS, KS):
-        drawn = _find(figures["drawn"], depth, k, "embedded")[suite]
-        uniform = _find(figures["drawn"], depth, k, "uniform")[suite]
-        rule = _find(figures["heuristic"], depth, k)[suite]
+        drawn = find(figures["drawn"], depth, k, "embedded")[suite]
+        uniform = find(figures["drawn"], depth, k, "uniform")[suite]
+        rule = find(figures["heuristic"], depth, k)[suite]
         effort = [f"{drawn[name]:.1f}" for name in ("nodes", "expanded", "valuations")]
-        cells = [f"{depth}", f"{k}", _cell(drawn), *effort]
-        cells += [_cell(uniform), f"{uniform['nodes']:.1f}"]
+        cells = [f"{depth}", f"{k}", cell(drawn), *effort]
+        cells += [cell(uniform), f"{uniform['nodes']:.1f}"]
         cells += [f"{rule['success'][0]:.2f}", f"{rule['nodes']:.1f}", f"{rule['valuations']:.1f}"]
         rows.append(cells)
     return comparison.markdown(head, rows)
@@ -252,7 +254,7 @@ def _alphas(figures: Figures) -> str:
     rows = []
     for alpha in ALPHAS:
         own = [row for row in figures["alphas"] if row["alpha"] == alpha]
-        rows.append([f"{alpha:g}", *(_cell(row[suite]) for suite in SUITES for row in own)])
+        rows.append([f"{alpha:g}", *(cell(row[suite]) for suite in SUITES for row in own)])
     return comparison.markdown(head, rows)
 
 
@@ -264,8 +266,8 @@ def _held_out(figures: Figures) -> str:
         count = figures["instances"][suite], figures["held_out"][suite]
         head += [f"{suite}: all {count[0]}", f"held out {count[1]}"]
     names = list(dict.fromkeys(row["prior"] for row in figures["drawn"]))
-    kinds = [(name, _find(figures["drawn"], depth, k, name)) for name in names]
-    kinds.append(("the heuristic, no prior", _find(figures["heuristic"], depth, k)))
+    kinds = [(name, find(figures["drawn"], depth, k, name)) for name in names]
+    kinds.append(("the heuristic, no prior", find(figures["heuristic"], depth, k)))
     rows = [
         [name]
         + [

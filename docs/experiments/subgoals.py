@@ -140,7 +140,7 @@ def _without_a_prior(figures: Figures) -> str:
     for (kind, steps), depth in itertools.product(_KINDS.items(), (1, 2, 3, 4)):
         cells = [steps, f"{depth}"]
         for suite in SUITES:
-            row = _find(figures[kind]["heuristic"], depth, 2)[suite]
+            row = slinvit.find(figures[kind]["heuristic"], depth, 2)[suite]
             cells += [f"{row['solved']}/{figures['instances'][suite]}"]
             cells += [f"{row[name]:.1f}" for name in ("nodes", "valuations")]
         rows.append(cells)
@@ -159,7 +159,8 @@ def _priors(figures: Figures) -> str:
     """The paper's k."""
     head = ["steps", "proposed by", *(f"{s}, depth {d}" for s in SUITES for d in DEPTHS)]
     rows = [
-        [steps, label] + [_cell(_find(own, d, K, name)[suite]) for suite in SUITES for d in DEPTHS]
+        [steps, label]
+        + [slinvit.cell(slinvit.find(own, d, K, name)[suite]) for suite in SUITES for d in DEPTHS]
         for kind, steps in _KINDS.items()
         for label, own, name in _proposers(figures, kind)
     ]
@@ -175,7 +176,7 @@ def _held_out(figures: Figures) -> str:
     rows = [
         [steps, label]
         + [
-            comparison.interval(evaluation.Interval(*_find(own, 1, K, name)[suite][share]))
+            comparison.interval(evaluation.Interval(*slinvit.find(own, 1, K, name)[suite][share]))
             for suite in SUITES
             for share in ("success", "held_out")
         ]
@@ -198,27 +199,17 @@ def _effort(figures: Figures) -> str:
     for depth, k in itertools.product(DEPTHS, KS):
         cells = [f"{depth}", f"{k}"]
         for kind, name in (("actions", MODEL), ("subgoals", PAIRS)):
-            row = _find(figures[kind]["drawn"], depth, k, name)[suite]
-            cells += [_cell(row), f"{row['nodes']:.1f}", f"{row['expanded']:.1f}"]
+            row = slinvit.find(figures[kind]["drawn"], depth, k, name)[suite]
+            cells += [slinvit.cell(row), f"{row['nodes']:.1f}", f"{row['expanded']:.1f}"]
         own = figures["subgoals"]["drawn"]
-        cells += [_cell(_find(own, depth, k, name)[suite]) for name in (MODEL, "uniform")]
+        cells += [
+            slinvit.cell(slinvit.find(own, depth, k, name)[suite]) for name in (MODEL, "uniform")
+        ]
         for kind in _KINDS:
-            row = _find(figures[kind]["heuristic"], depth, k)[suite]
+            row = slinvit.find(figures[kind]["heuristic"], depth, k)[suite]
             cells += [f"{row['success'][0]:.2f}", f"{row['nodes']:.1f}", f"{row['valuations']:.1f}"]
         rows.append(cells)
     return comparison.markdown(head, rows)
-
-
-def _find(found: Sequence[Figures], depth: int, k: int, prior: str | None = None) -> Figures:
-    return next(
-        row
-        for row in found
-        if (row["depth"], row["k"]) == (depth, k) and prior in (None, row.get("prior"))
-    )
-
-
-def _cell(figures: Figures) -> str:
-    return comparison.interval(evaluation.Interval(*figures["success"]))
 
 
 if __name__ == "__main__":
