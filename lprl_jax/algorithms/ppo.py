@@ -6,8 +6,8 @@ steps are descended on
     clipped surrogate + value_coef · value loss - entropy_coef · entropy + α KL(π(·|s) ‖ p(·|s))
 
 with the divergence from the prior exact, or estimated from k proposals. Where nothing else pulls,
-the best policy of a state is π ∝ p exp(A / α), which is the prior as α grows; with α = 0, or without
-a prior, this is PPO. With one epoch of one minibatch it is A2C.
+the best policy of a state is π ∝ p exp(A / α), which is the prior as α grows; with α = 0, or
+without a prior, this is PPO. With one epoch of one minibatch it is A2C.
 
 The policy is a network that reads observations, or a language model that is fine-tuned
 (GFlan-Prior): see `PPOConfig.policy`. Once trained it acts alone; the prior is not asked any more.
