@@ -40,8 +40,8 @@ def advantages(v_t, terminated, truncated, reward=REWARD, value=VALUE, lambda_=L
 
 @pytest.mark.parametrize("case", TABLES)
 def test_by_hand(case):
-    *given, expected = TABLES[case]
-    np.testing.assert_allclose(advantages(*given), expected, rtol=1e-6)
+    v_t, terminated, truncated, expected = TABLES[case]
+    np.testing.assert_allclose(advantages(v_t, terminated, truncated), expected, rtol=1e-6)
 
 
 def test_the_tables_tell_the_cases_apart():
@@ -77,8 +77,12 @@ def test_it_is_the_weighted_mean_of_n_step_advantages(lambda_):
 
 def test_environments_are_apart():
     keys = jax.random.split(jax.random.key(0), 5)
-    rows = [jax.random.uniform(key, (7, 3)) for key in keys]
-    together = gae.advantages(*rows, 0.9)
+    rows = jnp.stack([jax.random.uniform(key, (7, 3)) for key in keys])
+
+    def of(rows):
+        reward, discount, continues, value, after = rows
+        return gae.advantages(reward, discount, continues, value, after, 0.9)
+
+    together = of(rows)
     for i in range(3):
-        alone = gae.advantages(*[x[:, i] for x in rows], 0.9)
-        np.testing.assert_allclose(together[:, i], alone, rtol=1e-6)
+        np.testing.assert_allclose(together[:, i], of(rows[..., i]), rtol=1e-6)

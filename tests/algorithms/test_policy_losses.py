@@ -46,7 +46,8 @@ def test_clipped_surrogate_by_hand(ratio, advantage, expected, slope):
     ],
 )
 def test_clipped_value_loss_by_hand(value, epsilon, expected):
-    found = policy_losses.clipped_value_loss(jnp.float32(value), 1.0, 2.0, epsilon)
+    now, before, target = map(jnp.float32, (value, 1.0, 2.0))
+    found = policy_losses.clipped_value_loss(now, before, target, epsilon)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
@@ -96,11 +97,13 @@ def test_over_all_draws_of_proposals_the_estimate_and_its_gradient_have_no_bias(
     assert jnp.all(values >= 0.0)
 
 
+def surrogate(log_pi, log_mu_a, epsilon):
+    return policy_losses.clipped_surrogate_loss(log_pi[1], log_mu_a, jnp.float32(0.7), epsilon)
+
+
 LOSSES = {
-    "surrogate": lambda log_pi: policy_losses.clipped_surrogate_loss(log_pi[1], -1.2, 0.7, 0.9),
-    "clipped surrogate": lambda log_pi: policy_losses.clipped_surrogate_loss(
-        log_pi[1], -9.0, 0.7, 0.2
-    ),
+    "surrogate": lambda log_pi: surrogate(log_pi, jnp.float32(-1.2), 0.9),
+    "clipped surrogate": lambda log_pi: surrogate(log_pi, jnp.float32(-9.0), 0.2),
     "entropy": policy_losses.entropy,
     "divergence": lambda log_pi: policy_losses.kl(log_pi, PRIOR),
     "from proposals": lambda log_pi: policy_losses.kl_from_proposals(
@@ -125,7 +128,7 @@ def test_gradients_are_finite_differences(name):
 @pytest.mark.parametrize("value", [1.4, 2.5, 3.0])
 def test_gradients_of_values_are_finite_differences(value):
     def loss(v):
-        return policy_losses.clipped_value_loss(v, 1.0, 2.0, 0.6)
+        return policy_losses.clipped_value_loss(v, jnp.float32(1), jnp.float32(2), 0.6)
 
     step = 1e-2
     found = (loss(value + step) - loss(value - step)) / (2 * step)

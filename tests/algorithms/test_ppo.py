@@ -2,12 +2,14 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from algorithms.probes import END, TabularMDP, begin, tables, trainer
+from jax.flatten_util import ravel_pytree
 from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms import asking, divergence, ppo, rollout
@@ -41,7 +43,7 @@ PRIOR = TabularPrior(ENV, TABLE, "table", 7)
 DATA = Data(TABLE, PARAMS)
 ALGORITHM = ppo.make(CONFIG, ENV, PRIOR)
 POLICY = ppo.policy_of(CONFIG, ENV)
-GAMMA, LAMBDA = 0.9, 0.8
+GAMMA, LAMBDA = jnp.float32(0.9), jnp.float32(0.8)
 train = trainer(ALGORITHM, UPDATES)
 
 
@@ -142,9 +144,9 @@ def lesson():
     rng = np.random.default_rng(3)
     place, count = rng.integers(0, 3, 12), 12
     legal = LEGAL[place]
-    action = np.array([rng.choice(np.flatnonzero(row)) for row in legal])
+    action: Any = np.array([rng.choice(np.flatnonzero(row)) for row in legal])
     inputs = POLICY.read(jax.vmap(lambda i: ENV.state_at(0, i, PARAMS))(jnp.array(place)), DATA)
-    acted = np.log(rng.uniform(0.1, 0.9, count))
+    acted: Any = np.log(rng.uniform(0.1, 0.9, count))
     numbers = rng.normal(size=(3, count))
     batch = Lesson(inputs, action, acted, numbers[0], TABLE[0, place], numbers[1], numbers[2])
     return place, jax.tree.map(jnp.asarray, batch)
@@ -189,7 +191,7 @@ def test_the_loss_and_its_gradient_are_those_worked_out_in_numpy(fresh, lesson, 
         return ppo.loss(*of)[0]
 
     value, gradient = jax.value_and_grad(loss)(params)
-    flat, unravel = jax.flatten_util.ravel_pytree(params)
+    flat, unravel = ravel_pytree(params)
     of_numpy = functools.partial(
         loss_by_hand, unravel=unravel, place=place, batch=batch, settings=settings,
         normalize=normalize,
@@ -200,7 +202,7 @@ def test_the_loss_and_its_gradient_are_those_worked_out_in_numpy(fresh, lesson, 
     for i in range(len(flat)):
         nudge = step * (np.arange(len(flat)) == i)
         slopes.append((of_numpy(flat + nudge) - of_numpy(flat - nudge)) / (2 * step))
-    found = jax.flatten_util.ravel_pytree(gradient)[0]
+    found = ravel_pytree(gradient)[0]
     np.testing.assert_allclose(found, slopes, atol=2e-4)
 
 
