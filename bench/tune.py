@@ -1,8 +1,8 @@
 """Tune a world's learners with one budget: `python bench/tune.py blocks_world`.
 
 24 random settings each, 8 training instances a setting (held-out ones are never used), in one
-program, or one for each shape of roll-outs: what else is tuned differs from run to run. A setting is
-judged by the area under its success curve; the best one is what `configs/` holds, and
+program, or one for each shape of roll-outs: what else is tuned differs from run to run. A setting
+is judged by the area under its success curve; the best one is what `configs/` holds, and
 `bench/results/tuning.json` all.
 """
 
@@ -73,7 +73,10 @@ def shapes_of(world: str, learner: str) -> list[dict[str, Any]]:
     """What settings differ in that takes another program."""
     if learner not in ("ppo", "kl_ppo"):
         return [{}]
-    both = itertools.product(STEPS[world], (False, True))
+    # Where most runs meet no reward for long, normalising makes advantages of the values' errors:
+    # the best of 24 settings, half of them so, had an area of .32 on the lake.
+    normalized = (False,) if (world, learner) == ("frozen_lake", "ppo") else (False, True)
+    both = itertools.product(STEPS[world], normalized)
     return [{"rollout_length": t, "normalize_advantages": n} for t, n in both]
 
 
