@@ -204,7 +204,8 @@ def play_episodes(
 
     Returns:
         `return`, `success` and `length`, f32[R], means over the episodes. An episode is a success
-        if it meets a solved state. The prior is asked once a step.
+        if it meets a solved state; in gymnax's own environments there is none, and `success` is 0.
+        The prior is asked once a step.
     """
     keys = jax.vmap(lambda k: jax.random.split(k, 2))(keys)
     env_state, told, carry = begin(env, asker, keys[:, 1], data, run_instances, num_episodes)
