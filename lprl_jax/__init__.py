@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lprl_envs import make
 
     from lprl_jax import envs, sharding
-    from lprl_jax.algorithms import bc, cql, dqn, linvit, slinvit, value_iteration
+    from lprl_jax.algorithms import bc, cql, dqn, linvit, ppo, slinvit, value_iteration
     from lprl_jax.algorithms.base import Algorithm, Data
     from lprl_jax.priors.base import FeaturePrior, Prior
     from lprl_jax.priors.controls import UniformPrior, degrade
@@ -29,6 +29,7 @@ _MODULES = {
     "dqn": "lprl_jax.algorithms.dqn",
     "envs": "lprl_jax.envs",
     "linvit": "lprl_jax.algorithms.linvit",
+    "ppo": "lprl_jax.algorithms.ppo",
     "sharding": "lprl_jax.sharding",
     "slinvit": "lprl_jax.algorithms.slinvit",
     "value_iteration": "lprl_jax.algorithms.value_iteration",
@@ -69,6 +70,7 @@ __all__ = [
     "envs",
     "linvit",
     "make",
+    "ppo",
     "sharding",
     "slinvit",
     "tabulate",

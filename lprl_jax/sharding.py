@@ -93,9 +93,12 @@ def compile_chunk(
 
     def chunk(state: Any, data: Data) -> tuple[Any, dict[str, jax.Array]]:
         state, metrics = algorithm.train(_own(state), data, num_updates)
-        total = {name: jnp.sum(x, axis=0) for name, x in metrics.items()}
+        total = {
+            name: (jnp.mean if name in algorithm.means else jnp.sum)(x, axis=0)
+            for name, x in metrics.items()
+        }
         carry = jax.tree.map(lambda x: x[None], state.prior_carry)
-        return state._replace(prior_carry=carry), {**total, "loss": jnp.mean(metrics["loss"], 0)}
+        return state._replace(prior_carry=carry), total
 
     out = specs(state), PartitionSpec(DATA)
     program = _over_shares(chunk, mesh, state, out)

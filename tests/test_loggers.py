@@ -43,7 +43,7 @@ def test_tensorboard_has_a_point_a_chunk(tmp_path: Path) -> None:
         assert [step for step, _ in found[tag]] == [0, 30, 60, 90]
         expected = [np.mean(line[name]) for line in lines]
         np.testing.assert_allclose([value for _, value in found[tag]], expected, rtol=1e-6)
-    assert [step for step, _ in found["losses/td_loss"]] == [30, 60, 90]
+    assert [step for step, _ in found["losses/loss"]] == [30, 60, 90]
     assert all(value > 0 for _, value in found["charts/SPS"])
 
 

@@ -41,6 +41,8 @@ class Algorithm:
     """The ways in which `evaluate` can act; the first is the algorithm's own."""
     asks_in_play: bool = True
     """Whether `evaluate` asks the prior, if there is one, in every state that it meets."""
+    means: tuple[str, ...] = ("loss",)
+    """Metrics of `update` that are averaged over a chunk of training; others are summed."""
 
     @functools.partial(jax.jit, static_argnames=("self", "num_updates"))
     def train(self, state: Any, data: Data, num_updates: int) -> tuple[Any, dict[str, jax.Array]]:
@@ -65,3 +67,10 @@ def require_fraction(config: Any, *names: str) -> None:
     for name in names:
         if not 0 <= getattr(config, name) <= 1:
             raise InvalidInput(f"{name} is {getattr(config, name)}; it must lie in [0, 1]")
+
+
+def require_not_below_0(config: Any, *names: str) -> None:
+    """Raise InvalidInput unless these fields of a config are 0 or above."""
+    for name in names:
+        if not getattr(config, name) >= 0:
+            raise InvalidInput(f"{name} is {getattr(config, name)}; it must be 0 or above")

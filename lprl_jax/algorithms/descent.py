@@ -9,9 +9,9 @@ import jax
 import optax
 
 
-def optimizer(max_grad_norm: float) -> optax.GradientTransformation:
+def optimizer(max_grad_norm: float, epsilon: float = 1e-8) -> optax.GradientTransformation:
     """Adam behind a bound on the gradient's norm; its step is scaled by `descend`."""
-    return optax.chain(optax.clip_by_global_norm(max_grad_norm), optax.scale_by_adam())
+    return optax.chain(optax.clip_by_global_norm(max_grad_norm), optax.scale_by_adam(eps=epsilon))
 
 
 def descend(
@@ -34,6 +34,17 @@ def descend(
         Where it stands now, `(params, opt_state)`, and its loss before.
     """
     value, gradient = jax.value_and_grad(loss)(params)
+    return *follow(gradient, optimizer, learning_rate, params, opt_state), value
+
+
+def follow(
+    gradient: Any,
+    optimizer: optax.GradientTransformation,
+    learning_rate: jax.Array,
+    params: Any,
+    opt_state: Any,
+) -> tuple[Any, Any]:
+    """As `descend`, of a gradient at hand: `(params, opt_state)`."""
     updates, opt_state = optimizer.update(gradient, opt_state, params)
     updates = jax.tree.map(lambda u: -learning_rate * u, updates)
-    return optax.apply_updates(params, updates), opt_state, value
+    return optax.apply_updates(params, updates), opt_state

@@ -157,7 +157,10 @@ Policy = Callable[[chex.PRNGKey, Any, Told], jax.Array]
 
 
 def evaluation(
-    env: Env, asker: Asker, policies: Mapping[str, Callable[..., jax.Array]]
+    env: Env,
+    asker: Asker,
+    policies: Mapping[str, Callable[..., jax.Array]],
+    prepare: Callable[[Any, Data], Any] = lambda state, data: state,
 ) -> Callable[..., dict[str, jax.Array]]:
     """`Algorithm.evaluate`, by policies of a learner's state, the first being its own.
 
@@ -166,6 +169,8 @@ def evaluation(
         asker: Asks the prior in every state, if there is one.
         policies: `(state, data, keys [R], states [R, N], told [R, N]) -> actions i32[R, N]`, by
             name. `state` has the learner's `key [R]` and `run_instances`.
+        prepare: `(state, data) -> state` as policies take it: what is computed once, not at every
+            step.
     """
     own = next(iter(policies))
 
@@ -175,7 +180,7 @@ def evaluation(
         """Play without learning, by one of the policies."""
         if policy not in policies:
             raise InvalidInput(f"unknown policy {policy!r}; valid: {', '.join(policies)}")
-        act = functools.partial(policies[policy], state, data)
+        act = functools.partial(policies[policy], prepare(state, data), data)
         keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(state.key)
         return play_episodes(env, asker, act, keys, data, state.run_instances, num_episodes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from lprl_jax.algorithms import bc, cql, dqn, linvit, prior_only, slinvit
+from lprl_jax.algorithms import bc, cql, dqn, linvit, ppo, prior_only, slinvit
 
 
 class AlgorithmEntry(NamedTuple):
@@ -25,6 +25,7 @@ class AlgorithmEntry(NamedTuple):
 
 ALGORITHMS = {
     "dqn": AlgorithmEntry(dqn.DQNConfig, dqn.make, dqn.HParams._fields),
+    "ppo": AlgorithmEntry(ppo.PPOConfig, ppo.make, ppo.HParams._fields),
     "linvit": AlgorithmEntry(linvit.LINVITConfig, linvit.make, linvit.HParams._fields),
     "slinvit": AlgorithmEntry(slinvit.SLINVITConfig, slinvit.make, slinvit.HParams._fields, "plan"),
     "cql": AlgorithmEntry(cql.CQLConfig, cql.make, cql.HParams._fields, from_data=True),
