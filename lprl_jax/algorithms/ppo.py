@@ -18,6 +18,7 @@ al. 2024, Efficient Reinforcement Learning with Large Language Model Priors, arX
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import chex
@@ -29,24 +30,17 @@ from lprl_jax.algorithms import (
     asking,
     descent,
     divergence,
-    gae,
     policy_losses,
+    rollout,
 )
-from lprl_jax.algorithms.actor_critic import Judgement
+from lprl_jax.algorithms.actor_critic import ActorCritic
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
-from lprl_jax.algorithms.interaction import (
-    ask_prior,
-    begin,
-    evaluation,
-    instances_or_all,
-    step_envs,
-)
+from lprl_jax.algorithms.divergence import Divergence
+from lprl_jax.algorithms.interaction import begin, evaluation, instances_or_all
 from lprl_jax.algorithms.ppo_config import HParams, PPOConfig
-from lprl_jax.priors.base import Counters, Prior, evaluate_where_needed, sample_proposals
-
-FINAL_STATES = 64
-"""Truncated episodes' last states that are valued at a time."""
+from lprl_jax.algorithms.rollout import Lesson
+from lprl_jax.priors.base import Counters, Prior
 
 
 class PPOState(NamedTuple):
@@ -72,41 +66,39 @@ class PPOState(NamedTuple):
     """i32[R, m]: the instances that a run plays."""
 
 
-class Seen(NamedTuple):
-    """What acting leaves behind, `[R, N]` a step, stacked over the steps."""
-
-    inputs: Any
-    """What the policy looked at."""
-    action: jax.Array
-    """i32"""
-    log_prob: jax.Array
-    """f32: of the action, by the policy that took it."""
-    value: jax.Array
-    """f32: of the state acted in."""
-    kept: Any
-    """Of the prior there; see `Divergence.remember`."""
-    reward: jax.Array
-    """f32"""
-    terminated: jax.Array
-    """bool"""
-    truncated: jax.Array
-    """bool"""
-    final_state: Any
-    """The state reached, before any reset."""
-
-
-class Lesson(NamedTuple):
-    """What is learnt from, of one step."""
-
-    inputs: Any
-    action: jax.Array
-    log_prob: jax.Array
-    value: jax.Array
-    kept: Any
-    advantage: jax.Array
-    """f32[]"""
-    target: jax.Array
-    """f32[]: what the value is moved to."""
+def loss(
+    policy: ActorCritic,
+    divergence: Divergence,
+    config: PPOConfig,
+    params: Any,
+    instances: jax.Array,
+    hparams: HParams,
+    batch: Lesson,
+    data: Data,
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Of one run's minibatch, `f32[]`; and the means of its parts."""
+    context = policy.prepare(params, instances, data)
+    log_pi, value = policy.apply(params, context, batch.inputs, data)
+    log_pi_a = jnp.take_along_axis(log_pi, batch.action[:, None], axis=-1)[:, 0]
+    advantage = batch.advantage
+    if config.normalize_advantages:
+        advantage = (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8)
+    surrogate = jax.vmap(policy_losses.clipped_surrogate_loss, (0, 0, 0, None))(
+        log_pi_a, batch.log_prob, advantage, hparams.clip_epsilon
+    )
+    value_loss = jax.vmap(policy_losses.clipped_value_loss, (0, 0, 0, None))(
+        value, batch.value, batch.target, hparams.value_clip
+    )
+    entropy = jax.vmap(policy_losses.entropy)(log_pi)
+    kl = jax.vmap(divergence.measure)(log_pi, batch.kept)
+    total = (
+        surrogate
+        + hparams.value_coef * value_loss
+        - hparams.entropy_coef * entropy
+        + hparams.alpha * kl
+    )
+    parts = {"value_loss": value_loss, "entropy": entropy, "kl": kl}
+    return jnp.mean(total), {name: jnp.mean(x) for name, x in parts.items()}
 
 
 def make(config: PPOConfig, env: Env, prior: Prior | None = None) -> Algorithm:
@@ -124,100 +116,12 @@ def make(config: PPOConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     kind = divergence.of(prior, config.k)
     policy = actor_critic.of_observations(env, config.hidden_sizes)
     optimizer = descent.optimizer(config.max_grad_norm, config.adam_epsilon)
-    names = ("value_loss", "entropy") if prior is None else ("value_loss", "entropy", "kl")
+    names = ("loss", "value_loss", "entropy") + ("kl",) * (prior is not None)
 
     def contexts(state: PPOState, data: Data) -> Any:
         """What each run's policy has to know of its instances, leading axis R."""
         prepare = jax.vmap(policy.prepare, in_axes=(0, 0, None))
         return prepare(state.params, state.run_instances, data)
-
-    def judge(state: PPOState, context: Any, inputs: Any, data: Data) -> Judgement:
-        """Of inputs `[R, N]`."""
-        apply = jax.vmap(policy.apply, in_axes=(0, 0, 0, None))
-        return apply(state.params, context, inputs, data)
-
-    def act(state: PPOState, context: Any, data: Data) -> tuple[PPOState, Seen]:
-        """One step of every environment."""
-        keys = jax.vmap(lambda k: jax.random.split(k, 4))(state.key)
-        inputs = jax.vmap(policy.read, in_axes=(0, None))(state.env_state, data)
-        judged = judge(state, context, inputs, data)
-        action = _sample(keys[:, 1], judged.log_probs)
-        env_keys = jax.vmap(lambda k: jax.random.split(k, config.num_envs))(keys[:, 2])
-        step = step_envs(
-            env, env_keys, state.env_state, action, data.env_params, state.run_instances
-        )
-        told, carry = ask_prior(
-            asker, data, state.prior_carry, step.state, jnp.ones(action.shape, bool)
-        )
-        seen = Seen(
-            inputs=inputs,
-            action=action,
-            log_prob=jnp.take_along_axis(judged.log_probs, action[..., None], axis=-1)[..., 0],
-            value=judged.value,
-            kept=jax.vmap(kind.remember)(keys[:, 3], state.log_probs),
-            reward=step.reward,
-            terminated=step.terminated,
-            truncated=step.truncated,
-            final_state=step.final_state,
-        )
-        state = state._replace(
-            env_state=step.state,
-            log_probs=told.log_probs,
-            prior_carry=carry,
-            key=keys[:, 0],
-            num_steps=state.num_steps + config.num_envs,
-        )
-        return state, seen
-
-    def lessons(
-        params: Any, context: Any, hp: HParams, seen: Seen, env_state: Any, data: Data
-    ) -> Lesson:
-        """Of one run: advantages by GAE; `seen [T, N]`, then `env_state [N]`."""
-
-        def value_of(states: Any) -> jax.Array:
-            return policy.apply(params, context, policy.read(states, data), data).value
-
-        # An episode out of time goes on from the state that it had reached; most steps end none.
-        rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), seen.final_state)
-        out_of_time = seen.truncated & ~seen.terminated
-        final = evaluate_where_needed(
-            lambda states: value_of(states)[:, None], rows, out_of_time.reshape(-1), FINAL_STATES, 1
-        )
-        following = jnp.concatenate([seen.value[1:], value_of(env_state)[None]])
-        v_t = jnp.where(out_of_time, final.reshape(out_of_time.shape), following)
-        advantage = gae.advantages(
-            seen.reward,
-            hp.gamma * (1.0 - seen.terminated),
-            1.0 - (seen.terminated | seen.truncated),
-            seen.value,
-            v_t,
-            hp.gae_lambda,
-        )
-        target = advantage + seen.value
-        lesson = Lesson(*seen[:5], advantage, target)
-        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), lesson)
-
-    def loss(
-        params: Any, instances: jax.Array, hp: HParams, batch: Lesson, data: Data
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Of one run's minibatch, `f32[]`, and the means that it is made of."""
-        context = policy.prepare(params, instances, data)
-        log_pi, value = policy.apply(params, context, batch.inputs, data)
-        log_pi_a = jnp.take_along_axis(log_pi, batch.action[:, None], axis=-1)[:, 0]
-        advantage = batch.advantage
-        if config.normalize_advantages:
-            advantage = (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8)
-        surrogate = jax.vmap(policy_losses.clipped_surrogate_loss, (0, 0, 0, None))(
-            log_pi_a, batch.log_prob, advantage, hp.clip_epsilon
-        )
-        value_loss = jax.vmap(policy_losses.clipped_value_loss, (0, 0, 0, None))(
-            value, batch.value, batch.target, hp.value_clip
-        )
-        entropy = jax.vmap(policy_losses.entropy)(log_pi)
-        kl = jax.vmap(kind.measure)(log_pi, batch.kept)
-        total = surrogate + hp.value_coef * value_loss - hp.entropy_coef * entropy + hp.alpha * kl
-        parts = {"value_loss": value_loss, "entropy": entropy, "kl": kl}
-        return jnp.mean(total), {name: jnp.mean(parts[name]) for name in names}
 
     def learn(
         key: chex.PRNGKey,
@@ -231,14 +135,15 @@ def make(config: PPOConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     ) -> tuple[Any, Any, dict[str, jax.Array]]:
         """All epochs of one run on its steps `[T * N]`."""
 
+        def of_params(params: Any, batch: Lesson) -> Any:
+            return loss(policy, kind, config, params, instances, hp, batch, data)
+
         def on_minibatch(own: Any, rows: jax.Array) -> Any:
             params, opt_state = own
             batch = jax.tree.map(lambda x: x[rows], lesson)
-            (total, means), gradient = jax.value_and_grad(loss, has_aux=True)(
-                params, instances, hp, batch, data
-            )
+            (total, parts), gradient = jax.value_and_grad(of_params, has_aux=True)(params, batch)
             own = descent.follow(gradient, optimizer, learning_rate, params, opt_state)
-            return own, {"loss": total, **means}
+            return own, {"loss": total, **parts}
 
         def shuffle(key: chex.PRNGKey) -> jax.Array:
             order = jax.random.permutation(key, config.steps_per_update)
@@ -255,10 +160,21 @@ def make(config: PPOConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         rate *= jnp.maximum(1.0 - state.num_steps / state.hparams.anneal_steps, 0.0)
         context = contexts(state, data)
         state, seen = jax.lax.scan(
-            lambda s, _: act(s, context, data), state, None, length=config.rollout_length
+            lambda s, _: rollout.act(env, asker, policy, kind, s, context, data),
+            state,
+            None,
+            length=config.rollout_length,
         )
-        own = state.params, context, state.hparams, seen, state.env_state
-        lesson = jax.vmap(lessons, in_axes=(0, 0, 0, 1, 0, None))(*own, data)
+        learn_from = functools.partial(rollout.lessons, policy)
+        lesson = jax.vmap(learn_from, in_axes=(0, 0, 0, 0, 1, 0, None))(
+            state.params,
+            context,
+            state.hparams.gamma,
+            state.hparams.gae_lambda,
+            seen,
+            state.env_state,
+            data,
+        )
         keys = jax.vmap(jax.random.split)(state.key)
         params, opt_state, means = jax.vmap(learn, in_axes=(0,) * 7 + (None,))(
             keys[:, 1],
@@ -274,7 +190,7 @@ def make(config: PPOConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         seen_here = {"episodes": done, "reward": seen.reward}
         metrics = {name: jnp.sum(x, axis=(0, 2)) for name, x in seen_here.items()}
         state = state._replace(params=params, opt_state=opt_state, key=keys[:, 0])
-        return state, {**metrics, **means}
+        return state, {**metrics, **{name: means[name] for name in names}}
 
     def init(
         keys: chex.PRNGKey, hparams: HParams, data: Data, run_instances: jax.Array | None = None
@@ -295,7 +211,7 @@ def make(config: PPOConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         )
         # One run after another: jaxlib factorises a batch (of orthogonal weights) over threads that
         # several devices' programs hold, and hangs.
-        params = jax.lax.map(lambda x: policy.init(*x, data), (split[:, 2], env_state))
+        params = jax.lax.map(lambda x: policy.init(x[0], x[1], data), (split[:, 2], env_state))
         return PPOState(
             params=params,
             opt_state=jax.vmap(optimizer.init)(params),
@@ -325,7 +241,7 @@ def make(config: PPOConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     def sample(
         own: tuple[PPOState, Any], data: Data, keys: Any, env_state: Any, told: Told
     ) -> jax.Array:
-        return _sample(keys, log_probs(own, env_state, data))
+        return rollout.sample(keys, log_probs(own, env_state, data))
 
     def greedy(
         own: tuple[PPOState, Any], data: Data, keys: Any, env_state: Any, told: Told
@@ -333,8 +249,8 @@ def make(config: PPOConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         return jnp.argmax(log_probs(own, env_state, data), axis=-1).astype(jnp.int32)
 
     def log_probs(own: tuple[PPOState, Any], env_state: Any, data: Data) -> jax.Array:
-        inputs = jax.vmap(policy.read, in_axes=(0, None))(env_state, data)
-        return judge(*own, inputs, data).log_probs
+        state, context = own
+        return rollout.judge(policy, state.params, context, env_state, data)[1].log_probs
 
     policies = {"sample": sample, "greedy": greedy}
     return Algorithm(
@@ -344,10 +260,5 @@ def make(config: PPOConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         evaluation(env, asking.of(None), policies, played),
         tuple(policies),
         asks_in_play=False,
-        means=("loss", *names),
+        means=names,
     )
-
-
-def _sample(keys: chex.PRNGKey, log_probs: jax.Array) -> jax.Array:
-    """`i32[R, N]` draws from `f32[R, N, A]`, by keys `[R]`."""
-    return jax.vmap(lambda key, p: sample_proposals(key, p, 1)[:, 0])(keys, log_probs)

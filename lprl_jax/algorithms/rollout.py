@@ -1,0 +1,147 @@
+"""Acting by a policy with values, and what there is to learn from it: advantages and targets.
+
+Runs lead, `[R, N]`; a roll-out is T steps of every environment.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from lprl_jax.algorithms import gae
+from lprl_jax.algorithms.actor_critic import ActorCritic, Judgement
+from lprl_jax.algorithms.asking import Asker
+from lprl_jax.algorithms.base import Data, Env
+from lprl_jax.algorithms.divergence import Divergence
+from lprl_jax.algorithms.interaction import ask_prior, step_envs
+from lprl_jax.priors.base import evaluate_where_needed, sample_proposals
+
+FINAL_STATES = 64
+"""Last states of truncated episodes that are valued at a time."""
+
+
+class Seen(NamedTuple):
+    """What one step of acting leaves behind, `[R, N]`."""
+
+    inputs: Any
+    """What the policy looked at."""
+    action: jax.Array
+    """i32"""
+    log_prob: jax.Array
+    """f32: of the action, by the policy that took it."""
+    value: jax.Array
+    """f32: of the state acted in."""
+    kept: Any
+    """Of the prior there; see `Divergence.remember`."""
+    reward: jax.Array
+    """f32"""
+    terminated: jax.Array
+    """bool"""
+    truncated: jax.Array
+    """bool"""
+    final_state: Any
+    """The state reached, before any reset."""
+
+
+class Lesson(NamedTuple):
+    """What is learnt from, of one step; the first fields are those of `Seen`."""
+
+    inputs: Any
+    action: jax.Array
+    log_prob: jax.Array
+    value: jax.Array
+    kept: Any
+    advantage: jax.Array
+    """f32"""
+    target: jax.Array
+    """f32: what the value is moved to."""
+
+
+def judge(
+    policy: ActorCritic, params: Any, contexts: Any, env_state: Any, data: Data
+) -> tuple[Any, Judgement]:
+    """What each run's policy looks at in states `[R, N]`, and what it says of them."""
+    inputs = jax.vmap(policy.read, in_axes=(0, None))(env_state, data)
+    judged = jax.vmap(policy.apply, in_axes=(0, 0, 0, None))(params, contexts, inputs, data)
+    return inputs, judged
+
+
+def sample(keys: chex.PRNGKey, log_probs: jax.Array) -> jax.Array:
+    """`i32[R, N]` draws from `f32[R, N, A]`, by keys `[R]`."""
+    return jax.vmap(lambda key, p: sample_proposals(key, p, 1)[:, 0])(keys, log_probs)
+
+
+def act(
+    env: Env,
+    asker: Asker,
+    policy: ActorCritic,
+    divergence: Divergence,
+    state: Any,
+    contexts: Any,
+    data: Data,
+) -> tuple[Any, Seen]:
+    """One step of every environment of a learner's state."""
+    keys = jax.vmap(lambda k: jax.random.split(k, 4))(state.key)
+    inputs, judged = judge(policy, state.params, contexts, state.env_state, data)
+    action = sample(keys[:, 1], judged.log_probs)
+    num_envs = action.shape[1]
+    env_keys = jax.vmap(lambda k: jax.random.split(k, num_envs))(keys[:, 2])
+    step = step_envs(env, env_keys, state.env_state, action, data.env_params, state.run_instances)
+    every = jnp.ones(action.shape, bool)
+    told, carry = ask_prior(asker, data, state.prior_carry, step.state, every)
+    seen = Seen(
+        inputs=inputs,
+        action=action,
+        log_prob=jnp.take_along_axis(judged.log_probs, action[..., None], axis=-1)[..., 0],
+        value=judged.value,
+        kept=jax.vmap(divergence.remember)(keys[:, 3], state.log_probs),
+        reward=step.reward,
+        terminated=step.terminated,
+        truncated=step.truncated,
+        final_state=step.final_state,
+    )
+    state = state._replace(
+        env_state=step.state,
+        log_probs=told.log_probs,
+        prior_carry=carry,
+        key=keys[:, 0],
+        num_steps=state.num_steps + num_envs,
+    )
+    return state, seen
+
+
+def lessons(
+    policy: ActorCritic,
+    params: Any,
+    context: Any,
+    gamma: jax.Array,
+    gae_lambda: jax.Array,
+    seen: Seen,
+    env_state: Any,
+    data: Data,
+) -> Lesson:
+    """Of one run's roll-out `seen [T, N]`, which led to `env_state [N]`: `[T * N]`."""
+
+    def value_of(states: Any) -> jax.Array:
+        return policy.apply(params, context, policy.read(states, data), data).value
+
+    # An episode out of time goes on from the state that it had reached; few steps end one.
+    out_of_time = seen.truncated & ~seen.terminated
+    rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), seen.final_state)
+    final = evaluate_where_needed(
+        lambda states: value_of(states)[:, None], rows, out_of_time.reshape(-1), FINAL_STATES, 1
+    )
+    following = jnp.concatenate([seen.value[1:], value_of(env_state)[None]])
+    advantage = gae.advantages(
+        r_t=seen.reward,
+        discount_t=gamma * (1.0 - seen.terminated),
+        continues_t=1.0 - (seen.terminated | seen.truncated),
+        v_tm1=seen.value,
+        v_t=jnp.where(out_of_time, final.reshape(out_of_time.shape), following),
+        lambda_=gae_lambda,
+    )
+    lesson = Lesson(*seen[:5], advantage, advantage + seen.value)
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), lesson)
