@@ -101,6 +101,11 @@ def loss(
     return jnp.mean(total), {name: jnp.mean(x) for name, x in parts.items()}
 
 
+def policy_of(config: PPOConfig, env: Env) -> ActorCritic:
+    """The policy that a config names."""
+    return actor_critic.of_observations(env, config.hidden_sizes)
+
+
 def make(config: PPOConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     """PPO on an environment, with a prior or without.
 
@@ -114,7 +119,7 @@ def make(config: PPOConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     """
     asker = asking.of(prior)
     kind = divergence.of(prior, config.k)
-    policy = actor_critic.of_observations(env, config.hidden_sizes)
+    policy = policy_of(config, env)
     optimizer = descent.optimizer(config.max_grad_norm, config.adam_epsilon)
     names = ("loss", "value_loss", "entropy") + ("kl",) * (prior is not None)
 
