@@ -284,8 +284,8 @@ def _policy(
     """The kind that the config names."""
     if (config.policy == NETWORK) != (language_policy is None):
         raise InvalidInput(
-            f"the config's policy is {config.policy!r}; `make` takes a LanguagePolicy where it is a "
-            "language model, and only there"
+            f"the config's policy is {config.policy!r}; `make` takes a LanguagePolicy where that "
+            "is a language model, and only there"
         )
     if language_policy is None:
         return actor_critic.of_observations(env, config.hidden_sizes)

@@ -208,7 +208,7 @@ DATA = Data(TABLE.params, WORLD, policy_params=POLICY.params)
 ALGORITHM = ppo.make(CONFIG, PLACES, TABLE, POLICY)
 # Run by run: without the prior, weighed against it, held by it.
 ALPHAS, OWN = (0.0, 0.0, 0.5, 0.5, 100.0), (0, 1, 0, 1, 1)
-UPDATES = 60  # as many as `anneal_steps` says
+UPDATES, CHUNK = 60, 3  # as many as `anneal_steps` says
 
 
 def policy_of(state, run):
@@ -233,8 +233,18 @@ def fresh():
 
 
 @pytest.fixture(scope="module")
-def trained(fresh):
-    return trainer(ALGORITHM, UPDATES)(fresh, DATA)
+def chunks(fresh):
+    """After every CHUNK updates, `(state, metrics)`."""
+    found = [(fresh, {})]
+    for _ in range(UPDATES // CHUNK):
+        found.append(trainer(ALGORITHM, CHUNK)(found[-1][0], DATA))
+    return found[1:]
+
+
+@pytest.fixture(scope="module")
+def trained(chunks):
+    metrics = [found for _, found in chunks]
+    return chunks[-1][0], jax.tree.map(lambda *x: np.concatenate(x), *metrics)
 
 
 @pytest.mark.parametrize("run", [0, 1])
@@ -269,18 +279,16 @@ def test_a_large_alpha_keeps_it_at_the_prior(trained):
     assert metrics["kl"][-1, 4] < 1e-3 < 0.05 < metrics["kl"][0, 4]  # it was not there before
 
 
-def test_runs_at_once_equal_each_alone(trained):
-    state, metrics = trained
-    short = 3
+def test_runs_at_once_equal_each_alone(chunks):
+    at_once, right = chunks[0]
     for run in (1, 3):
-        alone, seen = trainer(ALGORITHM, short)(start_with([run]), DATA)
-        at_once, _ = trainer(ALGORITHM, short)(start_with(range(5)), DATA)
+        alone, seen = trainer(ALGORITHM, CHUNK)(start_with([run]), DATA)
         jax.tree.map(
             lambda x, y, run=run: np.testing.assert_allclose(x[0], y[run], atol=2e-4),
             alone.params,
             at_once.params,
         )
-        np.testing.assert_allclose(seen["reward"][:, 0], metrics["reward"][:short, run])
+        np.testing.assert_allclose(seen["reward"][:, 0], right["reward"][:, run])
 
 
 # -- the compiled program --------------------------------------------------------------------------
