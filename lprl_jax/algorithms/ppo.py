@@ -104,6 +104,24 @@ def loss(
     return jnp.mean(total), {name: jnp.mean(x) for name, x in parts.items()}
 
 
+def policy_of(
+    config: PPOConfig, env: Env, language_policy: LanguagePolicy | None = None
+) -> ActorCritic:
+    """The policy that a config names.
+
+    Raises:
+        InvalidInput: if the language model is missing, or there is one that the config does not name.
+    """
+    if (config.policy == NETWORK) != (language_policy is None):
+        raise InvalidInput(
+            f"the config's policy is {config.policy!r}; a LanguagePolicy is given where that is a "
+            "language model, and only there"
+        )
+    if language_policy is None:
+        return actor_critic.of_observations(env, config.hidden_sizes)
+    return language_policy.actor_critic()
+
+
 def make(
     config: PPOConfig,
     env: Env,
@@ -128,7 +146,9 @@ def make(
     """
     asker = asking.of(prior)
     kind = divergence.of(prior, config.k)
-    policy = _policy(config, env, prior, language_policy)
+    policy = policy_of(config, env, language_policy)
+    if language_policy is not None:
+        require_same_vocabulary(language_policy, prior)
     optimizer = descent.optimizer(config.max_grad_norm, config.adam_epsilon)
     names = ("loss", "value_loss", "entropy") + ("kl",) * (prior is not None)
 
@@ -276,18 +296,3 @@ def make(
         asks_in_play=False,
         means=names,
     )
-
-
-def _policy(
-    config: PPOConfig, env: Env, prior: Prior | None, language_policy: LanguagePolicy | None
-) -> ActorCritic:
-    """The kind that the config names."""
-    if (config.policy == NETWORK) != (language_policy is None):
-        raise InvalidInput(
-            f"the config's policy is {config.policy!r}; `make` takes a LanguagePolicy where that "
-            "is a language model, and only there"
-        )
-    if language_policy is None:
-        return actor_critic.of_observations(env, config.hidden_sizes)
-    require_same_vocabulary(language_policy, prior)
-    return language_policy.actor_critic()
