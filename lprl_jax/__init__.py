@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lprl_jax import envs, sharding
     from lprl_jax.algorithms import bc, cql, dqn, linvit, ppo, slinvit, value_iteration
     from lprl_jax.algorithms.base import Algorithm, Data
+    from lprl_jax.algorithms.language_policy import LanguagePolicy
     from lprl_jax.priors.base import FeaturePrior, Prior
     from lprl_jax.priors.controls import UniformPrior, degrade
     from lprl_jax.priors.encoded import EncodedPrior
@@ -40,6 +41,7 @@ _NAMES = {
     "EncodedPrior": "lprl_jax.priors.encoded",
     "FeaturePrior": "lprl_jax.priors.base",
     "FlaxLanguagePrior": "lprl_jax.priors.flax_language",
+    "LanguagePolicy": "lprl_jax.algorithms.language_policy",
     "LanguagePrior": "lprl_jax.priors.language",
     "Prior": "lprl_jax.priors.base",
     "TabularFeaturePrior": "lprl_jax.priors.tabular_features",
@@ -57,6 +59,7 @@ __all__ = [
     "EncodedPrior",
     "FeaturePrior",
     "FlaxLanguagePrior",
+    "LanguagePolicy",
     "LanguagePrior",
     "Prior",
     "TabularFeaturePrior",

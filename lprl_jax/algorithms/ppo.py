@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
+from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms import (
     actor_critic,
@@ -38,7 +39,8 @@ from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.divergence import Divergence
 from lprl_jax.algorithms.interaction import begin, evaluation, instances_or_all, over_runs
-from lprl_jax.algorithms.ppo_config import HParams, PPOConfig
+from lprl_jax.algorithms.language_policy import LanguagePolicy, require_same_vocabulary
+from lprl_jax.algorithms.ppo_config import NETWORK, HParams, PPOConfig
 from lprl_jax.algorithms.rollout import Lesson
 from lprl_jax.priors.base import Counters, Prior
 
@@ -77,6 +79,7 @@ def loss(
     data: Data,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Of one run's minibatch, `f32[]`; and the means of its parts."""
+    instances = policy.to_prepare(instances, batch.inputs)
     context = policy.prepare(params, instances, data)
     log_pi, value = policy.apply(params, context, batch.inputs, data)
     log_pi_a = policy_losses.of_action(log_pi, batch.action)
@@ -101,25 +104,51 @@ def loss(
     return jnp.mean(total), {name: jnp.mean(x) for name, x in parts.items()}
 
 
-def policy_of(config: PPOConfig, env: Env) -> ActorCritic:
-    """The policy that a config names."""
-    return actor_critic.of_observations(env, config.hidden_sizes)
+def policy_of(
+    config: PPOConfig, env: Env, language_policy: LanguagePolicy | None = None
+) -> ActorCritic:
+    """The policy that a config names.
+
+    Raises:
+        InvalidInput: if there is no language model where the config names one, or the reverse.
+    """
+    if (config.policy == NETWORK) != (language_policy is None):
+        raise InvalidInput(
+            f"the config's policy is {config.policy!r}; a LanguagePolicy is given where that is a "
+            "language model, and only there"
+        )
+    if language_policy is None:
+        return actor_critic.of_observations(env, config.hidden_sizes)
+    return language_policy.actor_critic()
 
 
-def make(config: PPOConfig, env: Env, prior: Prior | None = None) -> Algorithm:
+def make(
+    config: PPOConfig,
+    env: Env,
+    prior: Prior | None = None,
+    language_policy: LanguagePolicy | None = None,
+) -> Algorithm:
     """PPO on an environment, with a prior or without.
 
     Args:
         config: Settings.
         env: The environment.
         prior: `None` is the baseline.
+        language_policy: What acts, where `config.policy` is a language model.
 
     Returns:
-        `Algorithm`, whose `data` is `Data(prior.params, env_params)`, or `Data((), env_params)`.
+        `Algorithm`, whose `data` is `Data(prior.params, env_params)`, or `Data((), env_params)`;
+        with `policy_params=language_policy.params`, where a language model acts.
+
+    Raises:
+        InvalidInput: if the policy is not the kind that the config names, or it has another
+            vocabulary than the prior.
     """
     asker = asking.of(prior)
     kind = divergence.of(prior, config.k)
-    policy = policy_of(config, env)
+    policy = policy_of(config, env, language_policy)
+    if language_policy is not None:
+        require_same_vocabulary(language_policy, prior)
     optimizer = descent.optimizer(config.max_grad_norm, config.adam_epsilon)
     names = ("loss", "value_loss", "entropy") + ("kl",) * (prior is not None)
 
