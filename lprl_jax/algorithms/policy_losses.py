@@ -15,7 +15,7 @@ def of_action(log_pi: jax.Array, action: jax.Array) -> jax.Array:
 
     Summed behind a mask, for the gradient of looking it up scatters, which is slow on CPUs.
     """
-    taken = jnp.arange(log_pi.shape[-1]) == action[..., None]
+    taken = jax.nn.one_hot(action, log_pi.shape[-1], dtype=bool)
     return jnp.sum(jnp.where(taken, log_pi, 0.0), axis=-1)
 
 
