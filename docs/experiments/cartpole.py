@@ -98,7 +98,8 @@ def ours() -> np.ndarray:
 
     @jax.jit
     def train(keys: Any, data: Data) -> jax.Array:
-        def update(state: Any, _: None) -> Any:
+        def update(state: Any, unused: None) -> Any:
+            del unused
             state, _ = algorithm.update(state, data)
             return state, jnp.mean(state.env_state.last, axis=1)
 
