@@ -1,9 +1,9 @@
 """PPO on CartPole-v1, here and in purejaxrl, at equal settings: `lprl train cartpole_ppo`.
 
-A whole training each, half a million environment steps a run, by their `make_train` as it stands in
-a clone of theirs at COMMIT, and by ours; once with one run and once with 32, theirs by
-`jax.vmap(train)` as they propose. Of ours the 32 are also divided over the devices, a device a core,
-as `lprl train` does; theirs has no such thing.
+A whole training each, half a million environment steps a run, by their `make_train` as it stands
+in a clone of theirs at COMMIT, and by ours; once with one run and once with 32, theirs by
+`jax.vmap(train)` as they propose. Of ours the 32 are also divided over the devices, a device a
+core, as `lprl train` does; theirs has no such thing.
 
 Each is a process of its own, for theirs needs an older gymnax, but their JAX has to be the same as
 ours; they take turns, and wait meanwhile. Compilation is apart. PUREJAXRL names the clone,

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,11 +26,15 @@ def serve(call: Callable[[], Any], **about: Any) -> None:
         print(json.dumps(time.perf_counter() - start), flush=True)
 
 
+LIMIT_SECONDS = 900.0
+"""What does not answer for so long is ended: programs have been seen to hang in jaxlib."""
+
+
 class Program:
     """A process that serves; use as a context manager."""
 
     def __init__(self, command: Sequence[str], **environment: str):
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed in __exit__)
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -43,12 +49,11 @@ class Program:
         return self
 
     def __exit__(self, *error: object) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
+            assert stream is not None
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
         self._process.wait()
-        self._process.stdout.close()
-        self._errors.close()
 
     def turn(self) -> float:
         """Seconds of one call."""
@@ -59,10 +64,16 @@ class Program:
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None
+        clock = threading.Timer(LIMIT_SECONDS, self._process.kill)
+        clock.start()
         line = self._process.stdout.readline()
+        clock.cancel()
         if not line:  # it has ended
             self._process.wait()
             self._errors.seek(0)
             last = self._errors.read().strip().splitlines()[-1:]
-            raise RuntimeError("".join(last) or f"exit status {self._process.returncode}")
+            self.__exit__()
+            raise RuntimeError(
+                "".join(last) or f"no answer; exit status {self._process.returncode}"
+            )
         return json.loads(line)

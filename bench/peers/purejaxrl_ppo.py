@@ -4,11 +4,11 @@ For an interpreter that has what it needs, of which gymnax is older than ours:
 
     pip install jax==0.10.2 flax==0.12.8 optax==0.2.8 distrax==0.1.9 gymnax==0.0.9
 
-Its `wrappers.py` also imports brax and navix, for environments that are not CartPole. Where they are
-not installed empty modules stand in for them here. Settings are those of its `__main__`, without the
-callback that prints. Many runs are `jax.vmap(train)`, as its README and its notebook have it.
+Its `wrappers.py` also imports brax and navix, for environments that are not CartPole. Where they
+are not installed empty modules stand in for them here. Settings are those of its `__main__`,
+without the callback that prints. Many runs are `jax.vmap(train)`, as they propose.
 
-It takes turns (`turns.serve`), a whole training a turn; with `--curves FILE` it trains once from
+It takes turns (`turns.serve`), a whole training a turn; with `--curves FILE` it trains R runs from
 `--seed` and writes, as NumPy's npy, `f32[R, updates]`: the mean over the environments of the last
 finished episode's return, `returned_episode_returns`, at the end of each update.
 """
@@ -73,13 +73,14 @@ def main() -> None:
     settings = dict(SETTINGS)
     train: Any = ppo.make_train(settings)
     keys = jax.random.PRNGKey(options.seed)
-    if options.runs > 1 or options.curves:
+    if options.runs > 1 and not options.curves:
         train, keys = jax.vmap(train), jax.random.split(keys, options.runs)
     start = time.perf_counter()
     program = jax.jit(train).lower(keys).compile()
     compiling = time.perf_counter() - start
-    if options.curves:
-        np.save(options.curves, curves(program(keys)["metrics"]))
+    if options.curves:  # one run after another, which takes less memory
+        each = jax.random.split(keys, options.runs)
+        np.save(options.curves, np.stack([curve(program(key)["metrics"]) for key in each]))
         return
     turns.serve(
         lambda: jax.block_until_ready(program(keys)),
@@ -91,9 +92,9 @@ def main() -> None:
     )
 
 
-def curves(metrics: Any) -> np.ndarray:
-    """`f32[R, updates]` from `[R, updates, T, N]`."""
-    return np.asarray(metrics["returned_episode_returns"][:, :, -1].mean(-1))
+def curve(metrics: Any) -> np.ndarray:
+    """`f32[updates]` from `[updates, T, N]`."""
+    return np.asarray(metrics["returned_episode_returns"][:, -1].mean(-1))
 
 
 def stand_in() -> list[str]:
