@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from lprl_jax.version import __version__
 
 if TYPE_CHECKING:
-    from gymnax import make
+    from lprl_envs import make
 
     from lprl_jax import envs, sharding
     from lprl_jax.algorithms import bc, cql, dqn, linvit, ppo, slinvit, value_iteration
     from lprl_jax.algorithms.base import Algorithm, Data
+    from lprl_jax.algorithms.language_policy import LanguagePolicy
     from lprl_jax.priors.base import FeaturePrior, Prior
     from lprl_jax.priors.controls import UniformPrior, degrade
     from lprl_jax.priors.encoded import EncodedPrior
@@ -40,13 +41,14 @@ _NAMES = {
     "EncodedPrior": "lprl_jax.priors.encoded",
     "FeaturePrior": "lprl_jax.priors.base",
     "FlaxLanguagePrior": "lprl_jax.priors.flax_language",
+    "LanguagePolicy": "lprl_jax.algorithms.language_policy",
     "LanguagePrior": "lprl_jax.priors.language",
     "Prior": "lprl_jax.priors.base",
     "TabularFeaturePrior": "lprl_jax.priors.tabular_features",
     "TabularPrior": "lprl_jax.priors.tabular",
     "UniformPrior": "lprl_jax.priors.controls",
     "degrade": "lprl_jax.priors.controls",
-    "make": "gymnax",
+    "make": "lprl_envs",
     "tabulate": "lprl_jax.priors.tabular",
     "tabulate_features": "lprl_jax.priors.tabular_features",
 }
@@ -57,6 +59,7 @@ __all__ = [
     "EncodedPrior",
     "FeaturePrior",
     "FlaxLanguagePrior",
+    "LanguagePolicy",
     "LanguagePrior",
     "Prior",
     "TabularFeaturePrior",
@@ -83,6 +86,5 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(_MODULES[name])
     if name in _NAMES:
-        importlib.import_module("lprl_envs")  # registers the environments that `make` makes
         return getattr(importlib.import_module(_NAMES[name]), name)
     raise AttributeError(f"module 'lprl_jax' has no attribute {name!r}")

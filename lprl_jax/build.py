@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gymnax
 import jax
 import jax.numpy as jnp
+import lprl_envs
 from jax.sharding import Mesh
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms.base import Algorithm
+from lprl_jax.algorithms.language_policy import LanguagePolicy
+from lprl_jax.algorithms.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.config import BankConfig, Experiment
 from lprl_jax.lm import embedded, hugging_face
@@ -39,7 +41,7 @@ def make_env(
     env_id: str, arguments: Mapping[str, Any], bank: BankConfig
 ) -> tuple[TextEnv[Any, Any], TextEnvParams]:
     """The environment and its bank of instances."""
-    env, params = gymnax.make(env_id, **arguments)
+    env, params = lprl_envs.make(env_id, **arguments)
     if bank.instances:
         return env, env.params_of(bank.instances)
     if bank.suite:
@@ -155,11 +157,46 @@ def language_prior(
     return FlaxLanguagePrior.from_pretrained(path, env, params)
 
 
+def make_policy(
+    experiment: Experiment,
+    env: TextEnv[Any, Any],
+    params: TextEnvParams,
+    mesh: Mesh | None = None,
+) -> LanguagePolicy | None:
+    """The language model that acts, or None; its weights on the mesh, if there is one.
+
+    Raises:
+        InvalidInput: if there is no such model, or our own decoder does not run it.
+    """
+    name = policy_name(experiment)
+    if name == NETWORK:
+        return None
+    if not (name in embedded.MODELS or Path(name).is_dir()):
+        known = ", ".join([NETWORK, *embedded.MODELS])
+        raise InvalidInput(f"unknown policy {name!r}; valid: {known}, a Hugging Face directory")
+    if not runs_decoder(name):
+        raise InvalidInput(
+            f"the policy {name!r} is of the family {hugging_face.model_type(name)}, which can be a "
+            f"prior, but is not trained; valid: {', '.join(FAMILIES)}"
+        )
+    return LanguagePolicy.from_pretrained(name, env, params, mesh)
+
+
+def policy_name(experiment: Experiment) -> str:
+    """What acts; in most algorithms that is a network, or follows from one."""
+    return getattr(experiment.algorithm, "policy", NETWORK)
+
+
 def make_algorithm(
-    experiment: Experiment, env: TextEnv[Any, Any], prior: Prior | None
+    experiment: Experiment,
+    env: TextEnv[Any, Any],
+    prior: Prior | None,
+    language_policy: LanguagePolicy | None = None,
 ) -> Algorithm:
     """The algorithm that the config names."""
-    return ALGORITHMS[experiment.config.algorithm].make(experiment.algorithm, env, prior)
+    make = ALGORITHMS[experiment.config.algorithm].make
+    own = () if language_policy is None else (language_policy,)
+    return make(experiment.algorithm, env, prior, *own)
 
 
 def load_dataset(

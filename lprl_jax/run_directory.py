@@ -97,7 +97,9 @@ def require_same(out: Path, provenance: Mapping[str, Any]) -> None:
     if changed == ["dataset"]:
         raise InvalidInput(f"{out}: its dataset has changed since it was begun")
     if changed == ["data"]:
-        raise InvalidInput(f"{out}: its prior or its instances have changed since it was begun")
+        raise InvalidInput(
+            f"{out}: its prior, its instances or its policy's model have changed since it was begun"
+        )
     if changed:
         raise InvalidInput(
             f"{out} cannot be continued here: {_named(changed, there, dict(provenance))}"
@@ -113,7 +115,7 @@ def provenance(data: Data, settings: Any) -> dict[str, Any]:
         **versions,
         "python": platform.python_version(),
         "devices": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
-        "data": digest((data.prior_params, data.env_params)),
+        "data": digest((data.prior_params, data.env_params, data.policy_params)),
         **({"dataset": digest(data.dataset)} if data.dataset else {}),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "settings": settings,

@@ -23,6 +23,7 @@ from lprl_envs import TextEnvParams
 
 from lprl_jax import build, loggers, results, run_directory, sharding
 from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.algorithms.language_policy import LanguagePolicy
 from lprl_jax.checkpoint import Checkpoints
 from lprl_jax.config import Experiment
 from lprl_jax.journal import Journal
@@ -44,6 +45,8 @@ class Setup:
     """Its instances."""
     prior: Prior | None
     """Tabulated, if the experiment says so."""
+    policy: LanguagePolicy | None
+    """The language model that acts, before any training; None where none does."""
     algorithm: Algorithm
     """Compiled by nobody yet."""
     data: Data
@@ -60,16 +63,21 @@ def set_up(experiment: Experiment) -> Setup:
     mesh = sharding.make_mesh(experiment.num_runs, experiment.config.model_parallel)
     # A model of which every device has the whole makes its table on one of them.
     shared = mesh if experiment.config.model_parallel > 1 else None
+    policy = build.make_policy(experiment, env, params, shared)
+    if policy is not None and not build.runs_decoder(experiment.config.prior):
+        shared = None  # the policy's weights are split, and the prior has none
     prior = build.make_prior(experiment, env, params, shared)
-    algorithm = build.make_algorithm(experiment, env, prior)
-    data = sharding.place(mesh, Data(() if prior is None else prior.params, params))
+    algorithm = build.make_algorithm(experiment, env, prior, policy)
+    prior_params, policy_params = (() if x is None else x.params for x in (prior, policy))
+    data = Data(prior_params, params, policy_params=policy_params)
+    data = sharding.place(mesh, data)
 
     def initial_state() -> Any:
         own = build.keys(experiment), build.hparams(experiment)
         keys, hparams, runs = sharding.place(mesh, (*own, build.run_instances(experiment, params)))
         return sharding.spread(mesh, algorithm.init(keys, hparams, data, runs))
 
-    return Setup(env, params, prior, algorithm, data, mesh, initial_state)
+    return Setup(env, params, prior, policy, algorithm, data, mesh, initial_state)
 
 
 def run(

@@ -21,7 +21,8 @@ from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms.base import Algorithm, Data
 from lprl_jax.algorithms.slinvit import Outcome, Search
-from lprl_jax.lm.partition import DATA, MODEL
+from lprl_jax.lm import partition
+from lprl_jax.lm.partition import DATA, LANGUAGE_MODEL, MODEL
 
 WIDE = {"xla_cpu_prefer_vector_width": 512}
 """Searches are arithmetic on long vectors, of which XLA uses half of what wide CPUs have."""
@@ -68,12 +69,26 @@ def spread(mesh: Mesh, state: Any) -> Any:
         return jnp.zeros((mesh.shape[DATA], *x.shape), x.dtype).at[0].set(x)
 
     state = state._replace(prior_carry=jax.tree.map(one_a_share, state.prior_carry))
-    return jax.tree.map(lambda x, spec: _globalize(mesh, x, spec), state, specs(state))
+    return jax.tree.map(lambda x, spec: _globalize(mesh, x, spec), state, layout(mesh, state))
 
 
 def specs(state: Any) -> Any:
-    """How a spread state lies on the mesh: by its leading axis; scalars are everywhere."""
+    """What of a spread state a share has: a part of the leading axis; scalars are everywhere."""
     return jax.tree.map(lambda x: PartitionSpec(DATA) if jnp.ndim(x) else PartitionSpec(), state)
+
+
+def layout(mesh: Mesh, state: Any) -> Any:
+    """How a spread state lies on the mesh: as `specs`; and of what belongs to each run's language
+    model, be it weights, moments or gradients, every device along `model` has its part.
+    """
+
+    def lies(path: Any, x: jax.Array, spec: PartitionSpec) -> PartitionSpec:
+        names = tuple(getattr(entry, "key", getattr(entry, "name", "")) for entry in path)
+        if LANGUAGE_MODEL not in names or mesh.shape[MODEL] == 1:
+            return spec
+        return PartitionSpec(*spec, *partition.spec(names, x.shape[1:], mesh.shape[MODEL]))
+
+    return jax.tree_util.tree_map_with_path(lies, state, specs(state))
 
 
 def fetch(tree: Any) -> Any:
@@ -100,9 +115,11 @@ def compile_chunk(
         carry = jax.tree.map(lambda x: x[None], state.prior_carry)
         return state._replace(prior_carry=carry), total
 
-    out = specs(state), PartitionSpec(DATA)
-    program = _over_shares(chunk, mesh, state, out)
-    return jax.jit(program, donate_argnums=0).lower(state, data).compile()
+    program = _over_shares(chunk, mesh, state, (specs(state), PartitionSpec(DATA)))
+    lies = jax.tree.map(
+        lambda spec: NamedSharding(mesh, spec), (layout(mesh, state), PartitionSpec(DATA))
+    )
+    return jax.jit(program, donate_argnums=0, out_shardings=lies).lower(state, data).compile()
 
 
 def compile_evaluation(

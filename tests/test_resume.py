@@ -90,7 +90,7 @@ def test_another_config_is_refused_by_name(
         ("lprl_jax", "0.0.1", "lprl_jax is '0.0.1' there"),
         ("jaxlib", "0.4.0", "jaxlib is '0.4.0' there"),
         ("devices", "8 × TPU v4", "devices is '8 × TPU v4' there, '2 × cpu' here"),
-        ("data", "0", "its prior or its instances have changed"),
+        ("data", "0", "its prior, its instances or its policy's model have changed"),
     ],
 )
 def test_another_version_or_another_prior_is_refused_by_name(

@@ -33,6 +33,9 @@ class ActorCritic(NamedTuple):
     prepare: Callable[[Any, jax.Array, Data], Any]
     """`(params, instances i32[m], data) -> context`: what all states of these instances share, as
     long as the parameters stay; () where there is nothing."""
+    to_prepare: Callable[[jax.Array, Any], jax.Array]
+    """`(instances i32[m], inputs [N]) -> i32[n]`: of these, what to prepare for these inputs alone.
+    """
     read: Callable[[Any, Data], Any]
     """`(states [N], data) -> inputs [N, ...]`: what `apply` looks at, whatever the parameters."""
     apply: Callable[[Any, Any, Any, Data], Judgement]
@@ -74,4 +77,10 @@ def of_observations(env: Env, hidden_sizes: tuple[int, ...]) -> ActorCritic:
         value: Any = critic.apply({"params": params["critic"]}, inputs.observation)
         return Judgement(normalize(logits, inputs.legal), value[..., 0])
 
-    return ActorCritic(init, lambda params, instances, data: (), read, apply)
+    return ActorCritic(
+        init=init,
+        prepare=lambda params, instances, data: (),
+        to_prepare=lambda instances, inputs: instances,
+        read=read,
+        apply=apply,
+    )

@@ -23,6 +23,8 @@ class Data(NamedTuple):
     """Of the environment."""
     dataset: Any = ()
     """A `Dataset` that is learnt from; () where learning is from acting."""
+    policy_params: Any = ()
+    """`LanguagePolicy.params`, where a language model acts."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

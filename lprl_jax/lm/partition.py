@@ -17,6 +17,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 DATA, MODEL = "data", "model"
 """Axes of a mesh: over the first the batch is split, over the second the weights."""
 
+LANGUAGE_MODEL = "language_model"
+"""In a learner's parameters: what belongs to a model's weights."""
+
 # Of a leaf, by its last two names or its last: axes from behind, in the order of preference.
 _RULES: dict[tuple[str, ...], tuple[int, ...]] = {
     **{(name, "kernel"): (-1,) for name in ("q", "k", "v", "gate", "up")},

@@ -72,8 +72,10 @@ def model_prior(case):
     env, params, kind = CASES[case]
     prior = LanguagePrior.of_model(tiny_model(), env, params, chunk=8)
     if kind is Answers:
-        prior = dataclasses.replace(prior, answers=Answers.build(prior.table.answers))
-    assert isinstance(prior.answers, kind)
+        answers = Answers.build(prior.scorer.table.answers)
+        scorer = dataclasses.replace(prior.scorer, answers=answers)
+        prior = dataclasses.replace(prior, scorer=scorer)
+    assert isinstance(prior.scorer.answers, kind)
     return prior
 
 

@@ -14,7 +14,7 @@ from priors.tiny import naive_scores, tiny_model
 
 from lprl_jax.lm import decoder
 from lprl_jax.lm.scoring import Answers
-from lprl_jax.priors import FlaxLanguagePrior, LanguagePrior, language, tabulate
+from lprl_jax.priors import FlaxLanguagePrior, LanguagePrior, action_scores, language, tabulate
 
 LAKE = FrozenLake("4x4", is_slippery=False)
 MAPS = (
@@ -114,8 +114,9 @@ def test_equals_the_slow_path_with_the_same_weights(name):
 
 def test_a_text_longer_than_the_context_is_refused():
     prior = LanguagePrior.from_pretrained(folder("llama"), LAKE, LAKE.params_of([MAP]))
-    columns = prior.params.prefix_valid.shape[1] + len(prior.table.suffix.slot)
-    columns += max(map(len, prior.table.answers)) - 1
+    table = prior.scorer.table
+    columns = prior.params.prefix_valid.shape[1] + len(table.suffix.slot)
+    columns += max(map(len, table.answers)) - 1
     model = prior.model
 
     def of_context(length):
@@ -129,17 +130,17 @@ def test_a_text_longer_than_the_context_is_refused():
 
 def test_a_bank_is_encoded_a_few_instances_at_a_time(monkeypatch):
     """To the same numbers; three do not fill two chunks of two."""
-    table, params = LanguagePrior.of_model(tiny_model(), LAKE).table, lake_params(0, 1, 2)
-    right = language.encode_bank(tiny_model(), table, LAKE, params)
+    scorer, params = LanguagePrior.of_model(tiny_model(), LAKE).scorer, lake_params(0, 1, 2)
+    right = language.encode_bank(tiny_model(), scorer, params)
     counts, encode = [], decoder.encode_prefix
 
     def counted(config, params, tokens, valid):
         counts.append(len(tokens))
         return encode(config, params, tokens, valid)
 
-    monkeypatch.setattr(language, "INSTANCES", 2)
+    monkeypatch.setattr(action_scores, "INSTANCES", 2)
     monkeypatch.setattr(decoder, "encode_prefix", counted)
-    found = language.encode_bank(tiny_model(), table, LAKE, params)
+    found = language.encode_bank(tiny_model(), scorer, params)
     assert counts == [2]
     np.testing.assert_array_equal(found.prefix_valid, right.prefix_valid)
     there = np.asarray(right.prefix_valid)
@@ -165,7 +166,7 @@ def test_few_legal_actions_are_scored_alone(num_instances):
     bank = jax.tree.map(lambda x: x[:num_instances], params.bank)
     params = dataclasses.replace(params, bank=bank, instances=jnp.arange(num_instances))
     prior = LanguagePrior.of_model(tiny_model(), env, params, chunk=16)
-    assert isinstance(prior.answers, Answers)
+    assert isinstance(prior.scorer.answers, Answers)
     states = all_states(env, params)
     legal = np.asarray(jax.vmap(env.action_mask, (0, None))(states, params))
     scores, _ = naive(env, params, states)
@@ -250,7 +251,7 @@ def test_params_are_arguments(mdp):
     weightless = prior.params._replace(weights=nothing)
     found, _ = asker(prior)(weightless, prior.init(), states, MDP_PARAMS, needed)
     # Without weights every token is alike: what remains is the number of tokens.
-    lengths = np.array([len(answer) for answer in prior.table.answers])
+    lengths = np.array([len(answer) for answer in prior.scorer.table.answers])
     scores = np.broadcast_to(-lengths * np.log(prior.model.config.vocab_size), (4, 4))
     np.testing.assert_allclose(found, log_softmax(scores, LEGAL), atol=1e-4)
 
