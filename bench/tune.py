@@ -88,9 +88,9 @@ def tune(world: str, learner: str, seed: int) -> dict[str, Any]:
         for _ in range(SETTINGS)
     ]
     shapes = shapes_of(world, learner)
-    found = []
-    for shape, own in zip(shapes, np.array_split(settings, len(shapes)), strict=True):
-        found += measure(world, learner, shape, list(own), seed)
+    found, each = [], SETTINGS // len(shapes)
+    for i, shape in enumerate(shapes):
+        found += measure(world, learner, shape, settings[i * each : (i + 1) * each], seed)
     total = config.read(f"{world}_{learner}").config.total_steps
     return {"settings": sorted(found, key=lambda one: -one["area"]), "steps": total}
 

@@ -111,7 +111,8 @@ def measure(world: str, folder: Path, tables: Path) -> dict[str, Any]:
             ).by_setting()
 
     def only(results: dict[str, Result]) -> dict[str, Any]:
-        return row_of(here, *results.values())
+        (result,) = results.values()
+        return row_of(here, result)
 
     for name, learner in LEARNERS.items():
         rows[name] = only(learn(learner, **({"prior": own} if name == "DQN-Prior" else {})))
