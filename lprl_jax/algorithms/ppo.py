@@ -110,7 +110,7 @@ def policy_of(
     """The policy that a config names.
 
     Raises:
-        InvalidInput: if the language model is missing, or there is one that the config does not name.
+        InvalidInput: if there is no language model where the config names one, or the reverse.
     """
     if (config.policy == NETWORK) != (language_policy is None):
         raise InvalidInput(
