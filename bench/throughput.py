@@ -26,6 +26,7 @@ import against_torch_live
 import environments
 import jax
 import offline_training
+import ppo_vs_purejaxrl
 import scoring
 import search
 import tabular
@@ -43,6 +44,7 @@ SUITES = {
     "search": search.run,
     "tabular": tabular.run,
     "offline": offline_training.run,
+    "purejaxrl": ppo_vs_purejaxrl.run,
 }
 
 

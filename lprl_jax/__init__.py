@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lprl_jax.version import __version__
 
 if TYPE_CHECKING:
-    from gymnax import make
+    from lprl_envs import make
 
     from lprl_jax import envs, sharding
     from lprl_jax.algorithms import bc, cql, dqn, linvit, ppo, slinvit, value_iteration
@@ -48,7 +48,7 @@ _NAMES = {
     "TabularPrior": "lprl_jax.priors.tabular",
     "UniformPrior": "lprl_jax.priors.controls",
     "degrade": "lprl_jax.priors.controls",
-    "make": "gymnax",
+    "make": "lprl_envs",
     "tabulate": "lprl_jax.priors.tabular",
     "tabulate_features": "lprl_jax.priors.tabular_features",
 }
@@ -86,6 +86,5 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(_MODULES[name])
     if name in _NAMES:
-        importlib.import_module("lprl_envs")  # registers the environments that `make` makes
         return getattr(importlib.import_module(_NAMES[name]), name)
     raise AttributeError(f"module 'lprl_jax' has no attribute {name!r}")

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv
+from lprl_envs.gymnax_env import NoText
 
 MANIFEST = "manifest"
 UNREADABLE = (
@@ -83,9 +84,16 @@ def identity(env: TextEnv[Any, Any]) -> dict[str, Any]:
     return {
         "environment": env.name,
         "version": env.version,
-        "template": env.template.digest(),
-        "actions": list(env.action_texts),
+        **_wording(env),
     }
+
+
+def _wording(env: TextEnv[Any, Any]) -> dict[str, Any]:
+    """How states and actions read; where nothing does, how the environment was made."""
+    try:
+        return {"template": env.template.digest(), "actions": list(env.action_texts)}
+    except NoText:
+        return {"configuration": repr(env.config)}
 
 
 def require_same(

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gymnax
 import jax
 import jax.numpy as jnp
+import lprl_envs
 from jax.sharding import Mesh
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
@@ -41,7 +41,7 @@ def make_env(
     env_id: str, arguments: Mapping[str, Any], bank: BankConfig
 ) -> tuple[TextEnv[Any, Any], TextEnvParams]:
     """The environment and its bank of instances."""
-    env, params = gymnax.make(env_id, **arguments)
+    env, params = lprl_envs.make(env_id, **arguments)
     if bank.instances:
         return env, env.params_of(bank.instances)
     if bank.suite:

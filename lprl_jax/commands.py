@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import lprl_envs
 import lprl_envs.check
+import lprl_envs.registration
 from lprl_envs import InvalidInput
 
 from lprl_jax import (
@@ -47,7 +48,10 @@ def train(options: argparse.Namespace) -> None:
         resume=options.resume,
         log=options.log,
     )
-    print(comparison.table(comparison.summarize(results.read_all([options.out]))))
+    found = results.read_all([options.out])
+    print(comparison.table(comparison.summarize(found)))
+    if experiment.config.env not in lprl_envs.ENVIRONMENTS:
+        print("gymnax's own environments know no success; " + comparison.final_returns(found))
     print(f"written to {options.out}")
 
 
@@ -127,6 +131,7 @@ def envs(options: argparse.Namespace) -> None:
         print(f"  actions: {', '.join(actions[:MOST_LISTED])}{more}")
         print(f"  states an instance: {env.num_states or 'not numbered'}; a state reads:")
         print("".join(f"    {line}\n" for line in env.describe(state, params).splitlines()), end="")
+    print(f"gymnax's own, without text: {', '.join(lprl_envs.registration.of_gymnax())}")
 
 
 def check(options: argparse.Namespace) -> None:

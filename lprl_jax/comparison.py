@@ -86,6 +86,15 @@ def table(summaries: Mapping[str, Summary], threshold: float = THRESHOLD) -> str
     return markdown(*cells(summaries, threshold))
 
 
+def final_returns(results: Mapping[str, Result]) -> str:
+    """A line: the last evaluation's mean return, for environments of which no state is solved."""
+    ends = {
+        name: interval(evaluation.bootstrap_interval(result.returns[:, -1]))
+        for name, result in results.items()
+    }
+    return "final return (IQM, 95 %): " + ", ".join(f"{name} {end}" for name, end in ends.items())
+
+
 def cells(
     summaries: Mapping[str, Summary], threshold: float = THRESHOLD
 ) -> tuple[list[str], list[list[str]]]:

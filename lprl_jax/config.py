@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import inspect
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from lprl_envs import ENVIRONMENTS, InvalidInput
+from lprl_envs import InvalidInput, registration
 
 from lprl_jax.algorithms.registry import ALGORITHMS
 
@@ -226,15 +225,11 @@ def _sweep(
 
 def parse_env_params(env: str, fields: Mapping[str, Any]) -> tuple[dict[str, Any], BankConfig]:
     """Arguments of the environment, and its instances."""
-    if env not in ENVIRONMENTS:
-        raise InvalidInput(f"unknown env {env!r}; valid: {', '.join(ENVIRONMENTS)}")
-    arguments = {
-        p.name: p.default for p in inspect.signature(ENVIRONMENTS[env]).parameters.values()
-    }
+    arguments = registration.arguments_of(env)
     bank = {f.name: f for f in dataclasses.fields(BankConfig)}
     _refuse_unknown(fields, {**arguments, **bank}, "env_params key")
     for name, default in arguments.items():
-        if name in fields:
+        if name in fields and default is not None:  # gymnax has arguments of any type
             _check_type(f"env_params.{name}", fields[name], default)
     config = BankConfig(**_typed(fields, bank, "env_params."))
     if config.split not in ("", "train", "held-out"):

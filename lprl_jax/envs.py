@@ -9,6 +9,7 @@ from lprl_envs import (
     CheckFailed,
     CubeStacking,
     FrozenLake,
+    GymnaxEnv,
     ImageCompletion,
     InvalidInput,
     Literal,
@@ -23,6 +24,7 @@ from lprl_envs import (
     check_env,
     content_hash,
     from_stacks,
+    make,
     parse_map,
 )
 
@@ -35,6 +37,7 @@ __all__ = [
     "CheckFailed",
     "CubeStacking",
     "FrozenLake",
+    "GymnaxEnv",
     "ImageCompletion",
     "InvalidInput",
     "Literal",
@@ -49,5 +52,6 @@ __all__ = [
     "check_env",
     "content_hash",
     "from_stacks",
+    "make",
     "parse_map",
 ]

@@ -59,8 +59,8 @@ class Journal:
             logger.log(record["step"], loggers.scalars(record, steps / trained))
         if steps:
             self._bar.update()
-            success = f"{np.mean(record['success']):.2f}"
-            self._bar.set_postfix(steps=record["step"], success=success)
+            means = {name: f"{np.mean(record[name]):.2f}" for name in ("success", "return")}
+            self._bar.set_postfix({"steps": record["step"], **means})
 
 
 def _write(file: Any, record: dict[str, Any]) -> None:

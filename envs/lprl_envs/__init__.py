@@ -6,8 +6,6 @@ Importing this package registers every environment with gymnax:
 >>> env, params = gymnax.make("FrozenLake-lprl", map_name="8x8", is_slippery=False)
 """
 
-import gymnax
-
 from lprl_envs.banks import content_hash
 from lprl_envs.blocks_world import BlocksWorld
 from lprl_envs.blocks_world_instances import from_stacks
@@ -18,25 +16,13 @@ from lprl_envs.cube_stacking import CubeStacking
 from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake import FrozenLake
 from lprl_envs.frozen_lake_maps import parse_map
+from lprl_envs.gymnax_env import GymnaxEnv
 from lprl_envs.image_completion import ImageCompletion
 from lprl_envs.object_arrangement import ObjectArrangement
+from lprl_envs.registration import ENVIRONMENTS, make
 from lprl_envs.render import Animation, Picture
 from lprl_envs.template import Literal, Scope, Slot, Template
 from lprl_envs.text_env import TextEnv, TextEnvParams, TextEnvState
-
-ENVIRONMENTS = {
-    "FrozenLake-lprl": FrozenLake,
-    "CubeStacking-lprl": CubeStacking,
-    "BlocksWorld-lprl": BlocksWorld,
-    "BlocksWorldSubgoals-lprl": BlocksWorldSubgoals,
-    "ImageCompletion-lprl": ImageCompletion,
-    "ObjectArrangement-lprl": ObjectArrangement,
-}
-"""Registered id to class."""
-
-for _env_id, _factory in ENVIRONMENTS.items():
-    if _env_id not in gymnax.registered_envs:  # a module reload registers nothing twice
-        gymnax.register(_env_id, _factory)
 
 __all__ = [
     "CHECKS",
@@ -47,6 +33,7 @@ __all__ = [
     "CheckFailed",
     "CubeStacking",
     "FrozenLake",
+    "GymnaxEnv",
     "ImageCompletion",
     "InvalidInput",
     "Literal",
@@ -61,5 +48,6 @@ __all__ = [
     "check_env",
     "content_hash",
     "from_stacks",
+    "make",
     "parse_map",
 ]

@@ -13,19 +13,24 @@ if TYPE_CHECKING:
 
 
 def step(
-    env: TextEnv[Any, Any], key: chex.PRNGKey, state: Any, action: Action, params: Any
+    env: TextEnv[Any, Any],
+    key_step: chex.PRNGKey,
+    key_reset: chex.PRNGKey,
+    state: Any,
+    action: Action,
+    params: Any,
 ) -> tuple[Any, Any, jax.Array, jax.Array, jax.Array, dict[Any, Any]]:
-    """One step of an environment.
+    """One step of an environment; both keys may be one, where what they draw is set apart.
 
     Returns:
         `(observation, state, reward, terminated, truncated, info)`. The first two are those of
         the next episode where this one ended; `info["final_observation"]` and
         `info["final_state"]` are those before the reset.
     """
-    final_obs, final_state, reward, terminated, info = env.step_env(key, state, action, params)
+    final_obs, final_state, reward, terminated, info = env.step_env(key_step, state, action, params)
     truncated = env.is_truncated(final_state, params)
     done = terminated | truncated
-    reset_obs, reset_state = env.reset_env(key, params)
+    reset_obs, reset_state = env.reset_env(key_reset, params)
     obs, state = jax.tree.map(
         lambda x, y: jnp.where(done, x, y), (reset_obs, reset_state), (final_obs, final_state)
     )

@@ -16,6 +16,7 @@ from typing import Any
 from lprl_envs import check_arrays, check_episodes, check_instances, check_law, check_text
 from lprl_envs.check_subject import CheckFailed, Subject
 from lprl_envs.errors import InvalidInput
+from lprl_envs.gymnax_env import GymnaxEnv
 from lprl_envs.text_env import TextEnv, TextEnvParams
 
 Check = Callable[[Subject], str | None]
@@ -78,6 +79,8 @@ def passing(
     """As `check_env`, name by name as the checks pass."""
     if not isinstance(env, TextEnv):
         raise InvalidInput(f"{type(env).__name__} is no TextEnv, which is what can be checked")
+    if isinstance(env, GymnaxEnv):
+        raise InvalidInput(f"{env.name} is gymnax's own: it has no text, which is what is checked")
     subject = Subject(env, params, seed)
     for name in CHECKS:
         require(subject, name)

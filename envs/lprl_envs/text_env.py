@@ -313,7 +313,7 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     ) -> tuple[Any, TState, jax.Array, jax.Array, jax.Array, dict[Any, Any]]:
         """One step with auto-reset; see `auto_reset.step`."""
         params = self.default_params if params is None else params
-        return auto_reset.step(self, key, state, action, params)
+        return auto_reset.step(self, key, key, state, action, params)
 
 
 def only_outcome(

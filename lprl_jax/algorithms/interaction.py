@@ -46,6 +46,27 @@ def unflatten(tree: Any, num_runs: int) -> Any:
     return jax.tree.map(lambda x: x.reshape(num_runs, -1, *x.shape[1:]), tree)
 
 
+def over_runs(function: Callable[..., Any], in_axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    """`jax.vmap` over the run axis, but of a single run as it is.
+
+    A batch of one is no batch to XLA either, but it turns the gradients of matrix products round,
+    and a network learns a tenth more slowly.
+    """
+
+    def call(*arguments: Any) -> Any:
+        mapped = [(x, axis) for x, axis in zip(arguments, in_axes, strict=True) if axis is not None]
+        leaf, axis = jax.tree.leaves(mapped[0][0])[0], mapped[0][1]
+        if leaf.shape[axis] > 1:
+            return jax.vmap(function, in_axes)(*arguments)
+        own = [
+            x if axis is None else jax.tree.map(lambda leaf, i=axis: jnp.squeeze(leaf, i), x)
+            for x, axis in zip(arguments, in_axes, strict=True)
+        ]
+        return jax.tree.map(lambda leaf: leaf[None], function(*own))
+
+    return call
+
+
 def batch_params(env_params: Any, run_instances: jax.Array, num_envs: int) -> tuple[Any, Any]:
     """Parameters by which environments of run r reset to `run_instances[r]`; their vmap axes."""
     rows = jnp.repeat(run_instances, num_envs, axis=0)
@@ -209,7 +230,8 @@ def play_episodes(
 
     Returns:
         `return`, `success` and `length`, f32[R], means over the episodes. An episode is a success
-        if it meets a solved state. The prior is asked once a step.
+        if it meets a solved state; in gymnax's own environments there is none, and `success` is 0.
+        The prior is asked once a step.
     """
     keys = jax.vmap(lambda k: jax.random.split(k, 2))(keys)
     env_state, told, carry = begin(env, asker, keys[:, 1], data, run_instances, num_episodes)

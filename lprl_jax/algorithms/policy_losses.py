@@ -10,6 +10,15 @@ import jax
 import jax.numpy as jnp
 
 
+def of_action(log_pi: jax.Array, action: jax.Array) -> jax.Array:
+    """`log π(a)`, `f32[...]` of `f32[..., A]` and `i32[...]`.
+
+    Summed behind a mask, for the gradient of looking it up scatters, which is slow on CPUs.
+    """
+    taken = jax.nn.one_hot(action, log_pi.shape[-1], dtype=bool)
+    return jnp.sum(jnp.where(taken, log_pi, 0.0), axis=-1)
+
+
 def clipped_surrogate_loss(
     log_pi_a: jax.Array, log_mu_a: jax.Array, advantage: jax.Array, epsilon: jax.Array | float
 ) -> jax.Array:

@@ -38,7 +38,7 @@ from lprl_jax.algorithms.actor_critic import ActorCritic
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.divergence import Divergence
-from lprl_jax.algorithms.interaction import begin, evaluation, instances_or_all
+from lprl_jax.algorithms.interaction import begin, evaluation, instances_or_all, over_runs
 from lprl_jax.algorithms.language_policy import LanguagePolicy, require_same_vocabulary
 from lprl_jax.algorithms.ppo_config import NETWORK, HParams, PPOConfig
 from lprl_jax.algorithms.rollout import Lesson
@@ -82,7 +82,7 @@ def loss(
     instances = policy.to_prepare(instances, batch.inputs)
     context = policy.prepare(params, instances, data)
     log_pi, value = policy.apply(params, context, batch.inputs, data)
-    log_pi_a = jnp.take_along_axis(log_pi, batch.action[:, None], axis=-1)[:, 0]
+    log_pi_a = policy_losses.of_action(log_pi, batch.action)
     advantage = batch.advantage
     if config.normalize_advantages:
         advantage = (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8)
@@ -172,20 +172,21 @@ def make(
         def of_params(params: Any, batch: Lesson) -> Any:
             return loss(policy, kind, config, params, instances, hp, batch, data)
 
-        def on_minibatch(own: Any, rows: jax.Array) -> Any:
+        def on_minibatch(own: Any, batch: Lesson) -> Any:
             params, opt_state = own
-            batch = jax.tree.map(lambda x: x[rows], lesson)
             (total, parts), gradient = jax.value_and_grad(of_params, has_aux=True)(params, batch)
             own = descent.follow(gradient, optimizer, learning_rate, params, opt_state)
             return own, {"loss": total, **parts}
 
-        def shuffle(key: chex.PRNGKey) -> jax.Array:
+        def epoch(own: Any, key: chex.PRNGKey) -> Any:
             order = jax.random.permutation(key, config.steps_per_update)
-            return order.reshape(config.num_minibatches, -1)
+            batches = jax.tree.map(
+                lambda x: x[order].reshape(config.num_minibatches, -1, *x.shape[1:]), lesson
+            )
+            return jax.lax.scan(on_minibatch, own, batches)
 
-        order = jax.vmap(shuffle)(jax.random.split(key, config.num_epochs))
-        rows = order.reshape(-1, order.shape[-1])
-        (params, opt_state), metrics = jax.lax.scan(on_minibatch, (params, opt_state), rows)
+        keys = jax.random.split(key, config.num_epochs)
+        (params, opt_state), metrics = jax.lax.scan(epoch, (params, opt_state), keys)
         return params, opt_state, jax.tree.map(jnp.mean, metrics)
 
     def update(state: PPOState, data: Data) -> tuple[PPOState, dict[str, jax.Array]]:
@@ -193,14 +194,14 @@ def make(
         rate = state.hparams.learning_rate
         rate *= jnp.maximum(1.0 - state.num_steps / state.hparams.anneal_steps, 0.0)
         context = contexts(state, data)
+        keys = jax.vmap(lambda k: jax.random.split(k, 3))(state.key)
         state, seen = jax.lax.scan(
-            lambda s, _: rollout.act(env, asker, policy, kind, s, context, data),
+            lambda s, chance: rollout.act(env, asker, policy, kind, s, context, chance, data),
             state,
-            None,
-            length=config.rollout_length,
+            rollout.draw(keys[:, 1], config.rollout_length, config.num_envs),
         )
         learn_from = functools.partial(rollout.lessons, policy)
-        lesson = jax.vmap(learn_from, in_axes=(0, 0, 0, 0, 1, 0, None))(
+        lesson = over_runs(learn_from, in_axes=(0, 0, 0, 0, 1, 0, None))(
             state.params,
             context,
             state.hparams.gamma,
@@ -209,9 +210,8 @@ def make(
             state.env_state,
             data,
         )
-        keys = jax.vmap(jax.random.split)(state.key)
-        params, opt_state, means = jax.vmap(learn, in_axes=(0,) * 7 + (None,))(
-            keys[:, 1],
+        params, opt_state, means = over_runs(learn, in_axes=(0,) * 7 + (None,))(
+            keys[:, 2],
             state.params,
             state.opt_state,
             state.run_instances,

@@ -104,10 +104,14 @@ def sample_proposals(key: chex.PRNGKey, log_probs: jax.Array, k: int) -> jax.Arr
 
     Inverse CDF: one uniform a draw, where Gumbel noise would take one an action.
     """
+    return proposals_at(jax.random.uniform(key, (*log_probs.shape[:-1], k)), log_probs)
+
+
+def proposals_at(chance: jax.Array, log_probs: jax.Array) -> jax.Array:
+    """As `sample_proposals`, by numbers in [0, 1) that were drawn beforehand, `f32[..., k]`."""
     top = jnp.max(log_probs, axis=-1, keepdims=True)
     cdf = jnp.cumsum(jnp.exp(log_probs - top), axis=-1)
-    draws = jax.random.uniform(key, (*log_probs.shape[:-1], k)) * cdf[..., -1:]
-    return jnp.argmax(cdf[..., None, :] > draws[..., None], axis=-1).astype(jnp.int32)
+    return jnp.argmax(cdf[..., None, :] > (chance * cdf[..., -1:])[..., None], -1).astype(jnp.int32)
 
 
 def evaluate_where_needed(
@@ -115,8 +119,8 @@ def evaluate_where_needed(
 ) -> jax.Array:
     """Run `evaluate` on the needed rows only, `chunk` rows at a time.
 
-    The needed rows are moved to the front and a loop runs as many chunks as hold them: cost follows
-    the number that is needed, shapes stay fixed.
+    A loop looks the needed rows up and runs as many chunks as hold them: cost follows the number
+    that is needed, shapes stay fixed.
 
     Args:
         evaluate: `chunk` rows to `f32[chunk, width]`.
@@ -130,16 +134,16 @@ def evaluate_where_needed(
     """
     batch = needed.shape[0]
     chunk = min(chunk, batch)
-    # A chunk may run past the end: there it meets rows that do not exist, which are dropped.
-    order = jnp.pad(jnp.argsort(~needed, stable=True), (0, chunk), constant_values=batch)
-    count = jnp.sum(needed)
+    so_far = jnp.cumsum(needed, dtype=jnp.int32)
+    count = so_far[-1]
 
     def more(carry: tuple[jax.Array, jax.Array]) -> jax.Array:
         return carry[0] < count
 
     def run(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         start, out = carry
-        index = jax.lax.dynamic_slice_in_dim(order, start, chunk)
+        # The needed row of each rank; past the last one stands a row that does not exist.
+        index = jnp.searchsorted(so_far, start + 1 + jnp.arange(chunk, dtype=jnp.int32))
         result = evaluate(jax.tree.map(lambda x: x.at[index].get(mode="clip"), rows))
         return start + chunk, out.at[index].set(result, mode="drop")
 

@@ -67,12 +67,12 @@ def played(trained):
 
     @jax.jit
     def play(state):
-        def step(state, _):
+        def step(state, chance):
             now = state.env_state
-            state, seen = rollout.act(ENV, asker, POLICY, kind, state, (), DATA)
+            state, seen = rollout.act(ENV, asker, POLICY, kind, state, (), chance, DATA)
             return state, (now, seen)
 
-        return jax.lax.scan(step, state, None, length=T)
+        return jax.lax.scan(step, state, rollout.draw(state.key, T, N))
 
     state, (acted_in, seen) = play(trained[0])
     return state, acted_in, jax.tree.map(np.asarray, seen)
@@ -87,6 +87,11 @@ def logits_and_values(params, place):
     ]
 
 
+def reached(seen):
+    """The places that steps led to, before any reset; observations are one-hot."""
+    return np.asarray(seen.final_inputs.observation).argmax(-1)
+
+
 def log_softmax(x):
     with np.errstate(divide="ignore"):
         x = x - x.max(-1, keepdims=True)
@@ -95,11 +100,11 @@ def log_softmax(x):
 
 def test_what_is_seen_follows_the_law_and_the_policy(played, trained):
     _, acted_in, seen = played
-    place, after = np.asarray(acted_in.place), np.asarray(seen.final_state.place)
+    place, after = np.asarray(acted_in.place), reached(seen)
     led = np.array(CHAIN)[place, seen.action]
     np.testing.assert_array_equal(after, np.where(led == END, 3, led))
     np.testing.assert_array_equal(seen.terminated, led == END)
-    np.testing.assert_array_equal(seen.truncated, seen.final_state.time == 3)
+    np.testing.assert_array_equal(seen.truncated, acted_in.time == 2)
     assert (seen.terminated & seen.truncated).any()
     assert (~seen.terminated & seen.truncated).any()
     assert LEGAL[place, seen.action].all()
@@ -122,7 +127,7 @@ def test_advantages_bootstrap_from_the_state_before_a_reset(played, trained):
         found = rollout.lessons(POLICY, params, (), GAMMA, LAMBDA, mine, ends, DATA)
         mine = jax.tree.map(np.asarray, mine)
         # The twin: place 3, where an episode has ended, is worth something to the network too.
-        _, worth = logits_and_values(params, np.asarray(mine.final_state.place))
+        _, worth = logits_and_values(params, reached(mine))
         expected, after = np.zeros((T, N)), np.zeros(N)
         for t in reversed(range(T)):
             follows = np.where(mine.terminated[t], 0.0, GAMMA * worth[t])

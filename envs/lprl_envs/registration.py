@@ -1,0 +1,84 @@
+"""Which environments there are, by their ids: ours, and gymnax's own with discrete actions."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import gymnax
+
+from lprl_envs.blocks_world import BlocksWorld
+from lprl_envs.blocks_world_subgoals import BlocksWorldSubgoals
+from lprl_envs.cube_stacking import CubeStacking
+from lprl_envs.errors import InvalidInput
+from lprl_envs.frozen_lake import FrozenLake
+from lprl_envs.gymnax_env import GymnaxEnv, constructor_defaults
+from lprl_envs.image_completion import ImageCompletion
+from lprl_envs.object_arrangement import ObjectArrangement
+from lprl_envs.text_env import TextEnv, TextEnvParams
+
+ENVIRONMENTS = {
+    "FrozenLake-lprl": FrozenLake,
+    "CubeStacking-lprl": CubeStacking,
+    "BlocksWorld-lprl": BlocksWorld,
+    "BlocksWorldSubgoals-lprl": BlocksWorldSubgoals,
+    "ImageCompletion-lprl": ImageCompletion,
+    "ObjectArrangement-lprl": ObjectArrangement,
+}
+"""Ours: registered id to class. Every state of these has a text."""
+
+CONTINUOUS = (
+    "Pendulum-v1",
+    "MountainCarContinuous-v0",
+    "PointRobot-misc",
+    "Reacher-misc",
+    "Swimmer-misc",
+)
+"""Of gymnax's own, those with continuous actions."""
+
+for _env_id, _factory in ENVIRONMENTS.items():
+    if _env_id not in gymnax.registered_envs:  # a module reload registers nothing twice
+        gymnax.register(_env_id, _factory)
+
+
+def of_gymnax() -> list[str]:
+    """Ids of gymnax's own environments with discrete actions; they have no text."""
+    without = {*ENVIRONMENTS, *CONTINUOUS}
+    return [name for name in gymnax.registered_envs if name not in without]
+
+
+def make(env_id: str, **arguments: Any) -> tuple[TextEnv[Any, Any], TextEnvParams]:
+    """An environment by its id, with its default parameters; gymnax's own through `GymnaxEnv`.
+
+    Raises:
+        InvalidInput: if there is none of this id, its actions are continuous, or an argument is
+            out of range.
+    """
+    _require_known(env_id)
+    env: TextEnv[Any, Any] = (
+        ENVIRONMENTS[env_id](**arguments)
+        if env_id in ENVIRONMENTS
+        else GymnaxEnv(env_id, **arguments)
+    )
+    return env, env.default_params
+
+
+def arguments_of(env_id: str) -> dict[str, Any]:
+    """What `make` takes for an environment, with the defaults.
+
+    Raises:
+        InvalidInput: as `make`.
+    """
+    _require_known(env_id)
+    if env_id not in ENVIRONMENTS:
+        return constructor_defaults(env_id)
+    parameters = inspect.signature(ENVIRONMENTS[env_id]).parameters.values()
+    return {p.name: p.default for p in parameters}
+
+
+def _require_known(env_id: str) -> None:
+    if env_id not in gymnax.registered_envs:
+        raise InvalidInput(
+            f"unknown env {env_id!r}; valid: {', '.join(ENVIRONMENTS)}, or of gymnax's own "
+            f"{', '.join(of_gymnax())}"
+        )
