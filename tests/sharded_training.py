@@ -44,7 +44,12 @@ CONFIGS: dict[str, Any] = {
         num_envs=2, rollout_length=3, hidden_sizes=(8,), buffer_size=12, batch_size=4, k=3
     ),
     "ppo": ppo.PPOConfig(
-        policy="tiny", num_envs=2, rollout_length=3, num_epochs=1, num_minibatches=2
+        policy="tiny",
+        num_envs=2,
+        rollout_length=3,
+        num_epochs=1,
+        num_minibatches=2,
+        learning_rate=1e-4,
     ),
 }
 

@@ -100,8 +100,10 @@ def test_what_is_exported_is_the_trained_policy_everywhere(run: Path, exported: 
         prior.params, prior.init(), states, params, jnp.ones(len(index), bool)
     )
     assert setup.policy is not None
-    actor, data = setup.policy.actor_critic(), jax.tree.map(jnp.asarray, jax.device_get(setup.data))
-    own = [jax.tree.map(lambda x, r=r: np.asarray(x)[r], state.params) for r in range(2)]
+    actor = setup.policy.actor_critic()
+    # From two devices to one.
+    data, learnt = jax.tree.map(jnp.asarray, jax.device_get((setup.data, state.params)))
+    own = [jax.tree.map(lambda x, r=r: x[r], learnt) for r in range(2)]
     right = [
         actor.apply(p, actor.prepare(p, params.instances, data), states, data).log_probs
         for p in (*own, {**own[0], partition.LANGUAGE_MODEL: setup.policy.params.start})

@@ -17,7 +17,6 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,9 +25,11 @@ os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from lprl_envs import FrozenLake, TextEnvParams
+from gflan_tables import tables as tables
+from lprl_envs import FrozenLake
+from lprl_envs.frozen_lake import EnvParams
 
-from lprl_jax import comparison, config, evaluation, sharding
+from lprl_jax import config, evaluation, sharding
 from lprl_jax.algorithms import actor_critic, ppo, value_iteration
 from lprl_jax.algorithms.actor_critic import ActorCritic
 from lprl_jax.algorithms.base import Algorithm, Data
@@ -95,7 +96,7 @@ def main() -> None:
         RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def bank(seed: int, count: int, split: str) -> TextEnvParams:
+def bank(seed: int, count: int, split: str) -> EnvParams:
     """So many random maps."""
     draw = functools.partial(LAKE.sample_params, num_instances=count, split=split)
     return jax.jit(draw)(jax.random.key(seed))
@@ -114,7 +115,7 @@ def settings(**changes: Any) -> PPOConfig:
 class Learner:
     """R runs side by side, compiled once: starts, targets and α are arguments."""
 
-    def __init__(self, own: PPOConfig, maps: TextEnvParams, runs: int, instances: jax.Array):
+    def __init__(self, own: PPOConfig, maps: EnvParams, runs: int, instances: jax.Array):
         self.own, self.maps, self.instances = own, maps, instances
         self.is_network = own.policy == NETWORK
         self.env = SEEN if self.is_network else LAKE
@@ -150,7 +151,7 @@ def compiled(algorithm: Algorithm, mesh: Any, own: PPOConfig, state: Any, data: 
 # -- measuring -------------------------------------------------------------------------------------
 
 
-def every_state(params: TextEnvParams) -> Any:
+def every_state(params: EnvParams) -> Any:
     """`[M * S]`"""
     count = params.instances.shape[0]
     instance = jnp.repeat(jnp.arange(count, dtype=jnp.int32), LAKE.num_states)
@@ -172,7 +173,7 @@ def log_probs_of(actor: ActorCritic, params: Any, data: Data) -> jax.Array:
 
 
 @jax.jit
-def play(log_policy: jax.Array, log_prior: jax.Array, params: TextEnvParams) -> Played:
+def play(log_policy: jax.Array, log_prior: jax.Array, params: EnvParams) -> Played:
     """What policies `[R, M, S, A]` come to on the maps, by their law."""
     horizon = 100
 
@@ -236,35 +237,35 @@ def measure() -> dict[str, Any]:
     for name, model in models.items():
         model = model._replace(name=name)
         prior = LanguagePrior.of_model(model, LAKE, train)
-        tables = [
+        asked = [
             tabulate(p, LAKE, p_bank, **prior.settings)
             for p, p_bank in ((prior, train), (prior.with_bank(held_out), held_out))
         ]
         policies = [LanguagePolicy.of_model(model, LAKE, maps) for maps in (train, held_out)]
         actor = actor or policies[0].actor_critic()
-        own_play = play(tables[1].params[None], tables[1].params, held_out)
-        frozen[name] = model, prior, tables, policies, jax.device_get(own_play)
-        of_train = jax.device_get(play(tables[0].params[None], tables[0].params, train))
+        own_play = play(asked[1].params[None], asked[1].params, held_out)
+        frozen[name] = model, prior, asked, policies, jax.device_get(own_play)
+        of_train = jax.device_get(play(asked[0].params[None], asked[0].params, train))
         figures["frozen"][name] = {
             "held-out": as_list(evaluation.bootstrap_interval(frozen[name][4].success[0], np.mean)),
             "greedy": round(float(frozen[name][4].greedy.mean()), 4),
             "training": round(float(of_train.success.mean()), 4),
-            "evaluations": tables[0].evaluations,
+            "evaluations": asked[0].evaluations,
         }
         print(name, figures["frozen"][name], flush=True)
     assert actor is not None
     for cell in CELLS:
-        _, prior, tables, policies, before = frozen[cell.start]
-        target = targets(prior, tables[0], train)[cell.target]
+        _, prior, asked, policies, before = frozen[cell.start]
+        target = targets(prior, asked[0], train)[cell.target]
         datas = [
             Data(target.params, train, policy_params=policies[0].params),
             Data((), held_out, policy_params=policies[1].params),
         ]
-        curve = []
+        curve, params = [], None
         for params in learner.train(datas[0], target, policies[0], alpha=cell.alpha):
-            there = play(log_probs_of(actor, params, datas[1]), tables[1].params, held_out)
+            there = play(log_probs_of(actor, params, datas[1]), asked[1].params, held_out)
             curve.append(summary(jax.device_get(there), before))
-        own_maps = on_own_maps(actor, params, datas[0], tables[0].params, instances)
+        own_maps = on_own_maps(actor, params, datas[0], asked[0].params, instances)
         figures["cells"].append({**cell._asdict(), "training": interval(own_maps), "curve": curve})
         print(cell, interval(own_maps), curve[-1], flush=True)
     for times in (1, LONGER):
@@ -274,9 +275,7 @@ def measure() -> dict[str, Any]:
     return figures
 
 
-def targets(
-    prior: LanguagePrior, table: TabularPrior, train: TextEnvParams
-) -> dict[str, TabularPrior]:
+def targets(prior: LanguagePrior, table: TabularPrior, train: EnvParams) -> dict[str, TabularPrior]:
     """What a policy is kept near, as tables of one shape."""
     kept = {"frozen": table, "uniform": UniformPrior(LAKE)}
     kept["half uniform"] = degrade(table, epsilon=0.5)
@@ -301,7 +300,7 @@ def network_settings(rate: float) -> PPOConfig:
 
 
 def from_scratch(
-    train: TextEnvParams, held_out: TextEnvParams, instances: jax.Array, rate: float, times: int
+    train: EnvParams, held_out: EnvParams, instances: jax.Array, rate: float, times: int
 ) -> dict[str, Any]:
     """PPO with a network, on the same maps, for as many steps or more."""
     own = network_settings(rate)
@@ -364,51 +363,6 @@ def tuning() -> dict[str, Any]:
         found["network"][f"{rate:g}"] = row["training"][0]
     print(found, flush=True)
     return found
-
-
-# -- tables ----------------------------------------------------------------------------------------
-
-
-def tables(figures: dict[str, Any]) -> dict[str, str]:
-    """For results.md."""
-
-    def text(found: Sequence[float]) -> str:
-        return comparison.interval(Interval(*found))
-
-    head = ["policy starts as", "kept near", "α", "trained maps", "held-out maps", "greedy"]
-    head += ["gain on held-out", "KL(π ‖ p) a step"]
-    rows = []
-    for name, row in figures["frozen"].items():
-        own = f"{row['training']:.2f}", text(row["held-out"]), f"{row['greedy']:.2f}"
-        rows.append([name, "frozen: no training", "–", *own, "–", "0"])
-    for cell in figures["cells"]:
-        last = cell["curve"][-1]
-        measured = [last[key] for key in ("success", "greedy", "gain over maps", "kl a step")]
-        own = map(text, (cell["training"], *measured))
-        rows.append([cell["start"], cell["target"], f"{cell['alpha']:g}", *own])
-    for row in figures["network"]:
-        own = map(text, (row["training"], row["success"], row["greedy"]))
-        name = f"a network, {row['steps']:,} steps"
-        rows.append([name, "–", "–", *own, "–", "–"])
-    steps = figures["steps"]
-    at = [round(steps * i / MEASURES) for i in range(MEASURES + 1)]
-    curves = [
-        [cell["start"], cell["target"], f"{cell['alpha']:g}"]
-        + [text(point["success"]) for point in cell["curve"]]
-        for cell in figures["cells"]
-    ]
-    tuned = [
-        [name, rate, f"{success:.2f}"]
-        for name, found in figures["tuning"].items()
-        for rate, success in found.items()
-    ]
-    asked = [[name, f"{count:,}"] for name, count in figures["counts"].items()]
-    return {
-        "gflan": comparison.markdown(head, rows),
-        "gflan_curves": comparison.markdown([*head[:3], *(f"{n:,}" for n in at)], curves),
-        "gflan_counts": comparison.markdown(["a run", "count"], asked),
-        "gflan_tuning": comparison.markdown(["policy", "learning rate", "trained maps"], tuned),
-    }
 
 
 if __name__ == "__main__":
