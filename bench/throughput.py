@@ -26,6 +26,7 @@ import against_torch_live
 import environments
 import jax
 import offline_training
+import policy_training
 import ppo_vs_purejaxrl
 import scoring
 import search
@@ -44,6 +45,7 @@ SUITES = {
     "search": search.run,
     "tabular": tabular.run,
     "offline": offline_training.run,
+    "policies": policy_training.run,
     "purejaxrl": ppo_vs_purejaxrl.run,
 }
 
