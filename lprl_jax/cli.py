@@ -243,6 +243,23 @@ def _others(add: _Add) -> None:
     prior.add_argument("--model", required=True, help="`embedded`, or a Hugging Face directory")
     prior.add_argument("-o", "--out", type=Path, required=True, help="new .npz file")
 
+    export = add(
+        "export",
+        "Write the language model that a run has fine-tuned as a Hugging Face directory.",
+        "lprl export results/gflan --out my_model",
+        "lprl export results/gflan --run 3 --out my_model",
+    )
+    export.add_argument("run", type=Path, metavar="RUN", help="a run's directory")
+    export.add_argument(
+        "--run",
+        dest="number",
+        type=int,
+        default=0,
+        metavar="R",
+        help="which of its runs, from 0, setting by setting (default 0)",
+    )
+    export.add_argument("--out", type=Path, required=True, help="new directory")
+
     pretrain = add(
         "pretrain",
         "Train the embedded model from scratch, with its early versions and model card.",

@@ -20,6 +20,7 @@ from lprl_jax import (
     comparison,
     config,
     evaluate,
+    export,
     planning,
     plotting,
     report,
@@ -174,6 +175,12 @@ def collect(options: argparse.Namespace) -> None:
     print(f"written to {options.out}")
 
 
+def export_(options: argparse.Namespace) -> None:
+    """`lprl export`."""
+    steps = export.run(options.run, options.out, options.number)
+    print(f"run {options.number} of {options.run}, after {steps:,} steps, written to {options.out}")
+
+
 def pretrain(options: argparse.Namespace) -> None:
     """`lprl pretrain`."""
     chosen = {"num_steps": options.steps, "seed": options.seed}
@@ -193,6 +200,7 @@ COMMANDS = {
     "check": check,
     "prior": prior,
     "collect": collect,
+    "export": export_,
     "pretrain": pretrain,
 }
 """By the name on the command line."""

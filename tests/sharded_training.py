@@ -2,9 +2,10 @@
 
     python tests/sharded_training.py OUT.npz 1x1 8x1 4x2    # data x model
     python tests/sharded_training.py OUT.npz 4x1 --process 0 --port 12345    # and 1, beside it
+    python tests/sharded_training.py OUT.npz 1x1 4x2 --learner ppo    # the model is the policy, too
 
 Written is, for every mesh: what was learnt, the metrics, the prior's answers at the start, what the
-compiled program says, and how much of the weights a device holds.
+compiled program says, how much of the weights a device holds, and of what is learnt.
 """
 # ruff: noqa: E402
 
@@ -21,6 +22,7 @@ parser.add_argument("out")
 parser.add_argument("meshes", nargs="+")
 parser.add_argument("--process", type=int)
 parser.add_argument("--port", type=int)
+parser.add_argument("--learner", choices=("dqn", "ppo"), default="dqn")
 options = parser.parse_args()
 if options.process is not None:  # before gymnax is imported, which runs something
     jax.distributed.initialize(f"localhost:{options.port}", 2, options.process)
@@ -28,31 +30,51 @@ if options.process is not None:  # before gymnax is imported, which runs somethi
 from lprl_envs import FrozenLake
 
 from lprl_jax import sharding
-from lprl_jax.algorithms import dqn
-from lprl_jax.algorithms.base import Data
+from lprl_jax.algorithms import dqn, ppo
+from lprl_jax.algorithms.base import Algorithm, Data
+from lprl_jax.algorithms.language_policy import LanguagePolicy
 from lprl_jax.lm import decoder, embedded, hugging_face, partition
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.priors import LanguagePrior
 
 RUNS, CHUNKS, UPDATES = 8, 2, 1
-CONFIG = dqn.DQNConfig(
-    num_envs=2, rollout_length=3, hidden_sizes=(8,), buffer_size=12, batch_size=4, k=3
-)
+CONFIGS: dict[str, Any] = {
+    "dqn": dqn.DQNConfig(
+        num_envs=2, rollout_length=3, hidden_sizes=(8,), buffer_size=12, batch_size=4, k=3
+    ),
+    "ppo": ppo.PPOConfig(
+        policy="tiny",
+        num_envs=2,
+        rollout_length=3,
+        num_epochs=1,
+        num_minibatches=2,
+        learning_rate=1e-4,
+    ),
+}
+
+
+def make(env: FrozenLake, model: LanguageModel) -> tuple[Algorithm, Data]:
+    """The learner, and its data, the model's prefixes among them."""
+    config, prior = CONFIGS[options.learner], LanguagePrior.of_model(model, env, chunk=4)
+    data = Data(prior.params, env.default_params)
+    if options.learner == "dqn":
+        return dqn.make(config, env, prior), data
+    policy = LanguagePolicy.of_model(model, env)
+    return ppo.make(config, env, prior, policy), data._replace(policy_params=policy.params)
 
 
 def train(mesh: jax.sharding.Mesh, model: LanguageModel) -> dict[str, Any]:
     """What comes of it, by name."""
-    env = FrozenLake("4x4", is_slippery=False)
+    env = FrozenLake("4x4", is_slippery=False, reward_schedule=(1.0, -1.0, 0.1))
     model = model._replace(params=partition.split(model.params, mesh))
-    prior = LanguagePrior.of_model(model, env, chunk=4)
-    algorithm = dqn.make(CONFIG, env, prior)
-    data = sharding.place(mesh, Data(prior.params, env.default_params))
+    algorithm, data = make(env, model)
+    data = sharding.place(mesh, data)
     keys = jax.random.split(jax.random.key(0), RUNS)
-    placed = sharding.place(mesh, (keys, CONFIG.hparams(RUNS)))
+    placed = sharding.place(mesh, (keys, CONFIGS[options.learner].hparams(RUNS)))
     state = sharding.spread(mesh, algorithm.init(*placed, data))
     chunk = sharding.compile_chunk(algorithm, mesh, UPDATES, state, data)
-    evaluate = sharding.compile_evaluation(algorithm, mesh, 4, "posterior", state, data)
+    evaluate = sharding.compile_evaluation(algorithm, mesh, 4, algorithm.policies[0], state, data)
     found = {"log_probs": sharding.fetch(state.log_probs)}
     for number in range(CHUNKS):
         state, metrics = chunk(state, data)
@@ -65,8 +87,17 @@ def train(mesh: jax.sharding.Mesh, model: LanguageModel) -> dict[str, Any]:
     whole = sum(leaf.nbytes for leaf in jax.tree.leaves(model.params))
     shapes = [list(leaf.shape) for leaf in jax.tree.leaves(model.params)]
     program = chunk.as_text()  # pyright: ignore[reportFunctionMemberAccess]
-    report = {"held": held / whole, "shapes": shapes, "program": program}
+    report = {"held": held / whole, "shapes": shapes, "program": program, "lies": lies(state)}
     return {**found, "report": json.dumps(report | {"processes": jax.process_count()})}
+
+
+def lies(state: Any) -> dict[str, tuple[list[int], list[int]]]:
+    """Of everything learnt, its shape, and what of it a device holds."""
+    learnt = jax.tree_util.tree_leaves_with_path((state.params, state.opt_state))
+    return {
+        jax.tree_util.keystr(path): (list(x.shape), list(x.addressable_shards[0].data.shape))
+        for path, x in learnt
+    }
 
 
 def tiny_model() -> LanguageModel:

@@ -43,6 +43,16 @@ def eight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     return read(out)
 
 
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The model is the policy of every run: one device, and two pairs."""
+    out = tmp_path_factory.mktemp("policy") / "found.npz"
+    process = start(out, 4, "1x1", "2x2", "--learner", "ppo")
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return read(out)
+
+
 def assert_same(found: dict[str, Any], right: dict[str, Any]) -> None:
     names = [name for name, value in right.items() if isinstance(value, np.ndarray)]
     assert {"log_probs", "loss 1", "played success", "queries"} <= set(names)
@@ -82,6 +92,31 @@ def test_devices_that_share_weights_hold_their_part_and_never_gather_it(
     for kind, shapes in exchanged:
         if kind != "all-reduce":
             assert not [shape for shape in shapes if sorted(shape) in weights], kind
+
+
+def test_a_policy_that_pairs_of_devices_share_equals_one_device(
+    policy: dict[str, dict[str, Any]],
+) -> None:
+    assert_same(policy["2x2"], policy["1x1"])
+    assert np.abs(policy["1x1"]["['value']['kernel']"]).max() > 1e-4  # it has learnt
+
+
+def test_a_policy_is_split_as_its_model_is_also_after_training(
+    policy: dict[str, dict[str, Any]],
+) -> None:
+    """Weights and both moments: of every matrix a device has half, of its runs; norms are whole."""
+    split, seen = {"q": 3, "k": 3, "v": 3, "gate": 3, "up": 3, "o": 2, "down": 2}, 0
+    for path, (shape, held) in policy["2x2"]["lies"].items():
+        names = re.findall(r"\w+", path)
+        right = [shape[0] // 2, *shape[1:]]
+        axis = split.get(names[-2]) if names[-1] == "kernel" else None
+        axis = 1 if names[-1] in ("embedding", "head") else axis
+        if axis is not None:
+            right[axis] //= 2
+            seen += 1
+        assert held == right, path
+    assert seen == 3 * (7 + 2)
+    assert {kind for kind, _ in collectives(policy["2x2"]["program"])} >= {"all-reduce"}
 
 
 def test_two_processes_equal_one(eight: dict[str, dict[str, Any]], tmp_path: Path) -> None:

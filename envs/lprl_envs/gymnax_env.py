@@ -56,7 +56,7 @@ class NoText(InvalidInput):
         ours = ", ".join(name for name in gymnax.registered_envs if name.endswith("-lprl"))
         return (
             f"{self.args[0]} is gymnax's own and has no text, so no language model can be its "
-            f"prior; valid priors: none, uniform; environments with text: {ours}"
+            f"prior or its policy; valid priors: none, uniform; environments with text: {ours}"
         )
 
 

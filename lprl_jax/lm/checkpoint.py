@@ -103,10 +103,33 @@ def save(path: str | Path, model: LanguageModel, dtype: Any = jnp.float32) -> No
     """Write a directory that `load`, and `transformers`' `LlamaForCausalLM`, read.
 
     Raises:
-        InvalidInput: if the model is of another family, or its positions are scaled.
+        InvalidInput: as `require_writable`.
     """
+    require_writable(model.config)
     path, c = Path(path), model.config
-    fields = {
+    path.mkdir(parents=True, exist_ok=True)
+    fields = _fields(c, dtype)
+    (path / "config.json").write_text(json.dumps(fields, indent=2) + "\n")
+    tensors = {}
+    for tensor, layer in weights.rows("llama", c):
+        leaf = model.params
+        for name in tensor.path:
+            leaf = leaf[name]
+        leaf = np.asarray((leaf if layer is None else leaf[layer]).astype(dtype))
+        tensors[tensor.key] = np.ascontiguousarray(leaf.T if tensor.transpose else leaf)
+    safetensors.numpy.save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
+    model.tokenizer.save_pretrained(str(path))
+
+
+def require_writable(config: DecoderConfig) -> None:
+    """Raises InvalidInput if `save` does not write such a model: of another family, or scaled."""
+    if families.parse(_fields(config, jnp.float32)) != config:
+        raise InvalidInput("only plain Llama models are saved; this one is of another family")
+
+
+def _fields(c: DecoderConfig, dtype: Any) -> dict[str, Any]:
+    """Of config.json."""
+    return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
         "vocab_size": c.vocab_size,
@@ -125,16 +148,3 @@ def save(path: str | Path, model: LanguageModel, dtype: Any = jnp.float32) -> No
         "max_position_embeddings": c.max_position_embeddings,
         "torch_dtype": jnp.dtype(dtype).name,
     }
-    if families.parse(fields) != c:
-        raise InvalidInput("only plain Llama models are saved; this one is of another family")
-    path.mkdir(parents=True, exist_ok=True)
-    (path / "config.json").write_text(json.dumps(fields, indent=2) + "\n")
-    tensors = {}
-    for tensor, layer in weights.rows("llama", c):
-        leaf = model.params
-        for name in tensor.path:
-            leaf = leaf[name]
-        leaf = np.asarray((leaf if layer is None else leaf[layer]).astype(dtype))
-        tensors[tensor.key] = np.ascontiguousarray(leaf.T if tensor.transpose else leaf)
-    safetensors.numpy.save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
-    model.tokenizer.save_pretrained(str(path))

@@ -133,9 +133,9 @@ class Naive:
         self.legal = here.legal
 
     def log_probs(self, weights):
-        rows = self.tokens.reshape(-1, self.tokens.shape[-1])
+        rows = jnp.asarray(self.tokens.reshape(-1, self.tokens.shape[-1]))
         nats = jax.nn.log_softmax(decoder.logits(tiny_model().config, weights, rows)[:, :-1])
-        own = jnp.take_along_axis(nats, jnp.asarray(rows)[:, 1:, None], axis=-1)[..., 0]
+        own = jnp.take_along_axis(nats, rows[:, 1:, None], axis=-1)[..., 0]
         scores = jnp.sum(own.reshape(self.answer.shape), axis=-1, where=self.answer)
         return jax.nn.log_softmax(jnp.where(self.legal, scores, -jnp.inf))
 
