@@ -50,8 +50,8 @@ LAKE = FrozenLake("4x4", is_slippery=False)
 SEEN = FrozenLake("4x4", is_slippery=False, observation="features")
 """The same, for a network: the cell, the holes and the goal."""
 RATES = {"language model": (3e-5, 1e-4, 3e-4), "network": (3e-4, 1e-3, 3e-3)}
-NETWORK_RATE = 1e-3
-"""The network's, by `tuning`."""
+NETWORK_RATE = 3e-4
+"""The best of `tuning` for a network."""
 
 
 class Cell(NamedTuple):

@@ -197,8 +197,8 @@ CONFIG = PPOConfig(
     num_epochs=2,
     num_minibatches=2,
     normalize_advantages=False,
-    learning_rate=3e-3,
-    anneal_steps=60 * 64 * 2,
+    learning_rate=1e-3,
+    anneal_steps=120 * 64 * 2,
     entropy_coef=0.0,
 )
 POLICY = LanguagePolicy.of_model(tiny_model(), PLACES, WORLD)
@@ -208,7 +208,7 @@ DATA = Data(TABLE.params, WORLD, policy_params=POLICY.params)
 ALGORITHM = ppo.make(CONFIG, PLACES, TABLE, POLICY)
 # Run by run: without the prior, weighed against it, held by it.
 ALPHAS, OWN = (0.0, 0.0, 0.5, 0.5, 100.0), (0, 1, 0, 1, 1)
-UPDATES, CHUNK = 60, 3  # as many as `anneal_steps` says
+UPDATES, CHUNK = 120, 3  # as many as `anneal_steps` says
 
 
 def policy_of(state, run):
