@@ -6,8 +6,12 @@ processes that tests start as well; the bound on its size also makes JAX lock it
 workers need. Thousands of programs compile in a few milliseconds: keeping those would cost more.
 """
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 _DEVICES = "--xla_force_host_platform_device_count"
 
@@ -27,3 +31,17 @@ for _program in Path(os.environ["JAX_COMPILATION_CACHE_DIR"]).glob("*-cache"):
 import jax  # noqa: E402  (the environment is read on import)
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+_MANY_MAPS = 25_000
+"""Linux allows a process 65,530 mappings of memory; a compiled program takes several, and one too
+many is a segmentation fault."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room_for_programs() -> Iterator[None]:
+    """Let go of compiled programs between modules, once there are many."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_text().count("\n") > _MANY_MAPS:
+        jax.clear_caches()
+        gc.collect()
