@@ -10,7 +10,6 @@ language model could read, and no state is solved: `success` stays 0, returns te
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -22,7 +21,7 @@ import numpy as np
 from flax import struct
 from gymnax.environments import environment, spaces
 
-from lprl_envs import auto_reset
+from lprl_envs import auto_reset, gymnax_values
 from lprl_envs.banks import draw_instance
 from lprl_envs.errors import InvalidInput
 from lprl_envs.text_env import Action, TextEnv, TextEnvParams, TextEnvState
@@ -77,7 +76,10 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
     observation = "features"
 
     def __init__(self, env_id: str, **arguments: Any):
-        self.config = (env_id, *sorted((k, _hashable(v)) for k, v in arguments.items()))
+        self.config = (
+            env_id,
+            *sorted((k, gymnax_values.hashable(v)) for k, v in arguments.items()),
+        )
         try:
             self.inner, self._own = gymnax.make(env_id, **arguments)
             space = self.inner.action_space(self._own)
@@ -112,7 +114,7 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
         return EnvState(
             time=jnp.int32(0),
             instance=jnp.int32(instance),
-            inner=_strong(inner),
+            inner=gymnax_values.strong(inner),
             seen=self._vector(seen),
         )
 
@@ -129,7 +131,7 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
             key, state.inner, action, self._inner_params(state.instance, params)
         )
         after = dataclasses.replace(
-            state, time=state.time + 1, inner=_strong(inner), seen=self._vector(seen)
+            state, time=state.time + 1, inner=gymnax_values.strong(inner), seen=self._vector(seen)
         )
         return after.seen, after, jnp.float32(reward), jnp.bool_(terminated), info
 
@@ -204,7 +206,7 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
     def _vector(self, seen: Any) -> jax.Array:
         if isinstance(self._seen, spaces.Discrete):
             return jax.nn.one_hot(seen, int(self._seen.n), dtype=jnp.float32)
-        return _strong(seen)
+        return gymnax_values.strong(seen)
 
     # -- instances -----------------------------------------------------------------------------
 
@@ -229,7 +231,9 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
             raise InvalidInput(f"{LIMIT} is {limits}; the instances of {self.name} share one")
         return EnvParams(
             max_steps_in_episode=jnp.int32(limits[0]),
-            bank=jax.tree.map(lambda *leaves: jnp.stack([_strong(x) for x in leaves]), *own),
+            bank=jax.tree.map(
+                lambda *leaves: jnp.stack([gymnax_values.strong(x) for x in leaves]), *own
+            ),
             instances=jnp.arange(len(own), dtype=jnp.int32),
         )
 
@@ -249,7 +253,10 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
                     f"unknown parameter {name!r} of {self.name}; valid: {', '.join(valid)}"
                 )
         return dataclasses.replace(
-            self._own, **{name: _like(name, value, valid[name]) for name, value in fields.items()}
+            self._own,
+            **{
+                name: gymnax_values.like(name, value, valid[name]) for name, value in fields.items()
+            },
         )
 
     def sample_params(
@@ -263,7 +270,7 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
 
     def identity(self, instance: Any) -> jax.Array:
         """The parameters' bits."""
-        return jnp.concatenate([_bits(leaf) for leaf in jax.tree.leaves(instance)])
+        return jnp.concatenate([gymnax_values.bits(leaf) for leaf in jax.tree.leaves(instance)])
 
     def _inner_params(self, instance: jax.Array, params: EnvParams) -> Any:
         """Gymnax's parameters of an instance, with our time limit."""
@@ -286,46 +293,3 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
     def action_texts(self) -> NoReturn:
         """None."""
         raise NoText(self.name)
-
-
-def constructor_defaults(env_id: str) -> dict[str, Any]:
-    """The arguments that an environment of gymnax's takes, with their defaults.
-
-    Raises:
-        InvalidInput: if it is not one with discrete actions.
-    """
-    kind = type(GymnaxEnv(env_id).inner)
-    if kind.__init__ is object.__init__:
-        return {}
-    return {p.name: p.default for p in inspect.signature(kind).parameters.values()}
-
-
-def _strong(tree: Any) -> Any:
-    """Leaves as arrays of one type, where gymnax also has Python's numbers."""
-    return jax.tree.map(lambda x: jax.lax.convert_element_type(x, jnp.result_type(x)), tree)
-
-
-def _bits(leaf: jax.Array) -> jax.Array:
-    flat = jnp.ravel(leaf)
-    if jnp.issubdtype(flat.dtype, jnp.floating):
-        return jax.lax.bitcast_convert_type(flat.astype(jnp.float32), jnp.int32)
-    return flat.astype(jnp.int32)
-
-
-def _like(name: str, value: Any, default: Any) -> Any:
-    """The value as an array of the default's type and shape."""
-    right = np.asarray(default)
-    try:
-        found = np.asarray(value)
-    except ValueError:  # rows of different lengths
-        found = np.asarray(None)
-    fits = found.dtype.kind in {"b": "b", "i": "i", "f": "if"}[right.dtype.kind]
-    if found.shape != right.shape or not fits:
-        kind = {"b": "true or false", "i": "a whole number", "f": "a number"}[right.dtype.kind]
-        many = f", {list(right.shape)} of them" if right.shape else ""
-        raise InvalidInput(f"{name} is {value!r}; it must be {kind}{many}")
-    return found.astype(right.dtype)
-
-
-def _hashable(value: Any) -> Any:
-    return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value

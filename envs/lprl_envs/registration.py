@@ -12,7 +12,7 @@ from lprl_envs.blocks_world_subgoals import BlocksWorldSubgoals
 from lprl_envs.cube_stacking import CubeStacking
 from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake import FrozenLake
-from lprl_envs.gymnax_env import GymnaxEnv, constructor_defaults
+from lprl_envs.gymnax_env import GymnaxEnv
 from lprl_envs.image_completion import ImageCompletion
 from lprl_envs.object_arrangement import ObjectArrangement
 from lprl_envs.text_env import TextEnv, TextEnvParams
@@ -70,10 +70,11 @@ def arguments_of(env_id: str) -> dict[str, Any]:
         InvalidInput: as `make`.
     """
     _require_known(env_id)
-    if env_id not in ENVIRONMENTS:
-        return constructor_defaults(env_id)
-    parameters = inspect.signature(ENVIRONMENTS[env_id]).parameters.values()
-    return {p.name: p.default for p in parameters}
+    ours = env_id in ENVIRONMENTS
+    kind = ENVIRONMENTS[env_id] if ours else type(GymnaxEnv(env_id).inner)
+    if kind.__init__ is object.__init__:  # takes none
+        return {}
+    return {p.name: p.default for p in inspect.signature(kind).parameters.values()}
 
 
 def _require_known(env_id: str) -> None:

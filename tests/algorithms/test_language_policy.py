@@ -27,6 +27,7 @@ from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.language_policy import LanguagePolicy
 from lprl_jax.algorithms.ppo_config import PPOConfig
 from lprl_jax.lm import decoder
+from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.lm.partition import LANGUAGE_MODEL
 from lprl_jax.priors import LanguagePrior, UniformPrior, degrade, tabulate
 
@@ -320,7 +321,7 @@ def other_vocabulary():
     from lm.conftest import _tokenizer
 
     tokenizer = _tokenizer("llama-3")
-    config = tiny_model().config.__class__(len(tokenizer), 16, 24, 1, 2, 1, 8)
+    config = DecoderConfig(len(tokenizer), 16, 24, 1, 2, 1, 8)
     model = tiny_model()._replace(
         config=config,
         params=decoder.init(jax.random.key(0), config),
@@ -342,7 +343,8 @@ def test_a_prior_of_another_vocabulary_is_refused():
 def test_priors_of_its_own_vocabulary_and_of_no_model_fit():
     unknown = tabulate(other_vocabulary(), PLACES, WORLD)  # does not say whose it is
     for right in (None, UniformPrior(PLACES), PRIOR, TABLE, degrade(PRIOR, epsilon=0.5), unknown):
-        ppo.make(CONFIG, PLACES, right, POLICY)
+        fits = ppo.make(CONFIG, PLACES, right, POLICY)
+        assert ("kl" in fits.means) == (right is not None)
 
 
 def test_the_policy_is_of_the_kind_that_the_config_names():
