@@ -21,19 +21,21 @@ from typing import Any
 os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.cpu_count() or 1}")
 sys.path.insert(0, str(Path(__file__).parent))
 
-import against_torch
-import against_torch_live
-import environments
 import jax
-import offline_training
-import policy_training
-import ppo_vs_purejaxrl
-import scoring
-import search
-import tabular
-import thousand_runs
-import timing
-import training
+from suites import (
+    against_torch,
+    against_torch_live,
+    environments,
+    offline_training,
+    policy_training,
+    ppo_vs_purejaxrl,
+    scoring,
+    search,
+    tabular,
+    thousand_runs,
+    training,
+)
+from tools import timing
 
 SUITES = {
     "environments": environments.run,

@@ -21,7 +21,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lprl_jax import Data, build, config, demo, evaluation, sharding
+from lprl_jax import Data
+from lprl_jax.cli import demo
+from lprl_jax.experiments import build, config, sharding
+from lprl_jax.results import statistics
 
 SETTINGS, INSTANCES, EPISODES = 24, 8, 8
 RESULTS = Path(__file__).parent / "results" / "tuning.json"
@@ -132,8 +135,8 @@ def measure(
         curves.append(play(state, data)["success"])
     steps = np.arange(len(curves)) * every
     success = np.array(curves).T
-    area = evaluation.normalized_area(steps, success).reshape(-1, INSTANCES).mean(1)
-    crossed, _ = evaluation.steps_to_threshold(steps, success, 0.8)
+    area = statistics.normalized_area(steps, success).reshape(-1, INSTANCES).mean(1)
+    crossed, _ = statistics.steps_to_threshold(steps, success, 0.8)
     median = np.median(crossed.reshape(-1, INSTANCES), axis=1)
     final = success[:, -1].reshape(-1, INSTANCES).mean(1)
     return [

@@ -22,7 +22,7 @@ from lprl_envs import (
     Picture,
 )
 
-from lprl_jax.algorithms.value_iteration import law_of, plan
+from lprl_jax.algorithms.tabular.value_iteration import law_of, plan
 
 FOLDER = Path(__file__).parent / "pictures"
 Act = Callable[[Any], int]

@@ -12,10 +12,14 @@ from lprl_jax.version import __version__
 if TYPE_CHECKING:
     from lprl_envs import make
 
-    from lprl_jax import envs, sharding
-    from lprl_jax.algorithms import bc, cql, dqn, linvit, ppo, slinvit, value_iteration
+    from lprl_jax import envs
     from lprl_jax.algorithms.base import Algorithm, Data
-    from lprl_jax.algorithms.language_policy import LanguagePolicy
+    from lprl_jax.algorithms.policy_based import ppo
+    from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
+    from lprl_jax.algorithms.search import slinvit
+    from lprl_jax.algorithms.tabular import linvit, value_iteration
+    from lprl_jax.algorithms.value_based import bc, cql, dqn
+    from lprl_jax.experiments import sharding
     from lprl_jax.priors.base import FeaturePrior, Prior
     from lprl_jax.priors.controls import UniformPrior, degrade
     from lprl_jax.priors.encoded import EncodedPrior
@@ -25,15 +29,15 @@ if TYPE_CHECKING:
     from lprl_jax.priors.tabular_features import TabularFeaturePrior, tabulate_features
 
 _MODULES = {
-    "bc": "lprl_jax.algorithms.bc",
-    "cql": "lprl_jax.algorithms.cql",
-    "dqn": "lprl_jax.algorithms.dqn",
+    "bc": "lprl_jax.algorithms.value_based.bc",
+    "cql": "lprl_jax.algorithms.value_based.cql",
+    "dqn": "lprl_jax.algorithms.value_based.dqn",
     "envs": "lprl_jax.envs",
-    "linvit": "lprl_jax.algorithms.linvit",
-    "ppo": "lprl_jax.algorithms.ppo",
-    "sharding": "lprl_jax.sharding",
-    "slinvit": "lprl_jax.algorithms.slinvit",
-    "value_iteration": "lprl_jax.algorithms.value_iteration",
+    "linvit": "lprl_jax.algorithms.tabular.linvit",
+    "ppo": "lprl_jax.algorithms.policy_based.ppo",
+    "sharding": "lprl_jax.experiments.sharding",
+    "slinvit": "lprl_jax.algorithms.search.slinvit",
+    "value_iteration": "lprl_jax.algorithms.tabular.value_iteration",
 }
 _NAMES = {
     "Algorithm": "lprl_jax.algorithms.base",
@@ -41,7 +45,7 @@ _NAMES = {
     "EncodedPrior": "lprl_jax.priors.encoded",
     "FeaturePrior": "lprl_jax.priors.base",
     "FlaxLanguagePrior": "lprl_jax.priors.flax_language",
-    "LanguagePolicy": "lprl_jax.algorithms.language_policy",
+    "LanguagePolicy": "lprl_jax.algorithms.policy_based.language_policy",
     "LanguagePrior": "lprl_jax.priors.language",
     "Prior": "lprl_jax.priors.base",
     "TabularFeaturePrior": "lprl_jax.priors.tabular_features",

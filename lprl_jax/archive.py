@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv
-from lprl_envs.gymnax_env import NoText
+from lprl_envs.bridges.gymnax_env import NoText
 
 MANIFEST = "manifest"
 UNREADABLE = (

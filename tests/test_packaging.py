@@ -12,11 +12,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 NEEDED = (
-    "lprl_jax/cli.py",
+    "lprl_jax/cli/main.py",
     "lprl_jax/lm/embedded_models/final/model.safetensors",
     "lprl_jax/lm/embedded_models/early-1/config.json",
     "lprl_jax/lm/embedded_models/MODEL_CARD.md",
-    "lprl_envs/frozen_lake.py",
+    "lprl_envs/frozen_lake/env.py",
+    "lprl_envs/blocks_world/planbench.json",
 )
 
 
@@ -64,7 +65,7 @@ def test_the_installed_wheel_runs(built: Path, tmp_path: Path) -> None:
     subprocess.run([*call, "--target", str(tmp_path), wheel], check=True, capture_output=True)
     code = (
         "import lprl_jax, lprl_envs, lprl_jax.envs\n"
-        "from lprl_jax import config\n"
+        "from lprl_jax.experiments import config\n"
         "from lprl_jax.lm import checkpoint, embedded\n"
         "print(lprl_jax.__file__, lprl_envs.__file__)\n"
         "print(config.names(), checkpoint.load(embedded.path_of('embedded')).config.vocab_size)\n"

@@ -1,8 +1,8 @@
 """LINVIT in NumPy, vectorised over runs: what one would write without JAX.
 
-The algorithm is that of `lprl_jax.algorithms.linvit` with Hoeffding's bonus, and with the same
-sparse counts (outcomes of the law instead of next states). Steps of the horizon are Python's loop;
-everything in a step is one array operation over all runs.
+The algorithm is that of `lprl_jax.algorithms.tabular.linvit` with Hoeffding's bonus, and with
+the same sparse counts (outcomes of the law instead of next states). Steps of the horizon are
+Python's loop; everything in a step is one array operation over all runs.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import turns
+from tools import turns
 
 SETTINGS = {
     "LR": 2.5e-4,

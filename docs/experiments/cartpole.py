@@ -6,8 +6,8 @@
 writes `docs/results/cartpole.json`. Both sides report what purejaxrl does,
 `returned_episode_returns`: the return of the last finished episode, 0 before there is one, as a
 mean over a run's environments at the end of an update. Theirs comes from a clone and an
-interpreter, see `bench/ppo_vs_purejaxrl.py`; the figures are kept, so that ours can be measured
-again without them.
+interpreter, see `bench/suites/ppo_vs_purejaxrl.py`; the figures are kept, so that ours can be
+measured again without them.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 from lprl_envs import auto_reset
-from lprl_envs.gymnax_env import EnvState, GymnaxEnv
+from lprl_envs.bridges.gymnax_env import EnvState, GymnaxEnv
 
-from lprl_jax import config, evaluation
-from lprl_jax.algorithms import ppo
 from lprl_jax.algorithms.base import Data
-from lprl_jax.comparison import markdown
+from lprl_jax.algorithms.policy_based import ppo
+from lprl_jax.experiments import config
+from lprl_jax.results import statistics
+from lprl_jax.results.comparison import markdown
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "docs" / "results" / "cartpole.json"
@@ -116,7 +117,7 @@ def theirs() -> np.ndarray:
         SystemExit: if its clone or its interpreter is missing.
     """
     sys.path.insert(0, str(ROOT / "bench"))
-    import ppo_vs_purejaxrl as peer  # pyright: ignore[reportMissingImports]
+    import suites.ppo_vs_purejaxrl as peer  # pyright: ignore[reportMissingImports]
 
     if why := peer.unavailable():
         raise SystemExit(why)
@@ -142,9 +143,9 @@ def summary(curves: np.ndarray) -> dict[str, Any]:
     }
 
 
-def measured(values: np.ndarray) -> evaluation.Interval:
+def measured(values: np.ndarray) -> statistics.Interval:
     """IQM with its 95 % interval."""
-    return evaluation.bootstrap_interval(values)
+    return statistics.bootstrap_interval(values)
 
 
 def tables(figures: dict[str, Any]) -> dict[str, str]:

@@ -26,9 +26,11 @@ import jax.numpy as jnp
 import kl_ppo
 import numpy as np
 
-from lprl_jax import Data, build, comparison, config, sharding
-from lprl_jax.evaluation import Interval
+from lprl_jax import Data
+from lprl_jax.experiments import build, config, sharding
 from lprl_jax.priors import tabulate
+from lprl_jax.results import comparison
+from lprl_jax.results.statistics import Interval
 
 RESULTS = Path(__file__).parents[1] / "results" / "generalisation.json"
 SIZES = (1, 4, 16, 64, 256)

@@ -27,18 +27,20 @@ import jax.numpy as jnp
 import numpy as np
 from gflan_tables import tables as tables
 from lprl_envs import FrozenLake
-from lprl_envs.frozen_lake import EnvParams
+from lprl_envs.frozen_lake.env import EnvParams
 
-from lprl_jax import config, evaluation, sharding
-from lprl_jax.algorithms import actor_critic, ppo, value_iteration
-from lprl_jax.algorithms.actor_critic import ActorCritic
 from lprl_jax.algorithms.base import Algorithm, Data
-from lprl_jax.algorithms.language_policy import LanguagePolicy
-from lprl_jax.algorithms.ppo_config import NETWORK, PPOConfig
-from lprl_jax.evaluation import Interval
+from lprl_jax.algorithms.policy_based import actor_critic, ppo
+from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic
+from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
+from lprl_jax.algorithms.policy_based.ppo_config import NETWORK, PPOConfig
+from lprl_jax.algorithms.tabular import value_iteration
+from lprl_jax.experiments import config, sharding
 from lprl_jax.lm import embedded
 from lprl_jax.lm.checkpoint import load
 from lprl_jax.priors import LanguagePrior, TabularPrior, UniformPrior, degrade, tabulate
+from lprl_jax.results import statistics
+from lprl_jax.results.statistics import Interval
 
 RESULTS = Path(__file__).parents[1] / "results" / "gflan.json"
 RUNS, MAPS, HELD_OUT = 6, 16, 64
@@ -200,14 +202,14 @@ def summary(played: Played, frozen: Played) -> dict[str, Any]:
     return {
         "success": interval(played.success.mean(1)),
         "greedy": interval(played.greedy.mean(1)),
-        "gain over maps": as_list(evaluation.bootstrap_interval(gains, np.mean)),
+        "gain over maps": as_list(statistics.bootstrap_interval(gains, np.mean)),
         "kl a step": interval(played.kl.sum(1) / played.length.sum(1)),
     }
 
 
 def interval(scores: np.ndarray) -> list[float]:
     """IQM, and its 95 % bootstrap interval."""
-    return as_list(evaluation.bootstrap_interval(scores))
+    return as_list(statistics.bootstrap_interval(scores))
 
 
 def as_list(found: Interval) -> list[float]:
@@ -247,7 +249,7 @@ def measure() -> dict[str, Any]:
         frozen[name] = model, prior, asked, policies, jax.device_get(own_play)
         of_train = jax.device_get(play(asked[0].params[None], asked[0].params, train))
         figures["frozen"][name] = {
-            "held-out": as_list(evaluation.bootstrap_interval(frozen[name][4].success[0], np.mean)),
+            "held-out": as_list(statistics.bootstrap_interval(frozen[name][4].success[0], np.mean)),
             "greedy": round(float(frozen[name][4].greedy.mean()), 4),
             "training": round(float(of_train.success.mean()), 4),
             "evaluations": asked[0].evaluations,

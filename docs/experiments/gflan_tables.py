@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lprl_jax import comparison
-from lprl_jax.evaluation import Interval
+from lprl_jax.results import comparison
+from lprl_jax.results.statistics import Interval
 
 
 def tables(figures: dict[str, Any]) -> dict[str, str]:

@@ -27,9 +27,10 @@ import jax.numpy as jnp
 import kl_ppo
 import numpy as np
 
-from lprl_jax import comparison, runner, sharding
-from lprl_jax.algorithms import actor_critic, policy_losses
+from lprl_jax.algorithms.policy_based import actor_critic, policy_losses
+from lprl_jax.experiments import runner, sharding
 from lprl_jax.priors.base import sample_proposals
+from lprl_jax.results import comparison
 
 RESULTS = Path(__file__).parents[1] / "results" / "kl_estimator.json"
 KS = (1, 5, 20)

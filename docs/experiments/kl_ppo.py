@@ -23,11 +23,12 @@ os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.
 
 import numpy as np
 
-from lprl_jax import build, comparison, config, evaluation, runner
-from lprl_jax.config import Experiment
-from lprl_jax.evaluation import Interval
+from lprl_jax.experiments import build, config, runner
+from lprl_jax.experiments.config import Experiment
 from lprl_jax.priors import tabulate
-from lprl_jax.results import Result
+from lprl_jax.results import comparison, statistics
+from lprl_jax.results.reading import Result
+from lprl_jax.results.statistics import Interval
 
 RESULTS = Path(__file__).parents[1] / "results" / "kl_ppo.json"
 K = 5
@@ -175,12 +176,12 @@ def table_of(world: str, model: str, split: str, folder: Path) -> str:
 def row_of(world: World, result: Result, settings: int = 1) -> dict[str, Any]:
     """A result's figures; the queries of a sweep are of all its settings alike."""
     at = np.minimum(np.searchsorted(result.steps, world.shown), len(result.steps) - 1)
-    solved = evaluation.steps_to_threshold(result.steps, result.success, comparison.THRESHOLD)
+    solved = statistics.steps_to_threshold(result.steps, result.success, comparison.THRESHOLD)
     return {
         "runs": len(result.success),
         "success": [interval(result.success[:, i]) for i in at],
         "return": [interval(result.returns[:, i]) for i in at],
-        "steps_to_80": f"{evaluation.summarize_steps(*solved)}",
+        "steps_to_80": f"{statistics.summarize_steps(*solved)}",
         "queries": int(result.queries[-1]) // settings,
         "evaluations": int(result.evaluations[-1]),
     }
@@ -188,12 +189,12 @@ def row_of(world: World, result: Result, settings: int = 1) -> dict[str, Any]:
 
 def area(world: World, result: Result) -> float:
     """Mean area under the runs' success curves."""
-    return float(np.mean(evaluation.normalized_area(result.steps, result.success)))
+    return float(np.mean(statistics.normalized_area(result.steps, result.success)))
 
 
 def interval(values: np.ndarray) -> list[float]:
     """IQM and its interval."""
-    found = evaluation.bootstrap_interval(values)
+    found = statistics.bootstrap_interval(values)
     return [round(value, 4) for value in (found.estimate, found.low, found.high)]
 
 

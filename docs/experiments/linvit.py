@@ -22,12 +22,13 @@ import jax.numpy as jnp
 import numpy as np
 
 import lprl_jax
-from lprl_jax import Data, LanguagePrior, evaluation, tabulate
-from lprl_jax.algorithms import linvit, value_iteration
-from lprl_jax.algorithms.linvit_problem import Problem, of_bank
-from lprl_jax.comparison import markdown
+from lprl_jax import Data, LanguagePrior, tabulate
+from lprl_jax.algorithms.tabular import linvit, value_iteration
+from lprl_jax.algorithms.tabular.linvit_problem import Problem, of_bank
 from lprl_jax.lm import embedded
 from lprl_jax.priors import UniformPrior
+from lprl_jax.results import statistics
+from lprl_jax.results.comparison import markdown
 
 FIGURES = Path(__file__).parents[1] / "results" / "linvit.json"
 MAPS, HORIZON, EPSILON = 32, 20, 0.1
@@ -76,12 +77,12 @@ def measure(env: Any, params: Any, scale: float) -> dict[str, Any]:
     kl = np.asarray(distance(runs))
     steps, lost, gaps = learn(env, params, runs, jnp.full(len(kl), scale))
     own = np.asarray(of_prior(runs))
-    first, _ = evaluation.steps_to_threshold(steps, -lost, -EPSILON)
+    first, _ = statistics.steps_to_threshold(steps, -lost, -EPSILON)
     by_uniform = first[list(found).index("uniform") * MAPS :][:MAPS]
     rows = []
     for i, name in enumerate(found):
         part = slice(i * MAPS, (i + 1) * MAPS)
-        times = evaluation.summarize_steps(first[part] / by_uniform, np.ones(MAPS, bool))
+        times = statistics.summarize_steps(first[part] / by_uniform, np.ones(MAPS, bool))
         rows.append(
             {
                 "prior": name,
@@ -183,15 +184,15 @@ def learn(
 
 def reached(steps: np.ndarray, lost: np.ndarray) -> dict[str, Any]:
     """Episodes until within ε of the optimum: median over the runs, with interval."""
-    first, found = evaluation.steps_to_threshold(steps, -lost, -EPSILON)
-    summary = evaluation.summarize_steps(first, found)
+    first, found = statistics.steps_to_threshold(steps, -lost, -EPSILON)
+    summary = statistics.summarize_steps(first, found)
     median = summary.median.estimate
     return {"episodes": str(summary), "median": median if np.isfinite(median) else None}
 
 
 def interval(values: np.ndarray) -> dict[str, float]:
     """IQM with its interval."""
-    found = evaluation.bootstrap_interval(values)
+    found = statistics.bootstrap_interval(values)
     return {"iqm": found.estimate, "low": found.low, "high": found.high}
 
 

@@ -24,10 +24,10 @@ os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.
 
 import numpy as np
 
-from lprl_jax import build, comparison, config, evaluation, runner
-from lprl_jax.evaluation import Interval
-from lprl_jax.offline import gather
+from lprl_jax.experiments import build, config, gather, runner
 from lprl_jax.priors import tabulate
+from lprl_jax.results import comparison, statistics
+from lprl_jax.results.statistics import Interval
 
 RESULTS = Path(__file__).parents[1] / "results" / "offline.json"
 SIZES = (100, 300, 1_000, 3_000, 10_000)
@@ -192,7 +192,7 @@ def online(world: str, learner: str, folder: Path) -> tuple[np.ndarray, dict[str
 
 def interval(returns: np.ndarray) -> list[float]:
     """IQM and its interval."""
-    found = evaluation.bootstrap_interval(returns)
+    found = statistics.bootstrap_interval(returns)
     return [round(value, 4) for value in (found.estimate, found.low, found.high)]
 
 
@@ -214,7 +214,7 @@ def fraction(cql: np.ndarray, prior: np.ndarray, share: float) -> list[float | N
 
 
 def _fraction(cql: np.ndarray, prior: np.ndarray, share: float) -> float:
-    ours, theirs = evaluation.iqm(prior, axis=0), evaluation.iqm(cql, axis=0)
+    ours, theirs = statistics.iqm(prior, axis=0), statistics.iqm(cql, axis=0)
     level = share * theirs[-1]
     return _size_at(ours, level) / _size_at(theirs, level)
 

@@ -25,9 +25,9 @@ import jax.numpy as jnp
 import numpy as np
 import offline
 
-from lprl_jax import comparison, config, runner, sharding
-from lprl_jax.build import load_dataset
-from lprl_jax.offline import gather
+from lprl_jax.experiments import config, gather, runner, sharding
+from lprl_jax.experiments.build import load_dataset
+from lprl_jax.results import comparison
 
 RESULTS = Path(__file__).parents[1] / "results" / "offline_tuning.json"
 SETTINGS, INSTANCES, EPISODES, SIZES = 12, 6, 16, (300.0, 3_000.0)

@@ -29,9 +29,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import slinvit_tables
 from slinvit_tables import ENV
 
-from lprl_jax import Data, TabularPrior, comparison, degrade, evaluation, tabulate
-from lprl_jax.algorithms import slinvit as algorithm
-from lprl_jax.algorithms.slinvit_config import HParams, SLINVITConfig
+from lprl_jax import Data, TabularPrior, degrade, tabulate
+from lprl_jax.algorithms.search import slinvit as algorithm
+from lprl_jax.algorithms.search.slinvit_config import HParams, SLINVITConfig
+from lprl_jax.results import comparison, statistics
 
 OUT = Path(__file__).parents[1] / "results" / "slinvit.json"
 SUITES = ("planbench-4", "planbench-6")
@@ -168,7 +169,7 @@ def play(bank: Bank, prior: Any, alpha: float = 0.1, **settings: Any) -> Figures
 
 def _interval(solved: np.ndarray) -> list[float]:
     """IQM over the seeds of the share that is solved, with its interval."""
-    shares = evaluation.bootstrap_interval(solved.mean(axis=1))
+    shares = statistics.bootstrap_interval(solved.mean(axis=1))
     return [round(x, 4) for x in (shares.estimate, shares.low, shares.high)]
 
 
@@ -228,7 +229,7 @@ def find(found: Sequence[Figures], depth: int, k: int, prior: str | None = None)
 
 def cell(figures: Figures) -> str:
     """Success with its interval."""
-    return comparison.interval(evaluation.Interval(*figures["success"]))
+    return comparison.interval(statistics.Interval(*figures["success"]))
 
 
 def _at_equal_nodes(figures: Figures) -> str:
@@ -271,7 +272,7 @@ def _held_out(figures: Figures) -> str:
     rows = [
         [name]
         + [
-            comparison.interval(evaluation.Interval(*row[suite][kind]))
+            comparison.interval(statistics.Interval(*row[suite][kind]))
             for suite in SUITES
             for kind in ("success", "held_out")
         ]

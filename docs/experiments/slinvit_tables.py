@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import BlocksWorld, BlocksWorldSubgoals
-from lprl_envs.blocks_world_instances import Problems, published, resize
+from lprl_envs.blocks_world.instances import Problems, published, resize
 
 from lprl_jax import LanguagePrior, TabularPrior, UniformPrior, tabulate
 

@@ -25,13 +25,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 import slinvit
 import slinvit_tables
 from lprl_envs import BlocksWorldSubgoals
-from lprl_envs.blocks_world_rules import HAND, moves
-from lprl_envs.blocks_world_states import numbered_state, with_empty_hand
-from lprl_envs.blocks_world_subgoals import ACTIONS, subgoals
+from lprl_envs.blocks_world.rules import HAND, moves
+from lprl_envs.blocks_world.states import numbered_state, with_empty_hand
+from lprl_envs.blocks_world.subgoals import ACTIONS, subgoals
 from slinvit import Bank, Figures
 
-from lprl_jax import TabularPrior, comparison, degrade, evaluation, tabulate
-from lprl_jax.algorithms.value_iteration import law_of
+from lprl_jax import TabularPrior, degrade, tabulate
+from lprl_jax.algorithms.tabular.value_iteration import law_of
+from lprl_jax.results import comparison, statistics
 
 OUT = Path(__file__).parents[1] / "results" / "subgoals.json"
 HAND_ENV, ENV = slinvit_tables.ENV, BlocksWorldSubgoals(slinvit_tables.BLOCKS)
@@ -176,7 +177,7 @@ def _held_out(figures: Figures) -> str:
     rows = [
         [steps, label]
         + [
-            comparison.interval(evaluation.Interval(*slinvit.find(own, 1, K, name)[suite][share]))
+            comparison.interval(statistics.Interval(*slinvit.find(own, 1, K, name)[suite][share]))
             for suite in SUITES
             for share in ("success", "held_out")
         ]

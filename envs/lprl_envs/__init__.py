@@ -7,18 +7,18 @@ Importing this package registers every environment with gymnax:
 """
 
 from lprl_envs.banks import content_hash
-from lprl_envs.blocks_world import BlocksWorld
-from lprl_envs.blocks_world_instances import from_stacks
-from lprl_envs.blocks_world_subgoals import BlocksWorldSubgoals
-from lprl_envs.check import CHECKS, check_env
-from lprl_envs.check_subject import CheckFailed
-from lprl_envs.cube_stacking import CubeStacking
+from lprl_envs.blocks_world.env import BlocksWorld
+from lprl_envs.blocks_world.instances import from_stacks
+from lprl_envs.blocks_world.subgoals import BlocksWorldSubgoals
+from lprl_envs.bridges.gymnax_env import GymnaxEnv
+from lprl_envs.conformance.check import CHECKS, check_env
+from lprl_envs.conformance.subject import CheckFailed
+from lprl_envs.cube_stacking.env import CubeStacking
 from lprl_envs.errors import InvalidInput
-from lprl_envs.frozen_lake import FrozenLake
-from lprl_envs.frozen_lake_maps import parse_map
-from lprl_envs.gymnax_env import GymnaxEnv
-from lprl_envs.image_completion import ImageCompletion
-from lprl_envs.object_arrangement import ObjectArrangement
+from lprl_envs.frozen_lake.env import FrozenLake
+from lprl_envs.frozen_lake.maps import parse_map
+from lprl_envs.patterns.image_completion import ImageCompletion
+from lprl_envs.patterns.object_arrangement import ObjectArrangement
 from lprl_envs.registration import ENVIRONMENTS, make
 from lprl_envs.render import Animation, Picture
 from lprl_envs.template import Literal, Scope, Slot, Template

@@ -7,14 +7,14 @@ from typing import Any
 
 import gymnax
 
-from lprl_envs.blocks_world import BlocksWorld
-from lprl_envs.blocks_world_subgoals import BlocksWorldSubgoals
-from lprl_envs.cube_stacking import CubeStacking
+from lprl_envs.blocks_world.env import BlocksWorld
+from lprl_envs.blocks_world.subgoals import BlocksWorldSubgoals
+from lprl_envs.bridges.gymnax_env import GymnaxEnv
+from lprl_envs.cube_stacking.env import CubeStacking
 from lprl_envs.errors import InvalidInput
-from lprl_envs.frozen_lake import FrozenLake
-from lprl_envs.gymnax_env import GymnaxEnv
-from lprl_envs.image_completion import ImageCompletion
-from lprl_envs.object_arrangement import ObjectArrangement
+from lprl_envs.frozen_lake.env import FrozenLake
+from lprl_envs.patterns.image_completion import ImageCompletion
+from lprl_envs.patterns.object_arrangement import ObjectArrangement
 from lprl_envs.text_env import TextEnv, TextEnvParams
 
 ENVIRONMENTS = {

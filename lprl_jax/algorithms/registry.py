@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from lprl_jax.algorithms import bc, cql, dqn, linvit, ppo, prior_only, slinvit
+from lprl_jax.algorithms import prior_only
+from lprl_jax.algorithms.policy_based import ppo
+from lprl_jax.algorithms.search import slinvit
+from lprl_jax.algorithms.tabular import linvit
+from lprl_jax.algorithms.value_based import bc, cql, dqn
 
 
 class AlgorithmEntry(NamedTuple):

@@ -11,10 +11,11 @@ from jax.sharding import AxisType
 from lprl_envs import FrozenLake
 from priors.tiny import tiny_model
 
-from lprl_jax import sharding
-from lprl_jax.algorithms import dqn, ppo
 from lprl_jax.algorithms.base import Algorithm, Data
-from lprl_jax.algorithms.ppo_config import PPOConfig
+from lprl_jax.algorithms.policy_based import ppo
+from lprl_jax.algorithms.policy_based.ppo_config import PPOConfig
+from lprl_jax.algorithms.value_based import dqn
+from lprl_jax.experiments import sharding
 from lprl_jax.lm.partition import DATA, MODEL
 from lprl_jax.priors import LanguagePrior, TabularPrior
 

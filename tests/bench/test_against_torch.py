@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-against_torch: Any = importlib.import_module("against_torch")
-processes: Any = importlib.import_module("processes")
-thousand_runs: Any = importlib.import_module("thousand_runs")
+against_torch: Any = importlib.import_module("suites.against_torch")
+processes: Any = importlib.import_module("tools.processes")
+thousand_runs: Any = importlib.import_module("suites.thousand_runs")
 throughput: Any = importlib.import_module("throughput")
 
 
@@ -91,7 +91,7 @@ def test_a_child_is_pinned_and_its_failure_named() -> None:
 
 def test_seconds_of_many_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     def lprl(command: list[str], **environment: str) -> None:
-        """Leaves behind what `lprl_jax.runner` writes."""
+        """Leaves behind what `lprl_jax.experiments.runner` writes."""
         assert command[3:6] == ["train", "frozen_lake_dqn_prior", "num_runs=4"]
         assert "k=3" in command
         folder = Path(command[-1])

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lprl_jax import config
+from lprl_jax.experiments import config
 
-live: Any = importlib.import_module("against_torch_live")
-live_training: Any = importlib.import_module("live_training")
+live: Any = importlib.import_module("suites.against_torch_live")
+live_training: Any = importlib.import_module("tools.live_training")
 
 RATIOS = [
     "training/dqn_prior_live_vs_torch_live",

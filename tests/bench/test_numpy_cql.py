@@ -10,7 +10,7 @@ import pytest
 import lprl_jax
 from lprl_jax import Data
 
-training: Any = importlib.import_module("offline_training")
+training: Any = importlib.import_module("suites.offline_training")
 numpy_cql: Any = importlib.import_module("peers.numpy_cql")
 
 

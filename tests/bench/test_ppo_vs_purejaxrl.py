@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-suite: Any = importlib.import_module("ppo_vs_purejaxrl")
-turns: Any = importlib.import_module("turns")
-BENCH = Path(turns.__file__).parent
+suite: Any = importlib.import_module("suites.ppo_vs_purejaxrl")
+turns: Any = importlib.import_module("tools.turns")
+BENCH = Path(turns.__file__).parents[1]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_what_is_absent_is_said(
 
 
 def program(code: str) -> Any:
-    head = f"import sys; sys.path.insert(0, {str(BENCH)!r}); import turns, time; "
+    head = f"import sys; sys.path.insert(0, {str(BENCH)!r}); import time; from tools import turns; "
     return turns.Program([sys.executable, "-c", head + code])
 
 

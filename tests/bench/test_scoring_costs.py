@@ -9,7 +9,7 @@ import pytest
 from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.lm.scoring import Trie
 
-costs: Any = importlib.import_module("scoring_costs")
+costs: Any = importlib.import_module("tools.scoring_costs")
 
 # Two query heads and one key-value head, of width 2.
 CONFIG = DecoderConfig(

@@ -15,19 +15,19 @@ import pytest
 from lprl_jax.lm import decoder
 from lprl_jax.lm.decoder import DecoderConfig
 
-scoring: Any = importlib.import_module("scoring")
-scorers: Any = importlib.import_module("scorers")
-scoring_gpu: Any = importlib.import_module("scoring_gpu")
-scoring_grid: Any = importlib.import_module("scoring_grid")
-scoring_work: Any = importlib.import_module("scoring_work")
-processes: Any = importlib.import_module("processes")
+scoring: Any = importlib.import_module("suites.scoring")
+scorers: Any = importlib.import_module("tools.scorers")
+scoring_gpu: Any = importlib.import_module("suites.scoring_gpu")
+scoring_grid: Any = importlib.import_module("suites.scoring_grid")
+scoring_work: Any = importlib.import_module("tools.scoring_work")
+processes: Any = importlib.import_module("tools.processes")
 
 POINT = scoring_work.Point(prefix=5, suffix=3, candidates=4, length=3, batch=6)
 TINY = DecoderConfig(
     vocab_size=40, hidden_size=16, intermediate_size=24, num_hidden_layers=2,
     num_attention_heads=2, num_key_value_heads=1, head_dim=8, tie_word_embeddings=True,
 )  # fmt: skip
-BENCH = Path(scoring.__file__).parent
+BENCH = Path(scoring.__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_torch_agrees(folder: Path) -> None:
 
 
 def test_our_process_scores_as_we_do(folder: Path) -> None:
-    command = [sys.executable, str(BENCH / "scorers.py"), str(folder), "--windows", "2"]
+    command = [sys.executable, str(BENCH / "tools" / "scorers.py"), str(folder), "--windows", "2"]
     report = processes.report(command)
     assert len(report["rates"]) == 2
     expected = scorers.shared_prefix(*scorers.load_gpt2(folder), POINT.draw(50)).call()

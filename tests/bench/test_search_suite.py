@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 numpy_slinvit: Any = importlib.import_module("peers.numpy_slinvit")
-search: Any = importlib.import_module("search")
+search: Any = importlib.import_module("suites.search")
 throughput: Any = importlib.import_module("throughput")
 
 

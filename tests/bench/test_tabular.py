@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-tabular: Any = importlib.import_module("tabular")
+tabular: Any = importlib.import_module("suites.tabular")
 numpy_linvit: Any = importlib.import_module("peers.numpy_linvit")
 
 

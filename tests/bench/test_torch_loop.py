@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import lprl_jax
-from lprl_jax import LanguagePrior, config, tabulate
+from lprl_jax import LanguagePrior, tabulate
+from lprl_jax.experiments import config
 
 torch: Any = pytest.importorskip("torch")
 torch_loop: Any = importlib.import_module("torch_loop")

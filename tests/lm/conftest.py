@@ -21,9 +21,9 @@ from tokenizers import (
 from transformers import PreTrainedTokenizerFast
 
 from lprl_jax.lm import checkpoint
-from lprl_jax.lm.curriculum import TASKS
-from lprl_jax.lm.tasks import END_OF_ACTION
-from lprl_jax.lm.tokenizer import train_tokenizer
+from lprl_jax.pretraining.curriculum import TASKS
+from lprl_jax.pretraining.tasks import END_OF_ACTION
+from lprl_jax.pretraining.tokenizer import train_tokenizer
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

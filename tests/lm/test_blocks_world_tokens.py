@@ -9,7 +9,7 @@ import pytest
 from lprl_envs import BlocksWorld, BlocksWorldSubgoals
 
 from lprl_jax.lm import token_table
-from lprl_jax.lm.tasks import END_OF_ACTION
+from lprl_jax.pretraining.tasks import END_OF_ACTION
 
 KINDS = ("ours", "gpt-2", "llama-2", "llama-3", "qwen-2", "begins")
 NUM_INSTANCES, NUM_STEPS = 16, 8

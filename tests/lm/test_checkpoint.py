@@ -14,7 +14,7 @@ import safetensors
 import safetensors.numpy
 from lprl_envs import InvalidInput
 
-from lprl_jax import sharding
+from lprl_jax.experiments import sharding
 from lprl_jax.lm import checkpoint, weights
 
 TENSORS = "model.safetensors"

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from lprl_envs import CubeStacking, Template
-from lprl_envs.cube_stacking_cubes import COLORS
+from lprl_envs.cube_stacking.cubes import COLORS
 
 from lprl_jax.lm import parsing, token_table
-from lprl_jax.lm.tasks import END_OF_ACTION
+from lprl_jax.pretraining.tasks import END_OF_ACTION
 
 KINDS = pytest.mark.parametrize("kind", ["ours", "gpt-2", "llama-2", "llama-3", "qwen-2", "begins"])
 SIZES = pytest.mark.parametrize("num_cubes", [2, 8, 12])

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from lprl_envs import InvalidInput
 
-from lprl_jax.lm import checkpoint, embedded, measuring
-from lprl_jax.lm.curriculum import TASKS
-from lprl_jax.lm.tasks import ActionTask, CompletionTask, planned
+from lprl_jax.lm import checkpoint, embedded
+from lprl_jax.pretraining import measuring
+from lprl_jax.pretraining.curriculum import TASKS
+from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, planned
 from lprl_jax.priors.base import normalize
 
 ACTIONS = {task.name: task for task in TASKS if isinstance(task, ActionTask)}

@@ -10,7 +10,7 @@ from lm.flax_folders import refusal
 from lprl_envs import FrozenLake
 
 from lprl_jax.lm import checkpoint, flax_models, hugging_face, token_table
-from lprl_jax.lm.tasks import END_OF_ACTION
+from lprl_jax.pretraining.tasks import END_OF_ACTION
 
 LOADERS = {
     "own": (checkpoint.load, "gpt2"),

@@ -5,11 +5,11 @@ import functools
 import jax
 import numpy as np
 import pytest
-from envs.pattern_tools import play
+from envs.patterns.tools import play
 from lprl_envs import ImageCompletion, ObjectArrangement
 
 from lprl_jax.lm import token_table
-from lprl_jax.lm.tasks import END_OF_ACTION
+from lprl_jax.pretraining.tasks import END_OF_ACTION
 
 ENVS = (ImageCompletion("10x10"), ObjectArrangement("8x3"))
 

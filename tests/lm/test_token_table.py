@@ -10,7 +10,7 @@ import pytest
 from lprl_envs import FrozenLake, Literal, Scope, Slot, Template
 
 from lprl_jax.lm import token_table
-from lprl_jax.lm.tasks import END_OF_ACTION
+from lprl_jax.pretraining.tasks import END_OF_ACTION
 
 NUM_MAPS = 25  # of each kind of ice
 KINDS = ("ours", "gpt-2", "llama-2", "llama-3", "qwen-2", "begins")

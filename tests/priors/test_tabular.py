@@ -212,5 +212,9 @@ def test_loading_needs_no_language_model_and_no_prior_a_planner(table):
     shape, name, *modules = done.stdout.splitlines()
     assert (shape, name) == ("(1, 16, 4)", "somebody's")
     assert "lprl_jax.priors.language" in modules
-    planners = {"lprl_jax.algorithms.value_iteration", "lprl_jax.lm.tasks", "lprl_jax.lm.pretrain"}
+    planners = {
+        "lprl_jax.algorithms.tabular.value_iteration",
+        "lprl_jax.pretraining.tasks",
+        "lprl_jax.pretraining.pretrain",
+    }
     assert not planners & set(modules)

@@ -8,9 +8,9 @@ import numpy as np
 
 from lprl_jax.lm import decoder
 from lprl_jax.lm.checkpoint import LanguageModel
-from lprl_jax.lm.curriculum import TASKS
 from lprl_jax.lm.decoder import Decoder, DecoderConfig
-from lprl_jax.lm.tokenizer import train_tokenizer
+from lprl_jax.pretraining.curriculum import TASKS
+from lprl_jax.pretraining.tokenizer import train_tokenizer
 
 
 @functools.cache

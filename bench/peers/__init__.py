@@ -1,0 +1,1 @@
+"""What we are measured against: programs of their own, or the same in NumPy."""

@@ -1,0 +1,138 @@
+"""Environment steps a second: all of ours; gymnax's and Gymnasium's Frozen Lake on the same map.
+
+And what a large bank of instances costs: stepping with auto-reset against stepping without.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import gymnax
+import jax
+import jax.numpy as jnp
+import lprl_envs  # noqa: F401  (registers the environments)
+import numpy as np
+from tools.timing import Contender, Row, compiled, race, ratio, rows
+
+STEPS = 200
+NUM_ENVS = (64, 2_048, 16_384)
+MAP_SIZES = ("4x4", "8x8", "16x16")
+GYMNASIUM_ENVS = 16
+OURS: dict[str, tuple[str, dict[str, Any]]] = {
+    "FrozenLake-lprl": ("FrozenLake-lprl", {}),
+    "BlocksWorld-lprl-4": ("BlocksWorld-lprl", {"num_blocks": 4}),
+    "BlocksWorld-lprl-6": ("BlocksWorld-lprl", {"num_blocks": 6}),
+    "BlocksWorld-lprl-12": ("BlocksWorld-lprl", {"num_blocks": 12}),
+    "CubeStacking-lprl": ("CubeStacking-lprl", {}),
+    "ImageCompletion-lprl": ("ImageCompletion-lprl", {}),
+    "ObjectArrangement-lprl": ("ObjectArrangement-lprl", {}),
+}
+"""Name in the report to id and arguments."""
+BANK = 10_000
+"""Instances of a large bank."""
+
+
+def random_play(env_id: str, num_envs: int, **arguments: Any) -> Contender:
+    """Random actions in `num_envs` environments, `STEPS` steps in one scan, with auto-reset."""
+    env, params = gymnax.make(env_id, **arguments)
+
+    def step(key: jax.Array, state: Any, action: jax.Array, params: Any) -> tuple[Any, ...]:
+        _, state, reward, terminated, truncated, _ = env.step(key, state, action, params)
+        return state, reward, terminated | truncated
+
+    return _scan(env, params, step, num_envs, "random actions, one scan")
+
+
+def banked_play(env_id: str, num_envs: int, auto_reset: bool, **arguments: Any) -> Contender:
+    """The same with a bank of `BANK` instances, also without the reset that ends an episode."""
+    env, _ = gymnax.make(env_id, **arguments)
+    params = jax.jit(env.sample_params, static_argnums=1)(jax.random.key(0), BANK)
+
+    def step(key: jax.Array, state: Any, action: jax.Array, params: Any) -> tuple[Any, ...]:
+        if auto_reset:
+            _, state, reward, terminated, truncated, _ = env.step(key, state, action, params)
+            return state, reward, terminated | truncated
+        _, state, reward, terminated, _ = env.step_env(key, state, action, params)
+        return state, reward, terminated
+
+    note = "auto-reset" if auto_reset else "no reset"
+    return _scan(env, params, step, num_envs, f"bank of {BANK:,}, {note}")
+
+
+def _scan(env: Any, params: Any, step: Any, num_envs: int, note: str) -> Contender:
+    reset = jax.vmap(env.reset, in_axes=(0, None))
+    steps = jax.vmap(step, in_axes=(0, 0, 0, None))
+
+    def play(key: jax.Array, params: Any) -> jax.Array:
+        def body(carry: tuple[Any, jax.Array], key: jax.Array) -> tuple[Any, jax.Array]:
+            key_action, key_step = jax.random.split(key)
+            action = jax.random.randint(key_action, (num_envs,), 0, env.num_actions)
+            keys = jax.random.split(key_step, num_envs)
+            state, reward, ended = steps(keys, carry[0], action, params)
+            # Keys are made whether or not a step draws from its own: whoever steps makes them.
+            used = jnp.sum(jax.random.key_data(keys) == 0)
+            return (state, carry[1] + jnp.sum(reward) + jnp.sum(ended) + used), reward[0]
+
+        _, state = reset(jax.random.split(key, num_envs), params)
+        return jax.lax.scan(body, (state, jnp.float32(0)), jax.random.split(key, STEPS))[0][1]
+
+    amount = num_envs * STEPS
+    return compiled(play, jax.random.key(0), params, amount=amount, unit="steps/s", note=note)
+
+
+def gymnasium_play() -> Contender:
+    """Gymnasium's own vectorised Frozen Lake."""
+    envs = gymnasium.make_vec(
+        "FrozenLake-v1", num_envs=GYMNASIUM_ENVS, vectorization_mode="sync", is_slippery=True
+    )
+    envs.reset(seed=0)
+    actions = np.random.default_rng(0).integers(0, 4, (STEPS, GYMNASIUM_ENVS))
+
+    def play() -> None:
+        for action in actions:
+            envs.step(action)
+
+    return Contender(play, STEPS * GYMNASIUM_ENVS, "steps/s", note="SyncVectorEnv of 16")
+
+
+def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+    """Rows and ratios."""
+    contenders: dict[str, Contender] = {}
+    for ice, slippery in (("", True), ("-firm", False)):
+        for count in NUM_ENVS if slippery or not quick else (2_048,):
+            contenders[f"env/FrozenLake-lprl{ice}/{count}"] = random_play(
+                "FrozenLake-lprl", count, is_slippery=slippery
+            )
+        contenders[f"env/gymnax-FrozenLake{ice}/2048"] = random_play(
+            "FrozenLake-misc", 2_048, is_slippery=slippery
+        )
+    for size in MAP_SIZES[1:]:
+        contenders[f"env/FrozenLake-lprl-{size}/2048"] = random_play(
+            "FrozenLake-lprl", 2_048, map_name=size
+        )
+    contenders["env/gymnasium-FrozenLake/16"] = gymnasium_play()
+    for name, (env_id, arguments) in OURS.items():
+        for count in NUM_ENVS[1:2] if quick else NUM_ENVS[1:]:
+            contenders.setdefault(f"env/{name}/{count}", random_play(env_id, count, **arguments))
+        for suffix, auto_reset in () if quick else (("", True), ("-no_reset", False)):
+            contenders[f"env/{name}-bank{suffix}/2048"] = banked_play(
+                env_id, 2_048, auto_reset, **arguments
+            )
+    seconds = race(contenders, repeats=20)
+
+    def against(fast: str, slow: str) -> float:
+        return ratio(contenders, seconds, fast, slow)
+
+    ours = "env/FrozenLake-lprl/2048"
+    ratios: dict[str, float | None] = {
+        "frozen_lake/ours_vs_gymnax": against(ours, "env/gymnax-FrozenLake/2048"),
+        "frozen_lake/ours_vs_gymnax_firm": against(
+            "env/FrozenLake-lprl-firm/2048", "env/gymnax-FrozenLake-firm/2048"
+        ),
+        "frozen_lake/ours_vs_gymnasium": against(ours, "env/gymnasium-FrozenLake/16"),
+    }
+    for name in () if quick else OURS:
+        banked = f"env/{name}-bank/2048", f"env/{name}-bank-no_reset/2048"
+        ratios[f"env/{name}/auto_reset_vs_none"] = against(*banked)
+    return rows(contenders, seconds), ratios

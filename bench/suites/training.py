@@ -1,0 +1,85 @@
+"""Training steps a second: DQN, DQN-Prior from a table, DQN-Prior asking the model at every step.
+
+32 runs, one environment each, a 64-64 network, batch 64, one update a run for 10 steps a run; 8x8
+maps, one a run. The table's making is not in its rate; the live model is asked for every step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from tools.timing import Contender, Row, compiled, race, ratio, rows
+
+import lprl_jax
+from lprl_jax import Data, LanguagePrior, UniformPrior, dqn, tabulate
+
+RUNS = 32
+
+
+def training(
+    env: Any, params: Any, prior: Any, num_updates: int, num_runs: int = RUNS, num_envs: int = 1
+) -> Contender:
+    """`num_updates` updates of all runs, from a state that has been warmed up."""
+    config = dqn.DQNConfig(
+        num_envs=num_envs,
+        rollout_length=10,
+        hidden_sizes=(64, 64),
+        batch_size=64,
+        buffer_size=10_000 - 10_000 % num_envs,
+    )
+    algorithm = dqn.make(config, env, prior)
+    data = Data(() if prior is None else prior.params, params)
+    runs = jnp.arange(num_runs, dtype=jnp.int32)[:, None] % params.instances.shape[0]
+    keys = jax.random.split(jax.random.key(0), num_runs)
+    state = algorithm.init(keys, config.hparams(num_runs), data, runs)
+    steps = num_updates * config.steps_per_update * num_runs
+    # The state is copied, not used up, so that every repeat starts from the same one.
+    return compiled(
+        lambda state, data: algorithm.train(state, data, num_updates),
+        state, data, amount=steps, unit="steps/s",
+        note=f"R = {num_runs}, N = {num_envs}",
+    )  # fmt: skip
+
+
+def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+    """Rows and ratios."""
+    env, _ = lprl_jax.make(
+        "FrozenLake-lprl", map_name="8x8", is_slippery=False, observation="index"
+    )
+    params = env.sample_params(jax.random.key(0), RUNS)
+    one_map = env.sample_params(jax.random.key(0), 1)
+    live = LanguagePrior.from_pretrained("embedded", env, params)
+    table = tabulate(live, env, params)
+    updates = 100 if quick else 500
+    contenders = {
+        "training/dqn": training(env, params, None, updates),
+        "training/dqn_prior_uniform": training(env, params, UniformPrior(env), updates),
+        "training/dqn_prior_table": training(env, params, table, updates),
+    }
+    sweeps = {
+        f"training/dqn_prior_table/R{num_runs}": training(
+            env, params, table, max(2, updates * RUNS // (4 * num_runs)), num_runs
+        )
+        for num_runs in ((1, 128) if quick else (1, 8, 128, 512))
+    }
+    sweeps |= {
+        f"training/dqn_prior_table/N{num_envs}": training(
+            env, params, table, updates // 4, RUNS, num_envs
+        )
+        for num_envs in ((4, 64) if quick else (4, 16, 64))
+    }
+    slow = {
+        "training/dqn_prior_live_32_maps": training(env, params, live, 2),
+        "training/dqn_prior_live_1_map": training(env, one_map, live.with_bank(one_map), 2),
+    }
+    seconds, swept = race(contenders, repeats=15), race(sweeps)
+    slow_seconds = race(slow)
+    ratios: dict[str, float | None] = {
+        "dqn_prior_table/dqn": ratio(
+            contenders, seconds, "training/dqn_prior_table", "training/dqn"
+        ),
+    }
+    measured = rows(contenders, seconds) + rows(sweeps, swept) + rows(slow, slow_seconds)
+    return measured, ratios

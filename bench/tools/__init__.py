@@ -1,0 +1,1 @@
+"""How it is measured: clocks, processes that take turns, programs that suites start."""

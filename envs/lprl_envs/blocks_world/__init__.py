@@ -1,0 +1,1 @@
+"""Blocks World, by single actions and by sub-goals."""

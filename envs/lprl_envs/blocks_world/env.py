@@ -1,0 +1,352 @@
+"""Blocks World: one hand, blocks on a table, and a goal of which block lies on which.
+
+* Rules: STRIPS with four operators, in `blocks_world_rules`. Actions for n blocks, in this order:
+  pick up x (n), put down x (n), stack x on y and unstack x from y (n (n - 1) each, by x, then y).
+* An illegal action leaves the state unchanged and adds `illegal_reward`; the mask forbids it.
+* Reward 1, and the episode's end, where all facts of the goal hold.
+* The goal is data like the initial state; an instance may have fewer blocks than the environment.
+* Time limit: 8 (n - 1) steps, twice the longest of the shortest plans. (All blocks to the table,
+  then the goal built up, is 2 (n - 1) moves of one block each at most, of two actions each.)
+
+A state reads as in PlanBench, for instance:
+
+    My goal is to have that the red block is on top of the blue block.
+    As initial conditions I have that, the blue block is clear, the hand is currently holding the
+    red block, the blue block is on top of the orange block and the orange block is on the table.
+    My next action is to
+
+Instances are in `blocks_world_instances`, states at random and by number in `blocks_world_states`,
+the wording is in `blocks_world_text`, the drawing in `blocks_world_picture`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import struct
+from gymnax.environments import spaces
+
+from lprl_envs.banks import draw_bank
+from lprl_envs.blocks_world.instances import (
+    MOST_BLOCKS,
+    SUITES,
+    Problems,
+    bank,
+    from_stacks,
+    is_fit,
+    parse,
+    published,
+    random_problem,
+    require_blocks,
+    resize,
+    tower_to_turn,
+)
+from lprl_envs.blocks_world.picture import draw_blocks
+from lprl_envs.blocks_world.rules import ABSENT, act, is_reached, legal_actions, settle
+from lprl_envs.blocks_world.search import SOLVED, heuristic, list_moves, look_ahead, make_move
+from lprl_envs.blocks_world.states import MOST_NUMBERED, count_states, number_state, numbered_state
+from lprl_envs.blocks_world.text import action_texts_of, by_colour, slots_of, template_of
+from lprl_envs.errors import InvalidInput, NotNumbered, require_one_of
+from lprl_envs.render import Picture
+from lprl_envs.template import Template
+from lprl_envs.text_env import (
+    OBSERVATIONS,
+    Action,
+    Successor,
+    TextEnv,
+    TextEnvParams,
+    TextEnvState,
+    only_outcome,
+)
+
+
+@struct.dataclass(kw_only=True)
+class EnvState(TextEnvState):
+    """Where the blocks are."""
+
+    on: jax.Array
+    """i32[n]: the block below each, or TABLE, HAND or ABSENT."""
+
+
+@struct.dataclass(kw_only=True)
+class EnvParams(TextEnvParams):
+    """`bank` is a `Problems`."""
+
+
+class BlocksWorld(TextEnv[EnvState, EnvParams]):
+    """Blocks World with n blocks.
+
+    Args:
+        num_blocks: n, 2 to 12; instances may have fewer.
+        illegal_reward: Added to the reward of an illegal action.
+        observation: `"features"` f32[n (2 n + 3)], what is below each block, and what the goal
+            wants there; `"tokens"` i32[4 n + 1], the words of the state's text, numbered by the
+            template's vocabulary; up to 6 blocks also `"index"` i32[] of the state, without the
+            goal, and `"onehot"` f32 of it.
+
+    Raises:
+        InvalidInput: on any argument out of these.
+    """
+
+    version = 1
+    suites = SUITES
+
+    def __init__(
+        self, num_blocks: int = 4, illegal_reward: float = 0.0, observation: str = "features"
+    ):
+        require_blocks("num_blocks", num_blocks, MOST_BLOCKS)
+        if not isinstance(illegal_reward, int | float) or not math.isfinite(illegal_reward):
+            raise InvalidInput(f"illegal_reward is {illegal_reward!r}; it must be a finite number")
+        require_one_of("observation", observation, OBSERVATIONS)
+        if observation in ("index", "onehot") and num_blocks > MOST_NUMBERED:
+            raise InvalidInput(
+                f"observation {observation!r} is for up to {MOST_NUMBERED} blocks, not "
+                f"{num_blocks}; valid: features, tokens"
+            )
+        self.num_blocks = num_blocks
+        self.illegal_reward = float(illegal_reward)
+        self.observation = observation
+        self.config = (num_blocks, self.illegal_reward, observation)
+
+    @property
+    def name(self) -> str:
+        """The registered id."""
+        return "BlocksWorld-lprl"
+
+    @property
+    def num_actions(self) -> int:
+        """2 n²."""
+        return 2 * self.num_blocks**2
+
+    @property
+    def max_legal(self) -> int:
+        """A move for each clear block, or the table and each clear block for the one held."""
+        return self.num_blocks
+
+    # -- instances -----------------------------------------------------------------------------
+
+    @property
+    def default_params(self) -> EnvParams:
+        """A tower of all blocks that is to be turned upside down."""
+        return _default_params(self)
+
+    def params_of(self, instances: Sequence[Any]) -> EnvParams:
+        """Parameters with these instances as the bank.
+
+        Args:
+            instances: Each `{"init": ["cb", "a"], "goal": ["ba"]}` (see `from_stacks`), or what
+                `from_stacks` returns.
+
+        Raises:
+            InvalidInput: if one is not well-formed, or has more blocks than the environment.
+        """
+        return self._params(bank([parse(instance) for instance in instances], self.num_blocks))
+
+    def suite(self, name: str) -> EnvParams:
+        """Parameters with a published set of instances as the bank.
+
+        Raises:
+            InvalidInput: if there is no such suite, or it needs more blocks.
+        """
+        rows = [from_stacks(row["init"], row["goal"]) for row in published(name)]
+        return self._params(bank(rows, self.num_blocks))
+
+    def shortest_plans(self, name: str) -> jax.Array:
+        """As published with the suite."""
+        return jnp.array([row["optimal_length"] for row in published(name)], jnp.int32)
+
+    def sample_params(
+        self,
+        key: chex.PRNGKey,
+        num_instances: int,
+        split: str | None = None,
+        num_blocks: int | None = None,
+    ) -> EnvParams:
+        """A bank of random instances, drawn in the graph.
+
+        The initial state is uniform over all with an empty hand. The goal is all that lies on a
+        block in another such state; pairs whose goal is empty or holds at the start are redrawn.
+
+        Args:
+            key: Random key.
+            num_instances: M.
+            split: `"train"`, `"held-out"`, or None for both.
+            num_blocks: Of each instance; None for the environment's.
+        """
+        blocks = self.num_blocks if num_blocks is None else num_blocks
+        require_blocks("num_blocks of an instance", blocks, self.num_blocks)
+        if split is not None and blocks < 3:
+            raise InvalidInput("two blocks are too few to split; use 3 or more, or no split")
+        return self._params(self._draw_bank(key, num_instances, split, blocks))
+
+    @functools.partial(jax.jit, static_argnums=(0, 2, 3, 4))  # one by one its operations take long
+    def _draw_bank(
+        self, key: chex.PRNGKey, num_instances: int, split: str | None, num_blocks: int
+    ) -> Problems:
+        draw = random_problem(num_blocks)
+        problems = draw_bank(key, num_instances, split, draw, self.held_out, is_fit)
+        return resize(problems, self.num_blocks)
+
+    def _params(self, problems: Problems) -> EnvParams:
+        return EnvParams(
+            max_steps_in_episode=jnp.int32(8 * (self.num_blocks - 1)),
+            bank=problems,
+            instances=jnp.arange(problems.on.shape[0], dtype=jnp.int32),
+        )
+
+    def identity(self, instance: Problems) -> jax.Array:
+        """Initial state and goal; the same in environments of more blocks."""
+        whole = resize(instance, MOST_BLOCKS)
+        return jnp.concatenate([whole.on, whole.goal])
+
+    # -- gymnax --------------------------------------------------------------------------------
+
+    def initial_state(self, key: chex.PRNGKey, instance: jax.Array, params: EnvParams) -> EnvState:
+        """The instance's."""
+        del key
+        return EnvState(time=jnp.int32(0), instance=instance, on=params.bank.on[instance])
+
+    def step_env(
+        self, key: chex.PRNGKey, state: EnvState, action: Action, params: EnvParams
+    ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, dict[Any, Any]]:
+        """One step, without auto-reset."""
+        state, reward, terminated = self._act(state, jnp.asarray(action, jnp.int32), params)
+        state = dataclasses.replace(state, time=state.time + 1)
+        return self.observe(key, state, action, params), state, reward, terminated, {}
+
+    def _act(
+        self, state: EnvState, action: jax.Array, params: EnvParams
+    ) -> tuple[EnvState, jax.Array, jax.Array]:
+        """`(state, reward, terminated)` of an action."""
+        on, legal = act(state.on, action)
+        state = self._state(state.time, state.instance, on, params)
+        reached = self.is_terminated(state, params)
+        penalty = jnp.where(legal, 0.0, self.illegal_reward)
+        return state, (reached + penalty).astype(jnp.float32), reached
+
+    def _state(
+        self, time: jax.Array, instance: jax.Array, on: jax.Array, params: EnvParams
+    ) -> EnvState:
+        on = settle(on, params.bank.on[instance] == ABSENT)
+        return EnvState(time=time, instance=instance, on=on)
+
+    def _goal(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """Block by block: gathered so, a batch of goals has the batch last."""
+        goals = params.bank.goal
+        return jnp.stack([goals[state.instance, b] for b in range(self.num_blocks)])
+
+    def is_terminated(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """Whether all facts of the goal hold."""
+        return is_reached(state.on, self._goal(state, params))
+
+    def is_solved(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """Whether all facts of the goal hold."""
+        return self.is_terminated(state, params)
+
+    @property
+    def num_features(self) -> int:
+        """What is below each block: n blocks, or one of three; the block that the goal wants."""
+        return self.num_blocks * (2 * self.num_blocks + 3)
+
+    def features(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """Two one-hots a block: what is below it, and the block that the goal wants there."""
+        n, goal = self.num_blocks, params.bank.goal[state.instance]
+        below = jax.nn.one_hot(state.on - ABSENT, n - ABSENT, dtype=jnp.float32)
+        wanted = jax.nn.one_hot(goal, n, dtype=jnp.float32)  # all 0 where there is no fact
+        return jnp.concatenate([below.ravel(), wanted.ravel()])
+
+    def state_space(self, params: EnvParams) -> spaces.Dict:
+        """The fields of `EnvState`."""
+        fields = super().state_space(params).spaces
+        on = spaces.Box(ABSENT, self.num_blocks - 1, (self.num_blocks,), jnp.int32)
+        return spaces.Dict({**fields, "on": on})
+
+    # -- text ----------------------------------------------------------------------------------
+
+    @property
+    def template(self) -> Template:
+        """The wording at the top of this file."""
+        return template_of(self.num_blocks)
+
+    @property
+    def action_texts(self) -> tuple[str, ...]:
+        """They continue "My next action is to"."""
+        return action_texts_of(self.num_blocks)
+
+    def slots(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """A word a possible fact: of the goal, clear, the hand, on a block, on the table."""
+        return slots_of(state.on, params.bank.goal[state.instance])
+
+    def render(self, state: EnvState, params: EnvParams) -> Picture:
+        """The stacks and the hand, and the goal beside them."""
+        return draw_blocks(state.on.tolist(), params.bank.goal[state.instance].tolist())
+
+    # -- law -----------------------------------------------------------------------------------
+
+    def action_mask(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """The actions whose preconditions hold."""
+        del params
+        return legal_actions(state.on)
+
+    def legal_actions(self, state: EnvState, params: EnvParams) -> tuple[jax.Array, jax.Array]:
+        """By the colour of the block that is taken or laid upon; putting down comes last."""
+        del params
+        return list_moves(by_colour(self.num_blocks))(state.on)
+
+    def successor(self, state: EnvState, place: jax.Array, params: EnvParams) -> Successor:
+        """As of any environment, but faster; of states that an episode can reach."""
+        action, on = make_move(by_colour(self.num_blocks))(state.on, place)
+        reached = is_reached(on, self._goal(state, params))
+        after = dataclasses.replace(state, on=on)
+        return Successor(action, after, reached.astype(jnp.float32), reached, reached)
+
+    def heuristic(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """SLINVIT's rules: facts of the goal that hold, can be had at once, or are buried."""
+        return heuristic(state.on, self._goal(state, params))
+
+    def look_ahead(self, state: EnvState, params: EnvParams) -> tuple[jax.Array, jax.Array]:
+        """As of any environment, but faster."""
+        order, goal = by_colour(self.num_blocks), self._goal(state, params)
+        values = look_ahead(order)(state.on, goal)
+        return values, values == SOLVED
+
+    def transitions(
+        self, state: EnvState, action: jax.Array, params: EnvParams
+    ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array]:
+        """K = 1: nothing is left to chance."""
+        return only_outcome(*self._act(state, action, params))
+
+    @property
+    def num_states(self) -> int | None:
+        """Up to 6 blocks: 22, 125, 866 and 7,057 for 3 to 6."""
+        return count_states(self.num_blocks) if self.num_blocks <= MOST_NUMBERED else None
+
+    def state_index(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """The state's number, as if blocks that the instance lacks lay on the table."""
+        del params
+        if self.num_states is None:
+            raise NotNumbered(self.name)
+        return number_state(state.on)
+
+    def state_at(
+        self, instance: jax.Array | int, index: jax.Array | int, params: EnvParams
+    ) -> EnvState:
+        """The state of that number, at time 0."""
+        if self.num_states is None:
+            raise NotNumbered(self.name)
+        on = numbered_state(index, self.num_blocks)
+        return self._state(jnp.int32(0), jnp.int32(instance), on, params)
+
+
+@functools.lru_cache(maxsize=64)
+def _default_params(env: BlocksWorld) -> EnvParams:
+    """Made once a configuration, outside of whatever is being traced."""
+    with jax.ensure_compile_time_eval():
+        return env.params_of([tower_to_turn(env.num_blocks)])

@@ -1,0 +1,99 @@
+"""check_env: does an environment keep the contract of `TextEnv`?
+
+>>> from lprl_envs import FrozenLake, check_env
+>>> check_env(FrozenLake("4x4"))[:2]
+('parameters', 'held_out')
+
+Run it in your environment's tests, with a bank of several instances. Each check is a function, in
+`check_instances`, `check_arrays`, `check_episodes`, `check_text` or `check_law`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lprl_envs.bridges.gymnax_env import GymnaxEnv
+from lprl_envs.conformance import arrays, episodes, instances, law, text
+from lprl_envs.conformance.subject import CheckFailed, Subject
+from lprl_envs.errors import InvalidInput
+from lprl_envs.text_env import TextEnv, TextEnvParams
+
+Check = Callable[[Subject], str | None]
+"""None where all is right, otherwise what was found and what would be right."""
+
+CHECKS: dict[str, Check] = {
+    check.__name__: check
+    for check in (
+        instances.parameters,
+        instances.held_out,
+        instances.sample_params,
+        arrays.avals,
+        arrays.same_key,
+        arrays.copies,
+        arrays.static_argument,
+        arrays.one_trace,
+        arrays.jit,
+        arrays.vmap,
+        law.state_index,
+        episodes.mask,
+        episodes.reset,
+        episodes.spaces,
+        episodes.terminated,
+        episodes.truncated,
+        episodes.final,
+        episodes.auto_reset,
+        text.slots,
+        text.describe,
+        text.distinct_texts,
+        text.action_texts,
+        law.law,
+        law.law_is_step,
+    )
+}
+"""Name to check, in the order in which they run: what a check relies on comes before it."""
+
+
+def check_env(
+    env: TextEnv[Any, Any], params: TextEnvParams | None = None, *, seed: int = 0
+) -> tuple[str, ...]:
+    """Run every check.
+
+    Args:
+        env: The environment.
+        params: Its parameters, best with a bank of several instances; None for the default ones.
+        seed: Of the samples: states, actions, rollouts.
+
+    Returns:
+        The names of the checks, all passed.
+
+    Raises:
+        CheckFailed: at the first that fails: which check, what was found, what would be right.
+    """
+    return tuple(passing(env, params, seed=seed))
+
+
+def passing(
+    env: TextEnv[Any, Any], params: TextEnvParams | None = None, *, seed: int = 0
+) -> Iterator[str]:
+    """As `check_env`, name by name as the checks pass."""
+    if not isinstance(env, TextEnv):
+        raise InvalidInput(f"{type(env).__name__} is no TextEnv, which is what can be checked")
+    if isinstance(env, GymnaxEnv):
+        raise InvalidInput(f"{env.name} is gymnax's own: it has no text, which is what is checked")
+    subject = Subject(env, params, seed)
+    for name in CHECKS:
+        require(subject, name)
+        yield name
+
+
+def require(subject: Subject, name: str) -> None:
+    """Run one check; raises CheckFailed where it finds something."""
+    try:
+        finding = CHECKS[name](subject)
+    except Exception as error:  # whatever an environment raises is a finding
+        lines = str(error).strip().splitlines() or [""]
+        finding = f"it raises {type(error).__name__}: {lines[0]}"
+        raise CheckFailed(subject.env.name, name, finding) from error
+    if finding:
+        raise CheckFailed(subject.env.name, name, " ".join(finding.split()))

@@ -1,0 +1,54 @@
+"""The checks of text. See `check`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lprl_envs.conformance.compare import first, take
+from lprl_envs.conformance.subject import Subject
+
+
+def slots(s: Subject) -> str | None:
+    """`slots` is jittable, `i32[num_slots]`, and within each slot's values."""
+    found, template = s.slots, s.env.template
+    if (found.shape[1:], found.dtype) != ((template.num_slots,), np.int32):
+        right = f"int32[{template.num_slots}]"
+        return f"slots is {found.dtype}{list(found.shape[1:])}; right: {right}"
+    sizes = np.array([len(slot.values) for slot in template.slots], np.int32)
+    if wrong := first((found < 0) | (found >= sizes[None])):
+        state, slot = wrong
+        where = f"{s.name_of(take(s.states, state))}, slot {template.slots[slot].name!r}"
+        return f"{where}: value {found[wrong]}; right: 0 to {sizes[slot] - 1}"
+    return None
+
+
+def describe(s: Subject) -> str | None:
+    """`describe` is what the template renders from the slots."""
+    found = s.slots
+    for row in s.rng.choice(len(found), min(len(found), 16), replace=False):
+        state, right = take(s.states, row), s.env.template.render(found[row].tolist())
+        if (text := s.env.describe(state, s.params)) != right:
+            return f"{s.name_of(state)}: describe says {text!r}; right: {right!r}, by the template"
+    return None
+
+
+def distinct_texts(s: Subject) -> str | None:
+    """Two states of an instance read differently, otherwise no prior can tell them apart."""
+    seen: dict[tuple[int, str], int] = {}
+    numbers = s.each(s.number, s.states)
+    told = zip(s.states.instance.tolist(), numbers.tolist(), s.slots.tolist(), strict=True)
+    for instance, index, row in told:
+        text = s.env.template.render(row)
+        other = seen.setdefault((instance, text), index)
+        if other != index:
+            where = f"states {other} and {index} of instance {instance}"
+            return f"{where} both read {text!r}; right: a text each"
+    return None
+
+
+def action_texts(s: Subject) -> str | None:
+    """Every action has a text of its own."""
+    texts, num = s.env.action_texts, s.env.num_actions
+    if len(texts) != num or len(set(texts)) != num or not all(texts):
+        return f"action_texts are {texts}; right: {num} distinct texts, none empty"
+    return None

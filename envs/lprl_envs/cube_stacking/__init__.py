@@ -1,0 +1,1 @@
+"""Stacking cubes in a hidden order."""

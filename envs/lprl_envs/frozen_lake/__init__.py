@@ -1,0 +1,1 @@
+"""Frozen Lake: Gymnasium's law, banks of maps."""

@@ -1,0 +1,1 @@
+"""Hidden pictures and arrangements, element by element."""

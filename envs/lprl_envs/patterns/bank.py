@@ -1,0 +1,148 @@
+"""Hidden patterns as instances: given by hand or drawn at random, held out, gathered in a bank."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank, splits_of
+from lprl_envs.errors import InvalidInput, require_one_of
+from lprl_envs.patterns.shapes import FAMILIES, HELD_OUT_FAMILIES, Shape, between
+from lprl_envs.text_env import HELD_OUT_ONE_IN
+
+CELLS = ".#"
+"""How patterns are written by hand: off, on."""
+BY_HAND = -1
+"""The family of a pattern that was given by hand."""
+
+
+@struct.dataclass
+class Patterns:
+    """A bank of M patterns of one size."""
+
+    cells: jax.Array
+    """bool[M, H * W], row by row."""
+    family: jax.Array
+    """i32[M]: which of FAMILIES a pattern was drawn from, or BY_HAND."""
+
+
+def is_held_out(pattern: Patterns) -> jax.Array:
+    """`bool[]` of one pattern: all of a held-out family, one in five of the others by content."""
+    held_out = [list(FAMILIES).index(name) for name in HELD_OUT_FAMILIES]
+    family = jnp.any(pattern.family == jnp.array(held_out, jnp.int32))
+    return family | (content_hash(pattern.cells) % HELD_OUT_ONE_IN == 0)
+
+
+def draw_patterns(
+    key: chex.PRNGKey,
+    num_patterns: int,
+    shape: Shape,
+    split: str | None,
+    families: Sequence[str],
+) -> Patterns:
+    """A bank of random patterns, each from one of the families, which are equally likely.
+
+    Args:
+        key: Random key.
+        num_patterns: M.
+        shape: H, W.
+        split: `"train"`, `"held-out"`, or None for both.
+        families: Their names; none means all that fit the size, without those held out where a
+            split is named.
+
+    Raises:
+        InvalidInput: if an argument is out of range, or no pattern of that size is in the split.
+    """
+    if split is not None:
+        require_one_of("split", split, SPLITS)
+    chosen = _chosen(families, split, shape)
+    if split is not None and split not in _splits_of(chosen, shape):
+        what = f"{', '.join(chosen)} of {shape[0]}x{shape[1]}"
+        raise InvalidInput(f"{what}: none of them is in the split {split}; use no split")
+    return _draw_bank(key, num_patterns, shape, split, chosen)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4))  # one by one its operations take long
+def _draw_bank(
+    key: chex.PRNGKey, num_patterns: int, shape: Shape, split: str | None, families: tuple[str, ...]
+) -> Patterns:
+    draw = functools.partial(_draw, shape=shape, families=families)
+    return draw_bank(key, num_patterns, split, draw, is_held_out)
+
+
+def _draw(key: chex.PRNGKey, shape: Shape, families: tuple[str, ...]) -> Patterns:
+    key_family, key_shape = jax.random.split(key)
+    which = between(jax.random.uniform(key_family), 0, len(families) - 1)
+    draws = [FAMILIES[name].draw for name in families]
+    branches = [lambda key, draw=draw: draw(key, shape) for draw in draws]
+    cells = jax.lax.switch(which, branches, key_shape)
+    numbers = jnp.array([list(FAMILIES).index(name) for name in families], jnp.int32)
+    return Patterns(cells.ravel(), numbers[which])
+
+
+def _chosen(families: Sequence[str], split: str | None, shape: Shape) -> tuple[str, ...]:
+    """The families to draw from."""
+    names = tuple(FAMILIES)
+    chosen = [names[i] for i in choose_families(names, HELD_OUT_FAMILIES, families, split)]
+    fitting = tuple(name for name in chosen if FAMILIES[name].fits(shape))
+    if families and len(fitting) < len(chosen):
+        name = next(name for name in chosen if name not in fitting)
+        least, found = (f"{h}x{w}" for h, w in (FAMILIES[name].smallest, shape))
+        raise InvalidInput(f"{name} need {least} cells or more, the size is {found}")
+    return fitting
+
+
+@functools.lru_cache(maxsize=256)
+def _splits_of(families: tuple[str, ...], shape: Shape) -> frozenset[str]:
+    """Decided once, since it draws many patterns."""
+    return splits_of(functools.partial(_draw, shape=shape, families=families), is_held_out)
+
+
+def parse_pattern(rows: Any, shape: Shape) -> np.ndarray:
+    """`bool[H * W]` of a pattern written as rows such as `"#..#"`.
+
+    Raises:
+        InvalidInput: if it has another size or another character, or is empty or full.
+    """
+    rows = list(rows) if isinstance(rows, list | tuple) else [rows]
+    if not rows or not all(isinstance(row, str) and row for row in rows):
+        raise InvalidInput(f"a pattern is a list of rows such as ['#.', '.#']; found {rows!r}")
+    lengths = [len(row) for row in rows]
+    if len(set(lengths)) != 1:
+        raise InvalidInput(f"pattern rows differ in length: {lengths}; a pattern is rectangular")
+    unknown = sorted({cell for row in rows for cell in row} - set(CELLS))
+    if unknown:
+        raise InvalidInput(f"unknown cell {unknown[0]!r} in the pattern; valid: # on, . off")
+    if (len(rows), lengths[0]) != shape:
+        found, right = f"{len(rows)}x{lengths[0]}", f"{shape[0]}x{shape[1]}"
+        raise InvalidInput(f"a pattern is {found}, the environment {right}; set size: {found}")
+    cells = np.array([CELLS.index(cell) for row in rows for cell in row], bool)
+    if cells.all() or not cells.any():
+        state = "full" if cells.all() else "empty"
+        raise InvalidInput(f"the pattern {rows} is {state}; it needs cells on and cells off")
+    return cells
+
+
+def bank(patterns: Sequence[Any], shape: Shape) -> Patterns:
+    """A bank of patterns written by hand, each as `parse_pattern` takes it."""
+    if len(patterns) == 0:
+        raise InvalidInput("a bank of no patterns; it needs at least one")
+    cells = np.stack([parse_pattern(rows, shape) for rows in patterns])
+    return Patterns(jnp.asarray(cells), jnp.full(len(cells), BY_HAND, jnp.int32))
+
+
+def parse_size(size: str, largest: int) -> Shape:
+    """The `H, W` of `"HxW"`, each 2 to `largest`."""
+    match = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", str(size))
+    shape = (int(match[1]), int(match[2])) if match else (0, 0)
+    if min(shape) < 2 or max(shape) > largest:
+        raise InvalidInput(f"unknown size {size!r}; valid: 2x2 to {largest}x{largest}")
+    return shape

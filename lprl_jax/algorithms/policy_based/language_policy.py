@@ -1,0 +1,156 @@
+"""GFlan-Prior's policy: a language model that is fine-tuned, with values from what it reads.
+
+An action's probability is the likelihood of its text behind the state's, normalised over the legal
+actions, as that of a `LanguagePrior`: of the same model it is the policy before any training. The
+gradient flows through the actions' tokens, the state's, and the instance's, whose keys and values
+are computed once for all states. The value is linear in the hidden state that an action's first
+token is predicted from, and 0 at first.
+
+Reference: Yan et al. 2024, Efficient Reinforcement Learning with Large Language Model Priors, arXiv
+2410.07927 (GFlan-Prior), after Carta et al. 2023, Grounding Large Language Models in Interactive
+Environments with Online Reinforcement Learning, arXiv 2302.02662 (GLAM).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+
+from lprl_jax.algorithms.base import Data
+from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic, Judgement
+from lprl_jax.lm import embedded
+from lprl_jax.lm.checkpoint import LanguageModel, load
+from lprl_jax.lm.decoder import KeyValues
+from lprl_jax.lm.partition import LANGUAGE_MODEL
+from lprl_jax.priors.action_scores import ActionScorer
+from lprl_jax.priors.base import Prior
+from lprl_jax.priors.wording import settings_of
+
+END_OF_ACTION = "\n"
+"""What ends an action's text."""
+
+
+class LanguagePolicyParams(NamedTuple):
+    """Arguments of the compiled functions; M instances in the bank."""
+
+    start: Any
+    """Weights that every run begins with."""
+    tokens: jax.Array
+    """i32[M, P]: of each instance's text."""
+    valid: jax.Array
+    """bool[M, P]"""
+
+
+class Context(NamedTuple):
+    """What all states of a run's instances share while its weights stay."""
+
+    instances: jax.Array
+    """i32[m]"""
+    prefix: KeyValues
+    """`[L, m, P, K, H]`: keys and values of their texts."""
+    prefix_valid: jax.Array
+    """bool[m, P]"""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LanguagePolicy:
+    """A language model as a policy to begin with; make one with `from_pretrained`."""
+
+    model: LanguageModel
+    """Acts."""
+    scorer: ActionScorer
+    """How it is asked."""
+    params: LanguagePolicyParams
+    """Its weights, and the texts of a bank."""
+
+    @staticmethod
+    def from_pretrained(
+        name: str | Path,
+        env: TextEnv[Any, Any],
+        env_params: TextEnvParams | None = None,
+        mesh: Mesh | None = None,
+    ) -> LanguagePolicy:
+        """A policy from a model's name or directory; arguments as for `LanguagePrior`.
+
+        Raises:
+            InvalidInput: as there.
+        """
+        model = load(embedded.path_of(str(name)), mesh=mesh)
+        model = model._replace(name=str(name)) if name in embedded.MODELS else model
+        return LanguagePolicy.of_model(model, env, env_params)
+
+    @staticmethod
+    def of_model(
+        model: LanguageModel, env: TextEnv[Any, Any], env_params: TextEnvParams | None = None
+    ) -> LanguagePolicy:
+        """As `from_pretrained`, of a model at hand."""
+        scorer = ActionScorer.of(model, env, "sum", END_OF_ACTION)
+        bank = env.default_params if env_params is None else env_params
+        texts = scorer.render(model.name, bank)
+        return LanguagePolicy(model, scorer, LanguagePolicyParams(model.params, *texts))
+
+    @property
+    def name(self) -> str:
+        """Of the model that runs begin with."""
+        return self.model.name
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """As a prior's."""
+        return settings_of(self.model, "sum", END_OF_ACTION)
+
+    def actor_critic(self) -> ActorCritic:
+        """Policy and values of one run."""
+        scorer = self.scorer
+
+        def init(key: jax.Array, states: Any, data: Data) -> dict[str, Any]:
+            del key, states
+            head = {"kernel": jnp.zeros(scorer.config.hidden_size), "bias": jnp.zeros(())}
+            return {LANGUAGE_MODEL: data.policy_params.start, "value": head}
+
+        def prepare(params: Any, instances: jax.Array, data: Data) -> Context:
+            texts = data.policy_params.tokens[instances], data.policy_params.valid[instances]
+            return Context(instances, scorer.encode(params[LANGUAGE_MODEL], *texts), texts[1])
+
+        def to_prepare(instances: jax.Array, states: Any) -> jax.Array:
+            """Few states of many instances: a text a state."""
+            return instances if len(instances) <= len(states.instance) else states.instance
+
+        def apply(params: Any, context: Context, states: Any, data: Data) -> Judgement:
+            rows = jnp.argmax(context.instances[None] == states.instance[:, None], axis=1)
+            prefix = context.prefix, context.prefix_valid, rows
+            scores, readout = scorer.score(params[LANGUAGE_MODEL], *prefix, states, data.env_params)
+            log_probs = scorer.normalize(scores, states, data.env_params)
+            head = params["value"]
+            return Judgement(log_probs, readout @ head["kernel"] + head["bias"])
+
+        return ActorCritic(init, prepare, to_prepare, lambda states, data: states, apply)
+
+    def model_of(self, params: Any) -> LanguageModel:
+        """The fine-tuned model of one run's parameters; the values' head is left out."""
+        return self.model._replace(params=params[LANGUAGE_MODEL])
+
+
+def require_same_vocabulary(policy: LanguagePolicy, prior: Prior | None) -> None:
+    """Check that a policy is kept near a prior of its own vocabulary.
+
+    Priors of no model, and tables that do not say whose they are, are near enough.
+
+    Raises:
+        InvalidInput: if the prior's model, or that of its table, has another one.
+    """
+    while hasattr(prior, "prior"):  # what a degraded one wraps
+        prior = getattr(prior, "prior")  # noqa: B009
+    theirs = getattr(prior, "settings", {})
+    if theirs.get("tokenizer", "") not in ("", policy.settings["tokenizer"]):
+        raise InvalidInput(
+            f"the policy {policy.name!r} has another vocabulary than the prior, which is of the "
+            f"model {theirs.get('model')!r}; that model as the policy fits, or one with the same "
+            f"tokenizer, or a prior of {policy.name!r}"
+        )

@@ -1,0 +1,115 @@
+"""What a prior does to control by values: how to act, what to remember, what to bootstrap from.
+
+And, where values are learnt from data alone, which actions' values have to be kept down.
+
+Three kinds, by one signature, so that an algorithm reads the same with each of them:
+
+* `without_prior`: ε-greedy, and the maximum over the legal actions.
+* `among_proposals(k)`: both restricted to k actions drawn from the prior.
+* `exact`: what the second tends to as k grows.
+
+Reference: Yan et al. 2024, arXiv 2410.07927, sec. 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from lprl_envs import InvalidInput
+
+from lprl_jax.algorithms import policies
+from lprl_jax.algorithms.value_based import losses
+from lprl_jax.priors.base import Prior, sample_proposals
+
+EXACT = "exact"
+"""The k of a prior that is not sampled from."""
+
+
+Policy = Callable[[Any, Any, Any, Any, Any], jax.Array]
+"""`(key, q, log_probs, legal, alpha) -> i32[N]`"""
+
+
+class Control(NamedTuple):
+    """Of one run. N states: `q f32[N, A]`, `log_probs f32[N, A]`, `legal bool[N, A]`."""
+
+    behave: Callable[..., jax.Array]
+    """`(key, q, log_probs, legal, epsilon, alpha) -> i32[N]`: actions to learn from."""
+    policies: Mapping[str, Policy]
+    """How to act when nothing is learnt, the kind's own way first."""
+    remember: Callable[[Any, Any], Any]
+    """`(key, log_probs) -> kept [N, ...]`: what replay keeps of the prior at the next states."""
+    value: Callable[..., jax.Array]
+    """`(q_t [A], kept, legal [A], alpha) -> f32[]`: the bootstrap, of one next state."""
+    penalty: Callable[..., jax.Array]
+    """`(q_tm1 [A], a_tm1, kept, legal [A], alpha) -> f32[]`: CQL's, of one state and its action."""
+
+
+def require_k(k: int | str) -> None:
+    """Raise InvalidInput unless this is a number of proposals, or "exact"."""
+    if k != EXACT and not (isinstance(k, int) and k >= 1):
+        raise InvalidInput(f'k is {k!r}; valid: a whole number from 1, or "{EXACT}"')
+
+
+def of(prior: Prior | None, k: int | str) -> Control:
+    """The kind that belongs to a prior, or to none, and to k."""
+    if prior is None:
+        return without_prior()
+    return exact() if k == EXACT else among_proposals(int(k))
+
+
+def without_prior() -> Control:
+    """ε-greedy over the legal actions; `log_probs` is `()`."""
+    return Control(
+        behave=lambda key, q, log_probs, legal, epsilon, alpha: policies.epsilon_greedy(
+            key, q, legal, epsilon
+        ),
+        policies={"greedy": lambda key, q, log_probs, legal, alpha: policies.greedy(q, legal)},
+        remember=lambda key, log_probs: log_probs,
+        value=lambda q_t, kept, legal, alpha: losses.greedy_value(q_t, legal),
+        penalty=lambda q, a, kept, legal, alpha: losses.cql_penalty(q, a, legal),
+    )
+
+
+def among_proposals(k: int) -> Control:
+    """Posterior sampling among k proposals; the greedy action is the best of k proposals."""
+
+    def posterior(key: Any, q: Any, log_probs: Any, legal: Any, alpha: Any) -> jax.Array:
+        return policies.sample_posterior(key, q, log_probs, alpha, k)
+
+    def greedy(key: Any, q: Any, log_probs: Any, legal: Any, alpha: Any) -> jax.Array:
+        proposals = sample_proposals(key, log_probs, k)
+        best = jnp.argmax(jnp.take_along_axis(q, proposals, axis=-1), axis=-1, keepdims=True)
+        return jnp.take_along_axis(proposals, best, axis=-1)[:, 0]
+
+    return Control(
+        behave=lambda key, q, log_probs, legal, epsilon, alpha: posterior(
+            key, q, log_probs, legal, alpha
+        ),
+        policies={"posterior": posterior, "greedy": greedy},
+        remember=lambda key, log_probs: sample_proposals(key, log_probs, k),
+        value=lambda q_t, kept, legal, alpha: losses.proposals_value(q_t, kept),
+        penalty=lambda q, a, kept, legal, alpha: losses.proposals_cql_penalty(q, a, kept),
+    )
+
+
+def exact() -> Control:
+    """The posterior ∝ p(a|s) exp(q / α) itself; the greedy action is its mode."""
+
+    def posterior(key: Any, q: Any, log_probs: Any, legal: Any, alpha: Any) -> jax.Array:
+        return policies.sample_posterior_exact(key, q, log_probs, alpha)
+
+    def greedy(key: Any, q: Any, log_probs: Any, legal: Any, alpha: Any) -> jax.Array:
+        return jnp.argmax(log_probs + q / alpha, axis=-1).astype(jnp.int32)
+
+    return Control(
+        behave=lambda key, q, log_probs, legal, epsilon, alpha: posterior(
+            key, q, log_probs, legal, alpha
+        ),
+        policies={"posterior": posterior, "greedy": greedy},
+        remember=lambda key, log_probs: log_probs,
+        value=lambda q_t, kept, legal, alpha: losses.soft_value(q_t, kept, alpha),
+        penalty=lambda q, a, kept, legal, alpha: losses.soft_cql_penalty(q, a, kept, alpha),
+    )

@@ -1,0 +1,248 @@
+"""DQN, and DQN-Prior: acting and bootstrapping among actions that a prior proposes.
+
+With a prior, k actions are drawn from it in every state, with replacement, and one of them is taken
+with probability softmax(Q / α): posterior sampling in control as inference. The target takes the
+maximum over the k proposals at the next state, drawn when the transition was collected:
+
+    y = r + γ (1 - terminated) max_{a' in C_k(s')} Q̄(s', a')
+
+With k = "exact" both are exact: behaviour ∝ p(a|s) exp(Q(s,a) / α), which is what the above tends
+to as k grows, and target r + γ (1 - terminated) α log Σ_a p(a|s') exp(Q̄(s',a) / α).
+
+Without a prior it is DQN: ε-greedy, maximum over the legal actions.
+
+Q-networks read the environment's observation, or what the prior's own model reads in the state's
+text.
+
+References: Mnih et al. 2015, Human-level control through deep reinforcement learning; Yan et al.
+2024, Efficient Reinforcement Learning with Large Language Model Priors, arXiv 2410.07927, sec. 4.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+
+from lprl_jax.algorithms import asking, descent
+from lprl_jax.algorithms.asking import Told
+from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.algorithms.interaction import (
+    ask_prior_after,
+    begin,
+    evaluation,
+    instances_or_all,
+    legal_actions,
+    step_envs,
+)
+from lprl_jax.algorithms.value_based import control, q_learning, replay
+from lprl_jax.algorithms.value_based.dqn_config import DQNConfig, HParams
+from lprl_jax.algorithms.value_based.q_learning import Transition
+from lprl_jax.algorithms.value_based.replay import Replay
+from lprl_jax.priors.base import Counters, Prior
+
+
+class DQNState(NamedTuple):
+    """Everything that changes in training."""
+
+    params: Any
+    """Q-networks, leading axis R."""
+    target_params: Any
+    """Target networks, leading axis R."""
+    opt_state: Any
+    """Of Adam, leading axis R."""
+    replay: Replay
+    """Transitions, leading axes R and capacity."""
+    env_state: Any
+    """Leading axes R and N."""
+    log_probs: Any
+    """f32[R, N, A]: the prior in `env_state`; () without one."""
+    features: Any
+    """f32[R, N, *feature_shape]: there too; () where Q-networks read observations."""
+    prior_carry: Counters
+    """What the prior was asked, by all runs together."""
+    key: chex.PRNGKey
+    """[R]"""
+    num_steps: jax.Array
+    """i32[]: environment steps a run."""
+    hparams: HParams
+    """[R]"""
+    run_instances: jax.Array
+    """i32[R, m]: the instances that a run plays."""
+
+
+def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
+    """DQN on an environment, with a prior or without.
+
+    Args:
+        config: Settings.
+        env: The environment.
+        prior: `None` is the baseline.
+
+    Returns:
+        `Algorithm`, whose `data` is `Data(prior.params, env_params)`, or `Data((), env_params)`.
+
+    Raises:
+        InvalidInput: if Q-networks are to read features and the prior has none.
+    """
+    asker = asking.of(prior, config.reads_features)
+    q_function = q_learning.q_function(env, asker, config.hidden_sizes, config.optimism)
+    optimizer = descent.optimizer(config.max_grad_norm)
+    kind = control.of(prior, config.k)
+
+    def values(state: DQNState, data: Data) -> tuple[jax.Array, jax.Array]:
+        """Q-values `f32[R, N, A]` where the environments stand, and legal actions."""
+        own = state.params, state.env_state, state.features
+        q = jax.vmap(lambda p, s, f: q_function.apply(p, s, f, data))(*own)
+        return q, legal_actions(env, state.env_state, data.env_params)
+
+    def collect(state: DQNState, data: Data) -> tuple[DQNState, dict[str, jax.Array]]:
+        """One step of every environment, into the replay buffer."""
+        keys = jax.vmap(lambda k: jax.random.split(k, 4))(state.key)
+        fraction = jnp.minimum(state.num_steps / state.hparams.epsilon_steps, 1.0)
+        epsilon = 1.0 + fraction * (state.hparams.epsilon - 1.0)
+        q, mask = values(state, data)
+        action = jax.vmap(kind.behave)(
+            keys[:, 1], q, state.log_probs, mask, epsilon, state.hparams.alpha
+        )
+        env_keys = jax.vmap(lambda k: jax.random.split(k, config.num_envs))(keys[:, 2])
+        step = step_envs(
+            env, env_keys, state.env_state, action, data.env_params, state.run_instances
+        )
+        final, told, carry = ask_prior_after(asker, data, state.prior_carry, step)
+        transition = Transition(
+            state=state.env_state,
+            action=action,
+            reward=step.reward,
+            terminated=step.terminated,
+            next_state=step.final_state,
+            next_prior=jax.vmap(kind.remember)(keys[:, 3], final.log_probs),
+            features=state.features,
+            next_features=final.features,
+        )
+        state = state._replace(
+            replay=replay.add(state.replay, transition),
+            env_state=step.state,
+            log_probs=told.log_probs,
+            features=told.features,
+            prior_carry=carry,
+            key=keys[:, 0],
+            num_steps=state.num_steps + config.num_envs,
+        )
+        done = step.terminated | step.truncated
+        return state, {"episodes": jnp.sum(done, 1), "reward": jnp.sum(step.reward, 1)}
+
+    def learn(state: DQNState, data: Data) -> tuple[DQNState, jax.Array]:
+        """One gradient step of every run."""
+        keys = jax.vmap(jax.random.split)(state.key)
+        batch = replay.sample(state.replay, keys[:, 1], config.batch_size)
+
+        def one(params: Any, target: Any, opt_state: Any, hp: HParams, batch: Transition) -> Any:
+            def loss(params: Any) -> jax.Array:
+                of = env, q_function, kind, params, target, hp, batch, data
+                return jnp.mean(q_learning.td_losses(*of)[1])
+
+            params, opt_state, value = descent.descend(
+                loss, optimizer, hp.learning_rate, params, opt_state
+            )
+            return params, optax.incremental_update(params, target, hp.tau), opt_state, value
+
+        params, target, opt_state, value = jax.vmap(one)(
+            state.params, state.target_params, state.opt_state, state.hparams, batch
+        )
+        state = state._replace(
+            params=params, target_params=target, opt_state=opt_state, key=keys[:, 0]
+        )
+        return state, value
+
+    def init(
+        keys: chex.PRNGKey, hparams: HParams, data: Data, run_instances: jax.Array | None = None
+    ) -> DQNState:
+        """Fresh runs.
+
+        Args:
+            keys: `[R]`, one a run.
+            hparams: `[R]`.
+            data: Of the prior and the environment.
+            run_instances: `i32[R, m]`: the instances a run plays; default, all of
+                `env_params.instances`.
+        """
+        num_runs = keys.shape[0]
+        run_instances = instances_or_all(run_instances, data.env_params, num_runs)
+        split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
+        env_state, told, carry = begin(
+            env, asker, split[:, 1], data, run_instances, config.num_envs
+        )
+        one, of_one = _first(env_state), _first(told)
+        params = jax.vmap(lambda k: q_function.init(k, one, of_one.features, data))(split[:, 2])
+        kept = kind.remember(keys[0], of_one.log_probs)
+        none, no, features = jnp.float32(0.0), jnp.bool_(False), _first(of_one.features)
+        item = Transition(
+            _first(one), jnp.int32(0), none, no, _first(one), _first(kept), features, features
+        )
+        return DQNState(
+            params=params,
+            target_params=params,
+            opt_state=jax.vmap(optimizer.init)(params),
+            replay=replay.init(item, num_runs, config.buffer_size),
+            env_state=env_state,
+            log_probs=told.log_probs,
+            features=told.features,
+            prior_carry=carry,
+            key=split[:, 0],
+            num_steps=jnp.int32(0),
+            hparams=hparams,
+            run_instances=run_instances,
+        )
+
+    def restart(state: DQNState, data: Data, run_instances: jax.Array | None = None) -> DQNState:
+        """New episodes in another bank, and an empty replay; what was learnt stays.
+
+        The replay holds states of the old bank, which mean nothing in the new one.
+        """
+        fresh = init(state.key, state.hparams, data, run_instances)
+        asked = jax.tree.map(jnp.add, state.prior_carry, fresh.prior_carry)
+        return fresh._replace(
+            params=state.params,
+            target_params=state.target_params,
+            opt_state=state.opt_state,
+            prior_carry=asked,
+            num_steps=state.num_steps,
+        )
+
+    def update(state: DQNState, data: Data) -> tuple[DQNState, dict[str, jax.Array]]:
+        """Collect `rollout_length` steps, then learn; metrics are `[R]`, of these steps."""
+        state, seen = jax.lax.scan(
+            lambda s, _: collect(s, data), state, None, length=config.rollout_length
+        )
+        state, value = jax.lax.scan(
+            lambda s, _: learn(s, data), state, None, length=config.updates_per_rollout
+        )
+        metrics = {name: jnp.sum(x, axis=0) for name, x in seen.items()}
+        return state, {**metrics, "loss": jnp.mean(value, axis=0)}
+
+    def play(act: control.Policy) -> Any:
+        """A policy of `control` with the learner's values."""
+
+        def policy(state: DQNState, data: Data, keys: Any, env_state: Any, told: Told) -> jax.Array:
+            q, mask = values(state._replace(env_state=env_state, features=told.features), data)
+            return jax.vmap(act)(keys, q, told.log_probs, mask, state.hparams.alpha)
+
+        return policy
+
+    policies = {name: play(act) for name, act in kind.policies.items()}
+    return Algorithm(
+        jax.jit(init),
+        jax.jit(restart),
+        update,
+        evaluation(env, asker, policies),
+        tuple(policies),
+    )
+
+
+def _first(tree: Any) -> Any:
+    """The first of each leaf's rows."""
+    return jax.tree.map(lambda x: x[0], tree)

@@ -1,0 +1,1 @@
+"""The command line: `lprl demo`, `lprl train`, and the rest."""

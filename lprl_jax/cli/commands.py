@@ -1,0 +1,235 @@
+"""What the commands of `cli` do: a function each, from its options to files and lines."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import lprl_envs
+import lprl_envs.registration
+from lprl_envs import InvalidInput
+from lprl_envs.conformance.check import passing
+
+from lprl_jax.algorithms.registry import ALGORITHMS
+from lprl_jax.cli import demo as demonstration
+from lprl_jax.experiments import build, config, evaluate, export, gather, planning, runner
+from lprl_jax.lm import embedded, hugging_face
+from lprl_jax.lm.check import check_tokens
+from lprl_jax.pretraining import pretrain_run
+from lprl_jax.priors import tabulate
+from lprl_jax.results import comparison, plotting, reading, report
+
+MOST_LISTED = 9
+"""Actions of an environment that are listed by name."""
+
+
+def train(options: argparse.Namespace) -> None:
+    """`lprl train`."""
+    experiment = _experiment(options)
+    runner.run(
+        experiment,
+        options.out,
+        progress=not options.quiet,
+        resume=options.resume,
+        log=options.log,
+    )
+    found = reading.read_all([options.out])
+    print(comparison.table(comparison.summarize(found)))
+    if experiment.config.env not in lprl_envs.ENVIRONMENTS:
+        print("gymnax's own environments know no success; " + comparison.final_returns(found))
+    print(f"written to {options.out}")
+
+
+def plan(options: argparse.Namespace) -> None:
+    """`lprl plan`."""
+    experiment = _experiment(options)
+    if options.json:
+        _require_new(options.json)
+    rows = planning.run(experiment)
+    print(planning.table(rows))
+    if options.json:
+        _write_json(options.json, [dataclasses.asdict(row) for row in rows])
+
+
+def eval(options: argparse.Namespace) -> None:
+    """`lprl eval`."""
+    if options.json:
+        _require_new(options.json)
+    ks = [text.removeprefix("k=") for text in options.overrides if text.startswith("k=")]
+    rows = evaluate.run(
+        options.run,
+        [text for text in options.overrides if not text.startswith("k=")],
+        options.prior.split(",") if options.prior else (),
+        ks[-1].split(",") if ks else (),
+        options.instances,
+    )
+    print(evaluate.table(rows))
+    if options.json:
+        _write_json(options.json, [dataclasses.asdict(row) for row in rows])
+
+
+def compare(options: argparse.Namespace) -> None:
+    """`lprl compare`."""
+    if options.json:
+        _require_new(options.json)
+    summaries = comparison.summarize(reading.read_all(options.runs), _threshold(options))
+    print(comparison.table(summaries, options.threshold))
+    if options.json:
+        _write_json(options.json, comparison.as_json(summaries))
+
+
+def plot(options: argparse.Namespace) -> None:
+    """`lprl plot`."""
+    _require_new(options.out)
+    found = reading.read_all(options.runs)
+    curves = {name: plotting.Curve(r.steps, r.success) for name, r in found.items()}
+    plotting.plot_learning_curves(curves, options.out, threshold=_threshold(options))
+    print(f"written to {options.out}")
+
+
+def report_(options: argparse.Namespace) -> None:
+    """`lprl report`."""
+    _require_new(options.out)
+    page = report.render(options.runs, _threshold(options))
+    options.out.write_text(page)
+    print(f"written to {options.out}")
+
+
+def demo(options: argparse.Namespace) -> None:
+    """`lprl demo`."""
+    demonstration.run(
+        options.out, options.world, options.controls, options.slippery, progress=not options.quiet
+    )
+
+
+def envs(options: argparse.Namespace) -> None:
+    """`lprl envs`."""
+    del options
+    for env_id, factory in lprl_envs.ENVIRONMENTS.items():
+        env = factory()
+        params = env.default_params
+        _, state = env.reset(jax.random.key(0), params)
+        summary = (factory.__doc__ or "").strip().splitlines()[0]
+        print(f"{env_id}  (version {env.version}): {summary}")
+        actions = [text.strip() for text in env.action_texts]
+        more = f", ... ({len(actions)})" if len(actions) > MOST_LISTED else ""
+        print(f"  actions: {', '.join(actions[:MOST_LISTED])}{more}")
+        print(f"  states an instance: {env.num_states or 'not numbered'}; a state reads:")
+        print("".join(f"    {line}\n" for line in env.describe(state, params).splitlines()), end="")
+    print(f"gymnax's own, without text: {', '.join(lprl_envs.registration.of_gymnax())}")
+
+
+def check(options: argparse.Namespace) -> None:
+    """`lprl check`."""
+    tokenizer = hugging_face.read_tokenizer(embedded.path_of(options.model))
+    env, params = _env(options)
+    for name in passing(env, params):
+        description = (lprl_envs.CHECKS[name].__doc__ or "").strip().splitlines()[0]
+        print(f"ok  {name}: {description}", flush=True)
+    check_tokens(env, params, tokenizer)
+    print(f"ok  tokens: {(check_tokens.__doc__ or '').strip().splitlines()[0]}")
+    print(f"{options.env} keeps the contract: {len(lprl_envs.CHECKS) + 1} checks passed")
+
+
+def prior(options: argparse.Namespace) -> None:
+    """`lprl prior`."""
+    _require_new(options.out)
+    env, params = _env(options)
+    model = build.language_prior(options.model, env, params)
+    table = tabulate(model, env, params, **model.settings)
+    table.save(options.out, params)
+    print(f"{options.out}: {table.params.shape[0]} instances, {table.evaluations} evaluations")
+
+
+def collect(options: argparse.Namespace) -> None:
+    """`lprl collect`."""
+    _require_new(options.out)
+    experiment = config.read(options.config, options.overrides)
+    if options.source:
+        written = gather.relabel(experiment, options.source, options.out)
+    else:
+        written = gather.run(
+            experiment,
+            options.out,
+            options.behaviour,
+            num_steps=options.steps,
+            num_envs=options.envs,
+            epsilon=options.epsilon,
+        )
+    print(gather.summary(*written))
+    print(f"written to {options.out}")
+
+
+def export_(options: argparse.Namespace) -> None:
+    """`lprl export`."""
+    steps = export.run(options.run, options.out, options.number)
+    print(f"run {options.number} of {options.run}, after {steps:,} steps, written to {options.out}")
+
+
+def pretrain(options: argparse.Namespace) -> None:
+    """`lprl pretrain`."""
+    chosen = {"num_steps": options.steps, "seed": options.seed}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    pretrain_run.run(options.out, progress=not options.quiet, **chosen)
+
+
+COMMANDS = {
+    "train": train,
+    "plan": plan,
+    "eval": eval,
+    "compare": compare,
+    "plot": plot,
+    "report": report_,
+    "demo": demo,
+    "envs": envs,
+    "check": check,
+    "prior": prior,
+    "collect": collect,
+    "export": export_,
+    "pretrain": pretrain,
+}
+"""By the name on the command line."""
+
+
+def _experiment(options: argparse.Namespace) -> config.Experiment:
+    """The experiment that a command names; its algorithm must be one that the command runs."""
+    experiment = config.read(options.config, options.overrides)
+    name = experiment.config.algorithm
+    command = ALGORITHMS[name].command
+    if command != options.command:
+        raise InvalidInput(f"`lprl {options.command}` does not run {name}; `lprl {command}` does")
+    return experiment
+
+
+def _env(options: argparse.Namespace) -> tuple[Any, Any]:
+    """The environment and the bank that a command names."""
+    fields = config.override({}, options.overrides)
+    arguments, bank = config.parse_env_params(options.env, fields)
+    return build.make_env(options.env, arguments, bank)
+
+
+def _threshold(options: argparse.Namespace) -> float:
+    if not 0 < options.threshold <= 1:
+        raise InvalidInput(f"threshold is {options.threshold}; it must lie in (0, 1]")
+    return options.threshold
+
+
+def _require_new(path: Path) -> None:
+    """Raise InvalidInput unless a new file can be written there; its directory is made."""
+    if path.exists():
+        raise InvalidInput(f"{path} exists; name another file, or remove it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"cannot write to {path}: {error.strerror}") from None
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidInput(f"cannot write to {path}: permission denied")
+
+
+def _write_json(path: Path, figures: Any) -> None:
+    path.write_text(json.dumps(figures, indent=1) + "\n")

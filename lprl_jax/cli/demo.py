@@ -1,0 +1,102 @@
+"""The demonstration: what a language-model prior is worth on instances that neither has seen.
+
+Three experiments (`configs/`) on the same held-out instances, one a run: DQN, DQN that starts out
+optimistic (the strongest baseline without a prior), and DQN-Prior. With `controls`, also the priors
+that a claim has to be held against.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from lprl_envs import InvalidInput
+from lprl_envs.errors import require_one_of
+
+from lprl_jax.experiments import config, run_directory, runner
+from lprl_jax.results import comparison, plotting
+from lprl_jax.results.reading import Result
+
+TITLES = {
+    "frozen_lake": "Frozen Lake 8x8, held-out maps, one map a run",
+    "blocks_world": "Blocks World with 5 blocks, held-out instances, one a run",
+    "cube_stacking": "Stacking 8 cubes, held-out patterns, one a run",
+}
+"""Of the worlds, by the first part of their configs' names."""
+EXPERIMENTS = {"DQN": "dqn", "DQN, optimistic": "dqn_optimistic", "DQN-Prior": "dqn_prior"}
+"""By the last part of their configs' names."""
+CONTROLS = {
+    "DQN-Prior, degraded": "prior_epsilon=0.5",
+    "DQN-Prior, weakest model": "prior=embedded-early-1",
+    "DQN-Prior, uniform": "prior=uniform",
+    "DQN-Prior, adversarial": "prior_adversarial=true",
+}
+"""What differs from DQN-Prior, apart from as many steps as the baselines have."""
+MOST_EVALUATIONS = 120
+"""Of a control."""
+
+
+def run(
+    out: Path | None,
+    world: str = "frozen_lake",
+    controls: bool = False,
+    slippery: bool = False,
+    progress: bool = True,
+) -> dict[str, Result]:
+    """Run the experiments, print the table and write it, with a plot, to `out`.
+
+    Args:
+        out: New directory; default, the first of results/demo, results/demo-2, ... that is free.
+        world: One of `TITLES`.
+        controls: Whether to run the control priors too.
+        slippery: Whether the ice is slippery, with the settings that were tuned on firm ice.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        InvalidInput: if there is no such world, or it has no ice to be slippery, or the directory
+            is not empty.
+    """
+    require_one_of("demo", world, TITLES)
+    if slippery and world != "frozen_lake":
+        raise InvalidInput(f"slippery is for frozen_lake; {world} has no ice")
+    out = out or _free(Path("results/demo"))
+    run_directory.claim(out)
+    ice = ("env_params.is_slippery=true",) if slippery else ()
+    results = {}
+    for name, (file, overrides) in _experiments(world, controls).items():
+        folder = out / name.lower().replace(", ", "-").replace(" ", "-")
+        results[name] = runner.run(config.read(file, (*overrides, *ice)), folder, progress=progress)
+    summaries = comparison.summarize(results)
+    table = comparison.table(summaries)
+    print(table)
+    (out / "table.md").write_text(table + "\n")
+    (out / "summary.json").write_text(json.dumps(comparison.as_json(summaries), indent=1) + "\n")
+    curves = {name: plotting.Curve(r.steps, r.success) for name, r in results.items()}
+    plotting.plot_learning_curves(
+        curves,
+        out / "learning_curves.png",
+        threshold=comparison.THRESHOLD,
+        title=TITLES[world] + (", slippery" if slippery else ""),
+    )
+    print(f"written to {out}, with learning_curves.png")
+    return results
+
+
+def _experiments(world: str, controls: bool) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Config and overrides by name."""
+    experiments = {name: (f"{world}_{last}", ()) for name, last in EXPERIMENTS.items()}
+    if not controls:
+        return experiments
+    baseline, own = (config.read(f"{world}_{last}").config for last in ("dqn", "dqn_prior"))
+    steps = f"total_steps={baseline.total_steps}"
+    every = f"eval_every={max(own.eval_every, baseline.total_steps // MOST_EVALUATIONS)}"
+    control = {
+        name: (f"{world}_dqn_prior", (other, steps, every)) for name, other in CONTROLS.items()
+    }
+    return experiments | control
+
+
+def _free(path: Path) -> Path:
+    """The path, or the first of path-2, path-3, ... that does not exist."""
+    candidates = [path, *(path.with_name(f"{path.name}-{n}") for n in range(2, 1000))]
+    return next(candidate for candidate in candidates if not candidate.exists())

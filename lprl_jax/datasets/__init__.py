@@ -1,0 +1,1 @@
+"""Transitions in files: their format, how they are collected, Minari both ways."""

@@ -1,0 +1,306 @@
+"""Experiments as flat YAML: read, and checked field by field. `build` turns them into objects.
+
+A config names an environment, an algorithm and a prior, then the algorithm's own fields. Whatever
+is wrong is answered in one line that names the field and its valid values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from lprl_envs import InvalidInput, registration
+
+from lprl_jax.algorithms.registry import ALGORITHMS
+
+REPOSITORY_CONFIGS = Path(__file__).parents[2] / "configs"
+PACKAGED_CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+@dataclasses.dataclass(frozen=True)
+class BankConfig:
+    """The instances of an experiment: given by hand, or drawn. Part of `env_params`."""
+
+    instances: tuple[Any, ...] = ()
+    """Instances by hand, as the environment's `params_of` takes them."""
+    suite: str = ""
+    """A published set of instances, one of the environment's `suites`."""
+    num_instances: int = 0
+    """Instances to draw; with none of these three, the environment's preset."""
+    families: tuple[str, ...] = ()
+    """Of those, the environment's kinds to draw from; none: what belongs to the split."""
+    split: str = ""
+    """`train`, `held-out`, or empty for both."""
+    bank_seed: int = 0
+    """Of the drawing; an experiment's own seed does not change its instances."""
+    instance_per_run: bool = False
+    """Whether run r plays instance r alone (modulo their number), or every run all of them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExperimentConfig:
+    """What does not belong to the algorithm."""
+
+    env: str
+    """A registered id; `lprl envs` lists them."""
+    env_params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Arguments of the environment, and the fields of `BankConfig`."""
+    algorithm: str = "dqn"
+    """One of `algorithms.registry.ALGORITHMS`."""
+    dataset: str = ""
+    """What an algorithm learns from that does not act: a file of `lprl collect`."""
+    prior: str = "none"
+    """`none`, `uniform`, an embedded model, a Hugging Face directory, or a .npz table."""
+    prior_access: str = "table"
+    """`table` asks a model about all states beforehand; `live` asks it at every step."""
+    encoder: str = ""
+    """Hugging Face directory of a BERT, from which features then come; see `q_input`."""
+    prior_dtype: str = "float32"
+    """Of a model's weights and matrix products: `float32`, or `bfloat16` on accelerators."""
+    model_parallel: int = 1
+    """Devices that share one copy of a model's weights; the runs are split over the others."""
+    prior_temperature: float = 1.0
+    """Above 1 the prior is flattened; see `degrade`."""
+    prior_epsilon: float = 0.0
+    """Share of the uniform distribution mixed into the prior; see `degrade`."""
+    prior_adversarial: bool = False
+    """Whether the prior's preferences are turned round; see `degrade`."""
+    num_runs: int = 32
+    """Independent runs, in one program; in a sweep, of each setting, with the same seeds."""
+    total_steps: int = 20_000
+    """Environment steps a run; gradient steps, where an algorithm learns from a dataset."""
+    eval_every: int = 1_000
+    """Such steps a run between two evaluations: a chunk."""
+    eval_episodes: int = 8
+    """Episodes an evaluation, a run."""
+    checkpoint_every: int = 20
+    """Chunks between two checkpoints; the last state is always kept."""
+    seed: int = 0
+    """Of the runs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A config, read and checked."""
+
+    config: ExperimentConfig
+    """What does not belong to the algorithm."""
+    algorithm: Any
+    """The algorithm's own config."""
+    bank: BankConfig
+    """The instances."""
+    env_arguments: Mapping[str, Any]
+    """What the environment is constructed with."""
+    sweep: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
+    """Hyper-parameters with several values: runs of one program; `algorithm` holds the first."""
+
+    @property
+    def settings(self) -> list[dict[str, float]]:
+        """Every combination of the swept values; one that is empty without a sweep."""
+        combinations = itertools.product(*self.sweep.values())
+        return [dict(zip(self.sweep, values, strict=True)) for values in combinations]
+
+    @property
+    def num_runs(self) -> int:
+        """R: the runs of all settings, setting by setting."""
+        return self.config.num_runs * len(self.settings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every field, defaults included, as the YAML that makes this experiment again."""
+        fields = {f.name: getattr(self.config, f.name) for f in dataclasses.fields(self.config)}
+        fields["env_params"] = {**self.env_arguments, **_plain(dataclasses.asdict(self.bank))}
+        own = {**dataclasses.asdict(self.algorithm), **self.sweep}
+        return {**fields, **_plain(own)}
+
+
+def read(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Read a YAML file, or a config that comes with the package by its name, with overrides.
+
+    Args:
+        path: File, or name such as `frozen_lake_dqn`.
+        overrides: `key=value`, or `env_params.key=value`; the value is YAML.
+
+    Raises:
+        InvalidInput: if there is no such file, it is no YAML mapping, or a field is wrong.
+    """
+    file = Path(path)
+    if not file.is_file():
+        named = [folder / f"{path}.yaml" for folder in (REPOSITORY_CONFIGS, PACKAGED_CONFIGS)]
+        found = [candidate for candidate in named if candidate.is_file()]
+        if not found:
+            raise InvalidInput(f"no config {path}; valid: a YAML file, or {', '.join(names())}")
+        file = found[0]
+    try:
+        fields = yaml.safe_load(file.read_text()) or {}
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InvalidInput(f"{path} is not readable as YAML: {reason}") from None
+    if not isinstance(fields, dict):
+        raise InvalidInput(
+            f"{path} holds {type(fields).__name__}; a config is `field: value` lines"
+        )
+    return parse(override(fields, overrides))
+
+
+def names() -> list[str]:
+    """Configs that come with the package."""
+    folders = (REPOSITORY_CONFIGS, PACKAGED_CONFIGS)
+    return sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+
+
+def override(fields: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Fields with `key=value` overrides applied."""
+    fields = {**fields}
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise InvalidInput(f"{text!r} is not an override; write key=value")
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise InvalidInput(f"the value of {text!r} is not YAML") from None
+        if key.startswith("env_params."):
+            inner = {**(fields.get("env_params") or {}), key.removeprefix("env_params."): parsed}
+            fields["env_params"] = inner
+        else:
+            fields[key] = parsed
+    return fields
+
+
+def parse(fields: Mapping[str, Any]) -> Experiment:
+    """Check every field and split them by what they belong to."""
+    name = fields.get("algorithm", "dqn")
+    if name not in ALGORITHMS:
+        raise InvalidInput(f"unknown algorithm {name!r}; valid: {', '.join(ALGORITHMS)}")
+    if "env" not in fields:
+        raise InvalidInput("the config names no env; `lprl envs` lists them")
+    common = {f.name: f for f in dataclasses.fields(ExperimentConfig)}
+    entry = ALGORITHMS[name]
+    own = {f.name: f for f in dataclasses.fields(entry.config)}
+    _refuse_unknown(fields, {**common, **own}, "config key")
+    experiment = ExperimentConfig(**_typed(fields, common))
+    _check_experiment(experiment)
+    arguments, bank = parse_env_params(experiment.env, experiment.env_params)
+    sweep = _sweep(fields, own, entry.sweepable)
+    first = {key: values[0] for key, values in sweep.items()}
+    algorithm = entry.config(**_typed({**fields, **first}, own))
+    for key, values in sweep.items():
+        for value in values:  # each is checked as if it stood alone
+            dataclasses.replace(algorithm, **{key: value})
+    return Experiment(experiment, algorithm, bank, arguments, sweep)
+
+
+def _sweep(
+    fields: Mapping[str, Any],
+    valid: Mapping[str, dataclasses.Field[Any]],
+    sweepable: Sequence[str],
+) -> dict[str, tuple[float, ...]]:
+    """Fields that hold several numbers where one belongs: a list, or `.1,.5` on a command line.
+
+    In the order of the algorithm's config, so that a config that was written and read again has its
+    settings in the same order.
+    """
+    sweep = {}
+    for name in valid:
+        value = fields.get(name)
+        if isinstance(value, str) and "," in value:
+            value = value.split(",")
+        if not isinstance(value, list) or isinstance(valid[name].default, tuple):
+            continue
+        if name not in sweepable:
+            raise InvalidInput(
+                f"{name} is {fields[name]!r}: it cannot be swept; valid: {', '.join(sweepable)}"
+            )
+        numbers = [_check_type(name, number, 0.0) for number in value]
+        if not numbers or len(set(numbers)) < len(numbers):
+            raise InvalidInput(f"{name} is {fields[name]!r}; a sweep is of different numbers")
+        sweep[name] = tuple(numbers)
+    return sweep
+
+
+def parse_env_params(env: str, fields: Mapping[str, Any]) -> tuple[dict[str, Any], BankConfig]:
+    """Arguments of the environment, and its instances."""
+    arguments = registration.arguments_of(env)
+    bank = {f.name: f for f in dataclasses.fields(BankConfig)}
+    _refuse_unknown(fields, {**arguments, **bank}, "env_params key")
+    for name, default in arguments.items():
+        if name in fields and default is not None:  # gymnax has arguments of any type
+            _check_type(f"env_params.{name}", fields[name], default)
+    config = BankConfig(**_typed(fields, bank, "env_params."))
+    if config.split not in ("", "train", "held-out"):
+        raise InvalidInput(f"unknown split {config.split!r}; valid: train, held-out")
+    if config.num_instances < 0:
+        raise InvalidInput(f"num_instances is {config.num_instances}; it must be 0 or more")
+    return {name: fields[name] for name in arguments if name in fields}, config
+
+
+def _check_experiment(config: ExperimentConfig) -> None:
+    counts = ("num_runs", "total_steps", "eval_every", "eval_episodes", "checkpoint_every")
+    for name in (*counts, "model_parallel"):
+        if getattr(config, name) < 1:
+            raise InvalidInput(f"{name} is {getattr(config, name)}; it must be 1 or more")
+    if config.prior_access not in ("table", "live"):
+        raise InvalidInput(f"unknown prior_access {config.prior_access!r}; valid: table, live")
+    if config.prior_dtype not in ("float32", "bfloat16"):
+        raise InvalidInput(f"unknown prior_dtype {config.prior_dtype!r}; valid: float32, bfloat16")
+    if not 0 <= config.prior_epsilon <= 1:
+        raise InvalidInput(f"prior_epsilon is {config.prior_epsilon}; it must lie in [0, 1]")
+    if config.prior_temperature <= 0:
+        raise InvalidInput(f"prior_temperature is {config.prior_temperature}; it must be above 0")
+
+
+def _refuse_unknown(fields: Mapping[str, Any], valid: Mapping[str, Any], what: str) -> None:
+    for name in fields:
+        if name not in valid:
+            close = difflib.get_close_matches(str(name), valid, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise InvalidInput(f"unknown {what} {name!r}; {hint}valid: {', '.join(valid)}")
+
+
+def _typed(
+    fields: Mapping[str, Any], valid: Mapping[str, dataclasses.Field[Any]], prefix: str = ""
+) -> dict[str, Any]:
+    """The fields that belong to a dataclass, checked against the types of its defaults."""
+    typed = {}
+    for name, field in valid.items():
+        if name in fields:
+            value = fields[name]
+            default: Any = field.default
+            if field.default_factory is not dataclasses.MISSING:
+                default = field.default_factory()
+            if default is dataclasses.MISSING:
+                default = ""
+            if field.type != "int | str":  # k: the algorithm itself says what is valid
+                value = _check_type(prefix + name, value, default)
+            typed[name] = value
+    return typed
+
+
+def _check_type(name: str, value: Any, default: Any) -> Any:
+    """The value as the default's type; whole numbers pass for floats, lists for tuples."""
+    wanted = type(default)
+    if wanted is float and not isinstance(value, bool):
+        try:
+            return float(value)  # YAML reads 1e-3 as text
+        except (TypeError, ValueError):
+            pass
+    if wanted is tuple and isinstance(value, list | tuple):
+        return tuple(tuple(v) if isinstance(v, list) else v for v in value)
+    if type(value) is not wanted:
+        words = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+        words |= {"str": "text", "tuple": "a list", "dict": "a mapping"}
+        right = words.get(wanted.__name__, wanted.__name__)
+        raise InvalidInput(f"{name} is {value!r}; it must be {right}")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, for YAML."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value

@@ -1,0 +1,200 @@
+"""Evaluate a trained run: greedily and by sampling, with its own prior and k or with others.
+
+Training and acting need not ask the same model, nor ask it equally often: what a run has learnt is
+its Q-values, and any prior can propose among them. Every combination of prior, k and way of acting
+is a row.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from lprl_envs import InvalidInput
+
+from lprl_jax.experiments import build, config, run_directory, runner, sharding
+from lprl_jax.experiments.checkpoint import Checkpoints
+from lprl_jax.experiments.config import Experiment
+from lprl_jax.results import comparison, reading, statistics
+
+MAY_CHANGE = (
+    "prior", "prior_access", "prior_temperature", "prior_epsilon", "prior_adversarial",
+    "prior_dtype", "model_parallel", "k", "eval_episodes",
+)  # fmt: skip
+"""Fields of the config that may differ from the training's, besides those of its instances."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One way of acting, of all runs of one setting."""
+
+    setting: str
+    """The swept values; empty without a sweep."""
+    prior: str
+    """What proposes."""
+    k: int | str
+    """How often it is drawn from."""
+    policy: str
+    """`posterior` or `greedy`."""
+    runs: int
+    """R."""
+    episodes: int
+    """Of each run."""
+    success: statistics.Interval
+    """IQM over the runs, with its 95 % bootstrap interval."""
+    returns: statistics.Interval
+    """The same of the mean return."""
+    queries: int
+    """Prompts sent to the model while playing, one a step; none by a uniform prior."""
+
+
+def run(
+    directory: Path,
+    overrides: Sequence[str] = (),
+    priors: Sequence[str] = (),
+    ks: Sequence[str] = (),
+    instances: str | None = None,
+) -> list[Row]:
+    """Evaluate the newest state of a run.
+
+    Args:
+        directory: The run's.
+        overrides: `key=value` for the fields of MAY_CHANGE and for `env_params` of the instances.
+        priors: As in a config; default, the run's own.
+        ks: Numbers, or "exact"; default, the run's own.
+        instances: `train` or `held-out` for a new bank of such, as many as the run had;
+            default, the run's own.
+
+    Raises:
+        InvalidInput: if there is no such run or no checkpoint yet, or it cannot be evaluated so.
+    """
+    fields = run_directory.read_config(directory)
+    trained = config.parse(fields)
+    changed = config.override(fields, [*overrides, *_bank_overrides(trained, instances)])
+    _refuse_other_fields(fields, changed)
+    priors = priors or [changed["prior"]]
+    _refuse_other_features(trained, priors)
+    state = newest_state(directory, trained)
+    rows = []
+    for prior, k in itertools.product(priors, ks or [None]):
+        chosen = changed if k is None else config.override(changed, [f"k={k}"])
+        rows += _rows(config.parse(_with_prior(chosen, prior)), state)
+    return rows
+
+
+def table(rows: Sequence[Row]) -> str:
+    """A Markdown table."""
+    swept = any(row.setting for row in rows)
+    head = ["setting"] if swept else []
+    head += ["prior", "k", "policy", "runs", "episodes a run", "success (IQM, 95 %)"]
+    head += ["return (IQM, 95 %)", "queries"]
+    cells = [
+        [row.setting] * swept
+        + [row.prior, f"{row.k}", row.policy, f"{row.runs}", f"{row.episodes}"]
+        + [comparison.interval(row.success), comparison.interval(row.returns), f"{row.queries:,}"]
+        for row in rows
+    ]
+    return comparison.markdown(head, cells)
+
+
+def _with_prior(fields: dict[str, Any], prior: str) -> dict[str, Any]:
+    """The fields with another prior, placed as they say if it can be."""
+    if prior != fields["prior"] and not build.runs_decoder(prior):
+        fields = {**fields, "prior_dtype": "float32", "model_parallel": 1}
+    return {**fields, "prior": prior}
+
+
+def _bank_overrides(trained: Experiment, instances: str | None) -> list[str]:
+    if instances is None:
+        return []
+    count = trained.bank.num_instances or trained.config.num_runs
+    bank = {"instances": [], "suite": '""', "num_instances": count, "split": instances}
+    return [f"env_params.{name}={value}" for name, value in bank.items()]
+
+
+def _refuse_other_fields(fields: dict[str, Any], changed: dict[str, Any]) -> None:
+    bank = [field.name for field in dataclasses.fields(config.BankConfig)]
+    valid = [*MAY_CHANGE, *(f"env_params.{name}" for name in bank)]
+    for name in run_directory.differing(fields, changed):
+        if name not in valid:
+            raise InvalidInput(
+                f"{name} cannot differ from the training's; valid: {', '.join(valid)}"
+            )
+
+
+def _refuse_other_features(trained: Experiment, priors: Sequence[str]) -> None:
+    """Q-networks that read a model's features read no other's; an encoder stays the same."""
+    if build.reads_features(trained) and not trained.config.encoder:
+        for prior in priors:
+            if prior != trained.config.prior:
+                raise InvalidInput(
+                    f"prior is {prior!r}, but the Q-networks read features of the training's; "
+                    f"valid: {trained.config.prior}"
+                )
+
+
+def newest_state(directory: Path, trained: Experiment) -> Any:
+    """The state that a run's newest checkpoint holds.
+
+    Raises:
+        InvalidInput: if there is none, or it was trained with another prior or other instances.
+    """
+    if not (directory / run_directory.CHECKPOINTS).is_dir():
+        raise InvalidInput(f"{directory} holds no checkpoint yet")
+    setup = runner.set_up(trained)
+    run_directory.require_same(directory, run_directory.provenance(setup.data, trained.settings))
+    with Checkpoints(directory / run_directory.CHECKPOINTS) as checkpoints:
+        newest = checkpoints.latest()
+        if newest is None:
+            raise InvalidInput(f"{directory} holds no checkpoint yet")
+        return checkpoints.restore(newest, setup.initial_state())
+
+
+def _rows(experiment: Experiment, trained: Any) -> list[Row]:
+    """The trained networks, played in an experiment that may have another prior and k."""
+    setup = runner.set_up(experiment)
+    state = setup.initial_state()
+    state = state._replace(
+        params=_placed_like(state.params, trained.params), key=_placed_like(state.key, trained.key)
+    )
+    rows = []
+    for policy in setup.algorithm.policies:
+        play = sharding.compile_evaluation(
+            setup.algorithm, setup.mesh, experiment.config.eval_episodes, policy, state, setup.data
+        )
+        played = jax.device_get(play(state, setup.data))
+        rows += _of_settings(experiment, policy, played, setup)
+    return rows
+
+
+def _placed_like(there: Any, tree: Any) -> Any:
+    """Arrays on the devices where those of another tree lie: the meshes may differ."""
+    return jax.tree.map(lambda x, like: jax.device_put(x, like.sharding), tree, there)
+
+
+def _of_settings(
+    experiment: Experiment, policy: str, played: dict[str, np.ndarray], setup: runner.Setup
+) -> list[Row]:
+    settings, prior = experiment.settings, setup.prior
+    parts = {name: np.split(values, len(settings)) for name, values in played.items()}
+    episodes = experiment.config.eval_episodes
+    asks = setup.algorithm.asks_in_play and experiment.config.prior not in ("none", "uniform")
+    return [
+        Row(
+            setting=reading.name_of(setting),
+            prior=experiment.config.prior if prior is None else prior.name,
+            k="–" if prior is None else getattr(experiment.algorithm, "k", "–"),
+            policy=policy,
+            runs=experiment.config.num_runs,
+            episodes=episodes,
+            success=statistics.bootstrap_interval(parts["success"][i]),
+            returns=statistics.bootstrap_interval(parts["return"][i]),
+            queries=round(float(parts["length"][i].sum()) * episodes) * asks,
+        )
+        for i, setting in enumerate(settings)
+    ]

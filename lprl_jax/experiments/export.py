@@ -1,0 +1,87 @@
+"""A run's fine-tuned language model, as a Hugging Face directory: to be a prior, or to be shared.
+
+What the values are read out by is no part of such a model, and is left out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import yaml
+from lprl_envs import InvalidInput
+
+from lprl_jax.experiments import build, config, evaluate, run_directory, sharding
+from lprl_jax.experiments.config import Experiment
+from lprl_jax.lm import checkpoint, embedded
+from lprl_jax.results import reading
+
+CARD = "README.md"
+
+
+def run(directory: Path, out: Path, number: int = 0) -> int:
+    """Write what one run's newest checkpoint holds.
+
+    Args:
+        directory: Of the experiment's runs.
+        out: New directory, which appears when it is whole.
+        number: Of the run; in a sweep they are numbered setting by setting.
+
+    Returns:
+        After how many environment steps it was.
+
+    Raises:
+        InvalidInput: if there is no such run or no checkpoint yet, its policy is no language model,
+            or one of a family that is not written, or the directory exists or cannot be written.
+    """
+    if out.exists():
+        raise InvalidInput(f"{out} exists; name another directory, or remove it")
+    trained = config.parse(run_directory.read_config(directory))
+    if not 0 <= number < trained.num_runs:
+        raise InvalidInput(f"run is {number}; {directory} has runs 0 to {trained.num_runs - 1}")
+    env, params = build.make_env(trained.config.env, trained.env_arguments, trained.bank)
+    policy = build.make_policy(trained, env, params)
+    if policy is None:
+        raise InvalidInput(
+            f"the policy of {directory} is a network; a language model that was trained (policy=) "
+            "can be exported"
+        )
+    checkpoint.require_writable(policy.model.config)
+    state = evaluate.newest_state(directory, trained)
+    own = jax.tree.map(lambda leaf: leaf[number], sharding.fetch(state.params))
+    draft = out.with_name(out.name + ".tmp")
+    try:
+        checkpoint.save(draft, policy.model_of(own))
+        steps = int(state.num_steps)
+        (draft / CARD).write_text(card(trained, number, steps))
+        draft.rename(out)
+    except OSError as error:
+        raise InvalidInput(f"cannot write to {out}: {error.strerror}") from None
+    return steps
+
+
+def card(trained: Experiment, number: int, steps: int) -> str:
+    """The model card: what it was, and what was done to it."""
+    name = build.policy_name(trained)
+    setting = trained.settings[number // trained.config.num_runs]
+    lines = [
+        "---",
+        f"base_model: {name}",
+        "---",
+        "# A language model, fine-tuned as a policy",
+        "",
+        f"`{name}` after {steps:,} environment steps of {trained.config.algorithm} on "
+        f"{trained.config.env}, kept near the prior `{trained.config.prior}`: run {number} of "
+        f"{trained.num_runs}" + (f", {reading.name_of(setting)}" if setting else "") + ".",
+        "It continues a state's text with an action's. The values that were learnt beside it are",
+        "left out.",
+        "",
+        "```yaml",
+        yaml.safe_dump(trained.as_dict(), sort_keys=False).rstrip(),
+        "```",
+        "",
+    ]
+    if name in embedded.MODELS:
+        base = (embedded.FOLDER / "MODEL_CARD.md").read_text().replace("\n#", "\n##")
+        lines += ["What it began as:", "", f"#{base}"]
+    return "\n".join(lines)

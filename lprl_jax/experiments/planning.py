@@ -1,0 +1,125 @@
+"""Plan in every instance of a bank: how many are solved, and what it takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from lprl_envs import InvalidInput, TextEnvParams
+
+from lprl_jax.algorithms.base import Data, Env
+from lprl_jax.algorithms.search import slinvit
+from lprl_jax.algorithms.search.slinvit import Outcome
+from lprl_jax.algorithms.search.slinvit_config import HParams
+from lprl_jax.experiments import build, sharding
+from lprl_jax.experiments.config import Experiment
+from lprl_jax.results import comparison, reading, statistics
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One setting, of all runs in all instances."""
+
+    setting: str
+    """The swept values; empty without a sweep."""
+    prior: str
+    """What proposes, or supports."""
+    runs: int
+    """R: they differ in what is drawn."""
+    instances: int
+    """M."""
+    success: statistics.Interval
+    """Share of the instances that a run solves: IQM over the runs, with its 95 % interval."""
+    actions: float
+    """Executed in an instance."""
+    nodes: float
+    """Children made in an instance."""
+    queries: float
+    """Prompts sent to the model in an instance; none by a uniform prior."""
+    valuations: float
+    """States valued in an instance: heuristics computed, or leaves rolled out."""
+    evaluations: int
+    """Prompts run through the model in all, a table's included."""
+
+
+def run(experiment: Experiment) -> list[Row]:
+    """A row a setting.
+
+    Raises:
+        InvalidInput: if environment, prior or instances lack what the search needs.
+    """
+    chosen = experiment.config
+    env, params = build.make_env(chosen.env, experiment.env_arguments, experiment.bank)
+    slinvit.require_fit(experiment.algorithm, env, chosen.prior != "none")
+    budgets = budgets_of(experiment, env, params)
+    mesh = sharding.make_mesh(chosen.num_runs * params.instances.size, chosen.model_parallel)
+    shared = mesh if chosen.model_parallel > 1 else None
+    prior = build.make_prior(experiment, env, params, shared)
+    solve = sharding.over_rows(slinvit.make(experiment.algorithm, env, prior), mesh)
+    # Rows are run by run.
+    instances, budgets = (jnp.tile(x, chosen.num_runs) for x in (params.instances, budgets))
+    key, data = jax.random.key(chosen.seed), Data(() if prior is None else prior.params, params)
+    key, data = sharding.place(mesh, (key, data))
+    rows = []
+    for setting in experiment.settings:
+        alpha = jnp.float32(setting.get("alpha", experiment.algorithm.alpha))
+        hparams = HParams(jnp.broadcast_to(alpha, instances.shape))
+        outcome = sharding.fetch(solve(key, instances, budgets, hparams, data))
+        name = "none" if prior is None else prior.name
+        rows.append(row_of(reading.name_of(setting), name, chosen.num_runs, outcome))
+    return rows
+
+
+def budgets_of(experiment: Experiment, env: Env, params: TextEnvParams) -> jax.Array:
+    """`i32[M]`: the actions in which each instance must be solved.
+
+    Raises:
+        InvalidInput: if they rest on shortest plans, which are not known.
+    """
+    budget, suite = experiment.algorithm.budget, experiment.bank.suite
+    if budget == "optimal+1":
+        if not suite:
+            raise InvalidInput(
+                "budget is optimal+1, but shortest plans are known of a suite only; name a suite, "
+                "or set budget=time_limit, or a number"
+            )
+        return env.shortest_plans(suite) + 1
+    actions = params.max_steps_in_episode if budget == "time_limit" else budget
+    return jnp.full(params.instances.shape, actions, jnp.int32)
+
+
+def row_of(setting: str, prior: str, num_runs: int, outcome: Outcome) -> Row:
+    """The figures of an outcome whose rows are run by run, on the host."""
+    num_rows = outcome.solved.size
+    shares = np.asarray(outcome.solved, np.float64).reshape(num_runs, -1).mean(axis=1)
+    return Row(
+        setting=setting,
+        prior=prior,
+        runs=num_runs,
+        instances=num_rows // num_runs,
+        success=statistics.bootstrap_interval(shares),
+        actions=float(np.mean(outcome.length)),
+        nodes=float(np.mean(outcome.cost.nodes)),
+        queries=float(np.sum(outcome.prior_carry.queries)) / num_rows,
+        valuations=float(np.mean(outcome.cost.valuations)),
+        evaluations=int(np.sum(outcome.prior_carry.evaluations)),
+    )
+
+
+def table(rows: Sequence[Row]) -> str:
+    """A Markdown table."""
+    swept = any(row.setting for row in rows)
+    head = ["setting"] * swept + ["prior", "runs", "instances", "success (IQM, 95 %)"]
+    head += ["actions", "nodes an instance", "queries", "values computed", "evaluations"]
+    cells: list[list[Any]] = [
+        [row.setting] * swept
+        + [row.prior, f"{row.runs}", f"{row.instances}", comparison.interval(row.success)]
+        + [f"{x:,.1f}" for x in (row.actions, row.nodes, row.queries, row.valuations)]
+        + [f"{row.evaluations:,}"]
+        for row in rows
+    ]
+    return comparison.markdown(head, cells)

@@ -1,0 +1,188 @@
+"""Run an experiment: chunks of a compiled scan, and between them the host's work.
+
+A chunk trains every run for `eval_every` environment steps and evaluates it, on all devices, each
+with its share of the runs. Between chunks: progress, a line of `metrics.jsonl`, a line of
+`timing.jsonl`, a checkpoint. A run that was killed continues from its newest checkpoint, to the
+same bytes as if it had never been.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from lprl_envs import TextEnvParams
+
+from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
+from lprl_jax.experiments import build, loggers, run_directory, sharding
+from lprl_jax.experiments.checkpoint import Checkpoints
+from lprl_jax.experiments.config import Experiment
+from lprl_jax.experiments.journal import Journal
+from lprl_jax.priors import Prior
+from lprl_jax.results import reading
+from lprl_jax.results.reading import Result
+
+
+class Diverged(RuntimeError):
+    """A loss that is not a number; says where the last good checkpoint lies."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Setup:
+    """An experiment's objects, on their devices."""
+
+    env: Env
+    """The environment."""
+    params: TextEnvParams
+    """Its instances."""
+    prior: Prior | None
+    """Tabulated, if the experiment says so."""
+    policy: LanguagePolicy | None
+    """The language model that acts, before any training; None where none does."""
+    algorithm: Algorithm
+    """Compiled by nobody yet."""
+    data: Data
+    """On the mesh; without the dataset, which only training needs."""
+    mesh: Mesh
+    """Runs and weights over devices."""
+    initial_state: Callable[[], Any]
+    """Fresh runs, spread over the mesh."""
+
+
+def set_up(experiment: Experiment) -> Setup:
+    """Build what an experiment names."""
+    env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
+    mesh = sharding.make_mesh(experiment.num_runs, experiment.config.model_parallel)
+    # A model of which every device has the whole makes its table on one of them.
+    shared = mesh if experiment.config.model_parallel > 1 else None
+    policy = build.make_policy(experiment, env, params, shared)
+    if policy is not None and not build.runs_decoder(experiment.config.prior):
+        shared = None  # the policy's weights are split, and the prior has none
+    prior = build.make_prior(experiment, env, params, shared)
+    algorithm = build.make_algorithm(experiment, env, prior, policy)
+    prior_params, policy_params = (() if x is None else x.params for x in (prior, policy))
+    data = Data(prior_params, params, policy_params=policy_params)
+    data = sharding.place(mesh, data)
+
+    def initial_state() -> Any:
+        own = build.keys(experiment), build.hparams(experiment)
+        keys, hparams, runs = sharding.place(mesh, (*own, build.run_instances(experiment, params)))
+        return sharding.spread(mesh, algorithm.init(keys, hparams, data, runs))
+
+    return Setup(env, params, prior, policy, algorithm, data, mesh, initial_state)
+
+
+def run(
+    experiment: Experiment,
+    out: Path,
+    *,
+    progress: bool = True,
+    resume: bool = False,
+    log: Sequence[str] = (),
+) -> Result:
+    """Run an experiment and write its directory.
+
+    Args:
+        experiment: What to run.
+        out: New directory; with `resume`, also that of the same experiment, begun before.
+        progress: Whether to show a progress bar.
+        resume: Whether to continue from the newest checkpoint.
+        log: Names of `loggers.LOGGERS`.
+
+    Raises:
+        InvalidInput: if the directory cannot be written, holds something else, or the experiment
+            cannot be built.
+        Diverged: if a loss is not finite.
+    """
+    loggers.require_known(log)
+    resume = resume and run_directory.can_resume(out, experiment)
+    if not resume:
+        run_directory.claim(out)
+    started = time.perf_counter()
+    setup = set_up(experiment)
+    dataset = build.load_dataset(experiment, setup.env, setup.params, setup.prior)
+    data = setup.data._replace(dataset=sharding.place(setup.mesh, dataset))
+    provenance = run_directory.provenance(data, experiment.settings)
+    if resume:
+        run_directory.require_same(out, provenance)
+    state = setup.initial_state()  # may refuse what the experiment asks for
+    run_directory.begin(out, experiment, provenance)
+
+    config, algorithm = experiment.config, setup.algorithm
+    a_chunk = experiment.algorithm.steps_per_update
+    updates = max(1, round(config.eval_every / a_chunk))
+    a_chunk *= updates
+    chunks = max(1, math.ceil(config.total_steps / a_chunk))
+    with Checkpoints(out / run_directory.CHECKPOINTS) as checkpoints:
+        done = checkpoints.latest() if resume else None
+        run_directory.rewind(out, done)
+        if done is not None:
+            state = checkpoints.restore(done, state)
+        first = 0 if done is None else done // a_chunk + 1
+        if first > chunks:
+            return reading.read(out)
+        prepared = time.perf_counter()
+        train = sharding.compile_chunk(algorithm, setup.mesh, updates, state, data)
+        evaluate = sharding.compile_evaluation(
+            algorithm, setup.mesh, config.eval_episodes, algorithm.policies[0], state, data
+        )
+        compiled = time.perf_counter()
+        others = loggers.make(log, out, experiment.as_dict(), done or 0)
+        with Journal(out, others, first, chunks, progress) as journal:
+            journal.time(prepare_seconds=prepared - started, compile_seconds=compiled - prepared)
+            for chunk in range(first, chunks + 1):
+                started = time.perf_counter()
+                training: dict[str, Any] = {}
+                if chunk:  # the first evaluation is of the untrained runs
+                    state, training = jax.block_until_ready(train(state, data))
+                    require_finite(experiment, training["loss"], chunk * a_chunk, checkpoints)
+                trained = time.perf_counter()
+                played = jax.device_get(evaluate(state, data))
+                evaluated = time.perf_counter()
+                record = summarize(chunk * a_chunk, state, training, played)
+                steps = a_chunk * experiment.num_runs if chunk else 0
+                journal.record(record, trained - started, evaluated - trained, steps)
+                if chunk == chunks or (chunk and chunk % config.checkpoint_every == 0):
+                    checkpoints.save(record["step"], state)
+    return reading.read(out)
+
+
+def require_finite(
+    experiment: Experiment, loss: jax.Array, step: int, checkpoints: Checkpoints
+) -> None:
+    """Raise Diverged, naming the runs and the last good checkpoint, unless all are finite."""
+    bad = np.flatnonzero(~np.isfinite(np.asarray(loss)))
+    if not bad.size:
+        return
+    runs = experiment.config.num_runs
+    settings = {json.dumps(experiment.settings[r // runs]) for r in bad} - {"{}"}
+    where = f" of {', '.join(sorted(settings))}" if settings else ""
+    last = checkpoints.latest()
+    kept = "no checkpoint was written before"
+    if last is not None:
+        kept = f"the last good checkpoint is {checkpoints.directory / str(last)}"
+    raise Diverged(
+        f"the loss of {bad.size} of {experiment.num_runs} runs{where} is not finite, "
+        f"somewhere in the chunk that ends at step {step}; {kept}"
+    )
+
+
+def summarize(step: int, state: Any, training: Any, played: Any) -> dict[str, Any]:
+    """A line of `metrics.jsonl`: `[R]` values rounded, counters as they stand."""
+    asked = jax.device_get(state.prior_carry)
+    rows = {**jax.device_get(training), **played}
+    return {
+        "step": step,
+        **{name: [round(float(v), 5) for v in values] for name, values in rows.items()},
+        "queries": int(asked.queries.sum()),
+        "evaluations": int(asked.evaluations.sum()),
+    }

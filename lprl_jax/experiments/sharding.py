@@ -1,0 +1,194 @@
+"""Training and searching over devices: runs, or rows, over the axis `data`, weights over `model`.
+
+Along `data` every device runs the same program on its share of the runs. These shares have nothing
+in common while they run, so nothing waits for the slowest, and what a run does depends on no other
+run. Along `model` devices share one copy of a language model (`lm.partition`) and do the same for
+the same runs. The mesh may span processes: all of them call the same functions in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from lprl_envs import InvalidInput
+
+from lprl_jax.algorithms.base import Algorithm, Data
+from lprl_jax.algorithms.search.slinvit import Outcome, Search
+from lprl_jax.lm import partition
+from lprl_jax.lm.partition import DATA, LANGUAGE_MODEL, MODEL
+
+WIDE = {"xla_cpu_prefer_vector_width": 512}
+"""Searches are arithmetic on long vectors, of which XLA uses half of what wide CPUs have."""
+
+
+def make_mesh(num_runs: int, model_parallel: int = 1) -> Mesh:
+    """As many devices as divide the runs evenly, times those that share a copy of the weights.
+
+    Raises:
+        InvalidInput: if there are fewer devices than are to share the weights.
+    """
+    devices = jax.devices()
+    if not 1 <= model_parallel <= len(devices):
+        raise InvalidInput(
+            f"model_parallel is {model_parallel}; here it must lie in 1 to {len(devices)}, the "
+            "number of devices"
+        )
+    copies = len(devices) // model_parallel
+    count = max(n for n in range(1, copies + 1) if num_runs % n == 0)
+    shape, types = (count, model_parallel), (AxisType.Auto, AxisType.Auto)
+    return jax.make_mesh(shape, (DATA, MODEL), types, devices=devices[: count * model_parallel])
+
+
+def place(mesh: Mesh, tree: Any) -> Any:
+    """Put arrays on every device of the mesh, but those that lie on it already."""
+
+    def put(x: Any) -> jax.Array:
+        if isinstance(x, jax.Array) and getattr(x.sharding, "mesh", None) == mesh:
+            return x
+        return _globalize(mesh, x, PartitionSpec())
+
+    return jax.tree.map(put, tree)
+
+
+def spread(mesh: Mesh, state: Any) -> Any:
+    """Put a state on the mesh; the prior's carry becomes one a share, the first keeps the counts.
+
+    Shares then have nothing in common while they run. (A sum over the devices inside the program
+    would have the faster one wait for the slower, and XLA's CPU backend aborts when that takes 40
+    seconds.)
+    """
+
+    def one_a_share(x: jax.Array) -> jax.Array:
+        return jnp.zeros((mesh.shape[DATA], *x.shape), x.dtype).at[0].set(x)
+
+    state = state._replace(prior_carry=jax.tree.map(one_a_share, state.prior_carry))
+    return jax.tree.map(lambda x, spec: _globalize(mesh, x, spec), state, layout(mesh, state))
+
+
+def specs(state: Any) -> Any:
+    """What of a spread state a share has: a part of the leading axis; scalars are everywhere."""
+    return jax.tree.map(lambda x: PartitionSpec(DATA) if jnp.ndim(x) else PartitionSpec(), state)
+
+
+def layout(mesh: Mesh, state: Any) -> Any:
+    """How a spread state lies on the mesh: as `specs`; and of what belongs to each run's language
+    model, be it weights, moments or gradients, every device along `model` has its part.
+    """
+
+    def lies(path: Any, x: jax.Array, spec: PartitionSpec) -> PartitionSpec:
+        names = tuple(getattr(entry, "key", getattr(entry, "name", "")) for entry in path)
+        if LANGUAGE_MODEL not in names or mesh.shape[MODEL] == 1:
+            return spec
+        return PartitionSpec(*spec, *partition.spec(names, x.shape[1:], mesh.shape[MODEL]))
+
+    return jax.tree_util.tree_map_with_path(lies, state, specs(state))
+
+
+def fetch(tree: Any) -> Any:
+    """Arrays as NumPy's, whole, whichever processes hold them."""
+    if jax.process_count() == 1:
+        return jax.device_get(tree)
+    return multihost_utils.process_allgather(tree, tiled=True)
+
+
+def compile_chunk(
+    algorithm: Algorithm, mesh: Mesh, num_updates: int, state: Any, data: Data
+) -> Callable[[Any, Data], tuple[Any, dict[str, jax.Array]]]:
+    """`(state, data) -> (state, metrics [R])`: training, compiled, the runs over the devices.
+
+    The state is used up.
+    """
+
+    def chunk(state: Any, data: Data) -> tuple[Any, dict[str, jax.Array]]:
+        state, metrics = algorithm.train(_own(state), data, num_updates)
+        total = {
+            name: (jnp.mean if name in algorithm.means else jnp.sum)(x, axis=0)
+            for name, x in metrics.items()
+        }
+        carry = jax.tree.map(lambda x: x[None], state.prior_carry)
+        return state._replace(prior_carry=carry), total
+
+    program = _over_shares(chunk, mesh, state, (specs(state), PartitionSpec(DATA)))
+    lies = jax.tree.map(
+        lambda spec: NamedSharding(mesh, spec), (layout(mesh, state), PartitionSpec(DATA))
+    )
+    return jax.jit(program, donate_argnums=0, out_shardings=lies).lower(state, data).compile()
+
+
+def compile_evaluation(
+    algorithm: Algorithm, mesh: Mesh, num_episodes: int, policy: str, state: Any, data: Data
+) -> Callable[[Any, Data], dict[str, jax.Array]]:
+    """`(state, data) -> metrics [R]`: evaluation, compiled, the runs over the devices."""
+
+    def play(state: Any, data: Data) -> dict[str, jax.Array]:
+        return algorithm.evaluate(_own(state), data, num_episodes, policy)
+
+    program = _over_shares(play, mesh, state, PartitionSpec(DATA))
+    return jax.jit(program).lower(state, data).compile()
+
+
+def over_rows(search: Search, mesh: Mesh) -> Callable[..., Outcome]:
+    """A search's `solve`, compiled when it is called, the rows over the devices.
+
+    Shares draw from keys of their own, so that what is drawn depends on how many devices there are.
+    Of the counters there is one a share, `[D]`, to be summed.
+    """
+
+    def share(
+        key: chex.PRNGKey, instances: jax.Array, budgets: jax.Array, hparams: Any, data: Data
+    ) -> Outcome:
+        index = jax.lax.axis_index(DATA)
+        outcome = search.solve(jax.random.fold_in(key, index), instances, budgets, hparams, data)
+        # What was counted beforehand, as with a table, the first share counts alone.
+        before = jax.tree.map(lambda x: jnp.where(index > 0, x, 0), search.init())
+        counted = jax.tree.map(lambda x, y: (x - y)[None], outcome.prior_carry, before)
+        return outcome._replace(prior_carry=counted)
+
+    everywhere, rows = PartitionSpec(), PartitionSpec(DATA)
+    program = jax.shard_map(
+        share,
+        mesh=mesh,
+        in_specs=(everywhere, rows, rows, rows, everywhere),
+        out_specs=rows,
+        axis_names={DATA} if mesh.shape[MODEL] > 1 else {DATA, MODEL},
+        check_vma=False,
+    )
+    is_cpu = mesh.devices.flat[0].platform == "cpu"
+    return jax.jit(program, compiler_options=WIDE if is_cpu else None)
+
+
+def _over_shares(function: Callable[..., Any], mesh: Mesh, state: Any, out: Any) -> Any:
+    """A program a share of the runs; what goes on along `model` is left to the compiler."""
+    return jax.shard_map(
+        function,
+        mesh=mesh,
+        in_specs=(specs(state), PartitionSpec()),
+        out_specs=out,
+        axis_names={DATA} if mesh.shape[MODEL] > 1 else {DATA, MODEL},
+        check_vma=False,
+    )
+
+
+def _own(state: Any) -> Any:
+    """A share's state as the algorithm knows it."""
+    return state._replace(prior_carry=jax.tree.map(lambda x: x[0], state.prior_carry))
+
+
+def _globalize(mesh: Mesh, x: Any, spec: PartitionSpec) -> jax.Array:
+    """An array that every process has alike, laid out on a mesh that may span them."""
+    if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+        data = _globalize(mesh, jax.random.key_data(x), spec)
+        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(x))
+    if isinstance(x, jax.Array) and not x.is_fully_addressable:
+        return jax.device_put(x, NamedSharding(mesh, spec))
+    whole = np.asarray(x)
+    return jax.make_array_from_callback(
+        whole.shape, NamedSharding(mesh, spec), lambda index: whole[index]
+    )

@@ -1,1 +1,0 @@
-"""Data that others have gathered: collecting it, keeping it in files, learning from it alone."""

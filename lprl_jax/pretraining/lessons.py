@@ -1,0 +1,174 @@
+"""Lessons: states of fresh instances as tokens, with the answers to learn, and the loss on them.
+
+All of it is jittable: instances are drawn, planned and rendered inside the training step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from lprl_envs import TextEnvParams
+
+from lprl_jax.lm import decoder, token_table
+from lprl_jax.lm.decoder import DecoderConfig
+from lprl_jax.pretraining.tasks import Course, Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+class Lessons(NamedTuple):
+    """G instances, S states of each, and what is to be said there."""
+
+    prefix: jax.Array
+    """i32[G, P]: the instances' texts, compacted."""
+    prefix_valid: jax.Array
+    """bool[G, P]"""
+    text: jax.Array
+    """i32[G, S, T]: the states' texts, compacted, padded on the left."""
+    text_valid: jax.Array
+    """bool[G, S, T]"""
+    answer: jax.Array
+    """i32[G, S, W]: padded on the right."""
+    answer_valid: jax.Array
+    """bool[G, S, W]; nothing where no answer is asked for."""
+    targets: jax.Array
+    """i32[G, S, W, A]: what may be said in the place of each of its tokens."""
+    weights: jax.Array
+    """f32[G, S, W, A]: with which probability."""
+
+
+class Widths(NamedTuple):
+    """Columns that texts are compacted to."""
+
+    prefix: int
+    text: int
+
+
+def make_loss(
+    shape: DecoderConfig,
+    tasks: Sequence[Task],
+    tokenizer: PreTrainedTokenizerFast,
+    fitting: float,
+) -> Callable[[Any, chex.PRNGKey], jax.Array]:
+    """Cross-entropy of the right answers, nats a decision, on fresh instances a call.
+
+    Tasks of one kind are run together. A kind counts by the root of its number of lessons: cheap
+    ones have many, and yet the others are to be learnt as well.
+    """
+    courses = [(task, task.compile(tokenizer)) for task in tasks]
+    groups: dict[Any, list[tuple[Task, Course, Widths]]] = {}
+    for task, course in courses:
+        widths = measure_widths(task, course, fitting)
+        kind = type(task), type(task.env), course.num_decisions
+        groups.setdefault(kind, []).append((task, course, widths))
+
+    def loss(params: Any, key: chex.PRNGKey) -> jax.Array:
+        total = weights = jnp.float32(0.0)
+        for i, group in enumerate(groups.values()):
+            keys = jax.random.split(jax.random.fold_in(key, i), len(group))
+            drawn = [draw_lessons(*member, k) for member, k in zip(group, keys, strict=True)]
+            lessons = join(drawn)
+            asked = jnp.sum(jnp.any(lessons.answer_valid, axis=-1))
+            decisions = asked * group[0][1].num_decisions
+            nats = jnp.sum(answer_nats(shape, params, lessons)) / jnp.maximum(decisions, 1)
+            total += jnp.sqrt(asked) * nats
+            weights += jnp.sqrt(asked)
+        return total / weights
+
+    return loss
+
+
+def answer_nats(shape: DecoderConfig, params: Any, lessons: Lessons) -> jax.Array:
+    """Cross-entropy of what may be said with the model, `f32[G, S]`; 0 where there is no answer.
+
+    Where one answer alone may be given it is `-log P(answer | text)`.
+    """
+    width = lessons.text.shape[-1]
+    tokens = jnp.concatenate([lessons.text, lessons.answer], axis=-1)
+    valid = jnp.concatenate([lessons.text_valid, lessons.answer_valid], axis=-1)
+    before = jnp.sum(lessons.prefix_valid, axis=-1)[:, None, None]
+    positions = before + jnp.cumsum(valid, axis=-1) - 1
+    # A padded column sees itself, so that no row of the softmax is empty.
+    causal = np.tril(np.ones((tokens.shape[-1],) * 2, bool))[None, None]
+    mask = (causal & valid[:, :, None, :]) | np.eye(tokens.shape[-1], dtype=bool)[None, None]
+    prefix = decoder.encode_prefix(shape, params, lessons.prefix, lessons.prefix_valid)
+    hidden, _ = decoder.Decoder(shape).apply(
+        {"params": params}, tokens, positions, mask, prefix, lessons.prefix_valid
+    )
+    logits = hidden[:, :, width - 1 : -1] @ decoder.head(params).T
+    log_probs = jnp.take_along_axis(jax.nn.log_softmax(logits), lessons.targets, axis=-1)
+    nats = -jnp.sum(lessons.weights * log_probs, axis=-1)
+    return jnp.sum(jnp.where(lessons.answer_valid, nats, 0.0), axis=-1)
+
+
+def draw_lessons(task: Task, course: Course, widths: Widths, key: chex.PRNGKey) -> Lessons:
+    """Fresh instances of a task (train split), states of them, and the right answers."""
+    key_bank, key_instances = jax.random.split(key)
+    bank = task.sample(key_bank, task.instances, "train")
+
+    def lesson(instance: jax.Array, key: chex.PRNGKey) -> Lessons:
+        states, answers = course.lessons(key, bank, instance)
+        prefix, text = tell(task, course, states, bank)
+        fits = jnp.sum(prefix[1]) <= widths.prefix
+        fit = fits & (jnp.sum(text[1], axis=-1) <= widths.text) & answers.asked
+        return Lessons(
+            *token_table.compact(*prefix, widths.prefix),
+            *jax.vmap(lambda t, v: token_table.compact_right(t, v, widths.text))(*text),
+            answers.tokens,
+            answers.valid & fit[:, None],
+            answers.targets,
+            answers.weights,
+        )
+
+    keys = jax.random.split(key_instances, task.instances)
+    return jax.vmap(lesson)(jnp.arange(task.instances), keys)
+
+
+def tell(
+    task: Task, course: Course, states: Any, params: TextEnvParams
+) -> tuple[tuple[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]:
+    """Tokens and validity of the instance's text `[P]` and of the states' `[S, T]`."""
+    slots = jax.vmap(task.env.slots, in_axes=(0, None))(states, params)
+    return course.prompts.prefix.render(slots[0]), jax.vmap(course.prompts.suffix.render)(slots)
+
+
+def measure_widths(task: Task, course: Course, fitting: float, num_instances: int = 256) -> Widths:
+    """Columns that this fraction of the instances' and of the states' texts fit."""
+
+    @jax.jit
+    def lengths(key: chex.PRNGKey) -> tuple[jax.Array, jax.Array]:
+        bank = task.sample(key, num_instances, "train")
+
+        def one(instance: jax.Array, key: chex.PRNGKey) -> tuple[jax.Array, jax.Array]:
+            (_, prefix), (_, text) = tell(
+                task, course, course.lessons(key, bank, instance)[0], bank
+            )
+            return jnp.sum(prefix), jnp.sum(text, axis=-1)
+
+        return jax.vmap(one)(jnp.arange(num_instances), jax.random.split(key, num_instances))
+
+    of_prefix, of_text = lengths(jax.random.key(0))
+    prefix, text = (int(np.quantile(x, fitting, method="higher")) for x in (of_prefix, of_text))
+    return Widths(prefix, text)
+
+
+def join(drawn: Sequence[Lessons]) -> Lessons:
+    """One batch of lessons of several tasks, padded to the widest; of as many states a prefix."""
+
+    def widen(name: str, array: jax.Array, shape: Sequence[int]) -> jax.Array:
+        missing = [wide - own for wide, own in zip(shape, array.shape, strict=True)]
+        left = name.startswith("text")
+        sides = [(m, 0) if left else (0, m) for m in missing[1:]]
+        return jnp.pad(array, [(0, 0), *sides])
+
+    parts = {}
+    for name, arrays in zip(Lessons._fields, zip(*drawn, strict=True), strict=True):
+        shape = np.max([array.shape for array in arrays], axis=0)
+        parts[name] = jnp.concatenate([widen(name, array, shape) for array in arrays])
+    return Lessons(**parts)

@@ -1,0 +1,49 @@
+"""`lprl pretrain`: train the embedded model, and write it with its early versions and its card."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+from lprl_envs import InvalidInput
+from tqdm import tqdm
+
+from lprl_jax.experiments.run_directory import claim
+from lprl_jax.lm import checkpoint
+from lprl_jax.pretraining import model_card
+from lprl_jax.pretraining.curriculum import TASKS
+from lprl_jax.pretraining.pretrain import PretrainConfig, pretrain
+
+
+def run(out: Path, progress: bool = True, **settings: Any) -> None:
+    """Train, and write `out/final`, `out/early-1` ..., MODEL_CARD.md and loss.jsonl.
+
+    Args:
+        out: New directory.
+        progress: Whether to show a progress bar.
+        settings: Fields of `PretrainConfig`.
+
+    Raises:
+        InvalidInput: if the directory cannot be written or is not empty, or a setting is wrong.
+    """
+    config = PretrainConfig(**settings)
+    if config.num_steps < 1:
+        raise InvalidInput(f"steps is {config.num_steps}; it must be 1 or more")
+    claim(out)
+    kept = {}
+    with (
+        (out / "loss.jsonl").open("w") as log,
+        tqdm(total=config.num_steps, disable=not progress, unit="step") as bar,
+    ):
+        for at in pretrain(config):
+            log.write(json.dumps({"step": at.step, "loss": round(at.loss, 5)}) + "\n")
+            bar.update(at.step - bar.n)
+            bar.set_postfix(loss=f"{at.loss:.3f}")
+            if at.keep:
+                checkpoint.save(out / at.keep, at.model, jnp.bfloat16)
+                kept[at.keep] = checkpoint.load(out / at.keep)  # as it will be used: rounded
+    command = f"lprl pretrain --steps {config.num_steps} --seed {config.seed} --out DIR"
+    (out / "MODEL_CARD.md").write_text(model_card.render(config, kept, TASKS, command))
+    print(f"written to {out}; use it as the prior: {out / 'final'}")

@@ -1,0 +1,1 @@
+"""Reading runs: statistics, comparisons, plots, reports."""

@@ -1,0 +1,163 @@
+"""Learning curves as PNG files, drawn without a display and without pyplot's global state."""
+
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import EngFormatter, SymmetricalLogLocator
+
+from lprl_jax.results.statistics import as_curves, bootstrap_interval
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart, less their yellow, which is
+# too pale for a line. Seven colours and five styles share no factor: 35 different lines.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+STYLES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)))
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The learning curves of all runs of one algorithm."""
+
+    steps: np.ndarray
+    """`[T]` environment steps of one run at which it was evaluated, increasing."""
+    values: np.ndarray
+    """`[R, T]` what was measured there, for each run."""
+
+    def __post_init__(self) -> None:
+        as_curves(self.steps, self.values)
+
+
+def plot_learning_curves(
+    curves: Mapping[str, Curve],
+    path: str | PathLike[str],
+    *,
+    threshold: float | None = None,
+    title: str | None = None,
+    ylabel: str = "success rate",
+    ylim: tuple[float, float] | None = (0.0, 1.0),
+    log_steps: bool = True,
+    confidence: float = 0.95,
+) -> None:
+    """Write a PNG of learning curves to `path`; the options are those of `draw_learning_curves`."""
+    figure = draw_learning_curves(
+        curves,
+        threshold=threshold,
+        title=title,
+        ylabel=ylabel,
+        ylim=ylim,
+        log_steps=log_steps,
+        confidence=confidence,
+    )
+    figure.savefig(path, format="png", dpi=150)
+
+
+def draw_learning_curves(
+    curves: Mapping[str, Curve],
+    *,
+    threshold: float | None = None,
+    title: str | None = None,
+    xlabel: str = "environment steps a run",
+    ylabel: str = "success rate",
+    ylim: tuple[float, float] | None = (0.0, 1.0),
+    log_steps: bool = True,
+    confidence: float = 0.95,
+) -> Figure:
+    """Draw the interquartile mean of each algorithm's runs in its bootstrap band.
+
+    Args:
+      curves: The curves by the name they get in the legend, in this order.
+      threshold: Where to draw a dashed horizontal line, if anywhere.
+      title: Title of the figure.
+      xlabel: What the curves' steps are, which may also be seconds.
+      ylabel: What the values are.
+      ylim: Range of the values; `None` fits it to the curves.
+      log_steps: Whether the steps are on a logarithmic axis (linear next to a step 0), since
+        algorithms differ by orders of magnitude.
+      confidence: Nominal coverage of the bands, at each step by itself.
+
+    Returns:
+      The figure; its `axes[0]` holds one line an algorithm, then the threshold.
+
+    Raises:
+      ValueError: If there are no curves.
+    """
+    if not curves:
+        raise ValueError("curves: found none, need at least one")
+    longest = max(len(name) for name in curves)
+    columns = min(3, len(curves), max(1, 74 // (longest + 9)))  # the figure is 74 letters wide
+    size = (8, 4.5 + 0.25 * math.ceil(len(curves) / columns))  # the legend takes nothing away
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.06))
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for i, (name, curve) in enumerate(curves.items()):
+        steps, values = as_curves(curve.steps, curve.values)
+        # One seed, so the same runs are drawn at every step: resamples of whole curves.
+        bands = [bootstrap_interval(v, confidence=confidence, num_resamples=1000) for v in values.T]
+        color, style = COLORS[i % len(COLORS)], STYLES[i % len(STYLES)]
+        middle = [band.estimate for band in bands]
+        marker = "o" if steps.size == 1 else ""
+        axes.plot(steps, middle, color=color, ls=style, marker=marker, linewidth=2.4, label=name)
+        low, high = [band.low for band in bands], [band.high for band in bands]
+        axes.fill_between(steps, low, high, color=color, alpha=0.18, linewidth=0)
+    if threshold is not None:
+        axes.axhline(threshold, color="0.35", linestyle="--", linewidth=1.2, zorder=1)
+        label = {"xytext": (6, 4), "textcoords": "offset points", "color": "0.35", "fontsize": 11}
+        where = ("axes fraction", "data")
+        axes.annotate(f"threshold {threshold:g}", (0, threshold), xycoords=where, **label)
+    every_step = np.concatenate([np.asarray(curve.steps) for curve in curves.values()])
+    _style_axes(axes, every_step, log_steps, ylim)
+    axes.set_xlabel(xlabel, fontsize=15)
+    axes.set_ylabel(ylabel, fontsize=15)
+    if title is not None:
+        axes.set_title(title, fontsize=17, loc="left", pad=12)
+    figure.legend(
+        loc="outside lower center",
+        borderaxespad=0,
+        ncols=columns,
+        fontsize=13,
+        frameon=False,
+        handlelength=2.8,
+        title=f"interquartile mean, {100 * confidence:g}% bootstrap interval",
+        title_fontsize=11,
+    )
+    return figure
+
+
+def as_svg(figure: Figure) -> str:
+    """The figure as SVG text, letters as outlines; equal figures give equal text."""
+    out = io.StringIO()
+    with rc_context({"svg.hashsalt": "lprl-jax"}):
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    return out.getvalue()
+
+
+def _style_axes(
+    axes: Axes, steps: np.ndarray, log_steps: bool, ylim: tuple[float, float] | None
+) -> None:
+    """Scales, limits, ticks and a faint grid."""
+    positive = steps[steps > 0]
+    if log_steps and positive.size:
+        # Logarithmic from the power of ten below the first positive step, linear below that.
+        start = 10.0 ** math.floor(math.log10(positive.min()))
+        axes.set_xscale("symlog", linthresh=start, linscale=0.4, subs=range(2, 10))
+        if positive.max() < 100 * start:  # few powers of ten to label
+            transform = axes.xaxis.get_transform()
+            axes.xaxis.set_major_locator(SymmetricalLogLocator(transform, subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if steps.min() < steps.max():
+        axes.set_xlim(steps.min(), steps.max())
+    if ylim is not None:
+        margin = 0.02 * (ylim[1] - ylim[0])  # lets a line along the edge show its full width
+        axes.set_ylim(ylim[0] - margin, ylim[1] + margin)
+    axes.tick_params(labelsize=13)
+    axes.grid(color="0.9", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,182 @@
+"""Datasets as files: what is written is read, and what does not belong is refused by name."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from algorithms.probes import PROBES, TabularMDP
+from datasets.tiny_data import ORIGIN, dataset_of
+from lprl_envs import FrozenLake, InvalidInput
+
+from lprl_jax.datasets import dataset
+from lprl_jax.priors import TabularPrior, UniformPrior, degrade
+
+ENV = TabularMDP(2, 3)
+PROCESSES = [PROBES["illegal actions"], PROBES["by action"], PROBES["discounting"]]
+PARAMS = ENV.params_of(PROCESSES)
+# Of instances 0 and 1 only; places 1 of instance 0 allow 1 and 2, places 0 allow 0 and 1.
+RUNS = [[(0, 0, 1), (0, 1, 2), (1, 0, 0)], [(1, 0, 2), (0, 0, 0), (0, 1, 1)]]
+PROBS = np.full((3, 3), 1 / 3, np.float32)
+FOUND = dataset_of(ENV, PROCESSES, RUNS, np.log(PROBS))
+
+
+class Newer(TabularMDP):
+    version = 2
+
+
+class Reworded(TabularMDP):
+    @property
+    def action_texts(self) -> tuple[str, ...]:
+        return (" stop", " turn", " sleep")
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "data.npz"
+    dataset.save(path, FOUND, ORIGIN, ENV, PARAMS)
+    return path
+
+
+def test_what_is_saved_is_loaded(file):
+    found, origin = dataset.load(file, ENV, PARAMS)
+    jax.tree.map(np.testing.assert_array_equal, found, FOUND)
+    assert jax.tree.structure(found) == jax.tree.structure(FOUND)
+    assert origin == ORIGIN
+    assert (found.num_runs, found.size) == (2, 3)
+    with np.load(file) as arrays:  # the format that is documented
+        manifest = json.loads(str(arrays["manifest"]))
+        assert arrays["next_state.place"].tolist() == FOUND.next_state.place.tolist()
+    assert {"environment", "version", "template", "actions", "instances"} < set(manifest)
+    assert len(manifest["instances"]) == 3
+
+
+def test_without_a_prior_there_are_no_log_probs(tmp_path):
+    path = tmp_path / "bare.npz"
+    bare = FOUND._replace(log_probs=(), next_log_probs=())
+    dataset.save(path, bare, dataclasses.replace(ORIGIN, prior="none"), ENV, PARAMS)
+    found, origin = dataset.load(path, ENV, PARAMS)
+    assert (found.log_probs, found.next_log_probs) == ((), ())
+    with pytest.raises(InvalidInput, match=r"has no prior's log-probabilities, .* --from"):
+        dataset.require_prior(path, origin, UniformPrior(ENV))
+
+
+def test_instances_are_numbered_as_in_the_bank(file):
+    other = ENV.params_of([PROCESSES[1], PROCESSES[2], PROCESSES[0]])
+    found, _ = dataset.load(file, ENV, other)
+    np.testing.assert_array_equal(found.state.instance, np.array([2, 0])[FOUND.state.instance])
+    np.testing.assert_array_equal(found.next_state.instance, found.state.instance)
+    # What no transition is of need not be there.
+    dataset.load(file, ENV, ENV.params_of([PROCESSES[1], PROCESSES[0]]))
+    with pytest.raises(
+        InvalidInput, match=r"1 of the 2 instances in the dataset .* are not in use"
+    ):
+        dataset.load(file, ENV, ENV.params_of([PROCESSES[1], PROCESSES[2]]))
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        (Newer(2, 3), "of version 1, here it is 2"),
+        (Reworded(2, 3), "of actions .* go left.*, here it is .* sleep"),
+        (TabularMDP(3, 3), "of template .*, here it is "),
+        (FrozenLake("4x4"), "of environment 'TabularMDP', here it is 'FrozenLake-lprl'"),
+    ],
+)
+def test_a_dataset_of_another_environment_is_refused(file, env, message):
+    params = PARAMS if isinstance(env, TabularMDP) else env.default_params
+    with pytest.raises(InvalidInput, match=f"the dataset {file} is {message}"):
+        dataset.load(file, env, params)
+
+
+def changed(path, **arrays):
+    """Rewrite some of a file's arrays; None leaves one out."""
+    with np.load(path) as there:
+        kept = {**{name: there[name] for name in there.files}, **arrays}
+    np.savez(path, **{name: array for name, array in kept.items() if array is not None})
+
+
+def with_(array, at, value):
+    array = np.array(array)
+    array[at] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"action": with_(FOUND.action, (0, 1), 0)}, "has 1 actions that were illegal.*0 in tran"),
+        ({"action": with_(FOUND.action, (1, 0), 7)}, "illegal, .* 7 in transition 0 of run 1"),
+        ({"action": with_(FOUND.action, (1, 0), -1)}, "illegal, .* -1 in transition 0 of run 1"),
+        ({"action_mask": ~FOUND.action_mask}, "action_mask is not the environment's"),
+        ({"action": FOUND.action.astype(float)}, r"damaged: action is float64\[2, 3\]"),
+        ({"reward": FOUND.reward[:, :2]}, r"damaged: reward is float32\[2, 2\]"),
+        ({"reward": with_(FOUND.reward, (0, 0), np.nan)}, "reward is not finite"),
+        ({"log_probs": FOUND.log_probs + 1}, "log_probs is not normalised"),
+        ({"state.instance": with_(FOUND.state.instance, (0, 0), 9)}, "has no instance 9"),
+        ({"surplus": np.zeros(3)}, "damaged: surplus is"),
+        ({"reward": None}, "damaged: it lacks reward"),
+        ({"next_state.time": None, "truncated": None}, "it lacks truncated, next_state.time"),
+        ({"action": None}, "is not a dataset"),
+        ({"next_log_probs": None}, "damaged: it lacks next_log_probs"),
+        ({"manifest": None}, "is not a dataset"),
+        ({"manifest": np.array("[]")}, "is not a dataset"),
+        (
+            {name: np.zeros((2, 0), np.int32) for name in ("action", "behaviour")},
+            "holds no transitions",
+        ),
+    ],
+)
+def test_damage_is_named(file, arrays, words):
+    changed(file, **arrays)
+    with pytest.raises(InvalidInput, match=words) as error:
+        dataset.load(file, ENV, PARAMS)
+    assert "\n" not in str(error.value)
+
+
+def test_a_manifest_that_lacks_entries_is_damaged(file):
+    with np.load(file) as there:
+        manifest = json.loads(str(there["manifest"]))
+    del manifest["queries"]
+    changed(file, manifest=np.array(json.dumps(manifest)))
+    with pytest.raises(InvalidInput, match="damaged: its manifest lacks entries"):
+        dataset.load(file, ENV, PARAMS)
+
+
+def test_what_is_no_dataset_is_refused(file, tmp_path):
+    whole = file.read_bytes()
+    for name, content in (("text", b"mine"), ("empty", b""), ("cut", whole[: len(whole) // 2])):
+        path = tmp_path / f"{name}.npz"
+        path.write_bytes(content)
+        with pytest.raises(InvalidInput, match=f"{name}.npz is not a dataset; make one"):
+            dataset.load(path, ENV, PARAMS)
+    with pytest.raises(
+        InvalidInput, match=r"no dataset at .*absent\.npz; make one with `lprl coll"
+    ):
+        dataset.load(tmp_path / "absent.npz", ENV, PARAMS)
+
+
+def test_nothing_is_overwritten(file):
+    before = file.read_bytes()
+    with pytest.raises(InvalidInput, match=r"data\.npz exists"):
+        dataset.save(file, FOUND, ORIGIN, ENV, PARAMS)
+    assert file.read_bytes() == before
+    assert [p.name for p in file.parent.iterdir()] == ["data.npz"]
+
+
+def test_the_prior_must_be_the_one_that_was_asked():
+    settings = dict(ORIGIN.prior_settings)
+    prior = TabularPrior(ENV, jnp.log(PROBS)[None], "by hand", 4, settings)
+    dataset.require_prior("d", ORIGIN, prior)
+    other = dataclasses.replace(prior, settings={"normalization": "token"})
+    with pytest.raises(InvalidInput, match=r"of prior_settings .*'sum'.*, here it is .*'token'"):
+        dataset.require_prior("d", ORIGIN, other)
+    with pytest.raises(InvalidInput, match="of prior 'by hand', here it is 'uniform'"):
+        dataset.require_prior("d", ORIGIN, UniformPrior(ENV))
+    worse = degrade(prior, epsilon=0.5)
+    with pytest.raises(InvalidInput, match=r"here it is 'by hand \(ε = 0.5\)'"):
+        dataset.require_prior("d", ORIGIN, worse)
+    # A worse version is one of the same model.
+    dataset.require_prior("d", dataclasses.replace(ORIGIN, prior=worse.name), worse)
