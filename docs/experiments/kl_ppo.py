@@ -26,7 +26,7 @@ import numpy as np
 from lprl_jax.experiments import build, config, runner
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.priors import tabulate
-from lprl_jax.results import comparison, statistics
+from lprl_jax.results import comparison, reading, statistics
 from lprl_jax.results.reading import Result
 from lprl_jax.results.statistics import Interval
 
@@ -107,9 +107,8 @@ def measure(world: str, folder: Path, tables: Path) -> dict[str, Any]:
     def learn(learner: str, **fields: Any) -> dict[str, Result]:
         """A result for each value of α."""
         with tempfile.TemporaryDirectory(dir=folder) as out:
-            return runner.run(
-                read(world, learner, fields), Path(out) / "run", progress=False
-            ).by_setting()
+            run = runner.run(read(world, learner, fields), Path(out) / "run", progress=False)
+            return reading.read(run).by_setting()
 
     def only(results: dict[str, Result]) -> dict[str, Any]:
         (result,) = results.values()

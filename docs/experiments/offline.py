@@ -26,7 +26,7 @@ import numpy as np
 
 from lprl_jax.experiments import build, config, gather, runner
 from lprl_jax.priors import tabulate
-from lprl_jax.results import comparison, statistics
+from lprl_jax.results import comparison, reading, statistics
 from lprl_jax.results.statistics import Interval
 
 RESULTS = Path(__file__).parents[1] / "results" / "offline.json"
@@ -175,16 +175,16 @@ def run(world: str, learner: str, fields: Mapping[str, Any], out: Path, data: Pa
     more: dict[str, Any] = {"eval_every": steps, "eval_episodes": EPISODES}
     if data is not None:
         more |= {"dataset": data, "dataset_size": ",".join(str(size) for size in SIZES)}
-    return runner.run(read(world, learner, {**fields, **more}), out, progress=False)
+    runner.run(read(world, learner, {**fields, **more}), out, progress=False)
+    return reading.read(out)
 
 
 def online(world: str, learner: str, folder: Path) -> tuple[np.ndarray, dict[str, int]]:
     """Return `[R, sizes]` after so many environment steps, and what the prior was asked."""
     overrides = [*WORLDS[world].overrides, "total_steps=10_000", "eval_every=100"]
     overrides += [f"eval_episodes={EPISODES}"]
-    result = runner.run(
-        config.read(f"{world}_{learner}", overrides), folder / learner, progress=False
-    )
+    runner.run(config.read(f"{world}_{learner}", overrides), folder / learner, progress=False)
+    result = reading.read(folder / learner)
     at = np.searchsorted(result.steps, SIZES)
     asked = {"queries": int(result.queries[-1]), "evaluations": int(result.evaluations[-1])}
     return result.returns[:, at], asked

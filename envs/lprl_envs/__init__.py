@@ -22,7 +22,8 @@ from lprl_envs.patterns.object_arrangement import ObjectArrangement
 from lprl_envs.registration import ENVIRONMENTS, make
 from lprl_envs.render import Animation, Picture
 from lprl_envs.template import Literal, Scope, Slot, Template
-from lprl_envs.text_env import TextEnv, TextEnvParams, TextEnvState
+from lprl_envs.text_env import TextEnv
+from lprl_envs.text_env_data import TextEnvParams, TextEnvState
 
 __all__ = [
     "CHECKS",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import chex
 import jax
 import jax.numpy as jnp
+from gymnax.environments import environment
 
-if TYPE_CHECKING:
-    from lprl_envs.text_env import Action, TextEnv
+from lprl_envs.text_env_data import Action
 
 
 def step(
-    env: TextEnv[Any, Any],
+    env: environment.Environment[Any, Any],
     key_step: chex.PRNGKey,
     key_reset: chex.PRNGKey,
     state: Any,

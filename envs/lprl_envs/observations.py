@@ -2,17 +2,68 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 from gymnax.environments import spaces
 
-if TYPE_CHECKING:
-    from lprl_envs.text_env import TextEnv
+from lprl_envs.errors import InvalidInput, require_one_of
+from lprl_envs.template import Template
+
+OBSERVATIONS = ("index", "onehot", "features", "tokens")
+"""What `observe` gives: the state's index i32[], that as f32[num_states], f32[num_features], or
+i32[num_slots], the words of the state's text, numbered by the template's vocabulary."""
 
 
-def observe(env: TextEnv[Any, Any], state: Any, params: Any) -> jax.Array:
+def require_mode(observation: str, is_numbered: bool, limit: str) -> None:
+    """Raise InvalidInput unless this is a mode, and one for which the states may be too many.
+
+    Args:
+        observation: To be one of OBSERVATIONS.
+        is_numbered: Whether states have an index.
+        limit: Continues "observation 'index'" where they have none: what would be right.
+    """
+    require_one_of("observation", observation, OBSERVATIONS)
+    if observation in ("index", "onehot") and not is_numbered:
+        raise InvalidInput(f"observation {observation!r} {limit}")
+
+
+class Observed(Protocol):
+    """What observing needs of an environment: members of `TextEnv`."""
+
+    observation: str
+    """One of OBSERVATIONS."""
+
+    @property
+    def template(self) -> Template:
+        """How a state reads."""
+        ...
+
+    @property
+    def numbered_states(self) -> int:
+        """How many states an instance has; raises where they are not numbered."""
+        ...
+
+    @property
+    def num_features(self) -> int:
+        """Length of `features`."""
+        ...
+
+    def slots(self, state: Any, params: Any) -> jax.Array:
+        """`i32[num_slots]`"""
+        ...
+
+    def state_index(self, state: Any, params: Any) -> jax.Array:
+        """`i32[]`"""
+        ...
+
+    def features(self, state: Any, params: Any) -> jax.Array:
+        """`f32[num_features]`"""
+        ...
+
+
+def observe(env: Observed, state: Any, params: Any) -> jax.Array:
     """A state in the environment's mode."""
     if env.observation == "tokens":
         return env.template.number_words(env.slots(state, params))
@@ -24,7 +75,7 @@ def observe(env: TextEnv[Any, Any], state: Any, params: Any) -> jax.Array:
     return jax.nn.one_hot(index, env.numbered_states, dtype=jnp.float32)
 
 
-def space_of(env: TextEnv[Any, Any]) -> spaces.Space:
+def space_of(env: Observed) -> spaces.Space:
     """What `observe` gives."""
     if env.observation == "index":
         return spaces.Discrete(env.numbered_states)

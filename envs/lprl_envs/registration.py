@@ -15,7 +15,8 @@ from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake.env import FrozenLake
 from lprl_envs.patterns.image_completion import ImageCompletion
 from lprl_envs.patterns.object_arrangement import ObjectArrangement
-from lprl_envs.text_env import TextEnv, TextEnvParams
+from lprl_envs.text_env import TextEnv
+from lprl_envs.text_env_data import TextEnvParams
 
 ENVIRONMENTS = {
     "FrozenLake-lprl": FrozenLake,

@@ -30,16 +30,11 @@ from lprl_envs.banks import content_hash, draw_instance, set_apart
 from lprl_envs.errors import InvalidInput, NotNumbered
 from lprl_envs.render import Picture, picture_of_text
 from lprl_envs.template import Template
-from lprl_envs.text_env_data import TextEnvParams, TextEnvState
+from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
 
 HELD_OUT_ONE_IN = 5
 """One instance in five is held out: never to be trained or tuned on."""
 
-OBSERVATIONS = ("index", "onehot", "features", "tokens")
-"""What `observe` gives: the state's index i32[], that as f32[num_states], f32[num_features], or
-i32[num_slots], the words of the state's text, numbered by the template's vocabulary."""
-
-Action = jax.Array | int | float
 TState = TypeVar("TState", bound=TextEnvState)
 TParams = TypeVar("TParams", bound=TextEnvParams)
 
@@ -68,7 +63,7 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     config: tuple[Any, ...]
     """Everything that was passed to the constructor, hashable."""
     observation: str
-    """One of OBSERVATIONS."""
+    """One of `observations.OBSERVATIONS`."""
     version: int = 0
     """Raised when law, text or instance format changes: tables of other versions are refused."""
     suites: tuple[str, ...] = ()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import jax
+import jax.numpy as jnp
 from flax import struct
 from gymnax.environments import environment
+
+Action = jax.Array | int | float
+"""An action's number."""
 
 
 @struct.dataclass(kw_only=True)
@@ -29,3 +33,13 @@ class TextEnvParams(environment.EnvParams):
     """A pytree of `[M, ...]` arrays: M instances."""
     instances: jax.Array
     """i32[m]: the instances of the bank that `reset` draws from, uniformly."""
+
+    @classmethod
+    def of_all(cls, bank: Any, limit: int) -> Self:
+        """With a bank, of which `reset` draws from all instances, and a limit in steps."""
+        num_instances = jax.tree.leaves(bank)[0].shape[0]
+        return cls(
+            max_steps_in_episode=jnp.int32(limit),
+            bank=bank,
+            instances=jnp.arange(num_instances, dtype=jnp.int32),
+        )

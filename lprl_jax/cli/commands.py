@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 from pathlib import Path
@@ -22,7 +21,7 @@ from lprl_jax.lm import embedded, hugging_face
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
 from lprl_jax.priors import tabulate
-from lprl_jax.results import comparison, plotting, reading, report
+from lprl_jax.results import comparison, plotting, reading, report, tables
 
 MOST_LISTED = 9
 """Actions of an environment that are listed by name."""
@@ -51,9 +50,9 @@ def plan(options: argparse.Namespace) -> None:
     if options.json:
         _require_new(options.json)
     rows = planning.run(experiment)
-    print(planning.table(rows))
+    print(tables.of_plans(rows))
     if options.json:
-        _write_json(options.json, [dataclasses.asdict(row) for row in rows])
+        _write_json(options.json, [tables.as_json(row) for row in rows])
 
 
 def eval(options: argparse.Namespace) -> None:
@@ -68,9 +67,9 @@ def eval(options: argparse.Namespace) -> None:
         ks[-1].split(",") if ks else (),
         options.instances,
     )
-    print(evaluate.table(rows))
+    print(tables.of_evaluations(rows))
     if options.json:
-        _write_json(options.json, [dataclasses.asdict(row) for row in rows])
+        _write_json(options.json, [tables.as_json(row) for row in rows])
 
 
 def compare(options: argparse.Namespace) -> None:

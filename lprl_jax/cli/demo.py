@@ -14,7 +14,7 @@ from lprl_envs import InvalidInput
 from lprl_envs.errors import require_one_of
 
 from lprl_jax.experiments import config, run_directory, runner
-from lprl_jax.results import comparison, plotting
+from lprl_jax.results import comparison, plotting, reading
 from lprl_jax.results.reading import Result
 
 TITLES = {
@@ -65,7 +65,8 @@ def run(
     results = {}
     for name, (file, overrides) in _experiments(world, controls).items():
         folder = out / name.lower().replace(", ", "-").replace(" ", "-")
-        results[name] = runner.run(config.read(file, (*overrides, *ice)), folder, progress=progress)
+        runner.run(config.read(file, (*overrides, *ice)), folder, progress=progress)
+        results[name] = reading.read(folder)
     summaries = comparison.summarize(results)
     table = comparison.table(summaries)
     print(table)

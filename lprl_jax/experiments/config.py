@@ -118,6 +118,11 @@ class Experiment:
         return {**fields, **_plain(own)}
 
 
+def name_of(setting: Mapping[str, float]) -> str:
+    """`alpha 0.1, tau 0.05`; empty without a sweep."""
+    return ", ".join(f"{name} {value:g}" for name, value in setting.items())
+
+
 def read(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """Read a YAML file, or a config that comes with the package by its name, with overrides.
 

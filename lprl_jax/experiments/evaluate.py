@@ -20,7 +20,6 @@ from lprl_envs import InvalidInput
 from lprl_jax.experiments import build, config, run_directory, runner, sharding
 from lprl_jax.experiments.checkpoint import Checkpoints
 from lprl_jax.experiments.config import Experiment
-from lprl_jax.results import comparison, reading, statistics
 
 MAY_CHANGE = (
     "prior", "prior_access", "prior_temperature", "prior_epsilon", "prior_adversarial",
@@ -29,7 +28,7 @@ MAY_CHANGE = (
 """Fields of the config that may differ from the training's, besides those of its instances."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Row:
     """One way of acting, of all runs of one setting."""
 
@@ -45,10 +44,10 @@ class Row:
     """R."""
     episodes: int
     """Of each run."""
-    success: statistics.Interval
-    """IQM over the runs, with its 95 % bootstrap interval."""
-    returns: statistics.Interval
-    """The same of the mean return."""
+    success: np.ndarray
+    """f32[R]: share of a run's episodes that succeed."""
+    returns: np.ndarray
+    """f32[R]: a run's mean return."""
     queries: int
     """Prompts sent to the model while playing, one a step; none by a uniform prior."""
 
@@ -85,21 +84,6 @@ def run(
         chosen = changed if k is None else config.override(changed, [f"k={k}"])
         rows += _rows(config.parse(_with_prior(chosen, prior)), state)
     return rows
-
-
-def table(rows: Sequence[Row]) -> str:
-    """A Markdown table."""
-    swept = any(row.setting for row in rows)
-    head = ["setting"] if swept else []
-    head += ["prior", "k", "policy", "runs", "episodes a run", "success (IQM, 95 %)"]
-    head += ["return (IQM, 95 %)", "queries"]
-    cells = [
-        [row.setting] * swept
-        + [row.prior, f"{row.k}", row.policy, f"{row.runs}", f"{row.episodes}"]
-        + [comparison.interval(row.success), comparison.interval(row.returns), f"{row.queries:,}"]
-        for row in rows
-    ]
-    return comparison.markdown(head, cells)
 
 
 def _with_prior(fields: dict[str, Any], prior: str) -> dict[str, Any]:
@@ -186,14 +170,14 @@ def _of_settings(
     asks = setup.algorithm.asks_in_play and experiment.config.prior not in ("none", "uniform")
     return [
         Row(
-            setting=reading.name_of(setting),
+            setting=config.name_of(setting),
             prior=experiment.config.prior if prior is None else prior.name,
             k="–" if prior is None else getattr(experiment.algorithm, "k", "–"),
             policy=policy,
             runs=experiment.config.num_runs,
             episodes=episodes,
-            success=statistics.bootstrap_interval(parts["success"][i]),
-            returns=statistics.bootstrap_interval(parts["return"][i]),
+            success=parts["success"][i],
+            returns=parts["return"][i],
             queries=round(float(parts["length"][i].sum()) * episodes) * asks,
         )
         for i, setting in enumerate(settings)

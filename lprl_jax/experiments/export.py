@@ -14,7 +14,6 @@ from lprl_envs import InvalidInput
 from lprl_jax.experiments import build, config, evaluate, run_directory, sharding
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.lm import checkpoint, embedded
-from lprl_jax.results import reading
 
 CARD = "README.md"
 
@@ -72,7 +71,7 @@ def card(trained: Experiment, number: int, steps: int) -> str:
         "",
         f"`{name}` after {steps:,} environment steps of {trained.config.algorithm} on "
         f"{trained.config.env}, kept near the prior `{trained.config.prior}`: run {number} of "
-        f"{trained.num_runs}" + (f", {reading.name_of(setting)}" if setting else "") + ".",
+        f"{trained.num_runs}" + (f", {config.name_of(setting)}" if setting else "") + ".",
         "It continues a state's text with an action's. The values that were learnt beside it are",
         "left out.",
         "",

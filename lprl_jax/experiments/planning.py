@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +13,11 @@ from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.algorithms.search import slinvit
 from lprl_jax.algorithms.search.slinvit import Outcome
 from lprl_jax.algorithms.search.slinvit_config import HParams
-from lprl_jax.experiments import build, sharding
+from lprl_jax.experiments import build, config, sharding
 from lprl_jax.experiments.config import Experiment
-from lprl_jax.results import comparison, reading, statistics
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Row:
     """One setting, of all runs in all instances."""
 
@@ -32,8 +29,8 @@ class Row:
     """R: they differ in what is drawn."""
     instances: int
     """M."""
-    success: statistics.Interval
-    """Share of the instances that a run solves: IQM over the runs, with its 95 % interval."""
+    success: np.ndarray
+    """f64[R]: share of the instances that a run solves."""
     actions: float
     """Executed in an instance."""
     nodes: float
@@ -70,7 +67,7 @@ def run(experiment: Experiment) -> list[Row]:
         hparams = HParams(jnp.broadcast_to(alpha, instances.shape))
         outcome = sharding.fetch(solve(key, instances, budgets, hparams, data))
         name = "none" if prior is None else prior.name
-        rows.append(row_of(reading.name_of(setting), name, chosen.num_runs, outcome))
+        rows.append(row_of(config.name_of(setting), name, chosen.num_runs, outcome))
     return rows
 
 
@@ -101,25 +98,10 @@ def row_of(setting: str, prior: str, num_runs: int, outcome: Outcome) -> Row:
         prior=prior,
         runs=num_runs,
         instances=num_rows // num_runs,
-        success=statistics.bootstrap_interval(shares),
+        success=shares,
         actions=float(np.mean(outcome.length)),
         nodes=float(np.mean(outcome.cost.nodes)),
         queries=float(np.sum(outcome.prior_carry.queries)) / num_rows,
         valuations=float(np.mean(outcome.cost.valuations)),
         evaluations=int(np.sum(outcome.prior_carry.evaluations)),
     )
-
-
-def table(rows: Sequence[Row]) -> str:
-    """A Markdown table."""
-    swept = any(row.setting for row in rows)
-    head = ["setting"] * swept + ["prior", "runs", "instances", "success (IQM, 95 %)"]
-    head += ["actions", "nodes an instance", "queries", "values computed", "evaluations"]
-    cells: list[list[Any]] = [
-        [row.setting] * swept
-        + [row.prior, f"{row.runs}", f"{row.instances}", comparison.interval(row.success)]
-        + [f"{x:,.1f}" for x in (row.actions, row.nodes, row.queries, row.valuations)]
-        + [f"{row.evaluations:,}"]
-        for row in rows
-    ]
-    return comparison.markdown(head, cells)

@@ -28,8 +28,6 @@ from lprl_jax.experiments.checkpoint import Checkpoints
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.experiments.journal import Journal
 from lprl_jax.priors import Prior
-from lprl_jax.results import reading
-from lprl_jax.results.reading import Result
 
 
 class Diverged(RuntimeError):
@@ -88,7 +86,7 @@ def run(
     progress: bool = True,
     resume: bool = False,
     log: Sequence[str] = (),
-) -> Result:
+) -> Path:
     """Run an experiment and write its directory.
 
     Args:
@@ -97,6 +95,9 @@ def run(
         progress: Whether to show a progress bar.
         resume: Whether to continue from the newest checkpoint.
         log: Names of `loggers.LOGGERS`.
+
+    Returns:
+        The directory; `results.reading.read` reads it.
 
     Raises:
         InvalidInput: if the directory cannot be written, holds something else, or the experiment
@@ -129,7 +130,7 @@ def run(
             state = checkpoints.restore(done, state)
         first = 0 if done is None else done // a_chunk + 1
         if first > chunks:
-            return reading.read(out)
+            return out
         prepared = time.perf_counter()
         train = sharding.compile_chunk(algorithm, setup.mesh, updates, state, data)
         evaluate = sharding.compile_evaluation(
@@ -153,7 +154,7 @@ def run(
                 journal.record(record, trained - started, evaluated - trained, steps)
                 if chunk == chunks or (chunk and chunk % config.checkpoint_every == 0):
                     checkpoints.save(record["step"], state)
-    return reading.read(out)
+    return out
 
 
 def require_finite(

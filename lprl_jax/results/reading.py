@@ -11,6 +11,7 @@ import numpy as np
 from lprl_envs import InvalidInput
 
 from lprl_jax.experiments import run_directory
+from lprl_jax.experiments.config import name_of
 from lprl_jax.experiments.run_directory import CONFIG, METRICS, TIMING
 
 
@@ -49,11 +50,6 @@ class Result:
             )
             for i, setting in enumerate(self.settings)
         }
-
-
-def name_of(setting: Mapping[str, float]) -> str:
-    """`alpha 0.1, tau 0.05`; empty without a sweep."""
-    return ", ".join(f"{name} {value:g}" for name, value in setting.items())
 
 
 def read(directory: Path) -> Result:

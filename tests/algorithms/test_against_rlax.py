@@ -13,9 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lprl_jax.algorithms import policies
+from lprl_jax.algorithms import losses, policies
 from lprl_jax.algorithms.tabular import value_iteration
-from lprl_jax.algorithms.value_based import losses
 
 with warnings.catch_warnings():
     # TensorFlow Probability, below rlax, reads what JAX is about to drop.

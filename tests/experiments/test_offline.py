@@ -15,6 +15,7 @@ from lprl_jax.cli.main import main
 from lprl_jax.datasets import dataset
 from lprl_jax.experiments import config, evaluate, gather, run_directory, runner
 from lprl_jax.experiments.config import Experiment
+from lprl_jax.results import reading
 
 OFFLINE: dict[str, Any] = {
     "env": "FrozenLake-lprl",
@@ -146,8 +147,8 @@ def test_it_resumes_to_the_bit_and_only_on_the_same_data(
 
 def test_sizes_of_data_are_a_sweep(folder: Path, trained: Path, tmp_path: Path) -> None:
     swept = config.override(OFFLINE, ["dataset_size=10,60", f"dataset={folder / 'uniform.npz'}"])
-    result = runner.run(config.parse(swept), tmp_path / "sweep", progress=False)
-    by_size = result.by_setting()
+    runner.run(config.parse(swept), tmp_path / "sweep", progress=False)
+    by_size = reading.read(tmp_path / "sweep").by_setting()
     assert list(by_size) == ["dataset_size 10", "dataset_size 60"]
     lines = run_directory.read_lines(tmp_path / "sweep" / "metrics.jsonl")
     alone = run_directory.read_lines(trained / "metrics.jsonl")

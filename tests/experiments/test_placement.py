@@ -14,6 +14,7 @@ from small_experiment import fields
 from lprl_jax.experiments import config, evaluate, run_directory, runner
 from lprl_jax.lm import checkpoint
 from lprl_jax.priors import LanguagePrior
+from lprl_jax.results import reading
 from lprl_jax.results.reading import Result
 
 
@@ -29,7 +30,8 @@ def changes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def run(changes: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
     out = tmp_path_factory.mktemp("placed") / "run"
-    return out, runner.run(config.parse(fields(**changes)), out, progress=False)
+    runner.run(config.parse(fields(**changes)), out, progress=False)
+    return out, reading.read(out)
 
 
 def test_weights_are_in_bfloat16_and_split(changes: dict[str, Any]) -> None:

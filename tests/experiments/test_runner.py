@@ -12,6 +12,7 @@ from small_experiment import FIELDS, fields
 
 from lprl_jax.experiments import build, config, run_directory, runner, sharding
 from lprl_jax.experiments.checkpoint import Checkpoints
+from lprl_jax.results import reading
 from lprl_jax.results.reading import Result
 
 
@@ -20,7 +21,9 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Result]]
     """The same experiment, run two times."""
     folders = [tmp_path_factory.mktemp("runs") / name for name in ("a", "b")]
     experiment = config.parse(FIELDS)
-    return [(folder, runner.run(experiment, folder, progress=False)) for folder in folders]
+    return [
+        (folder, reading.read(runner.run(experiment, folder, progress=False))) for folder in folders
+    ]
 
 
 def test_equal_experiments_write_equal_bytes(twice: list[tuple[Path, Result]]) -> None:

@@ -12,6 +12,7 @@ from small_experiment import fields
 
 from lprl_jax.experiments import build, config, evaluate, runner
 from lprl_jax.priors import LanguagePrior, TabularFeaturePrior, TabularPrior
+from lprl_jax.results import reading
 
 MODEL = "embedded-early-1"
 # On two maps, each for two runs, so that live asking costs little.
@@ -19,7 +20,9 @@ TEXT: dict[str, Any] = {"q_input": "features", "prior": MODEL, "env_params": {"n
 
 
 def train(out: Path, **changes: Any) -> Any:
-    return runner.run(config.parse(fields(**{**TEXT, **changes})), out, progress=False)
+    return reading.read(
+        runner.run(config.parse(fields(**{**TEXT, **changes})), out, progress=False)
+    )
 
 
 @pytest.fixture(scope="module")

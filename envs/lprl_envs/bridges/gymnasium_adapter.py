@@ -26,9 +26,9 @@ import jax
 import numpy as np
 from gymnax.environments.spaces import gymnax_space_to_gym_space
 
-from lprl_envs import ENVIRONMENTS
 from lprl_envs.errors import InvalidInput
-from lprl_envs.text_env import TextEnv, TextEnvParams
+from lprl_envs.text_env import TextEnv
+from lprl_envs.text_env_data import TextEnvParams
 
 
 class GymnasiumEnv(gymnasium.Env[np.ndarray, Any]):
@@ -138,6 +138,7 @@ def make(
     return GymnasiumEnv(gymnax.make(env_id, **config)[0], params, render_mode)
 
 
-for _env_id in ENVIRONMENTS:
-    if _env_id not in gymnasium.registry:  # a module reload registers nothing twice
+for _env_id in gymnax.registered_envs:
+    # A module reload registers nothing twice.
+    if _env_id.endswith("-lprl") and _env_id not in gymnasium.registry:
         gymnasium.register(_env_id, f"{__name__}:make", kwargs={"env_id": _env_id})

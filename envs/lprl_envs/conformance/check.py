@@ -17,7 +17,8 @@ from lprl_envs.bridges.gymnax_env import GymnaxEnv
 from lprl_envs.conformance import arrays, episodes, instances, law, text
 from lprl_envs.conformance.subject import CheckFailed, Subject
 from lprl_envs.errors import InvalidInput
-from lprl_envs.text_env import TextEnv, TextEnvParams
+from lprl_envs.text_env import TextEnv
+from lprl_envs.text_env_data import TextEnvParams
 
 Check = Callable[[Subject], str | None]
 """None where all is right, otherwise what was found and what would be right."""

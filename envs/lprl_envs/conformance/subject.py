@@ -20,7 +20,8 @@ import numpy as np
 from lprl_envs.banks import content_hash
 from lprl_envs.conformance.compare import num_rows, take
 from lprl_envs.errors import InvalidInput
-from lprl_envs.text_env import TextEnv, TextEnvParams
+from lprl_envs.text_env import TextEnv
+from lprl_envs.text_env_data import TextEnvParams
 
 LIMIT = 8
 """Steps of an episode while checking, so that some episodes end by time."""

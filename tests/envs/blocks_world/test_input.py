@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from lprl_envs import BlocksWorld, InvalidInput, from_stacks
-from lprl_envs.text_env import NotNumbered
+from lprl_envs.errors import NotNumbered
 
 ENVIRONMENTS = [
     ({"num_blocks": 1}, ["num_blocks is 1", "2 to 12", "a goal needs two"]),

@@ -12,7 +12,7 @@ from envs.blocks_world.facts import LETTERS, facts, goal_of
 from envs.blocks_world.slinvit_twin import letters
 from lprl_envs import CHECKS, BlocksWorld, BlocksWorldSubgoals, InvalidInput, check_env
 from lprl_envs.blocks_world.instances import published
-from lprl_envs.text_env import NotNumbered
+from lprl_envs.errors import NotNumbered
 
 ILLEGAL = -0.25
 MIXED = [

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lprl_jax.algorithms.value_based import losses
+from lprl_jax.algorithms import losses
 
 Q = jnp.array([1.0, 3.0, 2.0, -1.0])
 PRIOR = jnp.log(jnp.array([0.5, 0.125, 0.25, 0.125]))
