@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import chex
 import jax
@@ -11,6 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from lprl_envs.errors import InvalidInput, require_one_of
+
+Env = TypeVar("Env")
+Params = TypeVar("Params")
 
 SPLITS = ("train", "held-out")
 _APART = 0x5EED5EED
@@ -58,6 +62,18 @@ def set_apart(key: chex.PRNGKey) -> chex.PRNGKey:
 def _is_typed(key: chex.PRNGKey) -> bool:
     """Whether it is of `jax.random.key`, not of the older `jax.random.PRNGKey`."""
     return jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+
+
+def made_once(make: Callable[[Env], Params]) -> Callable[[Env], Params]:
+    """For `default_params`: made once a configuration, outside of whatever is being traced."""
+
+    @functools.lru_cache(maxsize=64)
+    @functools.wraps(make)
+    def params_of(env: Env) -> Params:
+        with jax.ensure_compile_time_eval():
+            return make(env)
+
+    return params_of
 
 
 def draw_bank(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput, TextEnv
 
 Env = TextEnv[Any, Any]
+HParams = TypeVar("HParams", bound=tuple[Any, ...])
+
+EXACT = "exact"
+"""The k of a prior that is not sampled from."""
 
 
 class Data(NamedTuple):
@@ -52,9 +56,10 @@ class Algorithm:
         return jax.lax.scan(lambda s, _: self.update(s, data), state, None, length=num_updates)
 
 
-def same_for_all(config: Any, names: Sequence[str], num_runs: int) -> list[jax.Array]:
-    """These fields of a config as hyper-parameters of R runs, `f32[R]` each."""
-    return [jnp.full(num_runs, getattr(config, name), jnp.float32) for name in names]
+def same_for_all(kind: type[HParams], config: Any, num_runs: int) -> HParams:
+    """Hyper-parameters of R runs, `f32[R]` each, from a config's fields of the same names."""
+    named: Any = kind
+    return named(*(jnp.full(num_runs, getattr(config, x), jnp.float32) for x in named._fields))
 
 
 def require_above_0(config: Any, *names: str) -> None:
@@ -76,3 +81,9 @@ def require_not_below_0(config: Any, *names: str) -> None:
     for name in names:
         if not getattr(config, name) >= 0:
             raise InvalidInput(f"{name} is {getattr(config, name)}; it must be 0 or above")
+
+
+def require_k(k: int | str) -> None:
+    """Raise InvalidInput unless this is a number of proposals, or "exact"."""
+    if k != EXACT and not (isinstance(k, int) and k >= 1):
+        raise InvalidInput(f'k is {k!r}; valid: a whole number from 1, or "{EXACT}"')

@@ -36,6 +36,23 @@ class Step(NamedTuple):
     """bool[R, N]"""
 
 
+class Runs(NamedTuple):
+    """Where R new learners that act begin."""
+
+    env_state: Any
+    """Leading axes R and N."""
+    told: Told
+    """What the prior tells of these states; leading axes R and N."""
+    prior_carry: Counters
+    """What it was asked for that."""
+    key: chex.PRNGKey
+    """[R]: to go on with."""
+    key_params: chex.PRNGKey
+    """[R]: for the networks' first weights."""
+    run_instances: jax.Array
+    """i32[R, m]: the instances that each run plays."""
+
+
 def flatten(tree: Any) -> Any:
     """`[R, N, ...]` leaves to `[R * N, ...]`."""
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), tree)
@@ -102,6 +119,31 @@ def begin(
     env_state = reset_envs(env, env_keys, data.env_params, run_instances)
     every = jnp.ones(env_keys.shape, bool)
     return env_state, *ask_prior(asker, data, asker.init(), env_state, every)
+
+
+def begin_runs(
+    env: Env,
+    asker: Asker,
+    keys: chex.PRNGKey,
+    data: Data,
+    run_instances: jax.Array | None,
+    num_envs: int,
+) -> Runs:
+    """What `Algorithm.init` of a learner that acts begins with.
+
+    Args:
+        env: The environment.
+        asker: Of the prior.
+        keys: `[R]`, one a run.
+        data: Of the prior and the environment.
+        run_instances: `i32[R, m]`: the instances a run plays; None for all of
+            `env_params.instances`.
+        num_envs: N.
+    """
+    run_instances = instances_or_all(run_instances, data.env_params, keys.shape[0])
+    split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
+    asked = begin(env, asker, split[:, 1], data, run_instances, num_envs)
+    return Runs(*asked, split[:, 0], split[:, 2], run_instances)
 
 
 def step_envs(

@@ -33,38 +33,20 @@ import jax.numpy as jnp
 from flax import struct
 from gymnax.environments import spaces
 
-from lprl_envs.banks import draw_bank
-from lprl_envs.blocks_world.instances import (
-    MOST_BLOCKS,
-    SUITES,
-    Problems,
-    bank,
-    from_stacks,
-    is_fit,
-    parse,
-    published,
-    random_problem,
-    require_blocks,
-    resize,
-    tower_to_turn,
-)
+from lprl_envs.banks import draw_bank, made_once
+from lprl_envs.blocks_world import instances as problems
+from lprl_envs.blocks_world.instances import MOST_BLOCKS, Problems, require_blocks
 from lprl_envs.blocks_world.picture import draw_blocks
-from lprl_envs.blocks_world.rules import ABSENT, act, is_reached, legal_actions, settle
+from lprl_envs.blocks_world.rules import ABSENT, act, features_of, is_reached, legal_actions, settle
 from lprl_envs.blocks_world.search import SOLVED, heuristic, list_moves, look_ahead, make_move
 from lprl_envs.blocks_world.states import MOST_NUMBERED, count_states, number_state, numbered_state
 from lprl_envs.blocks_world.text import action_texts_of, by_colour, slots_of, template_of
-from lprl_envs.errors import InvalidInput, NotNumbered, require_one_of
+from lprl_envs.errors import InvalidInput, NotNumbered
+from lprl_envs.observations import require_mode
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
-from lprl_envs.text_env import (
-    OBSERVATIONS,
-    Action,
-    Successor,
-    TextEnv,
-    TextEnvParams,
-    TextEnvState,
-    only_outcome,
-)
+from lprl_envs.text_env import Successor, TextEnv, only_outcome
+from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
 
 
 @struct.dataclass(kw_only=True)
@@ -96,7 +78,7 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
     """
 
     version = 1
-    suites = SUITES
+    suites = problems.SUITES
 
     def __init__(
         self, num_blocks: int = 4, illegal_reward: float = 0.0, observation: str = "features"
@@ -104,13 +86,9 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         require_blocks("num_blocks", num_blocks, MOST_BLOCKS)
         if not isinstance(illegal_reward, int | float) or not math.isfinite(illegal_reward):
             raise InvalidInput(f"illegal_reward is {illegal_reward!r}; it must be a finite number")
-        require_one_of("observation", observation, OBSERVATIONS)
-        if observation in ("index", "onehot") and num_blocks > MOST_NUMBERED:
-            raise InvalidInput(
-                f"observation {observation!r} is for up to {MOST_NUMBERED} blocks, not "
-                f"{num_blocks}; valid: features, tokens"
-            )
         self.num_blocks = num_blocks
+        limit = f"is for up to {MOST_NUMBERED} blocks, not {num_blocks}; valid: features, tokens"
+        require_mode(observation, self.num_states is not None, limit)
         self.illegal_reward = float(illegal_reward)
         self.observation = observation
         self.config = (num_blocks, self.illegal_reward, observation)
@@ -133,9 +111,10 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
     # -- instances -----------------------------------------------------------------------------
 
     @property
+    @made_once
     def default_params(self) -> EnvParams:
         """A tower of all blocks that is to be turned upside down."""
-        return _default_params(self)
+        return self.params_of([problems.tower_to_turn(self.num_blocks)])
 
     def params_of(self, instances: Sequence[Any]) -> EnvParams:
         """Parameters with these instances as the bank.
@@ -147,7 +126,7 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         Raises:
             InvalidInput: if one is not well-formed, or has more blocks than the environment.
         """
-        return self._params(bank([parse(instance) for instance in instances], self.num_blocks))
+        return self._params(problems.bank([problems.parse(x) for x in instances], self.num_blocks))
 
     def suite(self, name: str) -> EnvParams:
         """Parameters with a published set of instances as the bank.
@@ -155,12 +134,11 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         Raises:
             InvalidInput: if there is no such suite, or it needs more blocks.
         """
-        rows = [from_stacks(row["init"], row["goal"]) for row in published(name)]
-        return self._params(bank(rows, self.num_blocks))
+        return self._params(problems.bank_of_suite(name, self.num_blocks))
 
     def shortest_plans(self, name: str) -> jax.Array:
         """As published with the suite."""
-        return jnp.array([row["optimal_length"] for row in published(name)], jnp.int32)
+        return problems.shortest_plans(name)
 
     def sample_params(
         self,
@@ -190,20 +168,16 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
     def _draw_bank(
         self, key: chex.PRNGKey, num_instances: int, split: str | None, num_blocks: int
     ) -> Problems:
-        draw = random_problem(num_blocks)
-        problems = draw_bank(key, num_instances, split, draw, self.held_out, is_fit)
-        return resize(problems, self.num_blocks)
+        draw = problems.random_problem(num_blocks)
+        drawn = draw_bank(key, num_instances, split, draw, self.held_out, problems.is_fit)
+        return problems.resize(drawn, self.num_blocks)
 
-    def _params(self, problems: Problems) -> EnvParams:
-        return EnvParams(
-            max_steps_in_episode=jnp.int32(8 * (self.num_blocks - 1)),
-            bank=problems,
-            instances=jnp.arange(problems.on.shape[0], dtype=jnp.int32),
-        )
+    def _params(self, bank: Problems) -> EnvParams:
+        return EnvParams.of_all(bank, limit=8 * (self.num_blocks - 1))
 
     def identity(self, instance: Problems) -> jax.Array:
         """Initial state and goal; the same in environments of more blocks."""
-        whole = resize(instance, MOST_BLOCKS)
+        whole = problems.resize(instance, MOST_BLOCKS)
         return jnp.concatenate([whole.on, whole.goal])
 
     # -- gymnax --------------------------------------------------------------------------------
@@ -257,10 +231,7 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
 
     def features(self, state: EnvState, params: EnvParams) -> jax.Array:
         """Two one-hots a block: what is below it, and the block that the goal wants there."""
-        n, goal = self.num_blocks, params.bank.goal[state.instance]
-        below = jax.nn.one_hot(state.on - ABSENT, n - ABSENT, dtype=jnp.float32)
-        wanted = jax.nn.one_hot(goal, n, dtype=jnp.float32)  # all 0 where there is no fact
-        return jnp.concatenate([below.ravel(), wanted.ravel()])
+        return features_of(state.on, params.bank.goal[state.instance])
 
     def state_space(self, params: EnvParams) -> spaces.Dict:
         """The fields of `EnvState`."""
@@ -343,10 +314,3 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
             raise NotNumbered(self.name)
         on = numbered_state(index, self.num_blocks)
         return self._state(jnp.int32(0), jnp.int32(instance), on, params)
-
-
-@functools.lru_cache(maxsize=64)
-def _default_params(env: BlocksWorld) -> EnvParams:
-    """Made once a configuration, outside of whatever is being traced."""
-    with jax.ensure_compile_time_eval():
-        return env.params_of([tower_to_turn(env.num_blocks)])

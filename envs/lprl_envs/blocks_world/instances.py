@@ -193,6 +193,16 @@ def _planbench() -> tuple[tuple[str, int, str, str], ...]:
     return tuple(rows)
 
 
+def bank_of_suite(name: str, num_blocks: int) -> Problems:
+    """The instances of one of SUITES as a bank."""
+    return bank([from_stacks(row["init"], row["goal"]) for row in published(name)], num_blocks)
+
+
+def shortest_plans(name: str) -> jax.Array:
+    """`i32[M]`: actions of a shortest plan of each instance of one of SUITES."""
+    return jnp.array([row["optimal_length"] for row in published(name)], jnp.int32)
+
+
 def published(name: str) -> list[dict[str, Any]]:
     """The instances of one of SUITES: `init`, `goal` and `optimal_length`, in their order."""
     require_one_of("suite", name, SUITES)

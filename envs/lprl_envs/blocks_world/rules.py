@@ -125,6 +125,13 @@ def is_reached(on: jax.Array, goal: jax.Array) -> jax.Array:
     return functools.reduce(jnp.logical_and, facts)
 
 
+def features_of(on: jax.Array, goal: jax.Array) -> jax.Array:
+    """`f32[n (2 n + 3)]`: one-hots of what is below each block, and of what the goal wants."""
+    below = jax.nn.one_hot(on - ABSENT, on.size - ABSENT, dtype=jnp.float32)
+    wanted = jax.nn.one_hot(goal, on.size, dtype=jnp.float32)  # all 0 where there is no fact
+    return jnp.concatenate([below.ravel(), wanted.ravel()])
+
+
 # -- sets of blocks as bits; all arrays may have further axes -------------------------------------
 
 

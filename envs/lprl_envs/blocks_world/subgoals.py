@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from gymnax.environments import spaces
 
+from lprl_envs.banks import made_once
 from lprl_envs.blocks_world.env import BlocksWorld, EnvParams, EnvState
 from lprl_envs.blocks_world.instances import SUITES, Problems
 from lprl_envs.blocks_world.rules import ABSENT, TABLE, is_clear, moves, settle
@@ -35,7 +36,8 @@ from lprl_envs.blocks_world.text import by_colour, subgoal_texts_of
 from lprl_envs.errors import NotNumbered
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
-from lprl_envs.text_env import Action, TextEnv, only_outcome
+from lprl_envs.text_env import TextEnv, only_outcome
+from lprl_envs.text_env_data import Action
 
 ACTIONS = 2
 """Of the hand, in a sub-goal: a block is taken up and laid down."""
@@ -103,9 +105,10 @@ class BlocksWorldSubgoals(TextEnv[EnvState, EnvParams]):
     # -- instances -----------------------------------------------------------------------------
 
     @property
+    @made_once
     def default_params(self) -> EnvParams:
         """A tower of all blocks that is to be turned upside down."""
-        return _default_params(self)
+        return self._limited(self.world.default_params)
 
     def params_of(self, instances: Sequence[Any]) -> EnvParams:
         """Parameters with these instances as the bank, written as for `BlocksWorld`.
@@ -267,10 +270,3 @@ class BlocksWorldSubgoals(TextEnv[EnvState, EnvParams]):
             raise NotNumbered(self.name)
         numbers, _ = with_empty_hand(self.num_blocks)
         return self.world.state_at(instance, jnp.asarray(numbers)[index], params)
-
-
-@functools.lru_cache(maxsize=64)
-def _default_params(env: BlocksWorldSubgoals) -> EnvParams:
-    """Made once a configuration, outside of whatever is being traced."""
-    with jax.ensure_compile_time_eval():
-        return env._limited(env.world.default_params)

@@ -25,7 +25,8 @@ from lprl_envs import auto_reset
 from lprl_envs.banks import draw_instance
 from lprl_envs.bridges import gymnax_values
 from lprl_envs.errors import InvalidInput
-from lprl_envs.text_env import Action, TextEnv, TextEnvParams, TextEnvState
+from lprl_envs.text_env import TextEnv
+from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
 
 LIMIT = "max_steps_in_episode"
 """The parameter of gymnax's that is one for the whole bank."""
@@ -230,13 +231,10 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
         limits = sorted({int(getattr(params, LIMIT)) for params in own})
         if len(limits) > 1:
             raise InvalidInput(f"{LIMIT} is {limits}; the instances of {self.name} share one")
-        return EnvParams(
-            max_steps_in_episode=jnp.int32(limits[0]),
-            bank=jax.tree.map(
-                lambda *leaves: jnp.stack([gymnax_values.strong(x) for x in leaves]), *own
-            ),
-            instances=jnp.arange(len(own), dtype=jnp.int32),
+        bank = jax.tree.map(
+            lambda *leaves: jnp.stack([gymnax_values.strong(x) for x in leaves]), *own
         )
+        return EnvParams.of_all(bank, limits[0])
 
     def _instance(self, fields: Any) -> environment.EnvParams:
         """Gymnax's parameters with these in place of the defaults."""

@@ -34,7 +34,7 @@ import numpy as np
 from flax import struct
 from gymnax.environments import spaces
 
-from lprl_envs.banks import choose_families, draw_bank
+from lprl_envs.banks import choose_families, draw_bank, made_once
 from lprl_envs.cube_stacking import text
 from lprl_envs.cube_stacking.cubes import (
     COLORS,
@@ -49,16 +49,11 @@ from lprl_envs.cube_stacking.cubes import (
 from lprl_envs.cube_stacking.law import REWARDS, act
 from lprl_envs.cube_stacking.picture import draw_cubes
 from lprl_envs.errors import InvalidInput, require_one_of
+from lprl_envs.observations import OBSERVATIONS
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
-from lprl_envs.text_env import (
-    OBSERVATIONS,
-    Action,
-    TextEnv,
-    TextEnvParams,
-    TextEnvState,
-    only_outcome,
-)
+from lprl_envs.text_env import TextEnv, only_outcome
+from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
 
 MOST_CUBES = 12
 
@@ -118,9 +113,11 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
         return self.num_cubes + 1
 
     @property
+    @made_once
     def default_params(self) -> EnvParams:
         """The paper's instance of 8 or 11 cubes, or one random instance."""
-        return _default_params(self)
+        preset = f"paper-{self.num_cubes}"
+        return self.suite(preset) if preset in PRESETS else self.sample_params(jax.random.key(0), 1)
 
     def params_of(self, instances: Sequence[Any]) -> EnvParams:
         """Parameters with these instances (see `cube_stacking_cubes.bank_of`) as the bank."""
@@ -158,9 +155,7 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
 
     def _params(self, cubes: Cubes) -> EnvParams:
         """The limit is 50 steps for 8 cubes: to try every cube everywhere, and 14 to spare."""
-        limit = self.num_cubes * (self.num_cubes + 1) // 2 + 14
-        instances = jnp.arange(cubes.family.shape[0], dtype=jnp.int32)
-        return EnvParams(max_steps_in_episode=jnp.int32(limit), bank=cubes, instances=instances)
+        return EnvParams.of_all(cubes, limit=self.num_cubes * (self.num_cubes + 1) // 2 + 14)
 
     def identity(self, instance: Cubes) -> jax.Array:
         """The pattern in colours and edges: instances that differ only in letters share a split."""
@@ -303,11 +298,3 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
 def _cubes(state: EnvState, params: EnvParams) -> Cubes:
     """The state's instance, `[n]` leaves."""
     return jax.tree.map(lambda leaf: leaf[state.instance], params.bank)
-
-
-@functools.lru_cache(maxsize=64)
-def _default_params(env: CubeStacking) -> EnvParams:
-    """Made once a configuration, outside of whatever is being traced."""
-    with jax.ensure_compile_time_eval():
-        preset = f"paper-{env.num_cubes}"
-        return env.suite(preset) if preset in PRESETS else env.sample_params(jax.random.key(0), 1)

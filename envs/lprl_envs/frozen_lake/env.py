@@ -33,7 +33,7 @@ import numpy as np
 from flax import struct
 from gymnax.environments import spaces
 
-from lprl_envs.banks import draw_bank
+from lprl_envs.banks import draw_bank, made_once
 from lprl_envs.errors import InvalidInput, require_one_of
 from lprl_envs.frozen_lake.maps import (
     GOAL,
@@ -51,9 +51,11 @@ from lprl_envs.frozen_lake.maps import (
 )
 from lprl_envs.frozen_lake.picture import draw_lake
 from lprl_envs.frozen_lake.text import ACTION_TEXTS, neighbours, template_of
+from lprl_envs.observations import OBSERVATIONS
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
-from lprl_envs.text_env import OBSERVATIONS, Action, TextEnv, TextEnvParams, TextEnvState
+from lprl_envs.text_env import TextEnv
+from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
 
 LEFT, DOWN, RIGHT, UP = range(4)
 
@@ -131,12 +133,15 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         return 4
 
     @property
+    @made_once
     def default_params(self) -> EnvParams:
         """Gymnasium's map of that name (or one random map), and its time limit.
 
         Presets are instances like others: a hash decides that 4x4 is held out and 8x8 is not.
         """
-        return _default_params(self)
+        if self.map_name in PRESETS:
+            return self.params_of([PRESETS[self.map_name]])
+        return self.sample_params(jax.random.key(0), 1)
 
     def params_of(self, instances: Sequence[Any]) -> EnvParams:
         """Parameters with these maps (rows of S, F, H, G, or what `parse_map` returns) as the bank.
@@ -180,9 +185,7 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         return self._params(bank_of_one_start(tiles))
 
     def _params(self, maps: Maps) -> EnvParams:
-        limit = 200 if self.shape == (8, 8) else 100
-        instances = jnp.arange(maps.tiles.shape[0], dtype=jnp.int32)
-        return EnvParams(max_steps_in_episode=jnp.int32(limit), bank=maps, instances=instances)
+        return EnvParams.of_all(maps, limit=200 if self.shape == (8, 8) else 100)
 
     def identity(self, instance: Any) -> jax.Array:
         """Where the holes are: maps that differ only in start and goal share a split."""
@@ -309,12 +312,3 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         """Standing on that cell, at time 0."""
         del params
         return EnvState(time=jnp.int32(0), instance=jnp.int32(instance), position=jnp.int32(index))
-
-
-@functools.lru_cache(maxsize=64)
-def _default_params(env: FrozenLake) -> EnvParams:
-    """Made once a configuration, outside of whatever is being traced."""
-    with jax.ensure_compile_time_eval():
-        if env.map_name in PRESETS:
-            return env.params_of([PRESETS[env.map_name]])
-        return env.sample_params(jax.random.key(0), 1)

@@ -12,7 +12,6 @@ Both implement `completion.Completable`: a language model may be asked for the w
 from __future__ import annotations
 
 import abc
-import functools
 from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar
 
@@ -21,12 +20,14 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from lprl_envs.errors import InvalidInput, require_one_of
+from lprl_envs.banks import made_once
+from lprl_envs.observations import require_mode
 from lprl_envs.patterns.bank import Patterns, bank, draw_patterns, is_held_out, parse_size
 from lprl_envs.patterns.shapes import FAMILIES, HELD_OUT_FAMILIES
 from lprl_envs.patterns.text import completion_prompt, completion_template
 from lprl_envs.template import Template
-from lprl_envs.text_env import OBSERVATIONS, TextEnv, TextEnvParams, TextEnvState
+from lprl_envs.text_env import TextEnv
+from lprl_envs.text_env_data import TextEnvParams, TextEnvState
 
 NUMBERED_CELLS = 9
 """States are numbered on grids of so many cells at most: 9 * 2^9 = 4,608 of them."""
@@ -60,15 +61,11 @@ class PatternEnv(TextEnv[TState, EnvParams]):
 
     def __init__(self, size: str, observation: str = "features"):
         self.shape = parse_size(size, self.largest)
-        require_one_of("observation", observation, OBSERVATIONS)
         self.size = size
         self.observation = observation
         self.config = (size, observation)
-        if observation in ("index", "onehot") and self.num_states is None:
-            raise InvalidInput(
-                f"observation {observation!r} needs {NUMBERED_CELLS} cells or fewer, the size is "
-                f"{size}; use features or tokens"
-            )
+        limit = f"needs {NUMBERED_CELLS} cells or fewer, the size is {size}; use features or tokens"
+        require_mode(observation, self.num_states is not None, limit)
 
     @property
     def num_cells(self) -> int:
@@ -159,9 +156,12 @@ class PatternEnv(TextEnv[TState, EnvParams]):
     # -- instances -------------------------------------------------------------------------------
 
     @property
+    @made_once
     def default_params(self) -> EnvParams:
         """The paper's pattern at the paper's size, otherwise one random pattern."""
-        return _default_params(self)
+        if self.size in self.presets:
+            return self.params_of([self.presets[self.size]])
+        return self.sample_params(jax.random.key(0), 1)
 
     def params_of(self, instances: Sequence[Any]) -> EnvParams:
         """Parameters with these patterns (lists of rows such as `"#..#"`) as the bank.
@@ -194,11 +194,7 @@ class PatternEnv(TextEnv[TState, EnvParams]):
         return self._params(draw_patterns(key, num_instances, self.shape, split, families))
 
     def _params(self, patterns: Patterns) -> EnvParams:
-        return EnvParams(
-            max_steps_in_episode=jnp.int32(self.steps_per_cell * self.num_cells),
-            bank=patterns,
-            instances=jnp.arange(patterns.family.shape[0], dtype=jnp.int32),
-        )
+        return EnvParams.of_all(patterns, limit=self.steps_per_cell * self.num_cells)
 
     def identity(self, instance: Any) -> jax.Array:
         """The cells of the pattern."""
@@ -233,12 +229,3 @@ class PatternEnv(TextEnv[TState, EnvParams]):
         """`bool[]`: whether more than `accepted_percent` of the cells are right."""
         right = jnp.sum(completion == self.target(state.instance, params))
         return 100 * right > self.accepted_percent * self.num_cells
-
-
-@functools.lru_cache(maxsize=64)
-def _default_params(env: PatternEnv[Any]) -> EnvParams:
-    """Made once a configuration, outside of whatever is being traced."""
-    with jax.ensure_compile_time_eval():
-        if env.size in env.presets:
-            return env.params_of([env.presets[env.size]])
-        return env.sample_params(jax.random.key(0), 1)

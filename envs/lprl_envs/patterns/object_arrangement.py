@@ -39,7 +39,7 @@ from lprl_envs.patterns.shapes import between
 from lprl_envs.patterns.text import objects_template
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
-from lprl_envs.text_env import Action, TextEnvState
+from lprl_envs.text_env_data import Action, TextEnvState
 
 SKIP, DROP = range(2)
 DIAMOND = ("..#..", ".#.#.", "#...#", ".#.#.", "..#..")

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from lprl_jax.algorithms.base import EXACT
 from lprl_jax.algorithms.policy_based import policy_losses
-from lprl_jax.algorithms.value_based.control import EXACT
 from lprl_jax.priors.base import Prior, sample_proposals
 
 

@@ -29,7 +29,7 @@ from lprl_envs import InvalidInput
 from lprl_jax.algorithms import asking, descent
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
-from lprl_jax.algorithms.interaction import begin, evaluation, instances_or_all, over_runs
+from lprl_jax.algorithms.interaction import begin_runs, evaluation, over_runs
 from lprl_jax.algorithms.policy_based import actor_critic, divergence, policy_losses, rollout
 from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic
 from lprl_jax.algorithms.policy_based.divergence import Divergence
@@ -223,33 +223,22 @@ def make(
     def init(
         keys: chex.PRNGKey, hparams: HParams, data: Data, run_instances: jax.Array | None = None
     ) -> PPOState:
-        """Fresh runs.
-
-        Args:
-            keys: `[R]`, one a run.
-            hparams: `[R]`.
-            data: Of the prior and the environment.
-            run_instances: `i32[R, m]`: the instances a run plays; default, all of
-                `env_params.instances`.
-        """
-        run_instances = instances_or_all(run_instances, data.env_params, keys.shape[0])
-        split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
-        env_state, told, carry = begin(
-            env, asker, split[:, 1], data, run_instances, config.num_envs
-        )
+        """Fresh runs; see `interaction.begin_runs`."""
+        runs = begin_runs(env, asker, keys, data, run_instances, config.num_envs)
         # One run after another: jaxlib factorises a batch (of orthogonal weights) over threads that
         # several devices' programs hold, and hangs.
-        params = jax.lax.map(lambda x: policy.init(x[0], x[1], data), (split[:, 2], env_state))
+        own = runs.key_params, runs.env_state
+        params = jax.lax.map(lambda x: policy.init(x[0], x[1], data), own)
         return PPOState(
             params=params,
             opt_state=jax.vmap(optimizer.init)(params),
-            env_state=env_state,
-            log_probs=told.log_probs,
-            prior_carry=carry,
-            key=split[:, 0],
+            env_state=runs.env_state,
+            log_probs=runs.told.log_probs,
+            prior_carry=runs.prior_carry,
+            key=runs.key,
             num_steps=jnp.int32(0),
             hparams=hparams,
-            run_instances=run_instances,
+            run_instances=runs.run_instances,
         )
 
     def restart(state: PPOState, data: Data, run_instances: jax.Array | None = None) -> PPOState:

@@ -12,10 +12,10 @@ from lprl_envs import InvalidInput
 from lprl_jax.algorithms.base import (
     require_above_0,
     require_fraction,
+    require_k,
     require_not_below_0,
     same_for_all,
 )
-from lprl_jax.algorithms.value_based.control import require_k
 
 NETWORK = "network"
 """The policy that is not a language model."""
@@ -91,7 +91,7 @@ class PPOConfig:
 
     def hparams(self, num_runs: int) -> HParams:
         """The same hyper-parameters for every run."""
-        return HParams(*same_for_all(self, HParams._fields, num_runs))
+        return same_for_all(HParams, self, num_runs)
 
 
 class HParams(NamedTuple):

@@ -6,11 +6,10 @@ import dataclasses
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from lprl_envs import InvalidInput
 from lprl_envs.errors import require_one_of
 
-from lprl_jax.algorithms.base import require_above_0, require_fraction
+from lprl_jax.algorithms.base import require_above_0, require_fraction, same_for_all
 
 PROPOSALS = ("draws", "best", "heuristic")
 VALUES = ("heuristic", "rollouts")
@@ -65,7 +64,7 @@ class SLINVITConfig:
 
     def hparams(self, num_rows: int) -> HParams:
         """The same hyper-parameters for every row."""
-        return HParams(jnp.full(num_rows, self.alpha, jnp.float32))
+        return same_for_all(HParams, self, num_rows)
 
 
 class HParams(NamedTuple):

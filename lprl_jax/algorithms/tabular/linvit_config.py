@@ -83,7 +83,7 @@ class LINVITConfig:
 
     def hparams(self, num_runs: int) -> HParams:
         """The same hyper-parameters for every run."""
-        return HParams(*same_for_all(self, HParams._fields, num_runs))
+        return same_for_all(HParams, self, num_runs)
 
 
 class HParams(NamedTuple):

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import TextEnv, TextEnvParams
 
-from lprl_jax.algorithms.value_based import losses
+from lprl_jax.algorithms import losses
 
 TIE = 1e-6
 """Actions whose values differ by less are equally good."""

@@ -19,11 +19,11 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import asking, descent, policies
+from lprl_jax.algorithms import asking, descent, losses, policies
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env, require_above_0, same_for_all
 from lprl_jax.algorithms.interaction import evaluation, legal_actions
-from lprl_jax.algorithms.value_based import from_data, losses, q_learning
+from lprl_jax.algorithms.value_based import from_data, q_learning
 from lprl_jax.algorithms.value_based.from_data import LearnerState
 from lprl_jax.priors.base import Prior, sample_proposals
 
@@ -55,7 +55,7 @@ class BCConfig:
 
     def hparams(self, num_runs: int) -> HParams:
         """The same hyper-parameters for every run."""
-        return HParams(*same_for_all(self, HParams._fields, num_runs))
+        return same_for_all(HParams, self, num_runs)
 
 
 class HParams(NamedTuple):

@@ -18,15 +18,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import policies
-from lprl_jax.algorithms.value_based import losses
+from lprl_jax.algorithms import losses, policies
+from lprl_jax.algorithms.base import EXACT
 from lprl_jax.priors.base import Prior, sample_proposals
-
-EXACT = "exact"
-"""The k of a prior that is not sampled from."""
-
 
 Policy = Callable[[Any, Any, Any, Any, Any], jax.Array]
 """`(key, q, log_probs, legal, alpha) -> i32[N]`"""
@@ -45,12 +40,6 @@ class Control(NamedTuple):
     """`(q_t [A], kept, legal [A], alpha) -> f32[]`: the bootstrap, of one next state."""
     penalty: Callable[..., jax.Array]
     """`(q_tm1 [A], a_tm1, kept, legal [A], alpha) -> f32[]`: CQL's, of one state and its action."""
-
-
-def require_k(k: int | str) -> None:
-    """Raise InvalidInput unless this is a number of proposals, or "exact"."""
-    if k != EXACT and not (isinstance(k, int) and k >= 1):
-        raise InvalidInput(f'k is {k!r}; valid: a whole number from 1, or "{EXACT}"')
 
 
 def of(prior: Prior | None, k: int | str) -> Control:

@@ -38,6 +38,7 @@ from lprl_jax.algorithms.base import (
     Env,
     require_above_0,
     require_fraction,
+    require_k,
     same_for_all,
 )
 from lprl_jax.algorithms.interaction import evaluation, legal_actions
@@ -74,7 +75,7 @@ class CQLConfig:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput, naming the field and its valid values."""
-        control.require_k(self.k)
+        require_k(self.k)
         require_above_0(self, "batch_size", "alpha", "learning_rate", "max_grad_norm")
         require_fraction(self, "gamma", "tau")
         if not self.beta >= 0:
@@ -88,7 +89,7 @@ class CQLConfig:
 
     def hparams(self, num_runs: int) -> HParams:
         """The same hyper-parameters for every run."""
-        return HParams(*same_for_all(self, HParams._fields, num_runs))
+        return same_for_all(HParams, self, num_runs)
 
 
 class HParams(NamedTuple):

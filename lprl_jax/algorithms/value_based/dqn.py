@@ -32,9 +32,8 @@ from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.interaction import (
     ask_prior_after,
-    begin,
+    begin_runs,
     evaluation,
-    instances_or_all,
     legal_actions,
     step_envs,
 )
@@ -161,23 +160,10 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     def init(
         keys: chex.PRNGKey, hparams: HParams, data: Data, run_instances: jax.Array | None = None
     ) -> DQNState:
-        """Fresh runs.
-
-        Args:
-            keys: `[R]`, one a run.
-            hparams: `[R]`.
-            data: Of the prior and the environment.
-            run_instances: `i32[R, m]`: the instances a run plays; default, all of
-                `env_params.instances`.
-        """
-        num_runs = keys.shape[0]
-        run_instances = instances_or_all(run_instances, data.env_params, num_runs)
-        split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
-        env_state, told, carry = begin(
-            env, asker, split[:, 1], data, run_instances, config.num_envs
-        )
-        one, of_one = _first(env_state), _first(told)
-        params = jax.vmap(lambda k: q_function.init(k, one, of_one.features, data))(split[:, 2])
+        """Fresh runs; see `interaction.begin_runs`."""
+        runs = begin_runs(env, asker, keys, data, run_instances, config.num_envs)
+        one, of_one = _first(runs.env_state), _first(runs.told)
+        params = jax.vmap(lambda k: q_function.init(k, one, of_one.features, data))(runs.key_params)
         kept = kind.remember(keys[0], of_one.log_probs)
         none, no, features = jnp.float32(0.0), jnp.bool_(False), _first(of_one.features)
         item = Transition(
@@ -187,15 +173,15 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
             params=params,
             target_params=params,
             opt_state=jax.vmap(optimizer.init)(params),
-            replay=replay.init(item, num_runs, config.buffer_size),
-            env_state=env_state,
-            log_probs=told.log_probs,
-            features=told.features,
-            prior_carry=carry,
-            key=split[:, 0],
+            replay=replay.init(item, keys.shape[0], config.buffer_size),
+            env_state=runs.env_state,
+            log_probs=runs.told.log_probs,
+            features=runs.told.features,
+            prior_carry=runs.prior_carry,
+            key=runs.key,
             num_steps=jnp.int32(0),
             hparams=hparams,
-            run_instances=run_instances,
+            run_instances=runs.run_instances,
         )
 
     def restart(state: DQNState, data: Data, run_instances: jax.Array | None = None) -> DQNState:

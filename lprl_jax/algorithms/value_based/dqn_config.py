@@ -8,8 +8,7 @@ from typing import NamedTuple
 import jax
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms.base import require_above_0, require_fraction, same_for_all
-from lprl_jax.algorithms.value_based.control import require_k
+from lprl_jax.algorithms.base import require_above_0, require_fraction, require_k, same_for_all
 
 Q_INPUTS = ("observation", "features")
 
@@ -78,7 +77,7 @@ class DQNConfig:
 
     def hparams(self, num_runs: int) -> HParams:
         """The same hyper-parameters for every run."""
-        return HParams(*same_for_all(self, HParams._fields, num_runs))
+        return same_for_all(HParams, self, num_runs)
 
 
 class HParams(NamedTuple):

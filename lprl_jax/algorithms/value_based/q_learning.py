@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import jax
 
+from lprl_jax.algorithms import losses
 from lprl_jax.algorithms.asking import Asker
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.algorithms.interaction import legal_actions, observe
 from lprl_jax.algorithms.networks import QNetwork
-from lprl_jax.algorithms.value_based import losses
 from lprl_jax.algorithms.value_based.control import Control
 
 
