@@ -2,11 +2,24 @@
 
 Names are imported on first use: `import lprl_jax` costs nothing, and the command line can choose
 the number of CPU devices before JAX starts.
+
+The packages, from the top down; an import goes down only (`docs/architecture.md`):
+
+    cli           the command line
+    pretraining   how the embedded model is made
+    results       reading runs: statistics, tables, plots
+    experiments   from a config to a run's directory
+    datasets      transitions in files
+    algorithms    what learns
+    priors        who is asked
+    lm            the language model
+    envs          the environments: `lprl_envs` by another name
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from lprl_jax import _moved
 from lprl_jax.version import __version__
 
 if TYPE_CHECKING:
@@ -84,6 +97,9 @@ __all__ = [
     "tabulate_features",
     "value_iteration",
 ]
+
+
+_moved.install()
 
 
 def __getattr__(name: str) -> Any:

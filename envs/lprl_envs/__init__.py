@@ -4,21 +4,28 @@ Importing this package registers every environment with gymnax:
 
 >>> import gymnax, lprl_envs
 >>> env, params = gymnax.make("FrozenLake-lprl", map_name="8x8", is_slippery=False)
+
+The contract lies here: `text_env` says what an environment offers, `template` how a state reads,
+`banks` how instances are drawn and split, `completion` what a pattern to be completed offers.
+
+    frozen_lake/ blocks_world/ cube_stacking/ patterns/    worlds: none knows another
+    bridges/        gymnax's environments as ours, ours as Gymnasium's
+    conformance/    `check_env`: does an environment keep the contract?
+    registration    which there are, by their ids
+
+Whatever is to be imported is in `__all__` below, or in a world's own. It knows nothing of
+`lprl_jax`.
 """
 
+from lprl_envs import _moved
 from lprl_envs.banks import content_hash
-from lprl_envs.blocks_world.env import BlocksWorld
-from lprl_envs.blocks_world.instances import from_stacks
-from lprl_envs.blocks_world.subgoals import BlocksWorldSubgoals
-from lprl_envs.bridges.gymnax_env import GymnaxEnv
-from lprl_envs.conformance.check import CHECKS, check_env
-from lprl_envs.conformance.subject import CheckFailed
-from lprl_envs.cube_stacking.env import CubeStacking
+from lprl_envs.blocks_world import BlocksWorld, BlocksWorldSubgoals, from_stacks
+from lprl_envs.bridges import GymnaxEnv
+from lprl_envs.conformance import CHECKS, CheckFailed, check_env
+from lprl_envs.cube_stacking import CubeStacking
 from lprl_envs.errors import InvalidInput
-from lprl_envs.frozen_lake.env import FrozenLake
-from lprl_envs.frozen_lake.maps import parse_map
-from lprl_envs.patterns.image_completion import ImageCompletion
-from lprl_envs.patterns.object_arrangement import ObjectArrangement
+from lprl_envs.frozen_lake import FrozenLake, parse_map
+from lprl_envs.patterns import ImageCompletion, ObjectArrangement
 from lprl_envs.registration import ENVIRONMENTS, make
 from lprl_envs.render import Animation, Picture
 from lprl_envs.template import Literal, Scope, Slot, Template
@@ -52,3 +59,5 @@ __all__ = [
     "make",
     "parse_map",
 ]
+
+_moved.install()

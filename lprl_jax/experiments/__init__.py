@@ -1,1 +1,7 @@
-"""From a config to a run's directory, and back."""
+"""From a config to a run's directory, and what can be done with one.
+
+`config` reads what is to be run and `build` makes it; `runner` trains, `planning` searches,
+`evaluate` plays, `gather` collects data, `export` writes a model. `sharding` lays it over devices.
+Each has a `run`, which writes or returns figures and prints nothing: statistics and tables are
+those of `results`, which it may not import. It may import datasets and all below.
+"""

@@ -1,1 +1,8 @@
-"""The language model: decoder, checkpoints, token tables, scoring, the embedded model."""
+"""The language model alone: tokens in, log-probabilities out.
+
+`checkpoint.load` reads a Hugging Face directory, `embedded` names the model that is shipped,
+`decoder` runs it, `families` says how each kind of checkpoint becomes one. `token_table` renders
+templates as tokens inside the graph, `scoring` scores answers, `generation` writes, `parsing` reads
+what was written. `flax_models` and `encoder` run transformers' own Flax models. It knows
+environments as texts, and imports nothing else of the library.
+"""

@@ -1,4 +1,9 @@
-"""Priors over actions: language models, tables of them, and the controls that claims need."""
+"""Priors over actions: who is asked, and what claims about it need beside it.
+
+`language` asks our decoder, `flax_language` transformers' Flax models, `tabular` a table of
+answers; `controls` are the uniform prior and degraded ones, `encoded` adds an encoder's features.
+`base` says what a prior is. It may import `lm`, and no algorithm.
+"""
 
 from lprl_jax.priors.base import (
     Counters,

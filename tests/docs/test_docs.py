@@ -1,5 +1,6 @@
-"""docs/environments.md says what is so: every environment, its text, version and time limit."""
+"""The pages say what is so: environments with text, version and time limit; files and packages."""
 
+import re
 from pathlib import Path
 
 import jax
@@ -23,3 +24,21 @@ def test_an_environment_has_its_section(env_id):
     pictures = [word for word in section.split("(") if word.startswith("pictures/")]
     assert pictures
     assert all((DOCS / picture.partition(")")[0]).is_file() for picture in pictures)
+
+
+def test_the_architecture_names_files_that_are_there() -> None:
+    text = (DOCS / "architecture.md").read_text()
+    named = re.findall(r"`((?:lprl_jax|envs|tests|docs|bench|configs)/[\w./]*)`", text)
+    paths = [name for name in named if "NAME" not in name]
+    assert len(paths) > 40
+    assert [name for name in paths if not (DOCS.parent / name).exists()] == []
+
+
+def test_the_architecture_names_every_package() -> None:
+    text = (DOCS / "architecture.md").read_text()
+    packages = [
+        folder.parent.name
+        for root in ("lprl_jax", "envs/lprl_envs")
+        for folder in (DOCS.parent / root).rglob("__init__.py")
+    ]
+    assert [name for name in packages if name not in text] == []

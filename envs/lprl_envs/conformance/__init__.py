@@ -1,1 +1,10 @@
-"""Does an environment keep the contract?"""
+"""Does an environment keep the contract of `TextEnv`? To be called in an environment's own tests.
+
+`check` lists the checks and runs them; they lie in `instances`, `arrays`, `episodes`, `text` and
+`law`. `subject` is what they look at, `compare` how.
+"""
+
+from lprl_envs.conformance.check import CHECKS, check_env
+from lprl_envs.conformance.subject import CheckFailed
+
+__all__ = ["CHECKS", "CheckFailed", "check_env"]

@@ -1,1 +1,10 @@
-"""Stacking cubes in a hidden order."""
+"""Stacking coloured cubes in a hidden order.
+
+`env` is the environment; `cubes` are its instances and their families, `law` what an action does,
+`text` the wording, `picture` how it is drawn.
+"""
+
+from lprl_envs.cube_stacking.cubes import Cubes
+from lprl_envs.cube_stacking.env import CubeStacking, EnvParams, EnvState
+
+__all__ = ["CubeStacking", "Cubes", "EnvParams", "EnvState"]

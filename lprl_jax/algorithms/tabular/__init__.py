@@ -1,1 +1,1 @@
-"""Algorithms over a table of all states: planning and optimistic learning."""
+"""Algorithms over a table of all states: `value_iteration` plans, `linvit` learns with optimism."""
