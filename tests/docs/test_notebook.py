@@ -14,8 +14,8 @@ import json
 import lprl_envs
 
 def facts(steps, success):
-    first, _ = evaluation.steps_to_threshold(steps, success, 0.8)
-    at = {f"after_{step}": evaluation.iqm(success[:, steps == step]) for step in (200, 2_000)}
+    first, _ = statistics.steps_to_threshold(steps, success, 0.8)
+    at = {f"after_{step}": statistics.iqm(success[:, steps == step]) for step in (200, 2_000)}
     return {**at, "to_80": float(sorted(first)[len(first) // 2]), "runs": len(success)}
 
 print(json.dumps({

@@ -1,6 +1,6 @@
 """Blocks World: one hand, blocks on a table, and a goal of which block lies on which.
 
-* Rules: STRIPS with four operators, in `blocks_world_rules`. Actions for n blocks, in this order:
+* Rules: STRIPS with four operators, in `rules`. Actions for n blocks, in this order:
   pick up x (n), put down x (n), stack x on y and unstack x from y (n (n - 1) each, by x, then y).
 * An illegal action leaves the state unchanged and adds `illegal_reward`; the mask forbids it.
 * Reward 1, and the episode's end, where all facts of the goal hold.
@@ -15,8 +15,8 @@ A state reads as in PlanBench, for instance:
     red block, the blue block is on top of the orange block and the orange block is on the table.
     My next action is to
 
-Instances are in `blocks_world_instances`, states at random and by number in `blocks_world_states`,
-the wording is in `blocks_world_text`, the drawing in `blocks_world_picture`.
+Instances are in `instances`, states at random and by number in `states`, the wording is in `text`,
+the drawing in `picture`.
 """
 
 from __future__ import annotations

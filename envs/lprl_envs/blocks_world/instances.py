@@ -34,7 +34,7 @@ class Problems:
     """A bank of M instances; one instance is a row of it, without the axis M."""
 
     on: jax.Array
-    """i32[M, n]: the initial state, as in `blocks_world_rules`, the hand empty."""
+    """i32[M, n]: the initial state, as in `rules`, the hand empty."""
     goal: jax.Array
     """i32[M, n]: for every block the block that it must lie on, or NONE."""
 

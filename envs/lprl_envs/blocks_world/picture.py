@@ -25,7 +25,7 @@ _WOOD = "#b08d6a"
 
 
 def draw_blocks(on: Sequence[int], goal: Sequence[int]) -> Picture:
-    """A state and its goal, as in `blocks_world_rules`."""
+    """A state and its goal, as in `rules`."""
     n = len(on)
     table_width = n * (_SIDE + _GAP) + _GAP
     goal_towers = [tower for tower in _towers(goal, NONE) if len(tower) > 1]

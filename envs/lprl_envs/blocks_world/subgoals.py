@@ -1,7 +1,7 @@
 """Blocks World by sub-goals: an action says where a block shall lie, and two of the hand's do it.
 
 * Sub-goals for n blocks, in this order: put x on the table (n), put x on y (n (n - 1), by x, then
-  y). Each is the action of `blocks_world_rules` that lays x there, behind the one that takes it up:
+  y). Each is the action of `rules` that lays x there, behind the one that takes it up:
   `ACTIONS` of them, so that the hand is empty before and after.
 * Legal where both are, and x does not lie there already. An illegal sub-goal leaves the state
   unchanged and adds `illegal_reward`; the mask forbids it.

@@ -5,7 +5,7 @@
 ('parameters', 'held_out')
 
 Run it in your environment's tests, with a bank of several instances. Each check is a function, in
-`check_instances`, `check_arrays`, `check_episodes`, `check_text` or `check_law`.
+`instances`, `arrays`, `episodes`, `text` or `law`.
 """
 
 from __future__ import annotations

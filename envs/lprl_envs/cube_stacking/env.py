@@ -16,8 +16,7 @@ A state reads, with edges in cm:
     The stack from the bottom e f g
     Next
 
-Instances and families are in `cube_stacking_cubes`, the law is in `cube_stacking_law`, the wording
-in `cube_stacking_text`.
+Instances and families are in `cubes`, the law is in `law`, the wording in `text`.
 """
 
 from __future__ import annotations
@@ -120,7 +119,7 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
         return self.suite(preset) if preset in PRESETS else self.sample_params(jax.random.key(0), 1)
 
     def params_of(self, instances: Sequence[Any]) -> EnvParams:
-        """Parameters with these instances (see `cube_stacking_cubes.bank_of`) as the bank."""
+        """Parameters with these instances (see `cubes.bank_of`) as the bank."""
         return self._params(bank_of(instances, self.num_cubes))
 
     def suite(self, name: str) -> EnvParams:

@@ -16,7 +16,7 @@ A state reads, with rows numbered from 1 and columns lettered from a:
     At a1 left edge down ice right ice up edge
     Move
 
-Maps are in `frozen_lake_maps`, the wording is in `frozen_lake_text`.
+Maps are in `maps`, the wording is in `text`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ The task of LaGR-SEQ (arXiv 2308.13542), for pictures of any size and of many fa
   step decides on the next pixel. Actions: 0 keep, 1 flip.
 * A pixel that is flipped on, but is off in the hidden picture, is undone; that costs nothing.
   A pixel that is flipped off stays off, which costs where it was right.
-* Reward and end are those of `pattern_env`: at most (ones of the picture) / (H * W) + 1.
+* Reward and end are those of `patterns.env`: at most (ones of the picture) / (H * W) + 1.
 
 A state of 3 x 4 pixels reads, the first sentences on one line:
 

@@ -6,7 +6,7 @@ The task of LaGR-SEQ (arXiv 2308.13542), for floors of any size and patterns of 
   Actions: 0 skip, 1 drop an object there.
 * An object that the hidden pattern lacks is taken away again, which costs nothing. A drop on a cell
   that has an object changes nothing.
-* Reward and end are those of `pattern_env`: at most (objects of the pattern) / (H * W) + 1. The
+* Reward and end are those of `patterns.env`: at most (objects of the pattern) / (H * W) + 1. The
   time limit is two offers a cell, so that even who knows the pattern seldom completes it.
 
 A state of 3 x 4 cells reads, the first sentences on one line:
