@@ -34,6 +34,7 @@ def execute(notebook: nbformat.NotebookNode) -> None:
     ours = {
         "PYTHONPATH": os.pathsep.join(path),
         "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm, where there are no ipywidgets
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "false",  # it trains for longer than it compiles
     }
     client = NotebookClient(
         notebook, km=manager, timeout=300, record_timing=False, coalesce_streams=True

@@ -1,7 +1,8 @@
 """Kill a training at random moments, resume it, and compare it with one that was left alone.
 
-`python tests/kill_resume.py --kills 50` prints a line a kill, and fails if any run differs in a
-byte of `metrics.jsonl` or in a bit of its last state (weights, optimiser, replay, keys, counters).
+`python tests/experiments/kill_resume.py --kills 50` prints a line a kill, and fails if any run
+differs in a byte of `metrics.jsonl` or in a bit of its last state (weights, optimiser, replay,
+keys, counters).
 
 Every other kill waits for a checkpoint to be in the making and strikes then; the others come at a
 random time between the start of the process and its usual end.

@@ -1,8 +1,8 @@
 """Train with a live language model over meshes of devices, in one process or two; a program.
 
-    python tests/sharded_training.py OUT.npz 1x1 8x1 4x2    # data x model
-    python tests/sharded_training.py OUT.npz 4x1 --process 0 --port 12345    # and 1, beside it
-    python tests/sharded_training.py OUT.npz 1x1 4x2 --learner ppo    # the model is the policy, too
+    python sharded_training.py OUT.npz 1x1 8x1 4x2    # data x model
+    python sharded_training.py OUT.npz 4x1 --process 0 --port 12345    # and 1, beside it
+    python sharded_training.py OUT.npz 1x1 4x2 --learner ppo    # the model is the policy, too
 
 Written is, for every mesh: what was learnt, the metrics, the prior's answers at the start, what the
 compiled program says, how much of the weights a device holds, and of what is learnt.

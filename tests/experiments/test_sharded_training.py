@@ -14,11 +14,11 @@ import pytest
 
 PROGRAM = Path(__file__).parent / "sharded_training.py"
 COLLECTIVES = "all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter"
-FAST = "--xla_backend_optimization_level=0"
+DEVICES = r"--xla_force_host_platform_device_count=\d+"
 
 
 def start(out: Path, devices: int, *arguments: str) -> subprocess.Popen[str]:
-    flags = f"--xla_force_host_platform_device_count={devices} {FAST}"
+    flags = re.sub(DEVICES, DEVICES.replace(r"\d+", f"{devices}"), os.environ["XLA_FLAGS"])
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, str(PROGRAM), str(out), *arguments]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)

@@ -36,12 +36,19 @@ def walked(n):
     return slots, [env.template.render(row.tolist()) for row in slots]
 
 
+@functools.cache
+def compiled(tokenizer, kind, n):
+    """The text's table, behind it the actions of both environments: one text, so one proof."""
+    actions = (*BlocksWorld(n).action_texts, *BlocksWorldSubgoals(n).action_texts)
+    answers = [text + END_OF_ACTION for text in actions]
+    return answers, token_table.compile(BlocksWorld(n).template, answers, tokenizer(kind))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n", [4, 12])
 def test_tokens_in_the_graph_equal_the_tokenizers(tokenizer, kind, n):
     env, (slots, texts) = BlocksWorld(n), walked(n)
-    answers = [text + END_OF_ACTION for text in env.action_texts]
-    table = token_table.compile(env.template, answers, tokenizer(kind))
+    answers, table = compiled(tokenizer, kind, n)
     tokens, valid = map(np.asarray, jax.jit(jax.vmap(table.render))(slots))
     ours = [row[mask].tolist() for row, mask in zip(tokens, valid, strict=True)]
     assert ours == tokenizer(kind)(texts)["input_ids"]
@@ -53,8 +60,9 @@ def test_tokens_in_the_graph_equal_the_tokenizers(tokenizer, kind, n):
 @pytest.mark.parametrize("kind", KINDS)
 def test_sub_goals_continue_the_same_text(tokenizer, kind):
     env, (slots, texts) = BlocksWorldSubgoals(12), walked(12)
-    answers = [text + END_OF_ACTION for text in env.action_texts]
-    table = token_table.compile(env.template, answers, tokenizer(kind))
+    assert env.template == BlocksWorld(12).template
+    answers, table = compiled(tokenizer, kind, 12)
+    answers, own = answers[-env.num_actions :], table.answers[-env.num_actions :]
     tokens, valid = map(np.asarray, jax.jit(table.render)(slots[0]))
     whole = tokenizer(kind)([texts[0] + answer for answer in answers])["input_ids"]
-    assert whole == [tokens[valid].tolist() + list(answer) for answer in table.answers]
+    assert whole == [tokens[valid].tolist() + list(answer) for answer in own]

@@ -14,6 +14,8 @@ from lprl_jax.pretraining.curriculum import TASKS
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, planned
 from lprl_jax.priors.base import normalize
 
+pytestmark = pytest.mark.optimized
+
 ACTIONS = {task.name: task for task in TASKS if isinstance(task, ActionTask)}
 COMPLETIONS = {task.name: task for task in TASKS if isinstance(task, CompletionTask)}
 LAKE = "FrozenLake 8x8, firm"
