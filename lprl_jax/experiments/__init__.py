@@ -2,6 +2,6 @@
 
 `config` reads what is to be run and `build` makes it; `runner` trains, `planning` searches,
 `evaluate` plays, `gather` collects data, `export` writes a model. `sharding` lays it over devices.
-Each has a `run`, which writes or returns figures and prints nothing: statistics and tables are
-those of `results`, which it may not import. It may import datasets and all below.
+Each has a `run`, which writes or returns what was found: statistics and tables are those of
+`results`, which it may not import. It may import datasets and all below.
 """
