@@ -85,6 +85,7 @@ def optimized(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("optimized") is None:
         yield
         return
+    before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", False)
     yield
-    jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_disable_most_optimizations", before)
