@@ -143,8 +143,8 @@ def learn(world: str, learner: str, factor: float, tables: dict[str, str]) -> di
             success = np.asarray(play[name](move(state), of)["success"])
             found[name].append([kl_ppo.interval(part) for part in np.split(success, len(SIZES))])
     asked = jax.device_get(state.prior_carry)
-    found["queries"] = int(asked.queries.sum())
-    found["evaluations"] = int(asked.evaluations.sum())
+    found["queries"] = int(asked.queries)
+    found["evaluations"] = int(asked.evaluations)
     return found
 
 

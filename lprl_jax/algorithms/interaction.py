@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
+from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.asking import Asker, Told
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.priors.base import Counters
@@ -141,9 +142,9 @@ def begin_runs(
         num_envs: N.
     """
     run_instances = instances_or_all(run_instances, data.env_params, keys.shape[0])
-    split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
-    asked = begin(env, asker, split[:, 1], data, run_instances, num_envs)
-    return Runs(*asked, split[:, 0], split[:, 2], run_instances)
+    asked = begin(env, asker, streams.of(keys, "start"), data, run_instances, num_envs)
+    own = streams.of(keys, "training"), streams.of(keys, "weights")
+    return Runs(*asked, *own, run_instances)
 
 
 def step_envs(
@@ -244,7 +245,7 @@ def evaluation(
         if policy not in policies:
             raise InvalidInput(f"unknown policy {policy!r}; valid: {', '.join(policies)}")
         act = functools.partial(policies[policy], prepare(state, data), data)
-        keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(state.key)
+        keys = streams.of(state.key, "evaluation")
         return play_episodes(env, asker, act, keys, data, state.run_instances, num_episodes)
 
     return jax.jit(evaluate, static_argnames=("num_episodes", "policy"))

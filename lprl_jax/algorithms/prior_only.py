@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import asking
+from lprl_jax.algorithms import asking, streams
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.interaction import evaluation, instances_or_all
@@ -76,7 +76,8 @@ def make(config: PriorOnlyConfig, env: Env, prior: Prior | None) -> Algorithm:
     ) -> PriorOnlyState:
         """`keys [R]`; `run_instances i32[R, m]`, by default all of `env_params.instances`."""
         own = instances_or_all(run_instances, data.env_params, keys.shape[0])
-        return PriorOnlyState((), asker.init(), keys, hparams, own)
+        key = streams.of(keys, "training")
+        return PriorOnlyState((), asker.init(), key, hparams, own)
 
     def restart(
         state: PriorOnlyState, data: Data, run_instances: jax.Array | None = None
@@ -86,7 +87,8 @@ def make(config: PriorOnlyConfig, env: Env, prior: Prior | None) -> Algorithm:
         return state._replace(run_instances=own)
 
     def update(state: PriorOnlyState, data: Data) -> tuple[PriorOnlyState, dict[str, jax.Array]]:
-        """Nothing; there is no loss."""
+        """Nothing but that the next evaluation is another one; there is no loss."""
+        state = state._replace(key=streams.of(state.key, "training"))
         return state, {"loss": jnp.zeros(state.key.shape)}
 
     def sample(

@@ -25,12 +25,16 @@ class AlgorithmEntry(NamedTuple):
     """The command that runs it."""
     from_data: bool = False
     """Whether it learns from a dataset alone; a step is then a gradient step."""
+    of_instances: bool = False
+    """Whether what it learns are tables of its instances, which mean nothing in others."""
 
 
 ALGORITHMS = {
     "dqn": AlgorithmEntry(dqn.DQNConfig, dqn.make, dqn.HParams._fields),
     "ppo": AlgorithmEntry(ppo.PPOConfig, ppo.make, ppo.HParams._fields),
-    "linvit": AlgorithmEntry(linvit.LINVITConfig, linvit.make, linvit.HParams._fields),
+    "linvit": AlgorithmEntry(
+        linvit.LINVITConfig, linvit.make, linvit.HParams._fields, of_instances=True
+    ),
     "slinvit": AlgorithmEntry(slinvit.SLINVITConfig, slinvit.make, slinvit.HParams._fields, "plan"),
     "cql": AlgorithmEntry(cql.CQLConfig, cql.make, cql.HParams._fields, from_data=True),
     "bc": AlgorithmEntry(bc.BCConfig, bc.make, bc.HParams._fields, from_data=True),

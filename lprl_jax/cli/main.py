@@ -119,7 +119,8 @@ def _train(add: _Add) -> None:
         "overrides",
         nargs="*",
         metavar="key=value",
-        help="k (several, with commas), eval_episodes, prior_epsilon, ..., env_params.*",
+        help="k (several, with commas), eval_episodes, seed (of the episodes), prior_epsilon, ..., "
+        "env_params.*",
     )
     evaluate.add_argument("--prior", help="as in a config; several, with commas")
     evaluate.add_argument("--instances", help="`train` or `held-out`: a new bank of such")

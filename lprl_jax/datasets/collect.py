@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import asking
+from lprl_jax.algorithms import asking, streams
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.algorithms.interaction import ask_prior_after, begin, legal_actions, step_envs
 from lprl_jax.datasets.dataset import Dataset
@@ -123,7 +123,7 @@ def collect(
 
     @jax.jit
     def run(params: Any, keys: Any, data: Data, own: jax.Array) -> tuple[Dataset, Counters]:
-        split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
+        split = jax.vmap(lambda k: jax.random.split(k, 3))(streams.of(keys, "collection"))
         env_state, told, carry = begin(env, asker, split[:, 1], data, own, num_envs)
         loop = (split[:, 0], env_state, told, choose(split[:, 2]), carry)
         (*_, carry), seen = jax.lax.scan(

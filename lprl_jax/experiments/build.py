@@ -13,6 +13,7 @@ import lprl_envs
 from jax.sharding import Mesh
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
+from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.base import Algorithm
 from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
@@ -241,7 +242,7 @@ def load_dataset(
 
 def keys(experiment: Experiment) -> jax.Array:
     """`[R]`: a key a run; the settings of a sweep have the same ones."""
-    own = jax.random.split(jax.random.key(experiment.config.seed), experiment.config.num_runs)
+    own = streams.runs(experiment.config.seed, experiment.config.num_runs)
     return jnp.tile(own, len(experiment.settings))
 
 

@@ -17,13 +17,15 @@ import jax
 import numpy as np
 from lprl_envs import InvalidInput
 
+from lprl_jax.algorithms import streams
+from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.experiments import build, config, run_directory, runner, sharding
 from lprl_jax.experiments.checkpoint import Checkpoints
 from lprl_jax.experiments.config import Experiment
 
 MAY_CHANGE = (
     "prior", "prior_access", "prior_temperature", "prior_epsilon", "prior_adversarial",
-    "prior_dtype", "model_parallel", "k", "eval_episodes",
+    "prior_dtype", "model_parallel", "k", "eval_episodes", "seed",
 )  # fmt: skip
 """Fields of the config that may differ from the training's, besides those of its instances."""
 
@@ -76,6 +78,7 @@ def run(
     trained = config.parse(fields)
     changed = config.override(fields, [*overrides, *_bank_overrides(trained, instances)])
     _refuse_other_fields(fields, changed)
+    _refuse_other_instances(trained, fields, changed)
     priors = priors or [changed["prior"]]
     _refuse_other_features(trained, priors)
     state = newest_state(directory, trained)
@@ -111,6 +114,19 @@ def _refuse_other_fields(fields: dict[str, Any], changed: dict[str, Any]) -> Non
             )
 
 
+def _refuse_other_instances(
+    trained: Experiment, fields: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    """Tables of instances say nothing of others."""
+    name = trained.config.algorithm
+    other = [x for x in run_directory.differing(fields, changed) if x.startswith("env_params.")]
+    if other and ALGORITHMS[name].of_instances:
+        raise InvalidInput(
+            f"{', '.join(other)} cannot differ from the training's: what {name} learns is a table "
+            "of its own instances, and says nothing of others"
+        )
+
+
 def _refuse_other_features(trained: Experiment, priors: Sequence[str]) -> None:
     """Q-networks that read a model's features read no other's; an encoder stays the same."""
     if build.reads_features(trained) and not trained.config.encoder:
@@ -143,8 +159,10 @@ def _rows(experiment: Experiment, trained: Any) -> list[Row]:
     """The trained networks, played in an experiment that may have another prior and k."""
     setup = runner.set_up(experiment)
     state = setup.initial_state()
+    # Episodes that training has not played: they are drawn for this purpose, by the seed.
+    key = streams.of(build.keys(experiment), "evaluation of a finished run")
     state = state._replace(
-        params=_placed_like(state.params, trained.params), key=_placed_like(state.key, trained.key)
+        params=_placed_like(state.params, trained.params), key=_placed_like(state.key, key)
     )
     rows = []
     for policy in setup.algorithm.policies:

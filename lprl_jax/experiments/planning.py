@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnvParams
 
+from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.algorithms.search import slinvit
 from lprl_jax.algorithms.search.slinvit import Outcome
@@ -59,7 +60,8 @@ def run(experiment: Experiment) -> list[Row]:
     solve = sharding.over_rows(slinvit.make(experiment.algorithm, env, prior), mesh)
     # Rows are run by run.
     instances, budgets = (jnp.tile(x, chosen.num_runs) for x in (params.instances, budgets))
-    key, data = jax.random.key(chosen.seed), Data(() if prior is None else prior.params, params)
+    key = streams.of(jax.random.key(chosen.seed), "search")
+    data = Data(() if prior is None else prior.params, params)
     key, data = sharding.place(mesh, (key, data))
     rows = []
     for setting in experiment.settings:
@@ -101,7 +103,7 @@ def row_of(setting: str, prior: str, num_runs: int, outcome: Outcome) -> Row:
         success=shares,
         actions=float(np.mean(outcome.length)),
         nodes=float(np.mean(outcome.cost.nodes)),
-        queries=float(np.sum(outcome.prior_carry.queries)) / num_rows,
+        queries=int(outcome.prior_carry.queries) / num_rows,
         valuations=float(np.mean(outcome.cost.valuations)),
-        evaluations=int(np.sum(outcome.prior_carry.evaluations)),
+        evaluations=int(outcome.prior_carry.evaluations),
     )

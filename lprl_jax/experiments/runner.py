@@ -184,6 +184,6 @@ def summarize(step: int, state: Any, training: Any, played: Any) -> dict[str, An
     return {
         "step": step,
         **{name: [round(float(v), 5) for v in values] for name, values in rows.items()},
-        "queries": int(asked.queries.sum()),
-        "evaluations": int(asked.evaluations.sum()),
+        "queries": int(asked.queries),
+        "evaluations": int(asked.evaluations),
     }

@@ -19,6 +19,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from lprl_envs import InvalidInput
 
+from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.base import Algorithm, Data
 from lprl_jax.algorithms.search.slinvit import Outcome, Search
 from lprl_jax.lm import partition
@@ -145,11 +146,12 @@ def over_rows(search: Search, mesh: Mesh) -> Callable[..., Outcome]:
         key: chex.PRNGKey, instances: jax.Array, budgets: jax.Array, hparams: Any, data: Data
     ) -> Outcome:
         index = jax.lax.axis_index(DATA)
-        outcome = search.solve(jax.random.fold_in(key, index), instances, budgets, hparams, data)
+        own = jax.random.fold_in(streams.of(key, "share"), index)
+        outcome = search.solve(own, instances, budgets, hparams, data)
         # What was counted beforehand, as with a table, the first share counts alone.
         before = jax.tree.map(lambda x: jnp.where(index > 0, x, 0), search.init())
-        counted = jax.tree.map(lambda x, y: (x - y)[None], outcome.prior_carry, before)
-        return outcome._replace(prior_carry=counted)
+        counted = outcome.prior_carry.minus(before)
+        return outcome._replace(prior_carry=jax.tree.map(lambda x: x[None], counted))
 
     everywhere, rows = PartitionSpec(), PartitionSpec(DATA)
     program = jax.shard_map(

@@ -2,31 +2,87 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class Count:
+    """A whole number up to 2^64 - 1 in two words: a day's queries pass 2^31.
+
+    `int` of one tells it on the host; of several, along leading axes, their sum.
+    """
+
+    low: jax.Array
+    """u32[...]"""
+    high: jax.Array
+    """u32[...]: of 2^32 each."""
+
+    @staticmethod
+    def of(value: Any) -> Count:
+        """A number: from Python, as an array below 2^32, or as it is."""
+        if isinstance(value, Count):
+            return value
+        if isinstance(value, int):
+            return Count(jnp.uint32(value & 0xFFFFFFFF), jnp.uint32(value >> 32))
+        return Count(jnp.asarray(value, jnp.uint32), jnp.zeros(jnp.shape(value), jnp.uint32))
+
+    def plus(self, other: Count) -> Count:
+        """The sum, in the graph."""
+        low = self.low + other.low
+        carried = (low < other.low).astype(jnp.uint32)
+        return Count(low, self.high + other.high + carried)
+
+    def minus(self, other: Count) -> Count:
+        """What was counted since `other`, in the graph."""
+        borrowed = (self.low < other.low).astype(jnp.uint32)
+        return Count(self.low - other.low, self.high - other.high - borrowed)
+
+    def __int__(self) -> int:
+        low, high = (int(np.sum(np.asarray(x), dtype=np.uint64)) for x in (self.low, self.high))
+        return low + (high << 32)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, int | Count) and int(self) == int(other)
 
 
 class Counters(NamedTuple):
     """What a prior has been asked."""
 
-    queries: jax.Array
-    """i32[]: prompts sent to the model."""
-    evaluations: jax.Array
-    """i32[]: prompts actually run through it; fewer, where answers are remembered."""
+    queries: Count
+    """Prompts sent to the model."""
+    evaluations: Count
+    """Prompts actually run through it; fewer, where answers are remembered."""
 
     @staticmethod
     def zero(evaluations: int = 0) -> Counters:
         """Nothing asked yet; `evaluations` were run beforehand."""
-        return Counters(jnp.int32(0), jnp.int32(evaluations))
+        return Counters(Count.of(0), Count.of(evaluations))
 
     def after_running(self, needed: jax.Array) -> Counters:
         """Every needed row was a query, and was run."""
-        asked = jnp.sum(needed, dtype=jnp.int32)
-        return Counters(self.queries + asked, self.evaluations + asked)
+        asked = Count.of(jnp.sum(needed, dtype=jnp.uint32))
+        return Counters(Count.of(self.queries).plus(asked), Count.of(self.evaluations).plus(asked))
+
+    def after_looking_up(self, needed: jax.Array) -> Counters:
+        """Every needed row was a query, whose answer was known."""
+        asked = Count.of(jnp.sum(needed, dtype=jnp.uint32))
+        return self._replace(queries=Count.of(self.queries).plus(asked))
+
+    def plus(self, other: Counters) -> Counters:
+        """Both together."""
+        return Counters(*(x.plus(y) for x, y in zip(self, other, strict=True)))
+
+    def minus(self, other: Counters) -> Counters:
+        """What was asked since `other`."""
+        return Counters(*(x.minus(y) for x, y in zip(self, other, strict=True)))
 
 
 class Prior(Protocol):

@@ -52,8 +52,7 @@ class TabularPrior:
     ) -> tuple[jax.Array, Counters]:
         """See `Prior.log_probs`."""
         index = jax.vmap(self.env.state_index, in_axes=(0, None))(env_state, env_params)
-        asked = jnp.sum(needed, dtype=jnp.int32)
-        return params[env_state.instance, index], carry._replace(queries=carry.queries + asked)
+        return params[env_state.instance, index], carry.after_looking_up(needed)
 
     def save(self, path: str | Path, env_params: TextEnvParams) -> None:
         """Write the table of this bank.
@@ -157,5 +156,5 @@ def ask_everywhere(
 
     log_probs, features, asked = rows(prior.params, env_params)
     # What a prior had run beforehand counts once, not once an instance.
-    own = jnp.sum(asked.evaluations - start.evaluations)
-    return log_probs, features, int(start.evaluations + own)
+    own = int(asked.evaluations) - num_instances * int(start.evaluations)
+    return log_probs, features, int(start.evaluations) + own

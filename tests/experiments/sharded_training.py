@@ -83,7 +83,7 @@ def train(mesh: jax.sharding.Mesh, model: LanguageModel) -> dict[str, Any]:
     found |= {f"played {name}": x for name, x in sharding.fetch(evaluate(state, data)).items()}
     leaves = jax.tree_util.tree_leaves_with_path(sharding.fetch(state.params))
     found |= {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
-    found["queries"] = np.sum(sharding.fetch(state.prior_carry.queries))
+    found["queries"] = np.array(int(sharding.fetch(state.prior_carry.queries)))
     held = sum(leaf.addressable_shards[0].data.nbytes for leaf in jax.tree.leaves(model.params))
     whole = sum(leaf.nbytes for leaf in jax.tree.leaves(model.params))
     shapes = [list(leaf.shape) for leaf in jax.tree.leaves(model.params)]

