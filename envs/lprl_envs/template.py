@@ -112,7 +112,7 @@ class Template:
         )
         for row, slot in zip(table, self.slots, strict=True):
             row[: len(slot.values)] = [number[value] for value in slot.values]
-        return jnp.asarray(table)[jnp.arange(self.num_slots), slots]
+        return jnp.asarray(table)[jnp.arange(self.num_slots, dtype=jnp.int32), slots]
 
     def digest(self) -> str:
         """Names the wording: equal digests, equal texts. Sixteen hexadecimal digits."""

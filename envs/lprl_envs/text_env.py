@@ -132,7 +132,8 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         if self.max_legal == self.num_actions:
             return jnp.arange(self.num_actions, dtype=jnp.int32), mask
         (actions,) = jnp.nonzero(mask, size=self.max_legal, fill_value=0)
-        return actions.astype(jnp.int32), jnp.arange(self.max_legal) < jnp.sum(mask)
+        count = jnp.sum(mask, dtype=jnp.int32)
+        return actions.astype(jnp.int32), jnp.arange(self.max_legal, dtype=jnp.int32) < count
 
     def heuristic(self, state: TState, params: TParams) -> jax.Array:
         """`f32[]`, finite: how promising a state is, by the environment's own rule; more is better.
@@ -162,7 +163,7 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
             return self.heuristic(found.state, params), found.is_solved
 
         _, is_any = self.legal_actions(state, params)
-        values, solved = jax.vmap(look)(jnp.arange(self.max_legal))
+        values, solved = jax.vmap(look)(jnp.arange(self.max_legal, dtype=jnp.int32))
         return jnp.where(is_any, values, -jnp.inf), is_any & solved
 
     @abc.abstractmethod
@@ -316,4 +317,4 @@ def only_outcome(
 ) -> tuple[jax.Array, TState, jax.Array, jax.Array]:
     """The law of a step without chance, as `transitions` returns it: K = 1."""
     after = jax.tree.map(lambda x: x[None], state)
-    return jnp.ones(1), after, reward[None], terminated[None]
+    return jnp.ones(1, jnp.float32), after, reward[None], terminated[None]

@@ -295,7 +295,7 @@ def play_episodes(
         told, carry = ask_prior(asker, data, carry, step.state, playing)
         return split[:, 0], step.state, told, carry, playing, total, success, length
 
-    zeros = jnp.zeros((keys.shape[0], num_episodes))
+    zeros = jnp.zeros((keys.shape[0], num_episodes), jnp.float32)
     start = (keys[:, 0], env_state, told, carry, zeros == 0, zeros, zeros > 0, zeros)
     *_, total, success, length = jax.lax.while_loop(lambda loop: jnp.any(loop[4]), step_once, start)
     totals = {"return": total, "success": success, "length": length}

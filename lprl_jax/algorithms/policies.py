@@ -18,7 +18,8 @@ def epsilon_greedy(
     """`i32[N]`: the best legal action, or with probability ε a random one; `legal bool[N, A]`."""
     key_explore, key_random = jax.random.split(key)
     random = sample_proposals(key_random, jnp.where(legal, 0.0, -jnp.inf), 1)[:, 0]
-    explore = jax.random.bernoulli(key_explore, epsilon, random.shape)
+    chance = jnp.asarray(epsilon, jnp.float32)
+    explore = jax.random.bernoulli(key_explore, chance, random.shape)
     return jnp.where(explore, random, greedy(q, legal))
 
 

@@ -89,7 +89,7 @@ def make(config: PriorOnlyConfig, env: Env, prior: Prior | None) -> Algorithm:
     def update(state: PriorOnlyState, data: Data) -> tuple[PriorOnlyState, dict[str, jax.Array]]:
         """Nothing but that the next evaluation is another one; there is no loss."""
         state = state._replace(key=streams.of(state.key, "training"))
-        return state, {"loss": jnp.zeros(state.key.shape)}
+        return state, {"loss": jnp.zeros(state.key.shape, jnp.float32)}
 
     def sample(
         state: PriorOnlyState, data: Data, keys: Any, env_state: Any, told: Told

@@ -170,7 +170,7 @@ def _uniform_at_the_end(
     if isinstance(log_probs, tuple):
         return log_probs
     legal = legal_actions(env, states, data.env_params)
-    uniform = normalize(jnp.zeros(legal.shape), legal)
+    uniform = normalize(jnp.zeros(legal.shape, jnp.float32), legal)
     return jnp.where(terminated[..., None], uniform, log_probs)
 
 

@@ -247,7 +247,8 @@ def read(
         return Layer(config).apply({"params": weights}, x, own, by, mask, prefix_mask, start)[0]
 
     last = config.num_hidden_layers - 1
-    x, _ = jax.lax.scan(lambda x, number: (layer(x, number), None), x, jnp.arange(last))
+    numbers = jnp.arange(last, dtype=jnp.int32)
+    x, _ = jax.lax.scan(lambda x, number: (layer(x, number), None), x, numbers)
     return _norm(config).apply({"params": params["norm"]}, layer(x, last, start))  # type: ignore[return-value]
 
 
@@ -272,7 +273,8 @@ def init(key: jax.Array, config: DecoderConfig) -> Any:
 def no_prefix(config: DecoderConfig, groups: int = 1) -> tuple[KeyValues, jax.Array]:
     """A prefix of no tokens and its mask."""
     shape = (config.num_hidden_layers, groups, 0, config.num_key_value_heads, config.head_dim)
-    return KeyValues(jnp.zeros(shape), jnp.zeros(shape)), jnp.zeros((groups, 0), bool)
+    nothing = jnp.zeros(shape, jnp.float32)
+    return KeyValues(nothing, nothing), jnp.zeros((groups, 0), bool)
 
 
 def head(params: Any) -> jax.Array:
@@ -302,7 +304,7 @@ def encode_prefix(
 def logits(config: DecoderConfig, params: Any, tokens: jax.Array) -> jax.Array:
     """`[B, T, vocab]` of plain sequences `tokens [B, T]`: the slow way, for checks and examples."""
     batch, length = tokens.shape
-    positions = jnp.broadcast_to(jnp.arange(length), (1, batch, length))
+    positions = jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), (1, batch, length))
     mask = jnp.broadcast_to(jnp.tril(jnp.ones((length, length), bool)), (1, batch, length, length))
     hidden, _ = Decoder(config).apply(
         {"params": params}, tokens[None], positions, mask, *no_prefix(config)

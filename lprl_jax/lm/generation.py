@@ -98,6 +98,6 @@ def generate(
         )
         return (hidden[:, 0, 0], memory, there), token
 
-    steps = jnp.arange(num_tokens), jnp.swapaxes(step_keys, 0, 1)
+    steps = jnp.arange(num_tokens, dtype=jnp.int32), jnp.swapaxes(step_keys, 0, 1)
     _, written = jax.lax.scan(write, (hidden[:, 0, -1], memory, there), steps)
     return jnp.swapaxes(written, 0, 1)

@@ -118,8 +118,10 @@ class ActionScorer:
         legal = self._legal(states, env_params)
         _, chosen = jax.lax.top_k(legal.astype(jnp.int32), self.env.max_legal)
         scores, readout = scoring.score_chosen(*texts, self.answers, arrange(chosen), normalizer)
-        own = jnp.arange(len(chosen))[:, None]
-        scores = jnp.zeros(legal.shape).at[own, chosen].set(scores.reshape(chosen.shape))
+        own = jnp.arange(len(chosen), dtype=jnp.int32)[:, None]
+        scores = (
+            jnp.zeros(legal.shape, jnp.float32).at[own, chosen].set(scores.reshape(chosen.shape))
+        )
         return Scores(scores, readout.reshape(len(chosen), -1))
 
     def normalize(self, scores: jax.Array, states: Any, env_params: Any) -> jax.Array:

@@ -160,7 +160,8 @@ def sample_proposals(key: chex.PRNGKey, log_probs: jax.Array, k: int) -> jax.Arr
 
     Inverse CDF: one uniform a draw, where Gumbel noise would take one an action.
     """
-    return proposals_at(jax.random.uniform(key, (*log_probs.shape[:-1], k)), log_probs)
+    chance = jax.random.uniform(key, (*log_probs.shape[:-1], k), jnp.float32)
+    return proposals_at(chance, log_probs)
 
 
 def proposals_at(chance: jax.Array, log_probs: jax.Array) -> jax.Array:
@@ -203,7 +204,7 @@ def evaluate_where_needed(
         result = evaluate(jax.tree.map(lambda x: x.at[index].get(mode="clip"), rows))
         return start + chunk, out.at[index].set(result, mode="drop")
 
-    out = jax.lax.while_loop(more, run, (jnp.int32(0), jnp.zeros((batch, width))))[1]
+    out = jax.lax.while_loop(more, run, (jnp.int32(0), jnp.zeros((batch, width), jnp.float32)))[1]
     return jnp.where(needed[:, None], out, 0.0)
 
 

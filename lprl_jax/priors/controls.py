@@ -33,7 +33,7 @@ class UniformPrior:
         """-log of the number of legal actions; `Prior.log_probs`."""
         del params, needed
         legal = jax.vmap(self.env.action_mask, in_axes=(0, None))(env_state, env_params)
-        return normalize(jnp.zeros(legal.shape), legal), carry
+        return normalize(jnp.zeros(legal.shape, jnp.float32), legal), carry
 
 
 def degrade(
@@ -114,7 +114,7 @@ class DegradedPrior:
         sign = -1.0 if self.adversarial else 1.0
         log_probs = normalize(jnp.where(legal, log_probs, 0.0) * sign / self.temperature, legal)
         if self.epsilon:
-            uniform = normalize(jnp.zeros(legal.shape), legal)
-            kept, mixed = jnp.log1p(-self.epsilon), jnp.log(self.epsilon)
+            uniform = normalize(jnp.zeros(legal.shape, jnp.float32), legal)
+            kept, mixed = jnp.log1p(jnp.float32(-self.epsilon)), jnp.log(jnp.float32(self.epsilon))
             log_probs = jnp.logaddexp(log_probs + kept, uniform + mixed)
         return log_probs

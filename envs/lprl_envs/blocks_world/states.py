@@ -69,7 +69,7 @@ def random_state(key: chex.PRNGKey, num_blocks: int) -> jax.Array:
         top = jnp.where(goes_up & (blocks == tower), top[block], top)
         return (on, top), None
 
-    uniforms = jax.random.uniform(key, (num_blocks,))
+    uniforms = jax.random.uniform(key, (num_blocks,), dtype=jnp.float32)
     start = jnp.full(num_blocks, TABLE, jnp.int32), blocks
     rows = blocks, uniforms, jnp.asarray(_chances(num_blocks))
     return jax.lax.scan(place, start, rows)[0][0]

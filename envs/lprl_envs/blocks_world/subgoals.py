@@ -175,7 +175,9 @@ class BlocksWorldSubgoals(TextEnv[EnvState, EnvParams]):
         """`(state, reward, terminated)` of a sub-goal."""
         block, target = (jnp.asarray(part)[subgoal] for part in subgoals(self.num_blocks))
         legal = legal_subgoals(state.on)[subgoal]
-        on = jnp.where(legal & (jnp.arange(self.num_blocks) == block), target, state.on)
+        on = jnp.where(
+            legal & (jnp.arange(self.num_blocks, dtype=jnp.int32) == block), target, state.on
+        )
         on = settle(on, params.bank.on[state.instance] == ABSENT)
         state = dataclasses.replace(state, on=on)
         reached = self.is_terminated(state, params)

@@ -96,7 +96,7 @@ def by_colour(num_blocks: int) -> tuple[int, ...]:
 
 def slots_of(on: jax.Array, goal: jax.Array) -> jax.Array:
     """`i32[4 n + 1]`: goal facts, clear blocks, the hand, facts "on", blocks on the table."""
-    blocks = jnp.arange(on.size)
+    blocks = jnp.arange(on.size, dtype=jnp.int32)
     is_goal = goal != NONE
     place = jnp.where(_is_first(is_goal), 0, jnp.where(_is_last(is_goal), 2, 1))
     goals = jnp.where(is_goal, 1 + 3 * _rank(goal, blocks) + place, 0)

@@ -98,7 +98,7 @@ def _places(
 ) -> jax.Array:
     """`i32[n]`: where a family's pattern puts each cube; group 0 begins."""
     edge = jnp.where(family == ALTERNATING, 0, size)
-    letter = jnp.arange(len(size))
+    letter = jnp.arange(len(size), dtype=jnp.int32)
     larger = edge[:, None] > edge[None]
     before = larger | ((edge[:, None] == edge[None]) & (letter[:, None] < letter[None]))
     among_all = jnp.sum(before, 0)

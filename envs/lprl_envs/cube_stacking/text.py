@@ -42,7 +42,7 @@ def slots_of(cubes: Cubes, height: jax.Array) -> jax.Array:
     Values of `template_of`; above `height` there is none.
     """
     listed = jnp.stack([cubes.color, cubes.size - 1], axis=1)
-    places = jnp.arange(len(cubes.target))
+    places = jnp.arange(len(cubes.target), dtype=jnp.int32)
     stack = jnp.where(places < height, cubes.target + 1, 0)
     return jnp.concatenate([listed.ravel(), stack], dtype=jnp.int32)
 

@@ -198,7 +198,9 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         """On one of the map's starts."""
         which = jnp.int32(0)
         if params.bank.starts.shape[-1] > 1:
-            which = jax.random.randint(key, (), 0, params.bank.num_starts[instance])
+            which = jax.random.randint(
+                key, (), 0, params.bank.num_starts[instance], dtype=jnp.int32
+            )
         position = params.bank.starts[instance, which]
         return EnvState(time=jnp.int32(0), instance=instance, position=position)
 
@@ -209,7 +211,7 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         action = jnp.asarray(action, jnp.int32)
         if self.is_slippery:
             fail = (1.0 - self.success_rate) / 2.0
-            draw = jax.random.uniform(key)
+            draw = jax.random.uniform(key, dtype=jnp.float32)
             slip = (draw >= fail).astype(jnp.int32) + (draw >= 1.0 - fail) - 1
             action = (action + slip) % 4
         state, reward, terminated = self._land(state, action, params)
@@ -290,9 +292,9 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
     ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array]:
         """K = 3 outcomes on slippery ice (left of the move, the move, right of it), else 1."""
         fail = (1.0 - self.success_rate) / 2.0
-        slips = [-1, 0, 1] if self.is_slippery else [0]
-        prob = jnp.array([fail, self.success_rate, fail] if self.is_slippery else [1.0])
-        directions = (action + jnp.array(slips)) % 4
+        slips = jnp.array([-1, 0, 1] if self.is_slippery else [0], jnp.int32)
+        chances = [fail, self.success_rate, fail] if self.is_slippery else [1.0]
+        prob, directions = jnp.array(chances, jnp.float32), (action + slips) % 4
         outcome = jax.vmap(lambda d: self._land(state, d, params))(directions)
         return prob, *outcome
 

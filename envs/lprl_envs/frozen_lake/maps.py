@@ -105,7 +105,8 @@ def random_tiles(
 
     def draw(key: chex.PRNGKey) -> jax.Array:
         key_ice, key_ends = jax.random.split(key)
-        tiles = jnp.where(jax.random.bernoulli(key_ice, frozen_probability, (size,)), FROZEN, HOLE)
+        chance = jnp.asarray(frozen_probability, jnp.float32)
+        tiles = jnp.where(jax.random.bernoulli(key_ice, chance, (size,)), FROZEN, HOLE)
         start, end = 0, size - 1
         if goal == "anywhere":
             start, end = jax.random.choice(key_ends, size, (2,), replace=False)

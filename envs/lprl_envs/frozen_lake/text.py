@@ -21,7 +21,7 @@ _TILE_WORD = np.array([0, 0, 1, 2], np.int32)
 
 def neighbours(position: jax.Array, tiles: jax.Array, shape: tuple[int, int]) -> jax.Array:
     """`i32[4]`: what lies left, down, right and up, as indices into NEIGHBOURS."""
-    cells = move(position, jnp.arange(4), shape)
+    cells = move(position, jnp.arange(4, dtype=jnp.int32), shape)
     return jnp.where(cells == position, EDGE, jnp.asarray(_TILE_WORD)[tiles[cells]])
 
 

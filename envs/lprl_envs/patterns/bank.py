@@ -80,7 +80,7 @@ def _draw_bank(
 
 def _draw(key: chex.PRNGKey, shape: Shape, families: tuple[str, ...]) -> Patterns:
     key_family, key_shape = jax.random.split(key)
-    which = between(jax.random.uniform(key_family), 0, len(families) - 1)
+    which = between(jax.random.uniform(key_family, dtype=jnp.float32), 0, len(families) - 1)
     draws = [FAMILIES[name].draw for name in families]
     branches = [lambda key, draw=draw: draw(key, shape) for draw in draws]
     cells = jax.lax.switch(which, branches, key_shape)

@@ -127,7 +127,9 @@ class PatternEnv(TextEnv[TState, EnvParams]):
         """The cells that are on as bits, times H * W, and the cell in question."""
         if self.num_states is None:
             return super().state_index(state, params)
-        bits = jnp.sum(self.cells(state) << jnp.arange(self.num_cells), dtype=jnp.int32)
+        bits = jnp.sum(
+            self.cells(state) << jnp.arange(self.num_cells, dtype=jnp.int32), dtype=jnp.int32
+        )
         return bits * self.num_cells + self.cell(state)
 
     def state_at(
@@ -137,7 +139,7 @@ class PatternEnv(TextEnv[TState, EnvParams]):
         if self.num_states is None:
             return super().state_at(instance, index, params)
         bits, cell = jnp.divmod(jnp.int32(index), self.num_cells)
-        cells = (bits >> jnp.arange(self.num_cells)) % 2 == 1
+        cells = (bits >> jnp.arange(self.num_cells, dtype=jnp.int32)) % 2 == 1
         return self.state_of(jnp.int32(instance), cells, cell)
 
     @property

@@ -139,7 +139,7 @@ class ImageCompletion(PatternEnv[EnvState]):
     ) -> tuple[EnvState, jax.Array, jax.Array]:
         """`(state, reward, terminated)` after keeping or flipping the pixel."""
         hidden = self.pattern(state, params)
-        flipped = (jnp.arange(self.num_cells) == state.pixel) & (action == FLIP)
+        flipped = (jnp.arange(self.num_cells, dtype=jnp.int32) == state.pixel) & (action == FLIP)
         flipped &= ~self.is_terminated(state, params)
         image = jnp.where(flipped, ~state.image & hidden, state.image)
         reward, terminated = self.outcome(state.image, image, hidden)

@@ -129,18 +129,20 @@ class ObjectArrangement(PatternEnv[EnvState]):
         after = jax.tree.map(
             lambda x: jnp.broadcast_to(x, (k, *x.shape)), dataclasses.replace(state, placed=placed)
         )
-        after = dataclasses.replace(after, offered=jnp.arange(k))
-        return jnp.ones(k) / k, after, jnp.full(k, reward), jnp.full(k, terminated)
+        after = dataclasses.replace(after, offered=jnp.arange(k, dtype=jnp.int32))
+        prob, rewards = (jnp.full(k, x, jnp.float32) for x in (1 / k, reward))
+        return prob, after, rewards, jnp.full(k, terminated)
 
     def _offer(self, key: chex.PRNGKey) -> jax.Array:
-        return between(jax.random.uniform(key), 0, self.num_cells - 1)  # cheaper than randint
+        chance = jax.random.uniform(key, dtype=jnp.float32)  # cheaper than randint
+        return between(chance, 0, self.num_cells - 1)
 
     def _decide(
         self, state: EnvState, action: Action, params: EnvParams
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """`(placed, reward, terminated)` after skipping the cell or dropping an object there."""
         hidden = self.pattern(state, params)
-        dropped = (jnp.arange(self.num_cells) == state.offered) & (action == DROP)
+        dropped = (jnp.arange(self.num_cells, dtype=jnp.int32) == state.offered) & (action == DROP)
         placed = state.placed | (dropped & hidden)
         return placed, *self.outcome(state.placed, placed, hidden)
 

@@ -45,7 +45,7 @@ def between(chance: jax.Array, low: jax.Array | int, high: jax.Array | int) -> j
 
 def letters(key: chex.PRNGKey, shape: Shape) -> jax.Array:
     """A capital letter of 7 x 5 cells anywhere; sometimes twice as large, where there is room."""
-    chance = jax.random.uniform(key, (6,))
+    chance = jax.random.uniform(key, (6,), dtype=jnp.float32)
     scale = between(chance[0], 1, min(shape[0] // 7, shape[1] // 5, 2))
     top = between(chance[1], 0, shape[0] - 7 * scale)
     left = between(chance[2], 0, shape[1] - 5 * scale)
@@ -58,7 +58,7 @@ def letters(key: chex.PRNGKey, shape: Shape) -> jax.Array:
 
 def frames(key: chex.PRNGKey, shape: Shape) -> jax.Array:
     """The outline of a rectangle anywhere, of side 3 or more; sometimes others nested in it."""
-    chance = jax.random.uniform(key, (6,))
+    chance = jax.random.uniform(key, (6,), dtype=jnp.float32)
     height, width = between(chance[0], 3, shape[0]), between(chance[1], 3, shape[1])
     top = between(chance[2], 0, shape[0] - height)
     left = between(chance[3], 0, shape[1] - width)
@@ -72,7 +72,7 @@ def frames(key: chex.PRNGKey, shape: Shape) -> jax.Array:
 
 def diagonals(key: chex.PRNGKey, shape: Shape) -> jax.Array:
     """A diagonal, in either direction, one or three cells thick, shifted; or both, as an X."""
-    chance = jax.random.uniform(key, (6,))
+    chance = jax.random.uniform(key, (6,), dtype=jnp.float32)
     most = jnp.where(chance[5] < 0.5, min(shape) - 2, 0)
     rows, cols = _grid(shape)
     falling = rows - cols - between(chance[0], -most, most)
@@ -84,7 +84,7 @@ def diagonals(key: chex.PRNGKey, shape: Shape) -> jax.Array:
 
 def stripes(key: chex.PRNGKey, shape: Shape) -> jax.Array:
     """Rows or columns that are on: so many, every so many, from anywhere on."""
-    chance = jax.random.uniform(key, (6,))
+    chance = jax.random.uniform(key, (6,), dtype=jnp.float32)
     period = between(chance[0], 2, min(*shape, 8))
     width = between(chance[1], 1, period - 1)
     offset = between(chance[2], 0, period - 1)
@@ -95,7 +95,7 @@ def stripes(key: chex.PRNGKey, shape: Shape) -> jax.Array:
 
 def checkers(key: chex.PRNGKey, shape: Shape) -> jax.Array:
     """A chessboard of fields of any height and width, up to 4, from anywhere on."""
-    chance = jax.random.uniform(key, (6,))
+    chance = jax.random.uniform(key, (6,), dtype=jnp.float32)
     most = min(*shape, 5) - 1
     height, width = between(chance[0], 1, most), between(chance[1], 1, most)
     down = between(chance[2], 0, 2 * height - 1)
@@ -106,7 +106,7 @@ def checkers(key: chex.PRNGKey, shape: Shape) -> jax.Array:
 
 def diamonds(key: chex.PRNGKey, shape: Shape) -> jax.Array:
     """A diamond of any radius, anywhere; its outline, or filled."""
-    chance = jax.random.uniform(key, (6,))
+    chance = jax.random.uniform(key, (6,), dtype=jnp.float32)
     radius = between(chance[0], 1, (min(shape) - 1) // 2)
     row = between(chance[1], radius, shape[0] - 1 - radius)
     col = between(chance[2], radius, shape[1] - 1 - radius)
@@ -117,7 +117,7 @@ def diamonds(key: chex.PRNGKey, shape: Shape) -> jax.Array:
 
 def symmetric(key: chex.PRNGKey, shape: Shape) -> jax.Array:
     """A random shape, its own mirror image left-right, up-down, or both; denser in the middle."""
-    chance = jax.random.uniform(key, (shape[0] * shape[1] + 1,))
+    chance = jax.random.uniform(key, (shape[0] * shape[1] + 1,), dtype=jnp.float32)
     rows, cols = _grid(shape)
     down, right = jnp.minimum(rows, shape[0] - 1 - rows), jnp.minimum(cols, shape[1] - 1 - cols)
     density = 0.1 + 0.7 * (down / max(down.shape) + right / max(right.shape))
@@ -129,7 +129,7 @@ def symmetric(key: chex.PRNGKey, shape: Shape) -> jax.Array:
 
 def crosses(key: chex.PRNGKey, shape: Shape) -> jax.Array:
     """A row and a column that cross anywhere, with four arms of any lengths."""
-    chance = jax.random.uniform(key, (6,))
+    chance = jax.random.uniform(key, (6,), dtype=jnp.float32)
     row, col = between(chance[0], 1, shape[0] - 2), between(chance[1], 1, shape[1] - 2)
     up, left = between(chance[2], 1, row), between(chance[3], 1, col)
     down = between(chance[4], 1, shape[0] - 1 - row)
@@ -154,7 +154,8 @@ HELD_OUT_FAMILIES = ("frames",)
 
 def _grid(shape: Shape) -> tuple[jax.Array, jax.Array]:
     """Numbers of the rows `i32[H, 1]` and of the columns `i32[1, W]`."""
-    return jnp.arange(shape[0])[:, None], jnp.arange(shape[1])[None]
+    rows, columns = (jnp.arange(size, dtype=jnp.int32) for size in shape)
+    return rows[:, None], columns[None]
 
 
 _FONT = np.array(

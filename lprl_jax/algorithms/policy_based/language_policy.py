@@ -111,7 +111,10 @@ class LanguagePolicy:
 
         def init(key: jax.Array, states: Any, data: Data) -> dict[str, Any]:
             del key, states
-            head = {"kernel": jnp.zeros(scorer.config.hidden_size), "bias": jnp.zeros(())}
+            head = {
+                "kernel": jnp.zeros(scorer.config.hidden_size, jnp.float32),
+                "bias": jnp.zeros((), jnp.float32),
+            }
             return {LANGUAGE_MODEL: data.policy_params.start, "value": head}
 
         def prepare(params: Any, instances: jax.Array, data: Data) -> Context:

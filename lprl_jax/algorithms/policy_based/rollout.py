@@ -80,7 +80,7 @@ def draw(keys: chex.PRNGKey, num_steps: int, num_envs: int) -> Chance:
         action, env, proposal = jax.random.split(key, 3)
         steps = num_steps, num_envs
         return Chance(
-            jax.random.uniform(action, steps),
+            jax.random.uniform(action, steps, dtype=jnp.float32),
             jax.random.split(env, steps),
             jax.random.split(proposal, num_steps),
         )

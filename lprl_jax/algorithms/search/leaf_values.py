@@ -71,7 +71,7 @@ def rollouts(env: Env, asker: Asker, num: int, length: int, gamma: float) -> Val
             return (after, playing & ~is_over, total, carry), None
 
         playing = jnp.repeat(rows_of(starts), num)
-        start = states, playing, jnp.zeros(playing.shape), carry
+        start = states, playing, jnp.zeros(playing.shape, jnp.float32), carry
         steps = jax.random.split(key, length), gamma ** jnp.arange(length, dtype=jnp.float32)
         (_, _, total, carry), _ = jax.lax.scan(step, start, steps)
         behind = levels_of(jnp.mean(total.reshape(-1, num), axis=1), starts.shape[1])

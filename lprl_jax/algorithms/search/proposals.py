@@ -83,7 +83,7 @@ def by_heuristic(env: Env, k: int) -> Propose:
 
 def _unvalued(place: jax.Array, is_there: jax.Array) -> Proposed:
     none = jnp.zeros((place.shape[0], place.shape[2]), jnp.int32)
-    return Proposed(place, is_there, jnp.zeros(place.shape), (), none)
+    return Proposed(place, is_there, jnp.zeros(place.shape, jnp.float32), (), none)
 
 
 def highest(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
@@ -93,7 +93,8 @@ def highest(scores: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
     """
     left, places = list(scores), []
     for _ in range(k):
-        top, place = jnp.full_like(left[0], -jnp.inf), jnp.full(left[0].shape, len(left))
+        top = jnp.full_like(left[0], -jnp.inf)
+        place = jnp.full(left[0].shape, len(left), jnp.int32)
         for i, score in enumerate(left):
             is_higher = score > top
             top, place = jnp.where(is_higher, score, top), jnp.where(is_higher, i, place)

@@ -52,7 +52,7 @@ class Cost(NamedTuple):
 def roots(states: Any, is_there: jax.Array) -> Nodes:
     """A root a search, from states `[..., B]`; `is_there bool[B]`: the searches that are made."""
     place = is_there[None]
-    none, nothing = jnp.zeros(place.shape, jnp.int32), jnp.zeros(place.shape)
+    none, nothing = jnp.zeros(place.shape, jnp.int32), jnp.zeros(place.shape, jnp.float32)
     state = jax.tree.map(lambda x: x[..., None, :], states)
     return Nodes(state, place, ~place, none, nothing, nothing, nothing, none)
 
@@ -95,7 +95,7 @@ def growth(env: Env, asker: Asker, propose: Propose, gamma: float) -> Grow:
         cost = Cost(
             nodes=jnp.sum(is_there, axis=(0, 1), dtype=jnp.int32),
             expanded=jnp.sum(expands, axis=0, dtype=jnp.int32),
-            valuations=jnp.sum(jnp.where(expands, found.valuations, 0), axis=0),
+            valuations=jnp.sum(found.valuations, axis=0, where=expands, dtype=jnp.int32),
         )
         return _carry_along(nodes, children), cost, carry
 
@@ -114,13 +114,13 @@ def _of_legal(env: Env, nodes: Nodes, log_probs: Any, env_params: Any) -> Any:
 def _probs(log_probs: Any, place: jax.Array) -> jax.Array:
     """`f32[W, k, B]`: the prior's probabilities; 0 without a prior."""
     is_told = isinstance(log_probs, jax.Array)
-    return pick(jnp.exp(log_probs), place) if is_told else jnp.zeros(place.shape)
+    return pick(jnp.exp(log_probs), place) if is_told else jnp.zeros(place.shape, jnp.float32)
 
 
 def _only_solved(is_there: jax.Array, solved: jax.Array) -> jax.Array:
     """`bool[W, k, B]`: of the children there the first solved one alone, if there is any."""
     k = solved.shape[1]
-    number = jnp.arange(k)[None, :, None]
+    number = jnp.arange(k, dtype=jnp.int32)[None, :, None]
     first = jnp.min(jnp.where(solved & is_there, number, k), axis=1, keepdims=True)
     return is_there & ((number == first) | (first == k))
 
@@ -128,7 +128,7 @@ def _only_solved(is_there: jax.Array, solved: jax.Array) -> jax.Array:
 def _carry_along(nodes: Nodes, children: Nodes) -> Nodes:
     """Children `[W k, B]`, or in their place the node itself where its search is over."""
     stays = (nodes.is_there & nodes.is_over)[:, None]
-    is_first = jnp.arange(children.action.shape[1])[None, :, None] == 0
+    is_first = jnp.arange(children.action.shape[1], dtype=jnp.int32)[None, :, None] == 0
     kept = jax.tree.map(lambda x: x[..., None, :], nodes)._replace(is_there=stays & is_first)
 
     def choose(own: jax.Array, child: jax.Array) -> jax.Array:
@@ -171,5 +171,5 @@ def best_path(levels: Sequence[Nodes], score: jax.Array) -> Path:
     for level in levels:
         places = len(level.action)
         is_on_path = place[:places] == leaf[None] // (len(score) // places)
-        actions.append(jnp.sum(jnp.where(is_on_path, level.action, 0), axis=0))
+        actions.append(jnp.sum(level.action, axis=0, where=is_on_path, dtype=jnp.int32))
     return Path(jnp.stack(actions, axis=1), shortest, top)

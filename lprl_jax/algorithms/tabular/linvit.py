@@ -103,7 +103,7 @@ def bounds(config: LINVITConfig, problem: Problem, counts: jax.Array, hp: HParam
         after = jnp.stack([v_upper, v_lower], axis=-1)
         return after, Bounds(q_upper, q_lower, v_upper, v_lower)
 
-    nothing = jnp.zeros((law.legal.shape[0], 2))
+    nothing = jnp.zeros((law.legal.shape[0], 2), jnp.float32)
     return jax.lax.scan(backup, nothing, counts, reverse=True)[1]
 
 
@@ -113,8 +113,8 @@ def play(
     """One episode by the law: π, with the widest gap at one step h'."""
     key_start, key_explore, key_steps = jax.random.split(key, 3)
     law, horizon = problem.law, config.horizon
-    explore_at = jax.random.randint(key_explore, (), 0, horizon + 1) - 1
-    draws = jax.random.uniform(key_steps, (horizon, 2))
+    explore_at = jax.random.randint(key_explore, (), 0, horizon + 1, dtype=jnp.int32) - 1
+    draws = jax.random.uniform(key_steps, (horizon, 2), dtype=jnp.float32)
 
     def step(state: jax.Array, now: tuple[jax.Array, ...]) -> tuple[jax.Array, Seen]:
         h, q_upper, q_lower, draw = now
@@ -126,8 +126,8 @@ def play(
         seen = Seen(state, chosen.astype(jnp.int32), outcome, reward, ~problem.ended[state])
         return law.next_state[state, chosen, outcome], seen
 
-    start = _pick(problem.start, jax.random.uniform(key_start))
-    steps = jnp.arange(horizon), known.q_upper, known.q_lower, draws
+    start = _pick(problem.start, jax.random.uniform(key_start, dtype=jnp.float32))
+    steps = jnp.arange(horizon, dtype=jnp.int32), known.q_upper, known.q_lower, draws
     return jax.lax.scan(step, start, steps)[1]
 
 
@@ -217,11 +217,11 @@ def make(config: LINVITConfig, env: Env, prior: Prior | None = None) -> Algorith
         each, carry = of_bank(env, told_by, data)
         problem = jax.tree.map(lambda x: x[run_instances[:, 0]], each)
         shape = num_runs, config.horizon, *problem.law.prob.shape[1:]
-        nothing = jnp.zeros(shape[:-1])
+        nothing = jnp.zeros(shape[:-1], jnp.float32)
         return LINVITState(
             params=Policies(nothing, nothing),
-            counts=jnp.zeros(shape),
-            gap=jnp.full(num_runs, float(config.horizon)),
+            counts=jnp.zeros(shape, jnp.float32),
+            gap=jnp.full(num_runs, float(config.horizon), jnp.float32),
             num_episodes=jnp.zeros(num_runs, jnp.int32),
             problem=problem,
             prior_carry=carry,

@@ -62,7 +62,7 @@ def _of_bank(env: Env, prior: Prior, data: Data) -> tuple[Problem, Counters]:
         keys = jax.random.split(jax.random.key(0), STARTS)
         states = jax.vmap(env.initial_state, (0, None, None))(keys, instance, params)
         index = jax.vmap(env.state_index, (0, None))(states, params)
-        return jnp.zeros(num_states).at[index].add(1 / STARTS)
+        return jnp.zeros(num_states, jnp.float32).at[index].add(1 / STARTS)
 
     of_instance = jnp.repeat(instances, num_states)
     index = jnp.tile(jnp.arange(num_states, dtype=jnp.int32), len(instances))

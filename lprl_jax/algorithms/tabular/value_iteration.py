@@ -50,12 +50,13 @@ def law_of(env: TextEnv, params: TextEnvParams, instance: jax.Array) -> Law:
         state = env.state_at(instance, index, params)
         prob, states, reward, terminated = env.transitions(state, action, params)
         indices = jax.vmap(lambda s: env.state_index(s, params))(states)
-        return prob, indices, reward, 1.0 - terminated
+        return prob, indices, reward, 1.0 - terminated.astype(jnp.float32)
 
     def legal(index: jax.Array) -> jax.Array:
         return env.action_mask(env.state_at(instance, index, params), params)
 
-    states, actions = jnp.arange(env.numbered_states), jnp.arange(env.num_actions)
+    count = env.numbered_states, env.num_actions
+    states, actions = (jnp.arange(n, dtype=jnp.int32) for n in count)
     over_actions = jax.vmap(outcome, in_axes=(None, 0))
     prob, next_state, reward, discount = jax.vmap(over_actions, in_axes=(0, None))(states, actions)
     return Law(prob, next_state, reward, discount, jax.vmap(legal)(states))
@@ -69,7 +70,7 @@ def plan(law: Law, horizon: int, discount: float = 1.0) -> jax.Array:
         target = law.reward + discount * law.discount * value[law.next_state]
         return jnp.where(law.legal, jnp.sum(law.prob * target, axis=-1), -jnp.inf)
 
-    nothing = jnp.zeros(law.legal.shape)
+    nothing = jnp.zeros(law.legal.shape, jnp.float32)
     return jax.lax.fori_loop(0, horizon, lambda _, q: backup(q), nothing)
 
 
@@ -106,7 +107,8 @@ def plan_regularized(
         v = losses.soft_value(q, log_prior, temperature)
         return v, Regularized(q, v)
 
-    return jax.lax.scan(backup, jnp.zeros(law.legal.shape[0]), None, horizon, reverse=True)[1]
+    nothing = jnp.zeros(law.legal.shape[0], jnp.float32)
+    return jax.lax.scan(backup, nothing, None, horizon, reverse=True)[1]
 
 
 def gain_of(law: Law, log_policy: jax.Array, log_prior: jax.Array) -> Gain:
@@ -120,7 +122,7 @@ def gain_of(law: Law, log_policy: jax.Array, log_prior: jax.Array) -> Gain:
         gain = Gain(_mean(policy, total), _mean(policy, away + kl))
         return gain, gain
 
-    nothing = jnp.zeros(law.legal.shape[0])
+    nothing = jnp.zeros(law.legal.shape[0], jnp.float32)
     return jax.lax.scan(backup, Gain(nothing, nothing), log_policy, reverse=True)[1]
 
 
@@ -142,7 +144,7 @@ def optimal_divergence(law: Law, log_prior: jax.Array, horizon: int) -> jax.Arra
         kl = -jax.nn.logsumexp(jnp.where(optimal, log_prior - further, -jnp.inf), axis=-1)
         return Gain(best, kl), kl
 
-    nothing = jnp.zeros(law.legal.shape[0])
+    nothing = jnp.zeros(law.legal.shape[0], jnp.float32)
     return jax.lax.scan(backup, Gain(nothing, nothing), None, horizon, reverse=True)[1]
 
 

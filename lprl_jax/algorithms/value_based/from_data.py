@@ -110,5 +110,5 @@ def sample(
     """
     num_runs, most = jax.tree.leaves(dataset)[0].shape[:2]
     first = jnp.where(size > 0, jnp.minimum(size, most), most).astype(jnp.int32)
-    index = jax.random.randint(key, (batch_size,), 0, first)
+    index = jax.random.randint(key, (batch_size,), 0, first, dtype=jnp.int32)
     return jax.tree.map(lambda leaf: leaf[own % num_runs, index], dataset)

@@ -48,7 +48,7 @@ def sample(replay: Replay, keys: chex.PRNGKey, batch_size: int) -> Any:
     size = jnp.minimum(replay.num_added, capacity)
 
     def draw(key: chex.PRNGKey, items: Any) -> Any:
-        index = jax.random.randint(key, (batch_size,), 0, size)
+        index = jax.random.randint(key, (batch_size,), 0, size, dtype=jnp.int32)
         return jax.tree.map(lambda leaf: leaf[index], items)
 
     return jax.vmap(draw)(keys, replay.items)
