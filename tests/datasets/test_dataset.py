@@ -11,6 +11,7 @@ from algorithms.probes import PROBES, TabularMDP
 from datasets.tiny_data import ORIGIN, dataset_of
 from lprl_envs import FrozenLake, InvalidInput
 
+from lprl_jax.algorithms.interaction import legal_actions
 from lprl_jax.datasets import dataset
 from lprl_jax.priors import TabularPrior, UniformPrior, degrade
 
@@ -20,7 +21,15 @@ PARAMS = ENV.params_of(PROCESSES)
 # Of instances 0 and 1 only; places 1 of instance 0 allow 1 and 2, places 0 allow 0 and 1.
 RUNS = [[(0, 0, 1), (0, 1, 2), (1, 0, 0)], [(1, 0, 2), (0, 0, 0), (0, 1, 1)]]
 PROBS = np.full((3, 3), 1 / 3, np.float32)
-FOUND = dataset_of(ENV, PROCESSES, RUNS, np.log(PROBS))
+
+
+def uniform(states) -> np.ndarray:
+    legal = np.asarray(legal_actions(ENV, states, PARAMS))
+    return np.where(legal, -np.log(legal.sum(-1, keepdims=True)), -np.inf).astype(np.float32)
+
+
+BARE = dataset_of(ENV, PROCESSES, RUNS)
+FOUND = BARE._replace(log_probs=uniform(BARE.state), next_log_probs=uniform(BARE.next_state))
 
 
 class Newer(TabularMDP):
@@ -113,9 +122,49 @@ def with_(array, at, value):
         ({"action_mask": ~FOUND.action_mask}, "action_mask is not the environment's"),
         ({"action": FOUND.action.astype(float)}, r"damaged: action is float64\[2, 3\]"),
         ({"reward": FOUND.reward[:, :2]}, r"damaged: reward is float32\[2, 2\]"),
-        ({"reward": with_(FOUND.reward, (0, 0), np.nan)}, "reward is not finite"),
-        ({"log_probs": FOUND.log_probs + 1}, "log_probs is not normalised"),
+        (
+            {"reward": with_(FOUND.reward, (0, 0), np.nan)},
+            "reward is not finite, it is nan, in transition 0 of run 0$",
+        ),
+        ({"log_probs": FOUND.log_probs + 1}, "log_probs is not normalised.* add up to 2.718"),
+        (
+            {"log_probs": with_(FOUND.log_probs, (1, 2), np.nan)},
+            "log_probs is not .*: nan for the legal action 1, in transition 2 of run 1$",
+        ),
+        (
+            {"log_probs": with_(FOUND.log_probs, (0, 1, 1), -np.inf)},
+            "log_probs is not .*: -inf for the legal action 1, in transition 1 of run 0$",
+        ),
+        (
+            {"next_log_probs": np.full((2, 3, 3), -np.log(3), np.float32)},
+            "next_log_probs is not .*: -1.099 for the illegal action 0, which must have -inf, in",
+        ),
         ({"state.instance": with_(FOUND.state.instance, (0, 0), 9)}, "has no instance 9"),
+        ({"state.instance": with_(FOUND.state.instance, (0, 0), -1)}, "has no instance -1"),
+        (
+            {"next_state.instance": with_(FOUND.state.instance, (0, 0), 1)},
+            "next_state is of another instance than state, in transition 0 of run 0",
+        ),
+        (
+            {"state.place": with_(FOUND.state.place, (1, 0), 7)},
+            "state is no state of TabularMDP, in transition 0 of run 1",
+        ),
+        (
+            {"state.time": with_(FOUND.state.time, (0, 2), 101)},
+            r"state.time is 101; it must be in \[0, 100\], in transition 2 of run 0",
+        ),
+        (
+            {"next_state.time": with_(FOUND.next_state.time, (0, 2), 5)},
+            "next_state.time is 5 behind 0, in transition 2 of run 0",
+        ),
+        (
+            {"terminated": ~FOUND.terminated},
+            "terminated is .*, and the environment says .*, in transition 0 of run 0, as in 5 more",
+        ),
+        (
+            {"truncated": with_(FOUND.truncated, (1, 1), True)},
+            "truncated is True, and the environment says False, in transition 1 of run 1$",
+        ),
         ({"surplus": np.zeros(3)}, "damaged: surplus is"),
         ({"reward": None}, "damaged: it lacks reward"),
         ({"next_state.time": None, "truncated": None}, "it lacks truncated, next_state.time"),
