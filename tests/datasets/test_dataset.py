@@ -229,3 +229,54 @@ def test_the_prior_must_be_the_one_that_was_asked():
         dataset.require_prior("d", ORIGIN, worse)
     # A worse version is one of the same model.
     dataset.require_prior("d", dataclasses.replace(ORIGIN, prior=worse.name), worse)
+
+
+OF_A_MODEL = {"model": "checkpoint-500", "digest": "a" * 64, "tokenizer": "t", "end_of_action": ""}
+
+
+def asked(name="checkpoint-500", **settings) -> TabularPrior:
+    """A table of a model's; `...` leaves a setting out."""
+    whole = {key: value for key, value in (OF_A_MODEL | settings).items() if value is not ...}
+    return TabularPrior(ENV, jnp.log(PROBS)[None], name, 4, whole)
+
+
+LABELLED = dataclasses.replace(ORIGIN, prior="checkpoint-500", prior_settings=OF_A_MODEL)
+
+
+def test_a_model_is_known_by_its_digest_wherever_it_lies():
+    dataset.require_prior("d", LABELLED, asked())
+    dataset.require_prior("d", LABELLED, asked("copy", model="copy"))
+    worse = degrade(asked("copy", model="copy"), epsilon=0.5)
+    recorded = dataclasses.replace(LABELLED, prior=degrade(asked(), epsilon=0.5).name)
+    dataset.require_prior("d", recorded, worse)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "prior", "message"),
+    [
+        (
+            LABELLED,
+            asked(digest="b" * 64),
+            "of the model 'checkpoint-500' with the digest aaaaaaaaaaaa, and the prior "
+            "'checkpoint-500' has bbbbbbbbbbbb: weights, vocabulary or prior_dtype differ",
+        ),
+        (LABELLED, asked(end_of_action="!"), "of prior_settings .* here it is .*'!'"),
+        (LABELLED, degrade(asked(), epsilon=0.5), "prior 'checkpoint-500', here .*500 \\(ε = 0.5"),
+        (LABELLED, asked(digest=...), "is a table that names its model, but not by a digest; make"),
+        (
+            dataclasses.replace(LABELLED, prior_settings=asked(digest=...).settings),
+            asked(),
+            "names its prior's model, 'checkpoint-500', but not by a digest; add .*--from",
+        ),
+        (
+            dataclasses.replace(LABELLED, prior_settings=asked(digest=...).settings),
+            asked(digest=...),  # neither says whose it is: the same name may be another's
+            "names its prior's model, 'checkpoint-500', but not by a digest",
+        ),
+        (LABELLED, UniformPrior(ENV), "of prior 'checkpoint-500', here it is 'uniform'"),
+    ],
+)
+def test_models_of_one_name_are_told_apart(recorded, prior, message):
+    with pytest.raises(InvalidInput, match=message) as error:
+        dataset.require_prior("d", recorded, prior)
+    assert "\n" not in str(error.value)
