@@ -176,11 +176,12 @@ def of_arrays(
     try:
         fields = {field.name: manifest[field.name] for field in dataclasses.fields(Origin)}
         tuples = {name: tuple(fields[name]) for name in ("behaviours", "shares")}
+        fields["prior_settings"] = dict(fields["prior_settings"])
         digests = list(manifest["instances"])
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         raise InvalidInput(f"the dataset {path} is damaged: its manifest lacks entries") from None
     dataset = _renumbered(path, dataset, digests, env_params)
-    soundness.require(path, dataset, env, env_params)
+    soundness.require(path, dataset, env, env_params, len(tuples["behaviours"]))
     return dataset, Origin(**{**fields, **tuples})
 
 

@@ -23,7 +23,11 @@ from lprl_jax.priors import distributions
 
 
 def require(
-    path: str | Path, dataset: Any, env: TextEnv[Any, Any], env_params: TextEnvParams
+    path: str | Path,
+    dataset: Any,
+    env: TextEnv[Any, Any],
+    env_params: TextEnvParams,
+    num_behaviours: int,
 ) -> None:
     """Check the transitions of a file.
 
@@ -32,6 +36,7 @@ def require(
         dataset: A `Dataset` on the host, its instances numbered as in this bank.
         env: The environment.
         env_params: The bank.
+        num_behaviours: That may have acted.
 
     Raises:
         InvalidInput: if a state is none of the environment's, masks or ends are not as the
@@ -72,6 +77,9 @@ def require(
                 f"{name} is {found[at]}, and the environment says {not found[at]}"
             ),
         )
+    acted = dataset.behaviour
+    wrong = (acted < 0) | (acted >= num_behaviours)
+    _refuse(path, wrong, lambda at: f"behaviour is {acted[at]} of {num_behaviours}")
     reward = dataset.reward
     _refuse(path, ~np.isfinite(reward), lambda at: f"reward is not finite, it is {reward[at]}")
     for name, mask in (("log_probs", legal), ("next_log_probs", legal_after)):
@@ -107,11 +115,9 @@ def _exists(env: TextEnv[Any, Any], state: Any, env_params: Any) -> jax.Array:
 
 def _space(env: TextEnv[Any, Any], env_params: TextEnvParams) -> spaces.Dict:
     """Of a state; gymnax's own need not keep to what they say of theirs, so only of our fields."""
-    return (
-        TextEnv.state_space(env, env_params)
-        if isinstance(env, GymnaxEnv)
-        else (env.state_space(env_params))
-    )
+    if isinstance(env, GymnaxEnv):
+        return TextEnv.state_space(env, env_params)
+    return env.state_space(env_params)
 
 
 def _terminated(env: TextEnv[Any, Any], dataset: Any, env_params: Any) -> jax.Array:
@@ -141,7 +147,7 @@ def _require_in_range(path: str | Path, name: str, state: Any, space: Any) -> No
 
 
 def _bounds(space: Any, leaf: np.ndarray) -> tuple[Any, Any]:
-    """The lowest and highest value; of a field that no space is known of, those of its type."""
+    """The lowest and highest value; of a field that no space is known of, those that it has."""
     if isinstance(space, spaces.Discrete):
         return 0, int(space.n) - 1
     if isinstance(space, spaces.Box) and np.ndim(space.low) == np.ndim(space.high) == 0:

@@ -165,6 +165,10 @@ def with_(array, at, value):
             {"truncated": with_(FOUND.truncated, (1, 1), True)},
             "truncated is True, and the environment says False, in transition 1 of run 1$",
         ),
+        (
+            {"behaviour": with_(FOUND.behaviour, (0, 1), 1)},
+            "behaviour is 1 of 1, in transition 1 of run 0$",
+        ),
         ({"surplus": np.zeros(3)}, "damaged: surplus is"),
         ({"reward": None}, "damaged: it lacks reward"),
         ({"next_state.time": None, "truncated": None}, "it lacks truncated, next_state.time"),
@@ -185,10 +189,13 @@ def test_damage_is_named(file, arrays, words):
     assert "\n" not in str(error.value)
 
 
-def test_a_manifest_that_lacks_entries_is_damaged(file):
+@pytest.mark.parametrize(
+    ("entry", "value"), [("queries", ...), ("prior_settings", "x"), ("behaviours", 3)]
+)
+def test_a_manifest_that_lacks_entries_is_damaged(file, entry, value):
     with np.load(file) as there:
         manifest = json.loads(str(there["manifest"]))
-    del manifest["queries"]
+    manifest = {k: v for k, v in {**manifest, entry: value}.items() if v is not ...}
     changed(file, manifest=np.array(json.dumps(manifest)))
     with pytest.raises(InvalidInput, match="damaged: its manifest lacks entries"):
         dataset.load(file, ENV, PARAMS)
