@@ -28,12 +28,15 @@ import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax import archive
-from lprl_jax.algorithms.interaction import legal_actions
+from lprl_jax.datasets import soundness
 from lprl_jax.priors.base import Prior
+from lprl_jax.priors.wording import is_of_a_model
 
 FORMAT = 1
 COMMAND = "lprl collect"
 WHAT = "dataset"
+SHOWN = 12
+"""Digits of a digest in a message."""
 NO_PRIOR = "none"
 
 
@@ -89,7 +92,7 @@ class Origin:
     prior: str
     """The name of what `log_probs` are of; `none`."""
     prior_settings: Mapping[str, Any]
-    """Model, tokenizer, normalisation."""
+    """Model, its digest, its tokenizer's, and how it is asked."""
     queries: int
     """Prompts sent to the model, by all runs together."""
     evaluations: int
@@ -118,8 +121,8 @@ def load(
 
     Raises:
         InvalidInput: if there is no such file, it is no dataset, holds nothing, belongs to another
-            environment, wording or version, has instances that are not in the bank, or actions
-            that were illegal.
+            environment, wording or version, has instances that are not in the bank, or says what
+            cannot be of this environment: the first place is named.
     """
     return of_arrays(path, *archive.read(path, WHAT, COMMAND, ["action"]), env, env_params)
 
@@ -173,27 +176,62 @@ def of_arrays(
     try:
         fields = {field.name: manifest[field.name] for field in dataclasses.fields(Origin)}
         tuples = {name: tuple(fields[name]) for name in ("behaviours", "shares")}
+        fields["prior_settings"] = dict(fields["prior_settings"])
         digests = list(manifest["instances"])
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         raise InvalidInput(f"the dataset {path} is damaged: its manifest lacks entries") from None
     dataset = _renumbered(path, dataset, digests, env_params)
-    _require_legal(path, dataset, env, env_params)
+    soundness.require(path, dataset, env, env_params, len(tuples["behaviours"]))
     return dataset, Origin(**{**fields, **tuples})
 
 
 def require_prior(path: str | Path, origin: Origin, prior: Prior) -> None:
-    """Raise InvalidInput unless a dataset's log-probabilities are this prior's."""
+    """Raise InvalidInput unless a dataset's log-probabilities are this prior's.
+
+    Models are told apart by their digest, wherever they lie and whatever they are called. A file
+    that records none, as those of before did, is refused: its name may be that of another.
+    """
     if origin.prior == NO_PRIOR:
         raise InvalidInput(
             f"the dataset {path} has no prior's log-probabilities, and the prior is "
             f"{prior.name!r}; add them with `{COMMAND} --from`"
         )
-    here = {"prior": prior.name, "prior_settings": settings_of(prior)}
-    archive.require_same(path, WHAT, dataclasses.asdict(origin), here)
+    there, here = dict(origin.prior_settings), settings_of(prior)
+    if not (is_of_a_model(there) and is_of_a_model(here)):
+        recorded = {"prior": origin.prior, "prior_settings": there}
+        archive.require_same(path, WHAT, recorded, {"prior": prior.name, "prior_settings": here})
+        return
+    if "digest" not in there:
+        raise InvalidInput(
+            f"the dataset {path} names its prior's model, {there.get('model')!r}, but not by a "
+            f"digest; add the log-probabilities anew with `{COMMAND} --from`"
+        )
+    if "digest" not in here:
+        raise InvalidInput(
+            f"the prior {prior.name!r} is a table that names its model, but not by a digest; make "
+            "it anew with `lprl prior`"
+        )
+    if there["digest"] != here["digest"]:
+        raise InvalidInput(
+            f"the dataset {path} is of the model {there.get('model')!r} with the digest "
+            f"{str(there['digest'])[:SHOWN]}, and the prior {prior.name!r} has "
+            f"{str(here['digest'])[:SHOWN]}: weights, vocabulary or prior_dtype differ; add its "
+            f"own log-probabilities with `{COMMAND} --from`"
+        )
+    # What was done to it, such as " (ε = 0.5)", stands behind the model's name.
+    changes = [
+        name.removeprefix(str(settings.pop("model", "")))
+        for name, settings in ((origin.prior, there), (prior.name, here))
+    ]
+    if changes[0] != changes[1]:
+        raise InvalidInput(
+            f"the dataset {path} is of prior {origin.prior!r}, here it is {prior.name!r}"
+        )
+    archive.require_same(path, WHAT, {"prior_settings": there}, {"prior_settings": here})
 
 
 def settings_of(prior: Any) -> dict[str, Any]:
-    """Model, tokenizer and normalisation, as JSON has them; those of the prior underneath."""
+    """Model, digest, tokenizer, wording, as JSON has them; those of the prior underneath."""
     while hasattr(prior, "prior"):
         prior = prior.prior
     return json.loads(json.dumps(getattr(prior, "settings", {})))
@@ -235,8 +273,9 @@ def _renumbered(
     """With the instances' places in this bank."""
     row_of = {digest: row for row, digest in enumerate(archive.instance_digests(env_params.bank))}
     used = np.unique([dataset.state.instance, dataset.next_state.instance])
-    if used[0] < 0 or used[-1] >= len(digests):
-        raise InvalidInput(f"the dataset {path} is damaged: it has no instance {used[-1]}")
+    unknown = used[(used < 0) | (used >= len(digests))]
+    if unknown.size:
+        raise InvalidInput(f"the dataset {path} is damaged: it has no instance {unknown[0]}")
     strange = [i for i in used if digests[i] not in row_of]
     if strange:
         raise InvalidInput(
@@ -249,27 +288,3 @@ def _renumbered(
         return dataclasses.replace(state, instance=rows[state.instance])
 
     return dataset._replace(state=renumber(dataset.state), next_state=renumber(dataset.next_state))
-
-
-def _require_legal(
-    path: str | Path, dataset: Dataset, env: TextEnv[Any, Any], env_params: TextEnvParams
-) -> None:
-    """Raise InvalidInput unless masks are the environment's and every action was legal."""
-    masks = jax.jit(lambda state, params: legal_actions(env, state, params))
-    legal = np.asarray(masks(dataset.state, env_params))
-    if not np.array_equal(legal, dataset.action_mask):
-        raise InvalidInput(f"the dataset {path} is damaged: action_mask is not the environment's")
-    known = (dataset.action >= 0) & (dataset.action < env.num_actions)
-    index = np.where(known, dataset.action, 0)[..., None]
-    bad = ~(known & np.take_along_axis(legal, index, axis=-1)[..., 0])
-    if bad.any():
-        run, at = np.argwhere(bad)[0]
-        raise InvalidInput(
-            f"the dataset {path} has {bad.sum()} actions that were illegal, the first being "
-            f"{dataset.action[run, at]} in transition {at} of run {run}"
-        )
-    for name, probs in zip(("log_probs", "next_log_probs"), dataset[-2:], strict=True):
-        if len(probs) and not np.allclose(np.exp(probs).sum(-1), 1.0, atol=1e-3):
-            raise InvalidInput(f"the dataset {path} is damaged: {name} is not normalised")
-    if not np.isfinite(dataset.reward).all():
-        raise InvalidInput(f"the dataset {path} is damaged: reward is not finite")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -96,30 +96,51 @@ def read(
         manifest = json.loads(found.storage.metadata["description"])
         episodes = list(found.iterate_episodes())
         infos = [episode.infos for episode in episodes]
-        lead = tuple(1 + max(int(info[name].max()) for info in infos) for name in ("run", "place"))
+        places = [np.stack([info["run"], info["place"]], axis=1)[:-1] for info in infos]
     except FileNotFoundError:
         raise InvalidInput(f"Minari has no dataset {dataset_id!r} here") from None
     except (LookupError, TypeError, ValueError):
         raise InvalidInput(f"{dataset_id!r} is not a dataset that was exported by us") from None
+    lead = _lead(dataset_id, places)
     arrays: dict[str, np.ndarray] = {}
 
     def put(name: str, info: dict[str, np.ndarray], values: np.ndarray) -> None:
         own = arrays.setdefault(name, np.zeros((*lead, *values.shape[1:]), values.dtype))
         own[info["run"][: len(values)], info["place"][: len(values)]] = values
 
-    for episode, info in zip(episodes, infos, strict=True):
-        columns = ("actions", "rewards", "terminations", "truncations")
-        for name, column in zip(
-            ("action", "reward", "terminated", "truncated"), columns, strict=True
-        ):
-            put(name, info, getattr(episode, column))
-        for name in info:
-            if name in ("run", "place"):
-                continue
-            put(name, info, info[name][:-1])
-            if name.startswith("state.") or name in OF_BOTH_STATES:
-                put(f"next_{name}", info, info[name][1:])
+    columns = {"actions": "action", "rewards": "reward"}
+    columns |= {"terminations": "terminated", "truncations": "truncated"}
+    try:
+        for episode, info in zip(episodes, infos, strict=True):
+            for column, name in columns.items():
+                put(name, info, getattr(episode, column))
+            for name in info.keys() - {"run", "place"}:
+                put(name, info, info[name][:-1])
+                if name.startswith("state.") or name in OF_BOTH_STATES:
+                    put(f"next_{name}", info, info[name][1:])
+    except (IndexError, TypeError, ValueError) as error:
+        raise InvalidInput(f"{dataset_id!r} is damaged: {' '.join(str(error).split())}") from None
     return files.of_arrays(dataset_id, manifest, arrays, env, env_params)
+
+
+def _lead(dataset_id: str, places: Sequence[np.ndarray]) -> tuple[int, int]:
+    """R and T, from the run and the place of every transition, `[length, 2]` of each episode.
+
+    Raises:
+        InvalidInput: unless every run has a transition at every place, and only one.
+    """
+    every = np.concatenate(places) if places else np.zeros((0, 2), np.int64)
+    if not every.size or not np.issubdtype(every.dtype, np.integer) or every.min() < 0:
+        raise InvalidInput(f"{dataset_id!r} is damaged: its runs and places are not numbered")
+    every = every.astype(np.int64)
+    runs, size = (int(most) + 1 for most in every.max(axis=0))
+    numbers, counts = np.unique(every[:, 0] * size + every[:, 1], return_counts=True)
+    if (counts > 1).any() or numbers.size != runs * size:
+        raise InvalidInput(
+            f"{dataset_id!r} is damaged: {len(every)} transitions, {numbers.size} of them "
+            f"different, are not {runs} runs of {size}"
+        )
+    return runs, size
 
 
 def _observations(env: TextEnv[Any, Any], states: Any, env_params: Any) -> jax.Array:

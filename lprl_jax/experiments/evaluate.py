@@ -37,7 +37,7 @@ class Row:
     setting: str
     """The swept values; empty without a sweep."""
     prior: str
-    """What proposes."""
+    """What proposes; behind a name that two of them have, what each was asked for by."""
     k: int | str
     """How often it is drawn from."""
     policy: str
@@ -82,11 +82,28 @@ def run(
     priors = priors or [changed["prior"]]
     _refuse_other_features(trained, priors)
     state = newest_state(directory, trained)
-    rows = []
+    found: list[tuple[str, Row]] = []
     for prior, k in itertools.product(priors, ks or [None]):
         chosen = changed if k is None else config.override(changed, [f"k={k}"])
-        rows += _rows(config.parse(_with_prior(chosen, prior)), state)
-    return rows
+        rows = _rows(config.parse(_with_prior(chosen, prior)), state)
+        found += [(prior, row) for row in rows]
+    return told_apart(found)
+
+
+def told_apart(found: Sequence[tuple[str, Row]]) -> list[Row]:
+    """Rows, each with what its prior was asked for by: which stands behind a name that two have.
+
+    So `x/checkpoint-500` and `y/checkpoint-500`, both named checkpoint-500, are two.
+    """
+    asked_by: dict[str, set[str]] = {}
+    for prior, row in found:
+        asked_by.setdefault(row.prior, set()).add(prior)
+    return [
+        dataclasses.replace(row, prior=f"{row.prior} from {prior}")
+        if len(asked_by[row.prior]) > 1 and prior != row.prior
+        else row
+        for prior, row in found
+    ]
 
 
 def _with_prior(fields: dict[str, Any], prior: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from lprl_envs import InvalidInput
 
 from lprl_jax.experiments import build, config, evaluate, run_directory, sharding
 from lprl_jax.experiments.config import Experiment
-from lprl_jax.lm import checkpoint, embedded
+from lprl_jax.lm import checkpoint, embedded, identity
 
 CARD = "README.md"
 
@@ -50,17 +50,18 @@ def run(directory: Path, out: Path, number: int = 0) -> int:
     own = jax.tree.map(lambda leaf: leaf[number], sharding.fetch(state.params))
     draft = out.with_name(out.name + ".tmp")
     try:
-        checkpoint.save(draft, policy.model_of(own))
-        steps = int(state.num_steps)
-        (draft / CARD).write_text(card(trained, number, steps))
+        model, steps = policy.model_of(own), int(state.num_steps)
+        checkpoint.save(draft, model)
+        digests = identity.of_model(policy.model), identity.of_model(model)
+        (draft / CARD).write_text(card(trained, number, steps, digests))
         draft.rename(out)
     except OSError as error:
         raise InvalidInput(f"cannot write to {out}: {error.strerror}") from None
     return steps
 
 
-def card(trained: Experiment, number: int, steps: int) -> str:
-    """The model card: what it was, and what was done to it."""
+def card(trained: Experiment, number: int, steps: int, digests: tuple[str, str]) -> str:
+    """The model card: what it was, and what was done to it; both told apart by their digests."""
     name = build.policy_name(trained)
     setting = trained.settings[number // trained.config.num_runs]
     lines = [
@@ -74,6 +75,8 @@ def card(trained: Experiment, number: int, steps: int) -> str:
         f"{trained.num_runs}" + (f", {config.name_of(setting)}" if setting else "") + ".",
         "It continues a state's text with an action's. The values that were learnt beside it are",
         "left out.",
+        "",
+        f"Digest, by which datasets and tables know it: `{digests[1]}`; before: `{digests[0]}`.",
         "",
         "```yaml",
         yaml.safe_dump(trained.as_dict(), sort_keys=False).rstrip(),

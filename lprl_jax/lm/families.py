@@ -95,14 +95,32 @@ def _context(fields: Fields) -> int:
 
 
 def _rope(fields: Fields) -> tuple[float, RopeScaling | None]:
-    """Base and scaling, from where transformers 4 and transformers 5 keep them."""
+    """Base and scaling, from where transformers 4 and transformers 5 keep them.
+
+    Transformers 5 writes all of it into `rope_parameters`, and reads an older `rope_scaling` in its
+    place.
+    """
     for name in ("rope_parameters", "rope_scaling"):
         if not isinstance(fields.get(name), Mapping | None):
             raise InvalidInput(f"{name} is {fields[name]!r}; it is an object with rope_type")
-    newer = fields.get("rope_parameters") or {}
-    scaling = fields.get("rope_scaling") or newer
-    theta = newer.get("rope_theta", fields.get("rope_theta", 10_000.0))
-    kind = scaling.get("rope_type", scaling.get("type", "default"))
+    newer, older = fields.get("rope_parameters") or {}, fields.get("rope_scaling") or {}
+    if newer and older and _scaling(newer) != _scaling(older):
+        raise InvalidInput(f"rope_scaling is {older} and rope_parameters {newer}; which is right?")
+    for name, value in {**older, **newer}.items():
+        if isinstance(value, Mapping):
+            raise InvalidInput(
+                f"rope_parameters has {name} = {dict(value)}; one for each kind of layer is not "
+                "implemented"
+            )
+    factor = newer.get("partial_rotary_factor", older.get("partial_rotary_factor"))
+    if factor not in (None, 1):
+        raise InvalidInput(
+            f"partial_rotary_factor = {factor!r} is not implemented; implemented: None, 1"
+        )
+    theta = fields.get("rope_theta", 10_000.0)
+    theta = newer.get("rope_theta", older.get("rope_theta", theta))
+    scaling = _scaling(newer or older)
+    kind = scaling.get("rope_type", "default")
     if kind == "default":
         return theta, None
     if kind not in ("linear", "llama3"):
@@ -116,6 +134,13 @@ def _rope(fields: Fields) -> tuple[float, RopeScaling | None]:
     if missing:
         raise InvalidInput(f"rope_scaling of type {kind!r} lacks {', '.join(missing)}")
     return theta, RopeScaling(**{name: scaling[name] for name in names})
+
+
+def _scaling(rope: Fields) -> dict[str, Any]:
+    """What of it scales the frequencies; `type` is how `rope_type` was called at first."""
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    without = ("type", "rope_theta", "partial_rotary_factor")
+    return {**{k: v for k, v in rope.items() if k not in without}, "rope_type": kind}
 
 
 def _llama_tensors(config: DecoderConfig) -> list[Tensor]:

@@ -44,6 +44,8 @@ class _Family(NamedTuple):
 _NOTHING = "no other code here runs it"
 _OWN = "LanguagePrior runs llama and mistral with its own decoder"
 _ROPE = {"rope_theta": (10_000,), "rope_scaling": (None,), "rope_parameters": (None,)}
+_PLAIN_ROPE = {"rope_type": "default", "rope_theta": 10_000}
+"""As transformers 5 writes what transformers 4 does by itself."""
 _TANH = "gelu_pytorch_tanh"
 _DECODERS = {
     "gpt2": _Family(
@@ -205,6 +207,8 @@ def _config(path: Path, fields: dict[str, Any], family: _Family) -> Any:
     import transformers
 
     kind, right = fields["model_type"], {**family.right, "quantization_config": (None,)}
+    if fields.get("rope_parameters") == _PLAIN_ROPE:
+        fields = {name: value for name, value in fields.items() if name != "rope_parameters"}
     try:
         with hugging_face.quiet():
             config = transformers.CONFIG_MAPPING[kind].from_dict(fields)

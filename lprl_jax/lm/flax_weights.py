@@ -17,6 +17,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from lprl_jax.lm import tensor_files
 from lprl_jax.lm.tensor_files import TensorFiles
 
+HEAD, EMBEDDINGS = "lm_head.weight", ("wte.weight", "embed_tokens.weight")
+
 # The last word of a key, and what Flax may call it.
 _LEAVES = {
     "weight": ("scale", "embedding", "kernel", "weight"),
@@ -51,6 +53,7 @@ def read(path: Path, shapes: Any, prefix: str, spare: str) -> Any:
             elif not re.search(rf"(^|\.)({spare})$", key):
                 problems.append(f"{key} has no place in the model of config.json")
         problems += [f"{'.'.join(place)} is missing" for place in sorted(shapes.keys() - key_of)]
+        problems += files.strays + _untied(files, set(key_of.values()))
         tensor_files.refuse(path, problems)
 
         def load(place: tuple[str, ...]) -> jax.Array:
@@ -58,6 +61,15 @@ def read(path: Path, shapes: Any, prefix: str, spare: str) -> Any:
             return jnp.asarray(tensor.T if _transposed(place) else tensor, jnp.float32)
 
         return unflatten_dict({place: load(place) for place in shapes})
+
+
+def _untied(files: TensorFiles, placed: set[str]) -> list[str]:
+    """What is wrong with a head that the module, which ties it, has no place for: another one."""
+    embeddings = [key for key in placed if key.endswith(EMBEDDINGS)]
+    if HEAD not in files.file_of or HEAD in placed or not embeddings:
+        return []
+    differing = [key for key in embeddings if files.differ(HEAD, key)]
+    return [f"{HEAD} is not {key}, to which config.json ties it" for key in differing]
 
 
 def _transposed(place: tuple[str, ...]) -> bool:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
+SPECIAL_TOKENS = (
+    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
+)  # fmt: skip
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -61,12 +64,22 @@ def read_tokenizer(path: str | Path) -> PreTrainedTokenizerFast:
     """
     from transformers import AutoTokenizer
 
+    path = Path(path)
+    fields = _read_object(path / TOKENIZER_CONFIG)
+    kind = fields.get("tokenizer_class")
     # To Llama's class add_prefix_space says that a SentencePiece file be converted anew, which
     # another package reads. tokenizer.json was converted so already.
-    kind = str(_read_object(Path(path) / TOKENIZER_CONFIG).get("tokenizer_class"))
-    options = {"add_prefix_space": None} if kind.startswith("Llama") else {}
+    options: dict[str, Any] = {"add_prefix_space": None} if str(kind).startswith("Llama") else {}
+    as_written = _says_all(fields, _read_object(path / CONFIG))
     try:
         with quiet():
+            if as_written:
+                return _as_written(path, fields)
+            if isinstance(fields.get("extra_special_tokens"), list):  # transformers 4 names them
+                options |= {
+                    "extra_special_tokens": {},
+                    "additional_special_tokens": _listed(fields),
+                }
             tokenizer = AutoTokenizer.from_pretrained(
                 str(path), local_files_only=True, trust_remote_code=False, **options
             )
@@ -76,6 +89,51 @@ def read_tokenizer(path: str | Path) -> PreTrainedTokenizerFast:
     if not tokenizer.is_fast:
         raise InvalidInput(f"{path} has no fast tokenizer; a tokenizer.json is needed")
     return tokenizer
+
+
+def _says_all(fields: dict[str, Any], config: dict[str, Any]) -> bool:
+    """Whether tokenizer.json is to be read as it is written, whatever a class would make of it.
+
+    So it is where transformers 5 wrote it, which names a `backend`, and where no class is named:
+    the one that transformers 4 has for Llamas would add SentencePiece's special tokens. Of BERT,
+    the class alone knows which tokens are special.
+    """
+    kind = fields.get("tokenizer_class") or config.get("tokenizer_class")
+    if kind == "TokenizersBackend" or fields.get("backend") == "tokenizers":
+        return True
+    return kind is None and config.get("model_type") != "bert"
+
+
+def _as_written(path: Path, fields: dict[str, Any]) -> PreTrainedTokenizerFast:
+    """The tokenizer of tokenizer.json, with the special tokens that the other files name."""
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    fields = _read_object(path / "special_tokens_map.json") | fields
+    single: dict[str, Any] = {n: _content(fields[n]) for n in SPECIAL_TOKENS if fields.get(n)}
+    backend = Tokenizer.from_file(str(path / TOKENIZER))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, additional_special_tokens=_listed(fields), **single
+    )
+    if backend.pre_tokenizer is not None:  # whose prefix space transformers 4 sets to its default
+        tokenizer.backend_tokenizer.pre_tokenizer = backend.pre_tokenizer
+    return tokenizer
+
+
+def _listed(fields: dict[str, Any]) -> list[str]:
+    """Special tokens without a name of their own, as transformers 4 and 5 list them."""
+    extra = fields.get("extra_special_tokens")
+    more = extra if isinstance(extra, list) else []
+    found = [_content(token) for token in [*(fields.get("additional_special_tokens") or ()), *more]]
+    return list(dict.fromkeys(found))
+
+
+def _content(token: Any) -> str:
+    """A token's text, which may come with how it is stripped."""
+    text = token.get("content") if isinstance(token, dict) else token
+    if not isinstance(text, str):
+        raise InvalidInput(f"{token!r} is no special token; it is a text")
+    return text
 
 
 @contextlib.contextmanager

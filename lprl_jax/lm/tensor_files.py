@@ -1,6 +1,7 @@
 """The safetensors of a Hugging Face directory, one file or several, as they are before any is read.
 
-Pickled weights are never read.
+Where both a single file and an index of shards lie there, the single file counts and the shards are
+left over from before, as for transformers. Pickled weights are never read.
 """
 
 from __future__ import annotations
@@ -28,12 +29,30 @@ class TensorFiles(contextlib.ExitStack):
 
     def __init__(self, path: Path):
         super().__init__()
-        files = [self.enter_context(_open(path / name)) for name in _names(path)]
-        self.file_of = {key: file for file in files for key in list(file.keys())}
+        index = _index(path)
+        names = [SINGLE] if index is None else sorted(set(index.values()))
+        files = {name: self.enter_context(_open(path / name)) for name in names}
+        held = [(key, name) for name, file in files.items() for key in list(file.keys())]
+        own = [(key, name) for key, name in held if index is None or index.get(key) == name]
+        self.file_of = {key: files[name] for key, name in own}
+        # Tensors in a shard that its index knows nothing of, a phrase each: which one is meant?
+        self.strays = [
+            f"{name} holds {key}, which {INDEX} does not place there"
+            for key, name in sorted(set(held) - set(own))
+        ]
 
     def view(self, key: str) -> Any:
         """A tensor of which slices can be read."""
         return self.file_of[key].get_slice(key)
+
+    def differ(self, key: str, other: str, rows: int = 1 << 12) -> bool:
+        """Whether two tensors hold different numbers; some rows are read at a time."""
+        one, two = self.view(key), self.view(other)
+        if one.get_shape() != two.get_shape():
+            return True
+        size = one.get_shape()[0]
+        parts = [slice(at, min(at + rows, size)) for at in range(0, size, rows)]
+        return any((one[part] != two[part]).any() for part in parts)
 
     def misfits(self, key: str, shape: Sequence[int]) -> list[str]:
         """What is wrong, if anything, with a tensor that should be of this shape."""
@@ -52,22 +71,23 @@ def refuse(path: Path, problems: Sequence[str], named: int = 5) -> None:
         raise InvalidInput(f"{path}: {'; '.join([*problems[:named], *more])}")
 
 
-def _names(path: Path) -> list[str]:
-    """The files that hold the tensors."""
+def _index(path: Path) -> dict[str, str] | None:
+    """The shard of each tensor; None where one file holds all."""
     if (path / SINGLE).is_file():
-        return [SINGLE]
+        return None
     if (path / INDEX).is_file():
         try:
-            names = sorted(set(json.loads((path / INDEX).read_text())["weight_map"].values()))
+            index = dict(json.loads((path / INDEX).read_text())["weight_map"])
+            names = sorted(set(index.values()))
+            missing = [name for name in names if not (path / name).is_file()]
         except (ValueError, KeyError, AttributeError, TypeError):
             raise InvalidInput(f"{path / INDEX} is not an index of shards") from None
-        missing = [name for name in names if not (path / name).is_file()]
         if missing:
             raise InvalidInput(
                 f"{path} lacks {', '.join(missing)}, {len(missing)} of the {len(names)} shards "
                 f"that {INDEX} names; download them"
             )
-        return names
+        return index
     if any((path / name).is_file() for name in PICKLES):
         raise InvalidInput(
             f"{path} has pickled weights only ({PICKLES[0]}), which may run code when they are "

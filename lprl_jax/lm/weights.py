@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from lprl_envs import InvalidInput
 
 from lprl_jax.lm import decoder, families, partition, tensor_files
 from lprl_jax.lm.decoder import DecoderConfig
@@ -30,13 +31,15 @@ def load(
     """Our parameters, from a directory of a `model_type`; over a mesh, each device its part.
 
     Raises:
-        InvalidInput: if tensors are missing, not known, or of a wrong shape or dtype; nothing has
-            been read by then.
+        InvalidInput: if tensors are missing, not known, or of a wrong shape or dtype, or if tied
+            embeddings and head differ; only these two have been read by then.
     """
     shapes = jax.eval_shape(lambda: decoder.init(jax.random.key(0), config))
     with TensorFiles(path) as files:
         bare = not any(key.startswith(FAMILIES[kind].prefix) for key in files.file_of)
         wanted = rows(kind, config, "" if bare else None)
+        if config.tie_word_embeddings:
+            wanted = _tied(path, files, wanted)
         tensor_files.refuse(path, _problems(files, kind, wanted, shapes))
         sources: dict[tuple[str, ...], list[Tensor]] = {}
         for tensor, _ in wanted:  # layers come in order
@@ -82,6 +85,31 @@ def rows(
     return own if config.tie_word_embeddings else [*own, (HEAD, None)]
 
 
+def _tied(
+    path: Path, files: TensorFiles, wanted: Sequence[tuple[Tensor, int | None]]
+) -> list[tuple[Tensor, int | None]]:
+    """With tied embeddings under the name that the file has them by: theirs or the head's.
+
+    Raises:
+        InvalidInput: if it has both, and they are not the same.
+    """
+    place = next(i for i, (tensor, _) in enumerate(wanted) if tensor.path == ("embedding",))
+    own = wanted[place][0].key
+    if HEAD.key not in files.file_of:
+        return list(wanted)
+    if own not in files.file_of:
+        return [
+            (tensor._replace(key=HEAD.key) if i == place else tensor, layer)
+            for i, (tensor, layer) in enumerate(wanted)
+        ]
+    if files.differ(own, HEAD.key):
+        raise InvalidInput(
+            f"{path}: {own} and {HEAD.key} differ, and config.json says that they are tied "
+            "(tie_word_embeddings); set that to false, or leave one of them out"
+        )
+    return list(wanted)
+
+
 def _problems(
     files: TensorFiles, kind: str, wanted: Sequence[tuple[Tensor, int | None]], shapes: Any
 ) -> list[str]:
@@ -101,4 +129,4 @@ def _problems(
     for key in sorted(files.file_of):
         if key not in known and not key.endswith(FAMILIES[kind].ignored):
             problems.append(f"{key} has no place in the model of config.json")
-    return problems
+    return [*problems, *files.strays]

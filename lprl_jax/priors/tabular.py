@@ -17,6 +17,7 @@ import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax import archive
+from lprl_jax.priors import distributions
 from lprl_jax.priors.base import Counters, Prior
 
 FORMAT = 1
@@ -76,7 +77,8 @@ class TabularPrior:
 
         Raises:
             InvalidInput: if there is no such file, it is not a table, is damaged, belongs to
-                another environment, wording or version, or lacks an instance of the bank.
+                another environment, wording or version, lacks an instance of the bank, or holds
+                anything but a distribution over the legal actions.
         """
         manifest, arrays = archive.read(path, "table", COMMAND, ["log_probs"])
         here = {"format": FORMAT, **archive.identity(env)}
@@ -91,7 +93,33 @@ class TabularPrior:
             raise InvalidInput(f"the table {path} is damaged; make one with `{COMMAND}`") from None
         wanted = archive.instance_digests(env_params.bank)
         found = archive.rows_of(path, "table", COMMAND, digests, wanted)
+        _require_sound(path, log_probs[found], env, env_params)
         return TabularPrior(env, jnp.asarray(log_probs[found]), *own)
+
+
+def _require_sound(
+    path: str | Path, log_probs: np.ndarray, env: TextEnv[Any, Any], env_params: TextEnvParams
+) -> None:
+    """Raise InvalidInput unless every row is a distribution over the legal actions."""
+    if log_probs.dtype != np.float32:
+        raise InvalidInput(f"the table {path} is damaged: log_probs is {log_probs.dtype}")
+
+    def masks(instance: jax.Array, env_params: Any) -> jax.Array:
+        def mask(index: jax.Array) -> jax.Array:
+            return env.action_mask(env.state_at(instance, index, env_params), env_params)
+
+        return jax.vmap(mask)(jnp.arange(env.numbered_states, dtype=jnp.int32))
+
+    instances = jnp.arange(len(log_probs), dtype=jnp.int32)
+    legal = np.asarray(jax.jit(jax.vmap(masks, (0, None)))(instances, env_params))
+    wrong = distributions.wrong(log_probs, legal)
+    if wrong.any():
+        instance, state = at = tuple(np.argwhere(wrong)[0])
+        raise InvalidInput(
+            f"the table {path} is damaged: log_probs is not normalised over the legal actions in "
+            f"state {state} of instance {instance}: "
+            f"{distributions.describe(log_probs[at], legal[at])}"
+        )
 
 
 def tabulate(

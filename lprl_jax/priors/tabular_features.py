@@ -37,6 +37,11 @@ class TabularFeaturePrior:
         return self.table.name
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """Of the prior that was tabulated."""
+        return self.table.settings
+
+    @property
     def params(self) -> FeatureTables:
         """Both tables."""
         return FeatureTables(self.table.params, self.features)

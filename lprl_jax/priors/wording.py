@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
-from lprl_jax.lm import token_table
+from lprl_jax.lm import identity, token_table
 from lprl_jax.lm.token_table import TokenTable
 
 if TYPE_CHECKING:
@@ -43,14 +44,25 @@ def divisor_of(normalization: str, env: TextEnv[Any, Any], table: TokenTable) ->
 def settings_of(
     model: LanguageModel | FlaxModel, normalization: str, end_of_action: str
 ) -> dict[str, str]:
-    """What a table records of a model's prior; the tokenizer as a digest of its vocabulary."""
-    vocabulary = sorted(model.tokenizer.get_vocab().items())
+    """What a table records of a model's prior: its digest counts, its name is for reports."""
     return {
         "model": model.name,
-        "tokenizer": hashlib.sha256(repr(vocabulary).encode()).hexdigest()[:16],
+        "digest": identity.of_model(model),
+        "tokenizer": vocabulary_of(model),
         "normalization": normalization,
         "end_of_action": end_of_action,
     }
+
+
+def vocabulary_of(model: LanguageModel | FlaxModel) -> str:
+    """A digest of its tokenizer's vocabulary."""
+    vocabulary = sorted(model.tokenizer.get_vocab().items())
+    return hashlib.sha256(repr(vocabulary).encode()).hexdigest()[:16]
+
+
+def is_of_a_model(settings: Mapping[str, Any]) -> bool:
+    """Whether what a file records of a prior speaks of a language model."""
+    return "digest" in settings or "tokenizer" in settings
 
 
 def render_bank(

@@ -11,6 +11,7 @@ from algorithms.probes import PROBES, TabularMDP
 from datasets.tiny_data import ORIGIN, dataset_of
 from lprl_envs import FrozenLake, InvalidInput
 
+from lprl_jax.algorithms.interaction import legal_actions
 from lprl_jax.datasets import dataset
 from lprl_jax.priors import TabularPrior, UniformPrior, degrade
 
@@ -20,7 +21,15 @@ PARAMS = ENV.params_of(PROCESSES)
 # Of instances 0 and 1 only; places 1 of instance 0 allow 1 and 2, places 0 allow 0 and 1.
 RUNS = [[(0, 0, 1), (0, 1, 2), (1, 0, 0)], [(1, 0, 2), (0, 0, 0), (0, 1, 1)]]
 PROBS = np.full((3, 3), 1 / 3, np.float32)
-FOUND = dataset_of(ENV, PROCESSES, RUNS, np.log(PROBS))
+
+
+def uniform(states) -> np.ndarray:
+    legal = np.asarray(legal_actions(ENV, states, PARAMS))
+    return np.where(legal, -np.log(legal.sum(-1, keepdims=True)), -np.inf).astype(np.float32)
+
+
+BARE = dataset_of(ENV, PROCESSES, RUNS)
+FOUND = BARE._replace(log_probs=uniform(BARE.state), next_log_probs=uniform(BARE.next_state))
 
 
 class Newer(TabularMDP):
@@ -113,9 +122,53 @@ def with_(array, at, value):
         ({"action_mask": ~FOUND.action_mask}, "action_mask is not the environment's"),
         ({"action": FOUND.action.astype(float)}, r"damaged: action is float64\[2, 3\]"),
         ({"reward": FOUND.reward[:, :2]}, r"damaged: reward is float32\[2, 2\]"),
-        ({"reward": with_(FOUND.reward, (0, 0), np.nan)}, "reward is not finite"),
-        ({"log_probs": FOUND.log_probs + 1}, "log_probs is not normalised"),
+        (
+            {"reward": with_(FOUND.reward, (0, 0), np.nan)},
+            "reward is not finite, it is nan, in transition 0 of run 0$",
+        ),
+        ({"log_probs": FOUND.log_probs + 1}, "log_probs is not normalised.* add up to 2.718"),
+        (
+            {"log_probs": with_(FOUND.log_probs, (1, 2), np.nan)},
+            "log_probs is not .*: nan for the legal action 1, in transition 2 of run 1$",
+        ),
+        (
+            {"log_probs": with_(FOUND.log_probs, (0, 1, 1), -np.inf)},
+            "log_probs is not .*: -inf for the legal action 1, in transition 1 of run 0$",
+        ),
+        (
+            {"next_log_probs": np.full((2, 3, 3), -np.log(3), np.float32)},
+            "next_log_probs is not .*: -1.099 for the illegal action 0, which must have -inf, in",
+        ),
         ({"state.instance": with_(FOUND.state.instance, (0, 0), 9)}, "has no instance 9"),
+        ({"state.instance": with_(FOUND.state.instance, (0, 0), -1)}, "has no instance -1"),
+        (
+            {"next_state.instance": with_(FOUND.state.instance, (0, 0), 1)},
+            "next_state is of another instance than state, in transition 0 of run 0",
+        ),
+        (
+            {"state.place": with_(FOUND.state.place, (1, 0), 7)},
+            "state is no state of TabularMDP, in transition 0 of run 1",
+        ),
+        (
+            {"state.time": with_(FOUND.state.time, (0, 2), 101)},
+            r"state.time is 101; it must be in \[0, 100\], in transition 2 of run 0",
+        ),
+        (
+            {"next_state.time": with_(FOUND.next_state.time, (0, 2), 5)},
+            "next_state.time is 5 behind 0, in transition 2 of run 0",
+        ),
+        (
+            {"terminated": ~FOUND.terminated},
+            "terminated is .*, and the environment says .*, in transition 0 of run 0, as in 5 more",
+        ),
+        (
+            {"truncated": with_(FOUND.truncated, (1, 1), True)},
+            "truncated is True, and the environment says False, in transition 1 of run 1$",
+        ),
+        (
+            {"behaviour": with_(FOUND.behaviour, (0, 1), 1)},
+            "behaviour is 1 of 1, in transition 1 of run 0$",
+        ),
         ({"surplus": np.zeros(3)}, "damaged: surplus is"),
         ({"reward": None}, "damaged: it lacks reward"),
         ({"next_state.time": None, "truncated": None}, "it lacks truncated, next_state.time"),
@@ -136,10 +189,13 @@ def test_damage_is_named(file, arrays, words):
     assert "\n" not in str(error.value)
 
 
-def test_a_manifest_that_lacks_entries_is_damaged(file):
+@pytest.mark.parametrize(
+    ("entry", "value"), [("queries", ...), ("prior_settings", "x"), ("behaviours", 3)]
+)
+def test_a_manifest_that_lacks_entries_is_damaged(file, entry, value):
     with np.load(file) as there:
         manifest = json.loads(str(there["manifest"]))
-    del manifest["queries"]
+    manifest = {k: v for k, v in {**manifest, entry: value}.items() if v is not ...}
     changed(file, manifest=np.array(json.dumps(manifest)))
     with pytest.raises(InvalidInput, match="damaged: its manifest lacks entries"):
         dataset.load(file, ENV, PARAMS)
@@ -180,3 +236,54 @@ def test_the_prior_must_be_the_one_that_was_asked():
         dataset.require_prior("d", ORIGIN, worse)
     # A worse version is one of the same model.
     dataset.require_prior("d", dataclasses.replace(ORIGIN, prior=worse.name), worse)
+
+
+OF_A_MODEL = {"model": "checkpoint-500", "digest": "a" * 64, "tokenizer": "t", "end_of_action": ""}
+
+
+def asked(name="checkpoint-500", **settings) -> TabularPrior:
+    """A table of a model's; `...` leaves a setting out."""
+    whole = {key: value for key, value in (OF_A_MODEL | settings).items() if value is not ...}
+    return TabularPrior(ENV, jnp.log(PROBS)[None], name, 4, whole)
+
+
+LABELLED = dataclasses.replace(ORIGIN, prior="checkpoint-500", prior_settings=OF_A_MODEL)
+
+
+def test_a_model_is_known_by_its_digest_wherever_it_lies():
+    dataset.require_prior("d", LABELLED, asked())
+    dataset.require_prior("d", LABELLED, asked("copy", model="copy"))
+    worse = degrade(asked("copy", model="copy"), epsilon=0.5)
+    recorded = dataclasses.replace(LABELLED, prior=degrade(asked(), epsilon=0.5).name)
+    dataset.require_prior("d", recorded, worse)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "prior", "message"),
+    [
+        (
+            LABELLED,
+            asked(digest="b" * 64),
+            "of the model 'checkpoint-500' with the digest aaaaaaaaaaaa, and the prior "
+            "'checkpoint-500' has bbbbbbbbbbbb: weights, vocabulary or prior_dtype differ",
+        ),
+        (LABELLED, asked(end_of_action="!"), "of prior_settings .* here it is .*'!'"),
+        (LABELLED, degrade(asked(), epsilon=0.5), "prior 'checkpoint-500', here .*500 \\(ε = 0.5"),
+        (LABELLED, asked(digest=...), "is a table that names its model, but not by a digest; make"),
+        (
+            dataclasses.replace(LABELLED, prior_settings=asked(digest=...).settings),
+            asked(),
+            "names its prior's model, 'checkpoint-500', but not by a digest; add .*--from",
+        ),
+        (
+            dataclasses.replace(LABELLED, prior_settings=asked(digest=...).settings),
+            asked(digest=...),  # neither says whose it is: the same name may be another's
+            "names its prior's model, 'checkpoint-500', but not by a digest",
+        ),
+        (LABELLED, UniformPrior(ENV), "of prior 'checkpoint-500', here it is 'uniform'"),
+    ],
+)
+def test_models_of_one_name_are_told_apart(recorded, prior, message):
+    with pytest.raises(InvalidInput, match=message) as error:
+        dataset.require_prior("d", recorded, prior)
+    assert "\n" not in str(error.value)

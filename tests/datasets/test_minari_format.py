@@ -56,3 +56,18 @@ def test_there_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         minari_format.read("lake/none-v0", ENV, PARAMS)
     with pytest.raises(InvalidInput, match="of template"):
         minari_format.read("lake/random-v0", FrozenLake("4x4"), PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        ([[[0, 0], [0, 2]], [[1, 0], [1, 1], [1, 2]]], "5 transitions, 5 of them different, are"),
+        ([[[0, 0], [0, 1]], [[0, 0]]], "3 transitions, 2 of them different, are not 1 runs of 2"),
+        ([[[0, 0], [0, -1]]], "its runs and places are not numbered"),
+        ([[[0.0, 0.0]]], "its runs and places are not numbered"),
+        ([[[0, 0]], [[10**9, 10**9]]], "2 transitions, 2 of them different, are not 1000000001"),
+    ],
+)
+def test_transitions_that_make_no_runs_are_refused(places, message):
+    with pytest.raises(InvalidInput, match=f"'x/y-v0' is damaged: {message}"):
+        minari_format._lead("x/y-v0", [np.array(episode) for episode in places])

@@ -21,7 +21,7 @@ from small_experiment import fields
 
 from lprl_jax.cli.main import main
 from lprl_jax.experiments import build, config, evaluate, run_directory, runner
-from lprl_jax.lm import checkpoint, partition
+from lprl_jax.lm import checkpoint, identity, partition
 from lprl_jax.priors import LanguagePrior
 
 OF_DQN = ("buffer_size", "batch_size", "hidden_sizes")
@@ -119,6 +119,8 @@ def test_the_card_says_what_it_was_and_what_was_left_out(exported: Path, model: 
     assert "after 60 environment steps of ppo on FrozenLake-lprl" in card
     assert "run 1 of 2" in card
     assert "values that were learnt beside it are\nleft out" in card
+    digests = [identity.of_model(checkpoint.load(path)) for path in (exported, model)]
+    assert "by which datasets and tables know it: `{}`; before: `{}`".format(*digests) in card
 
 
 TORCH = """

@@ -10,6 +10,7 @@ from lm.flax_folders import folder
 from lprl_envs import InvalidInput
 from small_experiment import fields
 
+from lprl_jax.datasets import dataset
 from lprl_jax.experiments import build, config, evaluate, runner
 from lprl_jax.priors import LanguagePrior, TabularFeaturePrior, TabularPrior
 from lprl_jax.results import reading
@@ -38,7 +39,8 @@ def test_networks_read_the_models_hidden_state_by_table_and_live() -> None:
     )
     assert isinstance(table.prior, TabularFeaturePrior)
     assert isinstance(live.prior, LanguagePrior)
-    assert table.prior.table.settings == live.prior.settings
+    assert table.prior.settings == live.prior.settings
+    assert dataset.settings_of(table.prior) == dataset.settings_of(live.prior)
     by_table, by_asking = table.initial_state(), live.initial_state()
     assert by_table.features.shape == (4, 1, 128)
     np.testing.assert_allclose(by_asking.features, by_table.features, atol=1e-4)

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import string
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ def _tokenizer(kind) -> PreTrainedTokenizerFast:
         return train_tokenizer(TASKS)
     if kind == "llama-2":
         return _sentencepiece()
+    if kind == "doubles":
+        return _doubles()
     backend = Tokenizer(models.BPE())
     split = [pre_tokenizers.Split(Regex(REGEX[kind]), "isolated")] if kind in REGEX else []
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=kind not in REGEX)
@@ -72,6 +75,19 @@ def _tokenizer(kind) -> PreTrainedTokenizerFast:
     if kind in SPECIAL:
         special: list[Any] = [("<|begin|>", 0), ("<|end|>", 1)]
         backend.post_processor = processors.TemplateProcessing(SPECIAL[kind], None, special)
+    return PreTrainedTokenizerFast(tokenizer_object=backend)
+
+
+def _doubles() -> PreTrainedTokenizerFast:
+    """Bytes, and a token for every character of punctuation doubled: all of GPT-2, Llama, Qwen2
+    have one for two commas.
+    """
+    marks = [mark for mark in string.punctuation if mark not in "'"]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {piece: i for i, piece in enumerate([*alphabet, *(2 * mark for mark in marks)])}
+    backend = Tokenizer(models.BPE(vocabulary, [(mark, mark) for mark in marks]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(tokenizer_object=backend)
 
 

@@ -11,7 +11,7 @@ from lprl_envs import BlocksWorld, BlocksWorldSubgoals
 from lprl_jax.lm import token_table
 from lprl_jax.pretraining.tasks import END_OF_ACTION
 
-KINDS = ("ours", "gpt-2", "llama-2", "llama-3", "qwen-2", "begins")
+KINDS = ("ours", "gpt-2", "llama-2", "llama-3", "qwen-2", "begins", "doubles")
 NUM_INSTANCES, NUM_STEPS = 16, 8
 
 

@@ -13,7 +13,9 @@ from lprl_envs.cube_stacking.cubes import COLORS
 from lprl_jax.lm import parsing, token_table
 from lprl_jax.pretraining.tasks import END_OF_ACTION
 
-KINDS = pytest.mark.parametrize("kind", ["ours", "gpt-2", "llama-2", "llama-3", "qwen-2", "begins"])
+KINDS = pytest.mark.parametrize(
+    "kind", ["ours", "gpt-2", "llama-2", "llama-3", "qwen-2", "begins", "doubles"]
+)
 SIZES = pytest.mark.parametrize("num_cubes", [2, 8, 12])
 NUM_INSTANCES = 12
 

@@ -25,7 +25,9 @@ def seen(env):
 
 
 @pytest.mark.parametrize("env", ENVS, ids=lambda env: f"{env.name}-{env.size}")
-@pytest.mark.parametrize("kind", ["ours", "gpt-2", "llama-2", "llama-3", "qwen-2", "begins"])
+@pytest.mark.parametrize(
+    "kind", ["ours", "gpt-2", "llama-2", "llama-3", "qwen-2", "begins", "doubles"]
+)
 def test_tokens_in_the_graph_equal_the_tokenizers(tokenizer, kind, env):
     slots, patterns = seen(env)
     actions = [text + END_OF_ACTION for text in env.action_texts]

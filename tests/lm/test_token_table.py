@@ -13,7 +13,7 @@ from lprl_jax.lm import token_table
 from lprl_jax.pretraining.tasks import END_OF_ACTION
 
 NUM_MAPS = 25  # of each kind of ice
-KINDS = ("ours", "gpt-2", "llama-2", "llama-3", "qwen-2", "begins")
+KINDS = ("ours", "gpt-2", "llama-2", "llama-3", "qwen-2", "begins", "doubles")
 
 
 @functools.cache

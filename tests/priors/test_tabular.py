@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from algorithms.probes import TabularMDP
+from algorithms.probes import PROBES, TabularMDP
 from lprl_envs import FrozenLake, InvalidInput
 
 from lprl_jax.priors import TabularPrior, UniformPrior, tabulate
@@ -218,3 +218,42 @@ def test_loading_needs_no_language_model_and_no_prior_a_planner(table):
         "lprl_jax.pretraining.pretrain",
     }
     assert not planners & set(modules)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        ((2, 5, 1), np.nan, "in state 5 of instance 2: nan for the legal action 1"),
+        ((0, 0, 3), -np.inf, "in state 0 of instance 0: -inf for the legal action 3"),
+        ((1, 15, 2), np.inf, "in state 15 of instance 1: inf for the legal action 2"),
+        ((1, 15, 2), 1.0, "in state 15 of instance 1: probabilities add up to 3"),
+        ((), np.float64(0), "log_probs is float64"),
+    ],
+)
+def test_what_is_no_distribution_is_refused(tmp_path, table, place, value, words):
+    path = tmp_path / "other.npz"
+    with np.load(table) as file:
+        log_probs = file["log_probs"]
+        if place:
+            log_probs[place] = value
+        else:
+            log_probs = log_probs.astype(value.dtype)
+        np.savez(path, manifest=file["manifest"], log_probs=log_probs)
+    with pytest.raises(InvalidInput, match=f"other.npz is damaged: .*{words}") as error:
+        TabularPrior.load(path, LAKE, PARAMS)
+    assert "\n" not in str(error.value)
+
+
+def test_a_table_with_something_on_illegal_actions_is_refused(tmp_path):
+    env = TabularMDP(2, 3)
+    params = env.params_of([PROBES["illegal actions"]])
+    right = tabulate(UniformPrior(env), env, params)
+    right.save(tmp_path / "right.npz", params)
+    TabularPrior.load(tmp_path / "right.npz", env, params)
+    with np.load(tmp_path / "right.npz") as file:
+        even = np.full_like(file["log_probs"], -np.log(3))
+        np.savez(tmp_path / "even.npz", manifest=file["manifest"], log_probs=even)
+    with pytest.raises(
+        InvalidInput, match=r"state 0 of instance 0: -1\.099 for the illegal action 2"
+    ):
+        TabularPrior.load(tmp_path / "even.npz", env, params)

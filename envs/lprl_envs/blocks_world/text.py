@@ -1,9 +1,9 @@
 """How Blocks World reads: PlanBench's sentences, the goal first, then the facts.
 
 A list of facts is joined by commas, with "and" before its last. A separator belongs to the value
-behind it, so that a slot says where in its list the fact stands. The facts of a state begin with a
-clear block and end with one on the table, which every state has; those of a goal may begin and end
-with any block's.
+behind it, so that a slot says where in its list the fact stands. The facts of a state come behind a
+comma, even the first, and end with one on the table, which every state has; those of a goal may
+begin and end with any block's.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def template_of(num_blocks: int) -> Template:
         placed = [place.format(fact) for fact in lies for place in (_FIRST, _MIDDLE, _LAST)]
         is_clear, on_table = f"{_block(x)} is clear", f"{_block(x)} is on the table"
         goals.append(Slot(f"goal {x}", ("", *placed), Scope.INSTANCE))
-        clear.append(Slot(f"clear {x}", ("", _FIRST.format(is_clear), _MIDDLE.format(is_clear))))
+        clear.append(Slot(f"clear {x}", ("", _MIDDLE.format(is_clear))))
         on.append(Slot(f"on {x}", ("", *map(_MIDDLE.format, lies))))
         table.append(Slot(f"table {x}", ("", _MIDDLE.format(on_table), _LAST.format(on_table))))
     hand = ["the hand is empty", *(f"the hand is currently holding {_block(x)}" for x in blocks)]
@@ -54,7 +54,7 @@ def template_of(num_blocks: int) -> Template:
         (
             Literal(f"{_INTRO}\nMy goal is to have that"),
             *goals,
-            Literal(".\nAs initial conditions I have that,", Scope.STATE),
+            Literal(".\nAs initial conditions I have that", Scope.STATE),
             *clear,
             Slot("hand", tuple(map(_MIDDLE.format, hand))),
             *on,
@@ -100,12 +100,11 @@ def slots_of(on: jax.Array, goal: jax.Array) -> jax.Array:
     is_goal = goal != NONE
     place = jnp.where(_is_first(is_goal), 0, jnp.where(_is_last(is_goal), 2, 1))
     goals = jnp.where(is_goal, 1 + 3 * _rank(goal, blocks) + place, 0)
-    bare, on_table = is_clear(on), on == TABLE
-    clear = jnp.where(bare, jnp.where(_is_first(bare), 1, 2), 0)
+    on_table = on == TABLE
     hand = jnp.max(jnp.where(on == HAND, blocks + 1, 0))
     lies = jnp.where(on >= 0, 1 + _rank(on, blocks), 0)
     table = jnp.where(on_table, jnp.where(_is_last(on_table), 2, 1), 0)
-    return jnp.concatenate([goals, clear, hand[None], lies, table], dtype=jnp.int32)
+    return jnp.concatenate([goals, is_clear(on), hand[None], lies, table], dtype=jnp.int32)
 
 
 def _rank(lower: jax.Array, upper: jax.Array) -> jax.Array:

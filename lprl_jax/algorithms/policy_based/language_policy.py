@@ -30,7 +30,7 @@ from lprl_jax.lm.decoder import KeyValues
 from lprl_jax.lm.partition import LANGUAGE_MODEL
 from lprl_jax.priors.action_scores import ActionScorer
 from lprl_jax.priors.base import Prior
-from lprl_jax.priors.wording import settings_of
+from lprl_jax.priors.wording import settings_of, vocabulary_of
 
 END_OF_ACTION = "\n"
 """What ends an action's text."""
@@ -151,7 +151,7 @@ def require_same_vocabulary(policy: LanguagePolicy, prior: Prior | None) -> None
     while hasattr(prior, "prior"):  # what a degraded one wraps
         prior = getattr(prior, "prior")  # noqa: B009
     theirs = getattr(prior, "settings", {})
-    if theirs.get("tokenizer", "") not in ("", policy.settings["tokenizer"]):
+    if theirs.get("tokenizer", "") not in ("", vocabulary_of(policy.model)):
         raise InvalidInput(
             f"the policy {policy.name!r} has another vocabulary than the prior, which is of the "
             f"model {theirs.get('model')!r}; that model as the policy fits, or one with the same "
