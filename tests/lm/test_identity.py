@@ -1,0 +1,66 @@
+"""A model's digest: by content, whatever it is called."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lprl_jax.lm import checkpoint, embedded, identity
+from lprl_jax.lm.checkpoint import LanguageModel
+
+
+@pytest.fixture(scope="module")
+def model() -> LanguageModel:
+    return checkpoint.load(embedded.path_of("embedded"))
+
+
+def test_a_copy_of_another_name_is_the_same_model(model: LanguageModel) -> None:
+    digest = identity.of_model(model)
+    copied = jax.tree.map(lambda x: jnp.array(np.array(x)), model.params)
+    assert len(digest) == 64
+    assert identity.of_model(model._replace(params=copied, name="another")) == digest
+
+
+def test_one_weight_or_setting_makes_another_model(model: LanguageModel) -> None:
+    digest = identity.of_model(model)
+    leaves, tree = jax.tree.flatten(model.params)
+    leaves[-1] = leaves[-1].at[(0,) * leaves[-1].ndim].add(1e-3)
+    assert identity.of_model(model._replace(params=tree.unflatten(leaves))) != digest
+    config = dataclasses.replace(model.config, rope_theta=20_000.0)
+    assert identity.of_model(model._replace(config=config)) != digest
+
+
+def test_another_vocabulary_makes_another_model(model: LanguageModel) -> None:
+    class Tokenizer:
+        def get_vocab(self) -> dict[str, int]:
+            return {"a": 0}
+
+    other = model._replace(tokenizer=Tokenizer())  # pyright: ignore
+    assert identity.of_model(other) != identity.of_model(model)
+
+
+def test_numbers_count_and_not_their_dtype() -> None:
+    half = {"w": jnp.arange(6, dtype=jnp.bfloat16)}
+    assert identity.of_arrays(half) == identity.of_arrays({"w": half["w"].astype(jnp.float32)})
+    assert identity.of_arrays(half) != identity.of_arrays({"v": half["w"]})
+    assert identity.of_arrays(half) != identity.of_arrays({"w": half["w"].reshape(2, 3)})
+
+
+def test_arrays_that_can_change_are_read_anew() -> None:
+    numbers = np.zeros(3)
+    before = identity.of_arrays(numbers)
+    numbers[0] = 1
+    assert identity.of_arrays(numbers) != before
+
+
+def test_what_is_remembered_goes_with_the_arrays() -> None:
+    before = len(identity._known)
+    array = jnp.full(3, 7.0)
+    identity.of_arrays(array)
+    assert len(identity._known) == before + 1
+    del array
+    assert len(identity._known) == before
