@@ -113,7 +113,7 @@ class Ties:
             shown = "none" if isinstance(found, tuple) and not found else described(found)
             raise InvalidInput(
                 f"the algorithm learns from a dataset, and Data's is {shown}; right: "
-                "Data(prior_params, env_params, dataset), of lprl_jax.collect"
+                "Data(prior_params, env_params, dataset), one of lprl_jax.datasets"
             )
         if self.prior.made is not None and isinstance(found.log_probs, tuple):
             raise InvalidInput(

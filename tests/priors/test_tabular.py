@@ -48,7 +48,7 @@ def table(tmp_path):
 
 def test_what_is_saved_is_loaded(table):
     prior = TabularPrior.load(str(table), LAKE, PARAMS)
-    np.testing.assert_array_equal(prior.params, PRIOR.params)
+    np.testing.assert_array_equal(prior.table, PRIOR.table)
     assert (prior.env, prior.name, prior.evaluations, prior.settings) == (
         LAKE,
         "somebody's",
@@ -61,7 +61,7 @@ def test_what_is_saved_is_loaded(table):
 @pytest.mark.parametrize("order", [[2, 0, 1], [1], [0, 0, 2]], ids=str)
 def test_rows_follow_the_bank(table, order):
     prior = TabularPrior.load(table, LAKE, LAKE.params_of([MAPS[i] for i in order]))
-    np.testing.assert_array_equal(prior.params, PRIOR.params[jnp.array(order)])
+    np.testing.assert_array_equal(prior.table, PRIOR.table[jnp.array(order)])
 
 
 def test_look_up():
@@ -69,15 +69,15 @@ def test_look_up():
     states = jax.vmap(lambda m, i: LAKE.state_at(m, i, PARAMS))(instance, cell)
     needed = jnp.array([True, False, True, True])
     found, carry = PRIOR.log_probs(PRIOR.params, PRIOR.init(), states, PARAMS, needed)
-    np.testing.assert_array_equal(found, PRIOR.params[instance, cell])
+    np.testing.assert_array_equal(found, PRIOR.table[instance, cell])
     assert carry == (3, 48)
 
 
 def test_tabulate_asks_about_every_state_that_is_not_terminal():
     table = tabulate(PRIOR, LAKE, PARAMS, note="copy")
     ended = np.isin(np.asarray(PARAMS.bank.tiles), [2, 3])  # holes and goals
-    np.testing.assert_array_equal(table.params[~ended], PRIOR.params[~ended])
-    np.testing.assert_allclose(table.params[ended], np.log(0.25), rtol=1e-6)
+    np.testing.assert_array_equal(table.table[~ended], PRIOR.table[~ended])
+    np.testing.assert_allclose(table.table[ended], np.log(0.25), rtol=1e-6)
     assert (table.name, table.settings) == ("somebody's", {"note": "copy"})
     # A table's own evaluations were made once, not once an instance.
     assert table.evaluations == 48
@@ -174,7 +174,7 @@ def test_damage_is_noticed_wherever_it_is(tmp_path, table):
         except InvalidInput as error:
             messages.append(str(error))
         else:  # a date, say
-            np.testing.assert_array_equal(prior.params, PRIOR.params)
+            np.testing.assert_array_equal(prior.table, PRIOR.table)
     assert len(messages) > len(whole) / 50
     assert all("is not a table" in message for message in messages)
 
@@ -204,7 +204,7 @@ def test_loading_needs_no_language_model_and_no_prior_a_planner(table):
         from lprl_jax.priors import TabularPrior
         env = FrozenLake("4x4", is_slippery=False)
         prior = TabularPrior.load(sys.argv[1], env, env.default_params)
-        print(prior.params.shape, prior.name, *sys.modules, sep="\\n")
+        print(prior.table.shape, prior.name, *sys.modules, sep="\\n")
     """
     command = [sys.executable, "-c", program, str(table)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
