@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from lprl_envs import InvalidInput, TextEnvParams
 
 SHOWN = 60
@@ -20,7 +21,7 @@ SHOWN = 60
 
 def is_concrete(tree: Any) -> bool:
     """Whether its arrays have values yet."""
-    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+    return not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def described(found: Any) -> str:
@@ -94,15 +95,13 @@ def require_hparams(hparams: Any, kind: type[Any], count: int, what: str = "runs
             f"{fields}"
         )
     for name, values in hparams._asdict().items():
-        shape = np.shape(values) if isinstance(values, numbers.Number | list) else None
-        shape = getattr(values, "shape", shape)
-        if shape != (count,):
+        if getattr(values, "shape", None) != (count,):
             raise InvalidInput(
                 f"hparams.{name} is {described(values)}, and there are {count} {what}; right: "
                 f"config.hparams({count}), a number each"
             )
-        dtype = getattr(values, "dtype", np.dtype(float))
-        if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
+        kinds = jnp.floating, jnp.integer
+        if not any(jnp.issubdtype(values.dtype, kind) for kind in kinds):
             raise InvalidInput(f"hparams.{name} is {described(values)}; right: float32[{count}]")
 
 

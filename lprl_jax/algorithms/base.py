@@ -21,7 +21,10 @@ EXACT = "exact"
 
 
 class Data(NamedTuple):
-    """Arguments of every compiled function: another bank, table or model does not recompile."""
+    """Arguments of every compiled function: another bank, with a prior for it, does not recompile.
+
+    What does not belong together is refused; see `ties`.
+    """
 
     prior_params: Any
     """`prior.params`, or () without a prior."""

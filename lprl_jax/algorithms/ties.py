@@ -62,7 +62,7 @@ class Ties:
         if len(refs) == len(leaves) and all(map(_refers, refs, leaves)) and before == structure:
             return
         self._data(data)
-        if all(isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer) for x in leaves):
+        if all(isinstance(leaf, jax.Array) for leaf in leaves) and is_concrete(leaves):
             self._seen = structure, [weakref.ref(leaf) for leaf in leaves]
 
     def _data(self, data: Any) -> None:
@@ -191,7 +191,7 @@ def size_of(env_params: TextEnvParams) -> int:
 
 
 def checked(
-    config_type: type[Any], bind: Callable[[Any, Any, Ties], Any] | None = None
+    config_type: type[Any], bind: Callable[[Any, type[Any], Ties], Any] | None = None
 ) -> Callable[[Callable[P, Made]], Callable[P, Made]]:
     """A `make(config, env, prior, ...)` whose arguments, and those of what it makes, are checked.
 
@@ -214,8 +214,9 @@ def checked(
                     f"config is {described(config)}; right: {config_type.__name__}(...)"
                 )
             ties = Ties(*parts)
-            made = make(*args, **kwargs)
-            return (bind or of_algorithm)(made, type(config.hparams(1)), ties)
+            made: Any = make(*args, **kwargs)
+            made = (bind or of_algorithm)(made, type(config.hparams(1)), ties)
+            return made
 
         return call
 

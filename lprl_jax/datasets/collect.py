@@ -82,16 +82,16 @@ def collect(
         InvalidInput: if a number or a share is out of range, or prior, bank and environment do not
             belong together.
     """
-    num_runs = arguments.require_keys(keys)
-    ties = Ties(env, prior)
-    ties.data(data)
-    ties.run_instances(run_instances, data, num_runs)
     if min(num_steps, num_envs) < 1 or num_steps % num_envs:
         raise InvalidInput(
             f"steps is {num_steps}; it must be a multiple of the {num_envs} environments, 1 or more"
         )
     if len(shares) != len(behaviours) or not all(share > 0 for share in shares):
         raise InvalidInput(f"shares are {tuple(shares)}; each behaviour needs one above 0")
+    num_runs = arguments.require_keys(keys)
+    ties = Ties(env, prior)
+    ties.data(data)
+    ties.run_instances(run_instances, data, num_runs)
     asker = asking.of(prior)
     log_shares = jnp.log(jnp.array(shares))
 

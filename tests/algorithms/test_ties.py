@@ -5,6 +5,7 @@ What is refused is refused before anything is compiled, so that nothing here com
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +69,7 @@ def algorithm(name: str) -> Algorithm:
     return make(config, LAKE, TABLE)
 
 
-def init(name: str, data, keys=KEYS, hparams=None, **more):
+def init(name: str, data: Any, keys: Any = KEYS, hparams: Any = None, **more: Any) -> Any:
     own = MAKE[name][1].hparams(R) if hparams is None else hparams
     return algorithm(name).init(keys, own, data, **more)
 
@@ -274,18 +275,15 @@ def test_keys(name):
 @every_algorithm
 def test_hparams(name):
     config = MAKE[name][1]
-    for found in (4, None, {"alpha": 0.1}, config, (bc if name != "bc" else dqn).HParams(1, 1)):
+    for found in (4, None, {"alpha": 0.1}, config, bc.BCConfig().hparams(3)):
         with pytest.raises(InvalidInput, match=r"^hparams are .*; right: config\.hparams\(3\)"):
             algorithm(name).init(KEYS, found, DATA)
     if config.hparams(1):
         with refused(r"hparams\.\w+ is float32\[4\], and there are 3 runs; right: config\.hparams"):
             init(name, DATA, hparams=config.hparams(4))
         with refused(r"hparams\.\w+ is 0\.5, a float, and there are 3 runs"):
-            init(
-                name,
-                DATA,
-                hparams=config.hparams(3)._replace(**{config.hparams(1)._fields[0]: 0.5}),
-            )
+            own = config.hparams(3)
+            init(name, DATA, hparams=own._replace(**{own._fields[0]: 0.5}))
 
 
 @every_algorithm

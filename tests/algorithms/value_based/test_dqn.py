@@ -1,6 +1,7 @@
 """What DQN stores, asks, repeats and compiles; its values are the business of the probes."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -41,10 +42,12 @@ class StrictPrior(TabularPrior):
     """Counts every question as an evaluation; rows that were not asked get a useless answer."""
 
     @property
-    def params(self):
+    def params(self) -> Any:
         return super().params, USELESS
 
-    def log_probs(self, params, carry, env_state, env_params, needed):
+    def log_probs(
+        self, params: Any, carry: Any, env_state: Any, env_params: Any, needed: Any
+    ) -> Any:
         table, useless = params
         right, carry = super().log_probs(table, carry, env_state, env_params, needed)
         asked = carry.evaluations + jnp.sum(needed, dtype=jnp.int32)
