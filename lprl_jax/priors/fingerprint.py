@@ -11,6 +11,8 @@ import functools
 import hashlib
 import inspect
 import json
+import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -92,6 +94,12 @@ def bank_of(env_params: TextEnvParams) -> str:
     digest = identity.of_arrays(env_params.bank)[:32]
     _words[digest] = f"a bank of {len(jax.tree.leaves(env_params.bank)[0])} instances"
     return digest
+
+
+def model_in(settings: Mapping[str, Any]) -> str:
+    """The digest of the model that a table's settings name; of tables that name none, NOTHING."""
+    digest = str(settings.get("digest", ""))
+    return digest if re.fullmatch("[0-9a-f]{64}", digest) else NOTHING
 
 
 def all_of(params: Any) -> list[Fingerprint]:

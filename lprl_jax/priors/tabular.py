@@ -113,7 +113,8 @@ class TabularPrior:
             raise InvalidInput(f"the table {path} is damaged; make one with `{COMMAND}`") from None
         wanted = archive.instance_digests(env_params.bank)
         found = archive.rows_of(path, "table", COMMAND, digests, wanted)
-        made_for = fingerprint.of(env, env_params)
+        model, name = fingerprint.model_in(own[2]), str(own[2].get("model", ""))
+        made_for = fingerprint.of(env, env_params, model, name)
         return TabularPrior(env, jnp.asarray(log_probs[found]), *own, made_for)
 
 

@@ -1,5 +1,6 @@
 """Tables as files: what is written is read, and what does not belong is refused by name."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from algorithms.probes import TabularMDP
 from lprl_envs import FrozenLake, InvalidInput
 
-from lprl_jax.priors import TabularPrior, UniformPrior, tabulate
+from lprl_jax.priors import TabularPrior, UniformPrior, fingerprint, tabulate
 
 LAKE = FrozenLake("4x4", is_slippery=False)
 MAPS = [
@@ -56,6 +57,22 @@ def test_what_is_saved_is_loaded(table):
         {"model": "theirs", "normalization": "token"},
     )
     assert prior.init() == (0, 48)
+
+
+@pytest.mark.parametrize(
+    ("digest", "found"), [("0f" * 32, "0f" * 16), ("damaged", "0" * 32), (None, "0" * 32)], ids=str
+)
+def test_a_file_says_whose_it_is(tmp_path, digest, found):
+    settings = {"model": "theirs", "digest": digest} if digest else {}
+    dataclasses.replace(PRIOR, settings=settings).save(tmp_path / "own.npz", PARAMS)
+    prior = TabularPrior.load(tmp_path / "own.npz", LAKE, PARAMS)
+    here = fingerprint.Here(fingerprint.world_of(LAKE), fingerprint.bank_of(PARAMS), ("f0" * 16,))
+    assert fingerprint.models_of(prior.params) == (found,)
+    if digest == "0f" * 32:
+        with pytest.raises(InvalidInput, match=r"of the model 'theirs' .*with a model"):
+            fingerprint.require(prior.params, here, "the prior")
+    else:
+        fingerprint.require(prior.params, here, "the prior")
 
 
 @pytest.mark.parametrize("order", [[2, 0, 1], [1], [0, 0, 2]], ids=str)
