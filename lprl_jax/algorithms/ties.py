@@ -49,10 +49,14 @@ class Ties:
         self.env, self.world = env, fingerprint.world_of(env)
         self.prior = _Part(prior, "prior", self.world)
         self.policy = _Part(language_policy, "policy", self.world)
-        self._seen: tuple[Any, list[weakref.ref[Any]]] = jax.tree.structure(()), []
+        self._seen: tuple[Any, list[weakref.ref[Any]]] = jax.tree.structure(0), []
 
-    def data(self, data: Any) -> None:
+    def data(self, data: Any, asks: bool = True) -> None:
         """Check that parameters, bank and environment belong together.
+
+        Args:
+            data: `Data`.
+            asks: Whether the prior will be asked; if not, its parameters may be ().
 
         Raises:
             InvalidInput: if they do not; the message names both sides.
@@ -61,11 +65,16 @@ class Ties:
         before, refs = self._seen
         if len(refs) == len(leaves) and all(map(_refers, refs, leaves)) and before == structure:
             return
-        self._data(data)
-        if all(isinstance(leaf, jax.Array) for leaf in leaves) and is_concrete(leaves):
+        lacks = not asks and isinstance(data, Data) and _is_nothing(data.prior_params)
+        self._data(data, lacks)
+        if (
+            not lacks
+            and all(isinstance(leaf, jax.Array) for leaf in leaves)
+            and is_concrete(leaves)
+        ):
             self._seen = structure, [weakref.ref(leaf) for leaf in leaves]
 
-    def _data(self, data: Any) -> None:
+    def _data(self, data: Any, lacks_prior: bool) -> None:
         if not isinstance(data, Data):
             raise InvalidInput(f"data is {described(data)}; {RIGHT}")
         params = data.env_params
@@ -74,7 +83,8 @@ class Ties:
                 f"Data's first field, prior_params, is the parameters of an environment; {RIGHT}"
             )
         self._bank(params)
-        self.prior.require_kind(data.prior_params)
+        if not lacks_prior:
+            self.prior.require_kind(data.prior_params)
         if self.policy.made is not None:
             self.policy.require_kind(data.policy_params)
         if is_concrete((data.prior_params, data.policy_params, params.bank)):
@@ -181,6 +191,10 @@ def require_prior(prior: Any) -> None:
     )
 
 
+def _is_nothing(params: Any) -> bool:
+    return isinstance(params, tuple) and not params
+
+
 def _refers(ref: weakref.ref[Any], leaf: Any) -> bool:
     return ref() is leaf
 
@@ -257,7 +271,7 @@ def of_algorithm(algorithm: Algorithm, kind: type[Any], ties: Ties) -> Algorithm
         state: Any, data: Data, num_episodes: int, policy: str = algorithm.policies[0]
     ) -> dict[str, jax.Array]:
         num_runs = require_state(state)
-        ties.data(data)
+        ties.data(data, algorithm.asks_in_play)
         ties.run_instances(state.run_instances, data, num_runs)
         count = arguments.require_count("num_episodes", num_episodes)
         return algorithm.evaluate(state, data, count, policy)

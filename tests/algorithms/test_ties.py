@@ -139,8 +139,9 @@ def test_data_of_another_kind(name):
         init(name, Data(BANK, TABLE.params))
     with refused("Data's second field, env_params, is None"):
         init(name, Data(TABLE.params, None))
-    with refused("data is a tuple of Table, EnvParams; right: Data"):
-        init(name, (TABLE.params, BANK))
+    for data, shown in (((TABLE.params, BANK), "a tuple of Table, EnvParams"), ((), r"\(\)")):
+        with refused(f"data is {shown}; right: Data"):
+            init(name, data)
 
 
 def test_parameters_that_nobody_asks_for():
@@ -353,6 +354,15 @@ def test_evaluation_in_a_smaller_bank(state):
     table = TabularPrior(LAKE, ROWS[:1], "one", 5, {}, fingerprint.of(LAKE, one, "a" * 64))
     with refused("run_instances name the instance 1 of a bank of 1"):
         algorithm("prior_only").evaluate(state, Data(table.params, one), 1)
+
+
+def test_who_asks_nobody_plays_without_the_prior():
+    made, config = algorithm("linvit"), linvit.LINVITConfig(horizon=4)
+    state = init("prior_only", DATA)._replace(hparams=config.hparams(R))
+    with refused("unknown policy 'none'"):  # which is looked at last
+        made.evaluate(state, Data((), BANK), 1, "none")
+    with refused(r"Data's prior_params are \(\)"):
+        made.train(state, Data((), BANK), 1)
 
 
 def test_learning_from_no_data():
