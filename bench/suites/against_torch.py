@@ -108,7 +108,7 @@ def bank(overrides: Sequence[str] = ()) -> tuple[list[str], np.ndarray]:
         for tiles in np.asarray(params.bank.tiles)
     ]
     starts = np.asarray(params.bank.starts)[:, 0]
-    return maps, np.exp(np.asarray(table.params))[np.arange(len(maps)), starts]
+    return maps, np.exp(np.asarray(table.table))[np.arange(len(maps)), starts]
 
 
 def ours(cores: int, windows: int) -> tuple[float, list[float]]:

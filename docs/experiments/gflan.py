@@ -245,9 +245,9 @@ def measure() -> dict[str, Any]:
         ]
         policies = [LanguagePolicy.of_model(model, LAKE, maps) for maps in (train, held_out)]
         actor = actor or policies[0].actor_critic()
-        own_play = play(asked[1].params[None], asked[1].params, held_out)
+        own_play = play(asked[1].table[None], asked[1].table, held_out)
         frozen[name] = model, prior, asked, policies, jax.device_get(own_play)
-        of_train = jax.device_get(play(asked[0].params[None], asked[0].params, train))
+        of_train = jax.device_get(play(asked[0].table[None], asked[0].table, train))
         figures["frozen"][name] = {
             "held-out": as_list(statistics.bootstrap_interval(frozen[name][4].success[0], np.mean)),
             "greedy": round(float(frozen[name][4].greedy.mean()), 4),
@@ -265,9 +265,9 @@ def measure() -> dict[str, Any]:
         ]
         curve, params = [], None
         for params in learner.train(datas[0], target, policies[0], alpha=cell.alpha):
-            there = play(log_probs_of(actor, params, datas[1]), asked[1].params, held_out)
+            there = play(log_probs_of(actor, params, datas[1]), asked[1].table, held_out)
             curve.append(summary(jax.device_get(there), before))
-        own_maps = on_own_maps(actor, params, datas[0], asked[0].params, instances)
+        own_maps = on_own_maps(actor, params, datas[0], asked[0].table, instances)
         figures["cells"].append({**cell._asdict(), "training": interval(own_maps), "curve": curve})
         print(cell, interval(own_maps), curve[-1], flush=True)
     for times in (1, LONGER):
@@ -358,7 +358,7 @@ def tuning() -> dict[str, Any]:
     learner, actor = Learner(settings(), train, runs, own_maps), policy.actor_critic()
     for rate in RATES["language model"]:
         *_, params = learner.train(data, table, policy, learning_rate=rate)
-        success = on_own_maps(actor, params, data, table.params, own_maps)
+        success = on_own_maps(actor, params, data, table.table, own_maps)
         found["language model"][f"{rate:g}"] = round(float(success.mean()), 4)
     for rate in RATES["network"]:
         row = from_scratch(train, bank(101, HELD_OUT, "train"), own_maps, rate, LONGER)

@@ -105,7 +105,7 @@ def priors(env: Any, params: Any, base: Problem) -> dict[str, jax.Array]:
     best = plans >= jnp.max(plans, axis=-1, keepdims=True) - value_iteration.TIE
     optimal = jnp.log(best / jnp.sum(best, axis=-1, keepdims=True))
     told = {
-        name: tabulate(LanguagePrior.from_pretrained(name, env, params), env, params).params
+        name: tabulate(LanguagePrior.from_pretrained(name, env, params), env, params).table
         for name in embedded.MODELS
     }
     adversarial = jax.nn.log_softmax(-told["embedded"], axis=-1)

@@ -44,7 +44,7 @@ def of_model(
     name: str, rows: Sequence[dict[str, Any]], folder: Path | None, large: Env = ENV
 ) -> TabularPrior:
     """A model's answers in every state that can be reached; kept in `folder`, if one is named."""
-    log_probs = np.array(uniform(rows, large).params)
+    log_probs = np.array(uniform(rows, large).table)
     evaluations = 0
     sizes = [len("".join(row["init"])) for row in rows]
     for size in sorted(set(sizes)):
@@ -61,7 +61,7 @@ def of_model(
         evaluations += table.evaluations
         states, actions = _places(env, large)
         answers = np.full((len(own), len(states), large.num_actions), -np.inf, np.float32)
-        answers[..., actions] = np.asarray(table.params)
+        answers[..., actions] = np.asarray(table.table)
         log_probs[np.array(own)[:, None], states] = answers
     return TabularPrior(large, jnp.asarray(log_probs), name, evaluations)
 

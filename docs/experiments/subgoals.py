@@ -117,8 +117,8 @@ def through_actions(prior: TabularPrior) -> TabularPrior:
     takes = (moves(n).target == HAND) & (moves(n).source == on[..., None])
     take = (takes & (moves(n).block == np.arange(n)[:, None])).argmax(-1)[:, block]
     held = np.asarray(law.next_state)[numbers[:, None], take, 0]
-    first = np.asarray(prior.params)[:, numbers[:, None], take]
-    second = np.asarray(prior.params)[:, held, n + np.arange(n * n)]
+    first = np.asarray(prior.table)[:, numbers[:, None], take]
+    second = np.asarray(prior.table)[:, held, n + np.arange(n * n)]
     both = jnp.where(on[:, block] == target, -jnp.inf, first + second)
     return TabularPrior(ENV, jax.nn.log_softmax(both, axis=-1), PAIRS, prior.evaluations)
 

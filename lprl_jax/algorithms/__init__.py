@@ -7,7 +7,8 @@
     prior_only      acts as the prior does
 
 A wing knows nothing of the others. What they share lies here: `base` (what an algorithm is),
-`asking` (of a prior), `interaction` (with environments), `losses`, `policies`, `networks`,
-`descent`; `registry` names them all. `lprl_jax.dqn`, `.cql`, `.ppo`, ... are the modules to use,
-each with `make(config, env, prior)`. It may import priors and below.
+`ties` (that what it is given belongs together), `arguments`, `asking` (of a prior), `interaction`
+(with environments), `losses`, `policies`, `networks`, `descent`; `registry` names them all.
+`lprl_jax.dqn`, `.cql`, `.ppo`, ... are the modules to use, each with `make(config, env, prior)`. It
+may import priors and below.
 """

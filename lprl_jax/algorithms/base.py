@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput, TextEnv
 
+from lprl_jax.algorithms.arguments import require_count
+
 Env = TextEnv[Any, Any]
 HParams = TypeVar("HParams", bound=tuple[Any, ...])
 
@@ -19,7 +21,10 @@ EXACT = "exact"
 
 
 class Data(NamedTuple):
-    """Arguments of every compiled function: another bank, table or model does not recompile."""
+    """Arguments of every compiled function: another bank, with a prior for it, does not recompile.
+
+    What does not belong together is refused; see `ties`.
+    """
 
     prior_params: Any
     """`prior.params`, or () without a prior."""
@@ -49,10 +54,25 @@ class Algorithm:
     """Whether `evaluate` asks the prior, if there is one, in every state that it meets."""
     means: tuple[str, ...] = ("loss",)
     """Metrics of `update` that are averaged over a chunk of training; others are summed."""
+    from_data: bool = False
+    """Whether it learns from `Data.dataset`."""
+    require: Callable[[Any, Data], None] = lambda state, data: None
+    """`(state, data)`: raises InvalidInput unless they may be trained on; see `ties`."""
+
+    def train(self, state: Any, data: Data, num_updates: int) -> tuple[Any, dict[str, jax.Array]]:
+        """A compiled scan of `update`; metrics are stacked, `[num_updates, ...]`.
+
+        Raises:
+            InvalidInput: if there are no updates, or prior, bank and environment do not belong
+                together.
+        """
+        count = require_count("num_updates", num_updates)
+        self.require(state, data)
+        return self.scan(state, data, count)
 
     @functools.partial(jax.jit, static_argnames=("self", "num_updates"))
-    def train(self, state: Any, data: Data, num_updates: int) -> tuple[Any, dict[str, jax.Array]]:
-        """A compiled scan of `update`; metrics are stacked, `[num_updates, ...]`."""
+    def scan(self, state: Any, data: Data, num_updates: int) -> tuple[Any, dict[str, jax.Array]]:
+        """What `train` compiles."""
         return jax.lax.scan(lambda s, _: self.update(s, data), state, None, length=num_updates)
 
 

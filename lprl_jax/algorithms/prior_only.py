@@ -17,6 +17,7 @@ from lprl_jax.algorithms import asking, streams
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.interaction import evaluation, instances_or_all
+from lprl_jax.algorithms.ties import checked
 from lprl_jax.priors.base import Counters, Prior, sample_proposals
 
 
@@ -53,6 +54,7 @@ class PriorOnlyState(NamedTuple):
     """i32[R, m]: the instances that a run plays."""
 
 
+@checked(PriorOnlyConfig)
 def make(config: PriorOnlyConfig, env: Env, prior: Prior | None) -> Algorithm:
     """The prior as a policy: by sampling, or by its likeliest action.
 

@@ -142,7 +142,7 @@ def prior(options: argparse.Namespace) -> None:
     model = build.language_prior(options.model, env, params)
     table = tabulate(model, env, params, **model.settings)
     table.save(options.out, params)
-    print(f"{options.out}: {table.params.shape[0]} instances, {table.evaluations} evaluations")
+    print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
 
 
 def collect(options: argparse.Namespace) -> None:

@@ -14,9 +14,10 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import asking, streams
+from lprl_jax.algorithms import arguments, asking, streams
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.algorithms.interaction import ask_prior_after, begin, legal_actions, step_envs
+from lprl_jax.algorithms.ties import Ties
 from lprl_jax.datasets.dataset import Dataset
 from lprl_jax.priors.base import Counters, Prior, normalize, sample_proposals
 
@@ -78,7 +79,8 @@ def collect(
         one question a step, as in training.
 
     Raises:
-        InvalidInput: if a number or a share is out of range.
+        InvalidInput: if a number or a share is out of range, or prior, bank and environment do not
+            belong together.
     """
     if min(num_steps, num_envs) < 1 or num_steps % num_envs:
         raise InvalidInput(
@@ -86,6 +88,10 @@ def collect(
         )
     if len(shares) != len(behaviours) or not all(share > 0 for share in shares):
         raise InvalidInput(f"shares are {tuple(shares)}; each behaviour needs one above 0")
+    num_runs = arguments.require_keys(keys)
+    ties = Ties(env, prior)
+    ties.data(data)
+    ties.run_instances(run_instances, data, num_runs)
     asker = asking.of(prior)
     log_shares = jnp.log(jnp.array(shares))
 
@@ -142,7 +148,11 @@ def label(env: Env, prior: Prior, dataset: Dataset, data: Data) -> tuple[Dataset
     """The same transitions with this prior's log-probabilities.
 
     Every state is asked about, and every next state that is not terminal.
+
+    Raises:
+        InvalidInput: if prior, bank and environment do not belong together.
     """
+    Ties(env, prior).data(data)
 
     @jax.jit
     def ask(carry: Counters, states: Any, needed: jax.Array, data: Data) -> Any:

@@ -6,14 +6,16 @@ import dataclasses
 import functools
 import hashlib
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 
 PIECE = 1 << 24
-"""Numbers that are hashed at a time: a large leaf has no second copy in f32."""
+"""Numbers that are hashed at a time: of large weights no copy stays on the host, nor one in f32."""
 
 _known: dict[tuple[Any, ...], tuple[list[weakref.ref[Any]], str]] = {}
 """Digests of arrays that are still there: arrays do not change, so each is read once."""
@@ -61,14 +63,29 @@ def _read(tree: Any) -> str:
     """See `of_arrays`."""
     sha = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        values = np.asarray(leaf)
-        sha.update(f"{jax.tree_util.keystr(path)} {values.shape}\n".encode())
-        flat = values.reshape(-1)
-        wide = np.float32 if jnp.issubdtype(values.dtype, np.floating) else values.dtype
-        for start in range(0, flat.size, PIECE):
-            piece = flat[start : start + PIECE].astype(wide, copy=False)
-            sha.update(np.ascontiguousarray(piece).data)
+        sha.update(f"{jax.tree_util.keystr(path)} {np.shape(leaf)}\n".encode())
+        for part in _parts(leaf):
+            wide = np.float32 if jnp.issubdtype(part.dtype, np.floating) else part.dtype
+            sha.update(np.ascontiguousarray(part.astype(wide, copy=False)).data)
     return sha.hexdigest()
+
+
+def _parts(leaf: Any) -> Iterator[np.ndarray]:
+    """The rows of an array in their order, so many at a time, wherever they lie."""
+    if not isinstance(leaf, jax.Array) or leaf.size <= PIECE:
+        yield _fetched(leaf)
+        return
+    rows = max(1, PIECE * len(leaf) // leaf.size)
+    for start in range(0, len(leaf), rows):
+        count = min(rows, len(leaf) - start)
+        yield _fetched(jax.lax.dynamic_slice_in_dim(leaf, start, count))
+
+
+def _fetched(leaf: Any) -> np.ndarray:
+    """An array on the host, also where other processes hold parts of it."""
+    if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable or leaf.is_fully_replicated:
+        return np.asarray(leaf)
+    return np.asarray(multihost_utils.process_allgather(leaf, tiled=True))
 
 
 def _settings(model: Any) -> list[tuple[str, Any]]:

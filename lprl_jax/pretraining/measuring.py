@@ -32,7 +32,7 @@ from lprl_jax.pretraining import lessons
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Course, Draw
 from lprl_jax.priors.base import normalize, sample_proposals
 from lprl_jax.priors.language import LanguagePrior
-from lprl_jax.priors.tabular import TabularPrior, tabulate
+from lprl_jax.priors.tabular import Table, TabularPrior, tabulate
 
 PROPOSALS = 5
 INSTANCES = 200
@@ -179,7 +179,7 @@ def _success(
     """Success rates of episodes: drawn from the model, its most likely action, at random."""
     key_bank, key_play = jax.random.split(key)
     bank = task.sample(key_bank, num_instances, "held-out")
-    table = tabulate(LanguagePrior.of_model(model, task.env, bank), task.env, bank).params
+    table = tabulate(LanguagePrior.of_model(model, task.env, bank), task.env, bank).table
     legal = jnp.isfinite(table)
     greedy = normalize(1e3 * jnp.where(legal, table, 0.0), legal)
     uniform = normalize(jnp.zeros(legal.shape), legal)
@@ -191,18 +191,19 @@ def success(
     env: TextEnv[Any, Any], bank: TextEnvParams, table: jax.Array, key: chex.PRNGKey
 ) -> float:
     """Success rate of episodes whose actions are drawn from `table f32[M, num_states, A]`."""
-    asker, num_instances = asking.of(TabularPrior(env, table, "measured", 0)), table.shape[0]
+    prior, num_instances = TabularPrior(env, table, "measured", 0), table.shape[0]
+    asker = asking.of(prior)
 
     def policy(keys: chex.PRNGKey, state: Any, told: Told) -> jax.Array:
         return jax.vmap(lambda k, p: sample_proposals(k, p, 1)[:, 0])(keys, told.log_probs)
 
     @jax.jit
-    def play(table: jax.Array, bank: TextEnvParams) -> jax.Array:
+    def play(table: Table, bank: TextEnvParams) -> jax.Array:
         keys, own = jax.random.split(key, num_instances), jnp.arange(num_instances)[:, None]
         data = Data(table, bank)
         return play_episodes(env, asker, policy, keys, data, own, EPISODES)["success"]
 
-    return float(jnp.mean(play(table, bank)))
+    return float(jnp.mean(play(prior.params, bank)))
 
 
 def measure_completions(

@@ -2,7 +2,8 @@
 
 `language` asks our decoder, `flax_language` transformers' Flax models, `tabular` a table of
 answers; `controls` are the uniform prior and degraded ones, `encoded` adds an encoder's features.
-`base` says what a prior is. It may import `lm`, and no algorithm.
+`base` says what a prior is, `fingerprint` what its parameters belong to. It may import `lm`, and no
+algorithm.
 """
 
 from lprl_jax.priors.base import (

@@ -89,7 +89,8 @@ class Prior(Protocol):
     """A distribution over the legal actions of every state, from outside the learner.
 
     `params` (weights, prefixes, tables) is an argument of every compiled function: it is never
-    closed over, so another bank of instances does not recompile anything. The batch axis is
+    closed over, so another bank of instances does not recompile anything. With a
+    `fingerprint.Fingerprint` in it, it is refused where it does not belong. The batch axis is
     explicit; B states are asked about at once.
     """
 

@@ -8,7 +8,10 @@ from typing import Any, NamedTuple, Protocol
 import jax
 from lprl_envs import TextEnv
 
+from lprl_jax.lm import identity
+from lprl_jax.priors import fingerprint
 from lprl_jax.priors.base import Counters, Prior, evaluate_where_needed
+from lprl_jax.priors.fingerprint import Fingerprint
 
 
 class Encoder(Protocol):
@@ -41,6 +44,8 @@ class EncodedPriorParams(NamedTuple):
     """Of the prior."""
     encoder: Any
     """Of the encoder."""
+    fingerprint: Fingerprint
+    """What the encoder's are of; a bank does not matter to it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,7 +67,9 @@ class EncodedPrior:
     @property
     def params(self) -> EncodedPriorParams:
         """Of both."""
-        return EncodedPriorParams(self.prior.params, self.encoder.params)
+        weights = self.encoder.params
+        made_for = fingerprint.of(self.encoder.env, None, identity.of_arrays(weights))
+        return EncodedPriorParams(self.prior.params, weights, made_for)
 
     @property
     def feature_shape(self) -> tuple[int, int]:

@@ -16,11 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import TextEnv, TextEnvParams
 
-from lprl_jax.lm import flax_models, token_table
+from lprl_jax.lm import flax_models, identity, token_table
 from lprl_jax.lm.flax_models import FlaxModel
 from lprl_jax.lm.scoring import Answers, every_pair
 from lprl_jax.lm.token_table import TokenTable
+from lprl_jax.priors import fingerprint
 from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
+from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.wording import check_options, divisor_of, render_bank, settings_of
 
 
@@ -33,6 +35,8 @@ class FlaxLanguagePriorParams(NamedTuple):
     """i32[M, P]: tokens of each instance's text."""
     prefix_valid: jax.Array
     """bool[M, P]"""
+    fingerprint: Fingerprint
+    """What they are of."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -178,4 +182,5 @@ def _with_texts(
     prefix, prefix_valid = render_bank(table, env, env_params)
     columns = prefix.shape[1] + len(table.suffix.slot) + answers.tokens.shape[1] - 1
     model.require_fits(columns, table.prefix.tokens, table.suffix.tokens, answers.tokens)
-    return FlaxLanguagePriorParams(weights, prefix, prefix_valid)
+    made_for = fingerprint.of(env, env_params, identity.of_model(model), model.name)
+    return FlaxLanguagePriorParams(weights, prefix, prefix_valid, made_for)

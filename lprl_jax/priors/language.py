@@ -17,12 +17,14 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from lprl_envs import TextEnv, TextEnvParams
 
-from lprl_jax.lm import embedded
+from lprl_jax.lm import embedded, identity
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.decoder import KeyValues
 from lprl_jax.lm.scoring import Scores
+from lprl_jax.priors import fingerprint
 from lprl_jax.priors.action_scores import ActionScorer
 from lprl_jax.priors.base import Counters, evaluate_where_needed
+from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.wording import check_options, settings_of
 
 
@@ -35,6 +37,8 @@ class LanguagePriorParams(NamedTuple):
     """`[L, M, P, K, H]`: keys and values of each instance's text."""
     prefix_valid: jax.Array
     """bool[M, P]"""
+    fingerprint: Fingerprint
+    """What they are of."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -196,4 +200,6 @@ def encode_bank(
         InvalidInput: as `ActionScorer.render`.
     """
     tokens, valid = scorer.render(model.name, env_params)
-    return LanguagePriorParams(model.params, scorer.encode(model.params, tokens, valid), valid)
+    made_for = fingerprint.of(scorer.env, env_params, identity.of_model(model), model.name)
+    prefix = scorer.encode(model.params, tokens, valid)
+    return LanguagePriorParams(model.params, prefix, valid, made_for)

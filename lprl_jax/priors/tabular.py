@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +17,21 @@ import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax import archive
-from lprl_jax.priors import distributions
+from lprl_jax.priors import distributions, fingerprint
 from lprl_jax.priors.base import Counters, Prior
+from lprl_jax.priors.fingerprint import Fingerprint, Here
 
 FORMAT = 1
 COMMAND = "lprl prior"
+
+
+class Table(NamedTuple):
+    """Arguments of the compiled functions; M instances in the bank."""
+
+    log_probs: jax.Array
+    """f32[M, num_states, A]"""
+    fingerprint: Fingerprint
+    """What they are of."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,14 +40,21 @@ class TabularPrior:
 
     env: TextEnv[Any, Any]
     """Numbers the states."""
-    params: jax.Array
-    """f32[M, num_states, A]"""
+    table: jax.Array
+    """f32[M, num_states, A]: log-probabilities."""
     name: str
     """Of the prior that was tabulated."""
     evaluations: int
     """States that were run through the model to make the table."""
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Of the prior that was tabulated: model, tokenizer, normalisation."""
+    fingerprint: Fingerprint | None = None
+    """What the table is of; a table that was made by hand is of the environment, and any bank."""
+
+    @property
+    def params(self) -> Table:
+        """The table, and what it is of."""
+        return Table(self.table, self.fingerprint or fingerprint.of(self.env))
 
     def init(self) -> Counters:
         """Nothing asked; the table's evaluations were made beforehand."""
@@ -45,7 +62,7 @@ class TabularPrior:
 
     def log_probs(
         self,
-        params: jax.Array,
+        params: Table,
         carry: Counters,
         env_state: Any,
         env_params: Any,
@@ -53,14 +70,16 @@ class TabularPrior:
     ) -> tuple[jax.Array, Counters]:
         """See `Prior.log_probs`."""
         index = jax.vmap(self.env.state_index, in_axes=(0, None))(env_state, env_params)
-        return params[env_state.instance, index], carry.after_looking_up(needed)
+        log_probs = params.log_probs[env_state.instance, index]
+        return log_probs, carry.after_looking_up(needed)
 
     def save(self, path: str | Path, env_params: TextEnvParams) -> None:
         """Write the table of this bank.
 
         Raises:
-            InvalidInput: if the file exists, or cannot be written.
+            InvalidInput: if the table is not of this bank, the file exists, or cannot be written.
         """
+        require_of(self.params, self.env, env_params, f"the table {self.name!r}")
         manifest = {
             "format": FORMAT,
             **archive.identity(self.env),
@@ -69,7 +88,7 @@ class TabularPrior:
             "settings": self.settings,
             "instances": archive.instance_digests(env_params.bank),
         }
-        archive.write(path, manifest, {"log_probs": np.asarray(self.params)})
+        archive.write(path, manifest, {"log_probs": np.asarray(self.table)})
 
     @staticmethod
     def load(path: str | Path, env: TextEnv[Any, Any], env_params: TextEnvParams) -> TabularPrior:
@@ -94,7 +113,9 @@ class TabularPrior:
         wanted = archive.instance_digests(env_params.bank)
         found = archive.rows_of(path, "table", COMMAND, digests, wanted)
         _require_sound(path, log_probs[found], env, env_params)
-        return TabularPrior(env, jnp.asarray(log_probs[found]), *own)
+        model, name = fingerprint.model_in(own[2]), str(own[2].get("model", ""))
+        made_for = fingerprint.of(env, env_params, model, name)
+        return TabularPrior(env, jnp.asarray(log_probs[found]), *own, made_for)
 
 
 def _require_sound(
@@ -135,6 +156,7 @@ def tabulate(
 
     Raises:
         NotNumbered: if the environment has too many states.
+        InvalidInput: if the prior is of another environment or bank.
     """
 
     def ask(*asked: Any) -> tuple[jax.Array, tuple[()], Counters]:
@@ -142,7 +164,49 @@ def tabulate(
         return log_probs, (), carry
 
     log_probs, _, evaluations = ask_everywhere(ask, prior, env, env_params)
-    return TabularPrior(env, log_probs, prior.name, evaluations, settings)
+    made_for = fingerprint_of(prior, env, env_params)
+    return TabularPrior(env, log_probs, prior.name, evaluations, settings, made_for)
+
+
+def fingerprint_of(prior: Prior, env: TextEnv[Any, Any], env_params: TextEnvParams) -> Fingerprint:
+    """Of a prior's table: of its model, this environment and this bank."""
+    own = fingerprint.models_of(prior.params)
+    return fingerprint.of(env, env_params, own[0] if own else fingerprint.NOTHING)
+
+
+def require_of(params: Any, env: TextEnv[Any, Any], env_params: TextEnvParams, what: str) -> None:
+    """Check that parameters belong to an environment and a bank, and that tables fit them.
+
+    Args:
+        params: Of a prior.
+        env: The environment.
+        env_params: The bank.
+        what: They are of, for the message.
+
+    Raises:
+        InvalidInput: if they are of another, or a table has another shape.
+    """
+    here = Here(fingerprint.world_of(env), fingerprint.bank_of(env_params))
+    fingerprint.require(params, here, what)
+    require_shape(params, env, env_params, what)
+
+
+def require_shape(
+    params: Any, env: TextEnv[Any, Any], env_params: TextEnvParams, what: str
+) -> None:
+    """Raise InvalidInput unless the tables among parameters have a row an instance and state."""
+    for leaf in jax.tree.leaves(params, is_leaf=lambda node: isinstance(node, Table)):
+        if not isinstance(leaf, Table):
+            continue
+        num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
+        right = num_instances, env.numbered_states, env.num_actions
+        if jnp.shape(leaf.log_probs) != right:
+            found = ", ".join(map(str, jnp.shape(leaf.log_probs)))
+            raise InvalidInput(
+                f"the table of {what} is [{found}], and the bank of {env.name} has "
+                f"{num_instances} instances; right: [{', '.join(map(str, right))}], instances, "
+                "states and actions"
+            )
 
 
 def ask_everywhere(
@@ -163,7 +227,11 @@ def ask_everywhere(
     Returns:
         Log-probabilities `f32[M, num_states, A]`, uniform in terminal states; features
         `f32[M, num_states, ...]`, 0 there; and the number of evaluations.
+
+    Raises:
+        InvalidInput: if the prior is of another environment or bank.
     """
+    require_of(prior.params, env, env_params, f"the prior {prior.name!r}")
     num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
     start = prior.init()
 

@@ -10,14 +10,14 @@ import jax.numpy as jnp
 from lprl_envs import TextEnv, TextEnvParams
 
 from lprl_jax.priors.base import Counters, FeaturePrior
-from lprl_jax.priors.tabular import TabularPrior, ask_everywhere
+from lprl_jax.priors.tabular import Table, TabularPrior, ask_everywhere, fingerprint_of
 
 
 class FeatureTables(NamedTuple):
     """Arguments of the compiled functions; M instances in the bank."""
 
-    log_probs: jax.Array
-    """f32[M, num_states, A]"""
+    table: Table
+    """Of the log-probabilities."""
     features: jax.Array
     """f32[M, num_states, F], or f32[M, num_states, A, F]"""
 
@@ -64,7 +64,7 @@ class TabularFeaturePrior:
         needed: jax.Array,
     ) -> tuple[jax.Array, Counters]:
         """See `Prior.log_probs`."""
-        return self.table.log_probs(params.log_probs, carry, env_state, env_params, needed)
+        return self.table.log_probs(params.table, carry, env_state, env_params, needed)
 
     def log_probs_and_features(
         self,
@@ -95,9 +95,11 @@ def tabulate_features(
 
     Raises:
         NotNumbered: if the environment has too many states.
+        InvalidInput: if the prior is of another environment or bank.
     """
     log_probs, features, evaluations = ask_everywhere(
         prior.log_probs_and_features, prior, env, env_params
     )
-    table = TabularPrior(env, log_probs, prior.name, evaluations, settings)
+    made_for = fingerprint_of(prior, env, env_params)
+    table = TabularPrior(env, log_probs, prior.name, evaluations, settings, made_for)
     return TabularFeaturePrior(table, features)

@@ -23,7 +23,7 @@ ENV = TabularMDP(3, 3)
 BANK = [tables([[0, 1, END], [1, 2, END], [0, END, 1]], np.eye(3).tolist())] * 2
 TABLE = jax.nn.log_softmax(jax.random.normal(jax.random.key(2), (2, 4, 3)))
 PRIOR = TabularPrior(ENV, TABLE, "table", 5)
-TABULAR = Data(TABLE, ENV.params_of(BANK, max_steps=3))
+TABULAR = Data(PRIOR.params, ENV.params_of(BANK, max_steps=3))
 CONFIG = dqn.DQNConfig(
     num_envs=2,
     rollout_length=4,
@@ -125,7 +125,7 @@ def test_a_live_language_model_trains_without_the_host():
     )
     algorithm, data = dqn.make(config, env, prior), Data(prior.params, env.default_params)
     state = begin(algorithm, config, data, range(2))
-    lowered = Algorithm.train.lower(algorithm, state, data, num_updates=2)
+    lowered = Algorithm.scan.lower(algorithm, state, data, num_updates=2)
     compiled = lowered.compile(compiler_options=FAST_TO_COMPILE)
     program = compiled.as_text() or ""
     assert program.count("\nENTRY ") == 1

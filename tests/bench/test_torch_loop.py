@@ -66,7 +66,7 @@ def test_priors_are_alike_live_and_cached() -> None:
     cells, live, cached = json.loads(done.stdout)
     env, params = lake(SMALL)
     table = tabulate(LanguagePrior.from_pretrained("embedded", env, params), env, params)
-    expected = jnp.exp(table.params[0, jnp.array(cells)])
+    expected = jnp.exp(table.table[0, jnp.array(cells)])
     np.testing.assert_allclose(np.array(live), expected, atol=1e-4)
     np.testing.assert_array_equal(live, cached)
     assert np.max(np.abs(expected - 0.25)) > 0.2  # the comparison would not notice uniform ones

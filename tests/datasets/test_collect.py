@@ -21,7 +21,7 @@ FAVOURITE = jax.random.randint(jax.random.key(3), (2, 16), 0, 4)
 """Of the prior, with probability .97."""
 TABLE = jnp.log(jnp.where(jax.nn.one_hot(FAVOURITE, 4) == 1, 0.97, 0.01))
 PRIOR = TabularPrior(ENV, TABLE, "a table", 30)
-DATA = Data(TABLE, PARAMS)
+DATA = Data(PRIOR.params, PARAMS)
 KEYS = jax.random.split(jax.random.key(0), R)
 RUN_INSTANCES = jnp.array([[0, 1], [1, 1], [0, 0]], jnp.int32)
 

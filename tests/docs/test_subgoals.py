@@ -36,7 +36,7 @@ def test_a_prior_over_actions_becomes_one_over_sub_goals():
 
     place = {facts(on): i for i, on in enumerate(states.on[: world.numbered_states].tolist())}
     names = {text: i for i, text in enumerate(world.action_texts)}
-    table, found = np.exp(np.asarray(log_probs[0], np.float64)), np.asarray(made.params[0])
+    table, found = np.exp(np.asarray(log_probs[0], np.float64)), np.asarray(made.table[0])
     own = jax.vmap(env.state_at, (None, 0, None))(0, jnp.arange(env.numbered_states), params)
     for i, on in list(enumerate(own.on.tolist()))[::17]:
         state, weights = facts(on), {}

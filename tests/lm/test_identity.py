@@ -50,6 +50,13 @@ def test_numbers_count_and_not_their_dtype() -> None:
     assert identity.of_arrays(half) != identity.of_arrays({"w": half["w"].reshape(2, 3)})
 
 
+def test_many_numbers_are_read_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = np.arange(42, dtype=np.float32).reshape(7, 3, 2)
+    whole = identity.of_arrays(numbers)
+    monkeypatch.setattr(identity, "PIECE", 13)  # two rows, and one that remains
+    assert identity.of_arrays(jnp.array(numbers)) == whole
+
+
 def test_arrays_that_can_change_are_read_anew() -> None:
     numbers = np.zeros(3)
     before = identity.of_arrays(numbers)

@@ -167,7 +167,7 @@ def test_table_and_live_agree(kind):
     evaluations = there.sum() if kind == "a model" else 0  # an encoder is not counted
     assert counters == (32, evaluations)
     alone = tabulate(prior, LAKE, params, note="copy")
-    np.testing.assert_allclose(table.params.log_probs, alone.params, atol=1e-6)
+    np.testing.assert_allclose(table.params.table.log_probs, alone.table, atol=1e-6)
     assert (table.table.evaluations, table.table.settings) == (alone.evaluations, alone.settings)
 
 

@@ -171,7 +171,7 @@ def test_a_table_of_it_has_its_numbers_and_its_settings():
     prior, states = mdp()
     table = tabulate(prior, MDP, MDP_PARAMS, **prior.settings)
     found, _ = ask(prior, MDP_PARAMS, states)
-    np.testing.assert_allclose(table.params[0, :4], found, atol=1e-5)
+    np.testing.assert_allclose(table.table[0, :4], found, atol=1e-5)
     assert table.settings == prior.settings
     assert table.settings["model"] == "gpt2"
     assert len(table.settings["tokenizer"]) == 16

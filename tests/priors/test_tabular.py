@@ -1,5 +1,6 @@
 """Tables as files: what is written is read, and what does not belong is refused by name."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from algorithms.probes import PROBES, TabularMDP
 from lprl_envs import FrozenLake, InvalidInput
 
-from lprl_jax.priors import TabularPrior, UniformPrior, tabulate
+from lprl_jax.priors import TabularPrior, UniformPrior, fingerprint, tabulate
 
 LAKE = FrozenLake("4x4", is_slippery=False)
 MAPS = [
@@ -48,7 +49,7 @@ def table(tmp_path):
 
 def test_what_is_saved_is_loaded(table):
     prior = TabularPrior.load(str(table), LAKE, PARAMS)
-    np.testing.assert_array_equal(prior.params, PRIOR.params)
+    np.testing.assert_array_equal(prior.table, PRIOR.table)
     assert (prior.env, prior.name, prior.evaluations, prior.settings) == (
         LAKE,
         "somebody's",
@@ -58,10 +59,26 @@ def test_what_is_saved_is_loaded(table):
     assert prior.init() == (0, 48)
 
 
+@pytest.mark.parametrize(
+    ("digest", "found"), [("0f" * 32, "0f" * 16), ("damaged", "0" * 32), (None, "0" * 32)], ids=str
+)
+def test_a_file_says_whose_it_is(tmp_path, digest, found):
+    settings = {"model": "theirs", "digest": digest} if digest else {}
+    dataclasses.replace(PRIOR, settings=settings).save(tmp_path / "own.npz", PARAMS)
+    prior = TabularPrior.load(tmp_path / "own.npz", LAKE, PARAMS)
+    here = fingerprint.Here(fingerprint.world_of(LAKE), fingerprint.bank_of(PARAMS), ("f0" * 16,))
+    assert fingerprint.models_of(prior.params) == (found,)
+    if digest == "0f" * 32:
+        with pytest.raises(InvalidInput, match=r"of the model 'theirs' .*with a model"):
+            fingerprint.require(prior.params, here, "the prior")
+    else:
+        fingerprint.require(prior.params, here, "the prior")
+
+
 @pytest.mark.parametrize("order", [[2, 0, 1], [1], [0, 0, 2]], ids=str)
 def test_rows_follow_the_bank(table, order):
     prior = TabularPrior.load(table, LAKE, LAKE.params_of([MAPS[i] for i in order]))
-    np.testing.assert_array_equal(prior.params, PRIOR.params[jnp.array(order)])
+    np.testing.assert_array_equal(prior.table, PRIOR.table[jnp.array(order)])
 
 
 def test_look_up():
@@ -69,15 +86,15 @@ def test_look_up():
     states = jax.vmap(lambda m, i: LAKE.state_at(m, i, PARAMS))(instance, cell)
     needed = jnp.array([True, False, True, True])
     found, carry = PRIOR.log_probs(PRIOR.params, PRIOR.init(), states, PARAMS, needed)
-    np.testing.assert_array_equal(found, PRIOR.params[instance, cell])
+    np.testing.assert_array_equal(found, PRIOR.table[instance, cell])
     assert carry == (3, 48)
 
 
 def test_tabulate_asks_about_every_state_that_is_not_terminal():
     table = tabulate(PRIOR, LAKE, PARAMS, note="copy")
     ended = np.isin(np.asarray(PARAMS.bank.tiles), [2, 3])  # holes and goals
-    np.testing.assert_array_equal(table.params[~ended], PRIOR.params[~ended])
-    np.testing.assert_allclose(table.params[ended], np.log(0.25), rtol=1e-6)
+    np.testing.assert_array_equal(table.table[~ended], PRIOR.table[~ended])
+    np.testing.assert_allclose(table.table[ended], np.log(0.25), rtol=1e-6)
     assert (table.name, table.settings) == ("somebody's", {"note": "copy"})
     # A table's own evaluations were made once, not once an instance.
     assert table.evaluations == 48
@@ -174,7 +191,7 @@ def test_damage_is_noticed_wherever_it_is(tmp_path, table):
         except InvalidInput as error:
             messages.append(str(error))
         else:  # a date, say
-            np.testing.assert_array_equal(prior.params, PRIOR.params)
+            np.testing.assert_array_equal(prior.table, PRIOR.table)
     assert len(messages) > len(whole) / 50
     assert all("is not a table" in message for message in messages)
 
@@ -204,7 +221,7 @@ def test_loading_needs_no_language_model_and_no_prior_a_planner(table):
         from lprl_jax.priors import TabularPrior
         env = FrozenLake("4x4", is_slippery=False)
         prior = TabularPrior.load(sys.argv[1], env, env.default_params)
-        print(prior.params.shape, prior.name, *sys.modules, sep="\\n")
+        print(prior.table.shape, prior.name, *sys.modules, sep="\\n")
     """
     command = [sys.executable, "-c", program, str(table)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

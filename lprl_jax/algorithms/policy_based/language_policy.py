@@ -24,12 +24,14 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic, Judgement
-from lprl_jax.lm import embedded
+from lprl_jax.lm import embedded, identity
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.decoder import KeyValues
 from lprl_jax.lm.partition import LANGUAGE_MODEL
+from lprl_jax.priors import fingerprint
 from lprl_jax.priors.action_scores import ActionScorer
 from lprl_jax.priors.base import Prior
+from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.wording import settings_of, vocabulary_of
 
 END_OF_ACTION = "\n"
@@ -45,6 +47,8 @@ class LanguagePolicyParams(NamedTuple):
     """i32[M, P]: of each instance's text."""
     valid: jax.Array
     """bool[M, P]"""
+    fingerprint: Fingerprint
+    """What they are of."""
 
 
 class Context(NamedTuple):
@@ -93,7 +97,8 @@ class LanguagePolicy:
         scorer = ActionScorer.of(model, env, "sum", END_OF_ACTION)
         bank = env.default_params if env_params is None else env_params
         texts = scorer.render(model.name, bank)
-        return LanguagePolicy(model, scorer, LanguagePolicyParams(model.params, *texts))
+        made_for = fingerprint.of(env, bank, identity.of_model(model), model.name)
+        return LanguagePolicy(model, scorer, LanguagePolicyParams(model.params, *texts, made_for))
 
     @property
     def name(self) -> str:

@@ -36,6 +36,7 @@ from lprl_jax.algorithms.policy_based.divergence import Divergence
 from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy, require_same_vocabulary
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK, HParams, PPOConfig
 from lprl_jax.algorithms.policy_based.rollout import Lesson
+from lprl_jax.algorithms.ties import checked
 from lprl_jax.priors.base import Counters, Prior
 
 
@@ -116,6 +117,7 @@ def policy_of(
     return language_policy.actor_critic()
 
 
+@checked(PPOConfig)
 def make(
     config: PPOConfig,
     env: Env,

@@ -26,12 +26,13 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import asking
+from lprl_jax.algorithms import arguments, asking
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.algorithms.search import leaf_values, proposals, tree
 from lprl_jax.algorithms.search.levels import if_any
 from lprl_jax.algorithms.search.slinvit_config import HParams, SLINVITConfig
 from lprl_jax.algorithms.search.tree import Cost, Path
+from lprl_jax.algorithms.ties import Ties, checked, size_of
 from lprl_jax.priors.base import Counters, Prior
 
 IDLE = 0.2
@@ -84,6 +85,37 @@ class Search:
     """The carry of a prior that was asked nothing."""
 
 
+def _checked(search: Search, kind: type[HParams], ties: Ties) -> Search:
+    """The same search, whose functions check what they are given."""
+
+    def plan(
+        key: chex.PRNGKey, states: Any, searches: Any, hparams: HParams, data: Data, carry: Counters
+    ) -> tuple[Path, Cost, Counters]:
+        arguments.require_key(key)
+        ties.data(data)
+        arguments.require_hparams(hparams, kind, len(searches), "rows")
+        return search.plan(key, states, searches, hparams, data, carry)
+
+    def solve(
+        key: chex.PRNGKey, instances: Any, budgets: Any, hparams: HParams, data: Data
+    ) -> Outcome:
+        arguments.require_key(key)
+        ties.data(data)
+        size = size_of(data.env_params)
+        arguments.require_instances("instances", instances, ("B",), size)
+        count = instances.shape[0]
+        if jnp.shape(budgets) != (count,) or not jnp.issubdtype(budgets.dtype, jnp.integer):
+            raise InvalidInput(
+                f"budgets are {arguments.described(budgets)}; right: int32[{count}], actions in "
+                "which each of the instances must be solved"
+            )
+        arguments.require_hparams(hparams, kind, count, "instances")
+        return search.solve(key, instances, budgets, hparams, data)
+
+    return dataclasses.replace(search, plan=plan, solve=solve)
+
+
+@checked(SLINVITConfig, _checked)
 def make(config: SLINVITConfig, env: Env, prior: Prior | None = None) -> Search:
     """SLINVIT on an environment.
 

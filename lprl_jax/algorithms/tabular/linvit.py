@@ -34,6 +34,7 @@ from lprl_jax.algorithms.losses import soft_value
 from lprl_jax.algorithms.tabular.linvit_config import BONUSES, HParams, LINVITConfig, Spread
 from lprl_jax.algorithms.tabular.linvit_problem import Problem, of_bank
 from lprl_jax.algorithms.tabular.value_iteration import soft_policy
+from lprl_jax.algorithms.ties import checked
 from lprl_jax.priors.base import Counters, Prior, sample_proposals
 from lprl_jax.priors.controls import UniformPrior
 
@@ -174,6 +175,7 @@ class LINVITState(NamedTuple):
     """i32[R, 1]: the instance that a run plays."""
 
 
+@checked(LINVITConfig)
 def make(config: LINVITConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     """LINVIT on an environment whose states are numbered, with a prior or the uniform one.
 

@@ -23,6 +23,7 @@ from lprl_jax.algorithms import asking, descent, losses, policies
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env, require_above_0, same_for_all
 from lprl_jax.algorithms.interaction import evaluation, legal_actions
+from lprl_jax.algorithms.ties import checked
 from lprl_jax.algorithms.value_based import from_data, q_learning
 from lprl_jax.algorithms.value_based.from_data import LearnerState
 from lprl_jax.priors.base import Prior, sample_proposals
@@ -65,6 +66,7 @@ class HParams(NamedTuple):
     dataset_size: jax.Array
 
 
+@checked(BCConfig)
 def make(config: BCConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     """Behaviour cloning on a dataset.
 
@@ -139,5 +141,10 @@ def make(config: BCConfig, env: Env, prior: Prior | None = None) -> Algorithm:
 
     ways = {"greedy": greedy, "sample": sample}
     return Algorithm(
-        jax.jit(init), jax.jit(from_data.restart), update, evaluation(env, asker, ways), tuple(ways)
+        jax.jit(init),
+        jax.jit(from_data.restart),
+        update,
+        evaluation(env, asker, ways),
+        tuple(ways),
+        from_data=True,
     )

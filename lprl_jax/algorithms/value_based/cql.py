@@ -42,6 +42,7 @@ from lprl_jax.algorithms.base import (
     same_for_all,
 )
 from lprl_jax.algorithms.interaction import evaluation, legal_actions
+from lprl_jax.algorithms.ties import checked
 from lprl_jax.algorithms.value_based import control, from_data, q_learning
 from lprl_jax.algorithms.value_based.from_data import LearnerState
 from lprl_jax.algorithms.value_based.q_learning import Transition
@@ -103,6 +104,7 @@ class HParams(NamedTuple):
     dataset_size: jax.Array
 
 
+@checked(CQLConfig)
 def make(config: CQLConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     """CQL on a dataset, with a prior or without.
 
@@ -205,4 +207,5 @@ def make(config: CQLConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         update,
         evaluation(env, asker, policies),
         tuple(policies),
+        from_data=True,
     )

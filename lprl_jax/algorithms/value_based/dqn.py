@@ -37,6 +37,7 @@ from lprl_jax.algorithms.interaction import (
     legal_actions,
     step_envs,
 )
+from lprl_jax.algorithms.ties import checked
 from lprl_jax.algorithms.value_based import control, q_learning, replay
 from lprl_jax.algorithms.value_based.dqn_config import DQNConfig, HParams
 from lprl_jax.algorithms.value_based.q_learning import Transition
@@ -73,6 +74,7 @@ class DQNState(NamedTuple):
     """i32[R, m]: the instances that a run plays."""
 
 
+@checked(DQNConfig)
 def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     """DQN on an environment, with a prior or without.
 

@@ -264,7 +264,7 @@ def test_with_a_prior_it_ends_where_the_two_are_weighed(trained, run):
     """π ∝ p exp(r / α): one step an episode."""
     state, _ = trained
     name = ("by action", "by both")[OWN[run]]
-    right = np.exp(TABLE.params[OWN[run], :2]) * np.exp(PROBES[name].reward / ALPHAS[run])
+    right = np.exp(TABLE.table[OWN[run], :2]) * np.exp(PROBES[name].reward / ALPHAS[run])
     right /= right.sum(-1, keepdims=True)
     places = sorted({int(place) for place in PROBES[name].starts})
     found, value = policy_of(state, run)
@@ -276,7 +276,7 @@ def test_with_a_prior_it_ends_where_the_two_are_weighed(trained, run):
 def test_a_large_alpha_keeps_it_at_the_prior(trained):
     state, metrics = trained
     found, _ = policy_of(state, 4)
-    np.testing.assert_allclose(found, np.exp(TABLE.params[1, :2]), atol=0.03)
+    np.testing.assert_allclose(found, np.exp(TABLE.table[1, :2]), atol=0.03)
     assert metrics["kl"][-1, 4] < 1e-3 < 0.05 < metrics["kl"][0, 4]  # it was not there before
 
 

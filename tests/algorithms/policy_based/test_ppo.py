@@ -41,7 +41,7 @@ TABLE = jax.random.normal(jax.random.key(5), (2, 4, 3))
 MASKS = np.stack([np.vstack([LEGAL, [True] * 3])] * 2)
 TABLE = jax.nn.log_softmax(jnp.where(MASKS, TABLE, -jnp.inf))
 PRIOR = TabularPrior(ENV, TABLE, "table", 7)
-DATA = Data(TABLE, PARAMS)
+DATA = Data(PRIOR.params, PARAMS)
 ALGORITHM = ppo.make(CONFIG, ENV, PRIOR)
 POLICY = ppo.policy_of(CONFIG, ENV)
 GAMMA, LAMBDA = jnp.float32(0.9), jnp.float32(0.8)
@@ -270,7 +270,8 @@ def test_settings_banks_and_tables_do_not_recompile(fresh, trained):
     compiled = train._cache_size()
     hparams = fresh.hparams._replace(learning_rate=jnp.array([0.0, 1e-2, 1e-4]))
     bank = [tables(CHAIN, np.ones((3, 3)), LEGAL)] * 2
-    data = Data(TABLE * 0.5, ENV.params_of(bank, max_steps=2))
+    table = PRIOR.params._replace(log_probs=TABLE * 0.5)
+    data = Data(table, ENV.params_of(bank, max_steps=2))
     state, metrics = train(fresh._replace(hparams=hparams), data)
     assert train._cache_size() == compiled
     assert metrics["reward"].min() == N * T  # every step is paid 1 now
@@ -292,7 +293,8 @@ def test_the_learning_rate_falls_to_nothing(fresh):
 
 def test_restart_takes_a_new_bank_and_keeps_what_was_learnt(trained):
     state, _ = trained
-    data = Data(TABLE, ENV.params_of([tables(CHAIN, np.ones((3, 3)), LEGAL)] * 2, max_steps=3))
+    bank = [tables(CHAIN, np.ones((3, 3)), LEGAL)] * 2
+    data = Data(PRIOR.params, ENV.params_of(bank, max_steps=3))
     again = ALGORITHM.restart(state, data)
     for name in ("params", "opt_state", "num_steps", "hparams"):
         jax.tree.map(np.testing.assert_array_equal, getattr(again, name), getattr(state, name))

@@ -48,7 +48,7 @@ def policies(state):
 def swept(request):
     """Policies `[α, seed, 2, 3]` and divergences `[update, α, seed]`, in one program."""
     config = dataclasses.replace(CONFIG, k=request.param)
-    algorithm, data = ppo.make(config, ENV, PRIOR), Data(TABLE, PARAMS)
+    algorithm, data = ppo.make(config, ENV, PRIOR), Data(PRIOR.params, PARAMS)
     alphas = np.repeat(ALPHAS, SEEDS)
     state = begin(algorithm, config, data, range(len(alphas)), alpha=alphas)
     state, metrics = trainer(algorithm, NUM_UPDATES)(state, data)
@@ -83,8 +83,11 @@ def test_the_divergence_is_reported(swept):
     np.testing.assert_allclose(reported[-10:].mean((0, 2))[1:], expected[1:], atol=0.03)
 
 
-def train(config, prior, prior_params, updates=4, **hparams):
-    algorithm, data = ppo.make(config, ENV, prior), Data(prior_params, PARAMS)
+def train(config, prior, updates=4, **hparams):
+    algorithm, data = (
+        ppo.make(config, ENV, prior),
+        Data(() if prior is None else prior.params, PARAMS),
+    )
     state = begin(algorithm, config, data, range(3), **hparams)
     return trainer(algorithm, updates)(state, data)
 
@@ -97,11 +100,11 @@ SHORT = dataclasses.replace(CONFIG, num_envs=8, normalize_advantages=True, hidde
 
 
 def test_of_no_weight_the_prior_changes_nothing():
-    with_prior, metrics = train(SHORT, PRIOR, TABLE, alpha=0.0)
-    without, bare = train(SHORT, None, ())
+    with_prior, metrics = train(SHORT, PRIOR, alpha=0.0)
+    without, bare = train(SHORT, None)
     same_learners(with_prior, without)
     assert metrics.keys() - bare.keys() == {"kl"}
-    weighed, _ = train(SHORT, PRIOR, TABLE, alpha=0.3)
+    weighed, _ = train(SHORT, PRIOR, alpha=0.3)
     gap = weighed.params["actor"]["Dense_1"]["bias"] - without.params["actor"]["Dense_1"]["bias"]
     assert np.abs(gap).max() > 1e-2
 
@@ -109,8 +112,8 @@ def test_of_no_weight_the_prior_changes_nothing():
 def test_near_the_uniform_prior_is_entropy():
     # KL(π ‖ uniform) is the log of the number of legal actions, less the entropy.
     weights = [0.03, 0.3, 3.0]
-    uniform, metrics = train(SHORT, UniformPrior(ENV), (), alpha=weights)
-    entropic, rewarded = train(SHORT, None, (), entropy_coef=weights)
+    uniform, metrics = train(SHORT, UniformPrior(ENV), alpha=weights)
+    entropic, rewarded = train(SHORT, None, entropy_coef=weights)
     same_learners(uniform, entropic)
     assert metrics["kl"].min() >= 0
     # In minibatches of either place, so between log 2 and log 3.

@@ -71,14 +71,17 @@ def expected(probe, weights):
 def learnt(learner):
     """Policies `[M, SEEDS, 2, 3]` and values `[M, SEEDS, 2]` after training every probe."""
     weights, changes = LEARNERS[learner]
-    prior, prior_params = None, ()
+    prior = None
     if weights is not None:
         with np.errstate(divide="ignore"):
             rows = np.log([prior_of(probe, weights) for probe in PROBES])
-        prior_params = jnp.asarray(rows, jnp.float32)
-        prior = TabularPrior(ENV, prior_params, "by hand", 0)
+        table = jnp.asarray(rows, jnp.float32)
+        prior = TabularPrior(ENV, table, "by hand", 0)
     config = dataclasses.replace(CONFIG, **changes)
-    algorithm, data = ppo.make(config, ENV, prior), Data(prior_params, PARAMS)
+    algorithm, data = (
+        ppo.make(config, ENV, prior),
+        Data(() if prior is None else prior.params, PARAMS),
+    )
     probes = jnp.repeat(jnp.arange(len(PROBES)), SEEDS)
     state = begin(algorithm, config, data, range(len(probes)), probes[:, None])
     state, _ = trainer(algorithm, NUM_UPDATES)(state, data)

@@ -1,5 +1,6 @@
 """SLINVIT with a prior, on a process small enough to search by hand."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -180,7 +181,8 @@ def test_solve_stops_at_goal_and_budget():
     The last row begins at the goal, where there is nothing to do.
     """
     params = ENV.params_of([tables(NEXT, REWARD), tables(NEXT, REWARD, starts=(GOAL, GOAL))])
-    data = Data(jnp.tile(PRIOR.params, (2, 1, 1)), params)
+    twice = dataclasses.replace(PRIOR, table=jnp.tile(PRIOR.table, (2, 1, 1)))
+    data = Data(twice.params, params)
     search = slinvit.make(SLINVITConfig(depth=2, k=2, proposals="best"), ENV, PRIOR)
     instances, budgets = jnp.array([0, 0, 0, 0, 1]), jnp.array([0, 1, 2, 100, 100])
     hparams = slinvit.HParams(jnp.array([0, 0, 0, 1e6, 0]))

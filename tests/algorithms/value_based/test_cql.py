@@ -156,7 +156,8 @@ def test_a_run_of_a_sweep_is_what_it_would_be_alone():
 
 def test_the_prior_is_not_asked_while_learning():
     algorithm, config, data = learner(PRIOR)
-    other = data._replace(prior_params=jnp.full_like(data.prior_params, -jnp.log(3.0)))
+    uniform = jnp.full_like(PRIOR.table, -jnp.log(3.0))
+    other = data._replace(prior_params=data.prior_params._replace(log_probs=uniform))
     ends = [learnt(algorithm, config, d, 20) for d in (data, other)]
     np.testing.assert_array_equal(values(ends[0]), values(ends[1]))
     assert ends[0].prior_carry == (0, 0)

@@ -1,6 +1,7 @@
 """What DQN stores, asks, repeats and compiles; its values are the business of the probes."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -40,17 +41,23 @@ CHI_SQUARE = 13.816
 class StrictPrior(TabularPrior):
     """Counts every question as an evaluation; rows that were not asked get a useless answer."""
 
-    def log_probs(self, params, carry, env_state, env_params, needed):
+    @property
+    def params(self) -> Any:
+        return super().params, USELESS
+
+    def log_probs(
+        self, params: Any, carry: Any, env_state: Any, env_params: Any, needed: Any
+    ) -> Any:
         table, useless = params
         right, carry = super().log_probs(table, carry, env_state, env_params, needed)
         asked = carry.after_running(needed).evaluations
         return jnp.where(needed[:, None], right, useless), carry._replace(evaluations=asked)
 
 
+USELESS = jnp.log(jnp.array([[1.0, 0.0, 0.0]]))
 PRIOR = StrictPrior(ENV, TABLE, "table", 7)
 ALGORITHM = dqn.make(CONFIG, ENV, PRIOR)
-USELESS = jnp.log(jnp.array([[1.0, 0.0, 0.0]]))
-DATA = Data((TABLE, USELESS), PARAMS)
+DATA = Data(PRIOR.params, PARAMS)
 train = trainer(ALGORITHM, UPDATES)
 
 
@@ -138,7 +145,7 @@ def test_one_question_a_step_and_no_use_of_what_was_not_asked(k):
         algorithm = dqn.make(dataclasses.replace(CONFIG, k=k), ENV, PRIOR)
     ends = []
     for useless in (USELESS, jnp.zeros((1, 3)) - jnp.log(3.0)):
-        data = Data((TABLE, useless), PARAMS)
+        data = Data((PRIOR.params[0], useless), PARAMS)
         state = begin(algorithm, CONFIG, data, range(R))
         assert state.prior_carry == (R * N, 7 + R * N)
         ends.append(trainer(algorithm, UPDATES)(state, data)[0])
@@ -199,8 +206,8 @@ def test_swept_hyper_parameters_in_one_program(fresh, trained):
 def test_another_bank_or_table_does_not_recompile(fresh, trained):
     compiled = train._cache_size()
     bank = [tables(CHAIN, np.ones((3, 3))), tables([[0, 0, 0]] * 3, np.ones((3, 3)))]
-    table = jnp.zeros_like(TABLE) - jnp.log(3.0)
-    data = Data((table, USELESS), ENV.params_of(bank, max_steps=2))
+    table = StrictPrior(ENV, jnp.zeros_like(TABLE) - jnp.log(3.0), "uniform", 7)
+    data = Data(table.params, ENV.params_of(bank, max_steps=2))
     state, _ = train(fresh, data)
     assert train._cache_size() == compiled
     # And they are used: rewards are 1 now, and nothing lasts longer than what was begun before.

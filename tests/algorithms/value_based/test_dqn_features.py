@@ -23,8 +23,11 @@ from lprl_jax.priors import (
     TabularPrior,
     UniformPrior,
     degrade,
+    fingerprint,
     tabulate_features,
 )
+from lprl_jax.priors.tabular import Table
+from lprl_jax.priors.tabular_features import FeatureTables
 
 # -- values, against those worked out by hand ----------------------------------------------------
 
@@ -180,8 +183,12 @@ def test_who_reads_observations_keeps_no_features():
 def test_restart_in_another_bank():
     algorithm, data, state = trained("table")
     bank = jax.tree.map(lambda x: x[::-1], PARAMS.bank)
-    turned = jax.tree.map(lambda x: x[::-1], data.prior_params)
-    again = algorithm.restart(state, Data(turned, dataclasses.replace(PARAMS, bank=bank)))
+    other = dataclasses.replace(PARAMS, bank=bank)
+    tables = data.prior_params
+    turned = FeatureTables(
+        Table(tables.table.log_probs[::-1], fingerprint.of(LAKE, other)), tables.features[::-1]
+    )
+    again = algorithm.restart(state, Data(turned, other))
     jax.tree.map(np.testing.assert_array_equal, again.params, state.params)
     own = again.env_state.replace(instance=1 - again.env_state.instance)
     np.testing.assert_array_equal(again.features, looked_up(own))

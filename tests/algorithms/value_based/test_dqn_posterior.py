@@ -32,7 +32,10 @@ def frequencies(k, **hparams):
         table = jnp.asarray(np.log([[P, [0.25] * 4]]), jnp.float32)
     prior = None if k is None else TabularPrior(ENV, table, "by hand", 0)
     config = CONFIG if k is None else dataclasses.replace(CONFIG, k=k)
-    algorithm, data = dqn.make(config, ENV, prior), Data(() if k is None else table, PARAMS)
+    algorithm, data = (
+        dqn.make(config, ENV, prior),
+        Data(() if prior is None else prior.params, PARAMS),
+    )
     state = begin(algorithm, config, data, [0, 1], learning_rate=0.0, **hparams)
     layer = state.params["params"]["Dense_0"]
     values = jnp.broadcast_to(jnp.float32(Q), layer["kernel"].shape)

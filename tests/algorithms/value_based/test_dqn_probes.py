@@ -95,15 +95,18 @@ def expected_values(probe, weights, k):
 def learnt(learner):
     """Q-values `[M, SEEDS, 2, 3]` after training every probe, `SEEDS` runs each."""
     weights, k = LEARNERS[learner]
-    prior, prior_params = None, ()
+    prior = None
     if learner.startswith("uniform"):
         prior = UniformPrior(ENV)
     elif weights is not None:
         with np.errstate(divide="ignore"):
-            prior_params = jnp.asarray(np.log(prior_of(weights)), jnp.float32)
-        prior = TabularPrior(ENV, prior_params, "by hand", 0)
+            table = jnp.asarray(np.log(prior_of(weights)), jnp.float32)
+        prior = TabularPrior(ENV, table, "by hand", 0)
     config = dataclasses.replace(CONFIG, k=k)
-    algorithm, data = dqn.make(config, ENV, prior), Data(prior_params, PARAMS)
+    algorithm, data = (
+        dqn.make(config, ENV, prior),
+        Data(() if prior is None else prior.params, PARAMS),
+    )
     probes = jnp.repeat(jnp.arange(len(PROBES)), SEEDS)
     state = begin(algorithm, config, data, range(len(probes)), probes[:, None])
     state, _ = trainer(algorithm, NUM_UPDATES)(state, data)

@@ -1,0 +1,302 @@
+"""That what an algorithm is given belongs together: prior, environment, bank, model, arguments.
+
+`checked` stands above every `make`. What it returns looks at its arguments on the host, before
+anything is compiled; inside a trace, where arrays have no values yet, at their shapes alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import weakref
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import jax
+import jax.numpy as jnp
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+
+from lprl_jax.algorithms import arguments
+from lprl_jax.algorithms.arguments import described, is_concrete
+from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.priors import fingerprint
+from lprl_jax.priors.base import Prior
+from lprl_jax.priors.fingerprint import Here
+from lprl_jax.priors.tabular import require_shape
+
+P = ParamSpec("P")
+Made = TypeVar("Made")
+
+RIGHT = "right: Data(prior.params, env_params), or Data((), env_params) without a prior"
+
+
+class Ties:
+    """Of one algorithm, or of whatever else takes `Data`."""
+
+    def __init__(self, env: Env, prior: Prior | None, language_policy: Any = None):
+        """Of an environment, and what was made for it.
+
+        Raises:
+            InvalidInput: if one is not what it should be, or was made for another environment.
+        """
+        if not isinstance(env, TextEnv):
+            raise InvalidInput(
+                f"env is {described(env)}; right: an environment, the first of what "
+                "lprl_jax.make(...) returns"
+            )
+        require_prior(prior)
+        self.env, self.world = env, fingerprint.world_of(env)
+        self.prior = _Part(prior, "prior", self.world)
+        self.policy = _Part(language_policy, "policy", self.world)
+        self._seen: tuple[Any, list[weakref.ref[Any]]] = jax.tree.structure(0), []
+
+    def data(self, data: Any, asks: bool = True) -> None:
+        """Check that parameters, bank and environment belong together.
+
+        Args:
+            data: `Data`.
+            asks: Whether the prior will be asked; if not, its parameters may be ().
+
+        Raises:
+            InvalidInput: if they do not; the message names both sides.
+        """
+        leaves, structure = jax.tree.flatten(data)
+        before, refs = self._seen
+        if len(refs) == len(leaves) and all(map(_refers, refs, leaves)) and before == structure:
+            return
+        lacks = not asks and isinstance(data, Data) and _is_nothing(data.prior_params)
+        self._data(data, lacks)
+        if (
+            not lacks
+            and all(isinstance(leaf, jax.Array) for leaf in leaves)
+            and is_concrete(leaves)
+        ):
+            self._seen = structure, [weakref.ref(leaf) for leaf in leaves]
+
+    def _data(self, data: Any, lacks_prior: bool) -> None:
+        if not isinstance(data, Data):
+            raise InvalidInput(f"data is {described(data)}; {RIGHT}")
+        params = data.env_params
+        if isinstance(data.prior_params, TextEnvParams):
+            raise InvalidInput(
+                f"Data's first field, prior_params, is the parameters of an environment; {RIGHT}"
+            )
+        self._bank(params)
+        if not lacks_prior:
+            self.prior.require_kind(data.prior_params)
+        if self.policy.made is not None:
+            self.policy.require_kind(data.policy_params)
+        if is_concrete((data.prior_params, data.policy_params, params.bank)):
+            for part, own in ((self.prior, data.prior_params), (self.policy, data.policy_params)):
+                if fingerprint.all_of(own):
+                    here = Here(self.world, fingerprint.bank_of(params), part.models)
+                    fingerprint.require(own, here, part.name)
+        require_shape(data.prior_params, self.env, params, self.prior.name)
+        size = size_of(params)
+        arguments.require_instances("env_params.instances", params.instances, ("m",), size)
+
+    def _bank(self, params: Any) -> None:
+        """Check that an environment's parameters are of this one."""
+        own = _default_params(self.env)
+        if type(params) is not type(own):
+            theirs = f"{type(params).__module__}.{type(params).__name__}"
+            found = theirs if isinstance(params, TextEnvParams) else described(params)
+            raise InvalidInput(
+                f"Data's second field, env_params, is {found}; right: parameters of "
+                f"{self.env.name}, {type(own).__module__}.{type(own).__name__}"
+            )
+        if (found := _rows(params)) != (right := _rows(own)):
+            raise InvalidInput(
+                f"an instance of the bank is {found}, of another environment than this "
+                f"{self.env.name}, whose instances are {right}"
+            )
+
+    def dataset(self, data: Data) -> None:
+        """Check that there are transitions to learn from, of instances of the bank.
+
+        Raises:
+            InvalidInput: if not.
+        """
+        found = data.dataset
+        if not hasattr(found, "next_log_probs"):
+            shown = "none" if isinstance(found, tuple) and not found else described(found)
+            raise InvalidInput(
+                f"the algorithm learns from a dataset, and Data's is {shown}; right: "
+                "Data(prior_params, env_params, dataset), one of lprl_jax.datasets"
+            )
+        if self.prior.made is not None and isinstance(found.log_probs, tuple):
+            raise InvalidInput(
+                f"the dataset holds no log-probabilities, and {self.prior.name} needs its own; "
+                "collect with the prior, or label the dataset"
+            )
+        actions = found.action.shape[:2]
+        if found.state.instance.shape[:2] != actions:
+            raise InvalidInput(f"the dataset's states are not [runs, T] as its actions: {actions}")
+
+    def run_instances(self, found: Any, data: Data, num_runs: int) -> Any:
+        """The instances that each run plays, checked; None stays None.
+
+        Raises:
+            InvalidInput: if shape, type or range is another one.
+        """
+        if found is None:
+            return None
+        found = jnp.asarray(found) if isinstance(found, list) else found
+        size = size_of(data.env_params)
+        arguments.require_instances("run_instances", found, (num_runs, "m"), size)
+        return found
+
+
+class _Part:
+    """A prior, or a policy: what an algorithm was made with, for messages and comparison."""
+
+    def __init__(self, made: Any, kind: str, world: str):
+        self.made, self.kind = made, kind
+        self.name = f"the {kind} {made.name!r}" if made is not None else f"no {kind}"
+        own = () if made is None else made.params
+        self.structure = jax.tree.structure(fingerprint.without(own))
+        self.params = described(own)
+        self.models = fingerprint.models_of(own) if is_concrete(own) else ()
+        while made is not None:  # a wrapper, then what it wraps
+            if isinstance(env := getattr(made, "env", None), TextEnv):
+                fingerprint.require_same_world(fingerprint.world_of(env), world, self.name)
+            made = getattr(made, "prior", None)
+        if is_concrete(own):
+            fingerprint.require(own, Here(world), self.name)
+
+    def require_kind(self, params: Any) -> None:
+        """Raise InvalidInput unless parameters are built like those of what was made."""
+        if jax.tree.structure(fingerprint.without(params)) == self.structure:
+            return
+        field = f"Data's {self.kind}_params"
+        if self.made is None:
+            raise InvalidInput(
+                f"{field} are {described(params)}, and the algorithm was made with "
+                f"{self.kind} None; right: Data((), env_params), or make it with the {self.kind}"
+            )
+        raise InvalidInput(
+            f"{field} are {described(params)}, and those of {self.name} are {self.params}; "
+            f"right: {self.kind}.params"
+        )
+
+
+def require_prior(prior: Any) -> None:
+    """Raise InvalidInput unless this is a prior, or None."""
+    if prior is None or (not isinstance(prior, type) and hasattr(prior, "log_probs")):
+        return
+    raise InvalidInput(
+        f"prior is {described(prior)}; right: None, or a prior, as LanguagePrior.from_pretrained("
+        '"embedded", env, env_params) or UniformPrior(env)'
+    )
+
+
+def _is_nothing(params: Any) -> bool:
+    return isinstance(params, tuple) and not params
+
+
+def _refers(ref: weakref.ref[Any], leaf: Any) -> bool:
+    return ref() is leaf
+
+
+def size_of(env_params: TextEnvParams) -> int:
+    """M, of a bank."""
+    return jax.tree.leaves(env_params.bank)[0].shape[0]
+
+
+def checked(
+    config_type: type[Any], bind: Callable[[Any, type[Any], Ties], Any] | None = None
+) -> Callable[[Callable[P, Made]], Callable[P, Made]]:
+    """A `make(config, env, prior, ...)` whose arguments, and those of what it makes, are checked.
+
+    Args:
+        config_type: Of its config.
+        bind: `(made, hparams' type, ties) -> made`: the same with functions that check; by
+            default, of an `Algorithm`.
+    """
+
+    def around(make: Callable[P, Made]) -> Callable[P, Made]:
+        signature = inspect.signature(make)
+
+        @functools.wraps(make)
+        def call(*args: P.args, **kwargs: P.kwargs) -> Made:
+            given = signature.bind(*args, **kwargs)
+            given.apply_defaults()
+            config, *parts = given.arguments.values()
+            if not isinstance(config, config_type):
+                raise InvalidInput(
+                    f"config is {described(config)}; right: {config_type.__name__}(...)"
+                )
+            ties = Ties(*parts)
+            made: Any = make(*args, **kwargs)
+            made = (bind or of_algorithm)(made, type(config.hparams(1)), ties)
+            return made
+
+        return call
+
+    return around
+
+
+def of_algorithm(algorithm: Algorithm, kind: type[Any], ties: Ties) -> Algorithm:
+    """The same algorithm, whose functions check what they are given.
+
+    Args:
+        algorithm: As `make` has it.
+        kind: Of its hyper-parameters.
+        ties: Of what it was made with.
+    """
+
+    def require_state(state: Any) -> int:
+        if not isinstance(getattr(state, "hparams", None), kind):
+            raise InvalidInput(
+                f"state is {described(state)}; right: what init, restart or train of this "
+                "algorithm returned"
+            )
+        return arguments.require_keys(state.key)
+
+    def init(keys: Any, hparams: Any, data: Data, run_instances: Any = None) -> Any:
+        num_runs = arguments.require_keys(keys)
+        arguments.require_hparams(hparams, kind, num_runs)
+        ties.data(data)
+        return algorithm.init(
+            keys, hparams, data, ties.run_instances(run_instances, data, num_runs)
+        )
+
+    def restart(state: Any, data: Data, run_instances: Any = None) -> Any:
+        num_runs = require_state(state)
+        ties.data(data)
+        return algorithm.restart(state, data, ties.run_instances(run_instances, data, num_runs))
+
+    def evaluate(
+        state: Any, data: Data, num_episodes: int, policy: str = algorithm.policies[0]
+    ) -> dict[str, jax.Array]:
+        num_runs = require_state(state)
+        ties.data(data, algorithm.asks_in_play)
+        ties.run_instances(state.run_instances, data, num_runs)
+        count = arguments.require_count("num_episodes", num_episodes)
+        return algorithm.evaluate(state, data, count, policy)
+
+    def require(state: Any, data: Data) -> None:
+        require_state(state)
+        ties.data(data)
+        if algorithm.from_data:
+            ties.dataset(data)
+
+    return dataclasses.replace(
+        algorithm, init=init, restart=restart, evaluate=evaluate, require=require
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _default_params(env: Env) -> TextEnvParams:
+    """Parameters of an environment: how its banks are built."""
+    return jax.eval_shape(lambda: env.default_params)
+
+
+def _rows(params: TextEnvParams) -> str:
+    """What one instance of a bank is made of."""
+    rows = jax.tree.map(lambda x: f"{x.dtype}[{', '.join(map(str, x.shape[1:]))}]", params.bank)
+    return " ".join(
+        f"{jax.tree_util.keystr(path, simple=True)} {row}".strip()
+        for path, row in jax.tree_util.tree_leaves_with_path(rows)
+    )
