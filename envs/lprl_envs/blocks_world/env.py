@@ -169,7 +169,8 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         self, key: chex.PRNGKey, num_instances: int, split: str | None, num_blocks: int
     ) -> Problems:
         draw = problems.random_problem(num_blocks)
-        drawn = draw_bank(key, num_instances, split, draw, self.held_out, problems.is_fit)
+        name = f"{self.name} of {num_blocks} blocks"
+        drawn = draw_bank(key, num_instances, split, draw, self.held_out, problems.is_fit, name)
         return problems.resize(drawn, self.num_blocks)
 
     def _params(self, bank: Problems) -> EnvParams:

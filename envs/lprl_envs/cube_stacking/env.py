@@ -150,7 +150,8 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
         self, key: chex.PRNGKey, num_instances: int, split: str | None, families: tuple[int, ...]
     ) -> Cubes:
         draw = random_cubes(self.num_cubes, families)
-        return draw_bank(key, num_instances, split, draw, self.held_out)
+        name = f"{self.name} of {self.num_cubes} cubes"
+        return draw_bank(key, num_instances, split, draw, self.held_out, name=name)
 
     def _params(self, cubes: Cubes) -> EnvParams:
         """The limit is 50 steps for 8 cubes: to try every cube everywhere, and 14 to spare."""

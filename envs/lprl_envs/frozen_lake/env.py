@@ -181,7 +181,10 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
             )
         draw = random_tiles(self.shape, frozen_probability, goal)
         solvable = functools.partial(is_solvable, shape=self.shape)
-        tiles = draw_bank(key, num_instances, split, draw, self.held_out, solvable)
+        name = f"{self.name} of {self.map_name}, goal {goal}"
+        if not isinstance(frozen_probability, jax.core.Tracer):
+            name += f", frozen_probability {frozen_probability:g}"
+        tiles = draw_bank(key, num_instances, split, draw, self.held_out, solvable, name)
         return self._params(bank_of_one_start(tiles))
 
     def _params(self, maps: Maps) -> EnvParams:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank, splits_of
+from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank
 from lprl_envs.errors import InvalidInput, require_one_of
 from lprl_envs.patterns.shapes import FAMILIES, HELD_OUT_FAMILIES, Shape, between
 from lprl_envs.text_env import HELD_OUT_ONE_IN
@@ -47,6 +47,7 @@ def draw_patterns(
     shape: Shape,
     split: str | None,
     families: Sequence[str],
+    name: str = "a pattern",
 ) -> Patterns:
     """A bank of random patterns, each from one of the families, which are equally likely.
 
@@ -57,6 +58,7 @@ def draw_patterns(
         split: `"train"`, `"held-out"`, or None for both.
         families: Their names; none means all that fit the size, without those held out where a
             split is named.
+        name: Of the environment, for the message.
 
     Raises:
         InvalidInput: if an argument is out of range, or no pattern of that size is in the split.
@@ -64,18 +66,21 @@ def draw_patterns(
     if split is not None:
         require_one_of("split", split, SPLITS)
     chosen = _chosen(families, split, shape)
-    if split is not None and split not in _splits_of(chosen, shape):
-        what = f"{', '.join(chosen)} of {shape[0]}x{shape[1]}"
-        raise InvalidInput(f"{what}: none of them is in the split {split}; use no split")
-    return _draw_bank(key, num_patterns, shape, split, chosen)
+    return _draw_bank(key, num_patterns, shape, split, chosen, name)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4))  # one by one its operations take long
+@functools.partial(jax.jit, static_argnums=range(1, 6))  # one by one its operations take long
 def _draw_bank(
-    key: chex.PRNGKey, num_patterns: int, shape: Shape, split: str | None, families: tuple[str, ...]
+    key: chex.PRNGKey,
+    num_patterns: int,
+    shape: Shape,
+    split: str | None,
+    families: tuple[str, ...],
+    name: str,
 ) -> Patterns:
     draw = functools.partial(_draw, shape=shape, families=families)
-    return draw_bank(key, num_patterns, split, draw, is_held_out)
+    what = f"{name}, {', '.join(families)} of {shape[0]}x{shape[1]}"
+    return draw_bank(key, num_patterns, split, draw, is_held_out, name=what)
 
 
 def _draw(key: chex.PRNGKey, shape: Shape, families: tuple[str, ...]) -> Patterns:
@@ -98,12 +103,6 @@ def _chosen(families: Sequence[str], split: str | None, shape: Shape) -> tuple[s
         least, found = (f"{h}x{w}" for h, w in (FAMILIES[name].smallest, shape))
         raise InvalidInput(f"{name} need {least} cells or more, the size is {found}")
     return fitting
-
-
-@functools.lru_cache(maxsize=256)
-def _splits_of(families: tuple[str, ...], shape: Shape) -> frozenset[str]:
-    """Decided once, since it draws many patterns."""
-    return splits_of(functools.partial(_draw, shape=shape, families=families), is_held_out)
 
 
 def parse_pattern(rows: Any, shape: Shape) -> np.ndarray:

@@ -191,7 +191,8 @@ class PatternEnv(TextEnv[TState, EnvParams]):
             InvalidInput: if an argument is out of range, or no pattern of that size is in the
                 split.
         """
-        return self._params(draw_patterns(key, num_instances, self.shape, split, families))
+        drawn = draw_patterns(key, num_instances, self.shape, split, families, self.name)
+        return self._params(drawn)
 
     def _params(self, patterns: Patterns) -> EnvParams:
         return EnvParams.of_all(patterns, limit=self.steps_per_cell * self.num_cells)
