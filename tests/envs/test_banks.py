@@ -97,7 +97,6 @@ def test_what_a_traced_number_decides_ends_too(monkeypatch):
     assert (bank(KEY, 90) >= 90).all()
     with pytest.raises(Exception, match="none of 5,000 random instances is in the split"):
         jax.block_until_ready(bank(KEY, 100))
-        jax.effects_barrier()
 
 
 def test_a_map_of_one_row_has_no_other_split(monkeypatch):
@@ -110,9 +109,9 @@ def test_a_map_of_one_row_has_no_other_split(monkeypatch):
         except InvalidInput as error:
             refused.append(str(error))
     (line,) = refused
-    assert re.match(r"FrozenLake-lprl of 1x9, .*: none of 4,096 random instances is .*split", line)
+    assert re.match(r"FrozenLake-lprl of 1x9 .*: none of 4,096 random instances is .*split", line)
     require(Subject(env), "sample_params")  # there is one map: that is no mistake
-    with pytest.raises(InvalidInput, match="frozen_probability 1e-06: none of 4,096"):
+    with pytest.raises(InvalidInput, match="4x4 with these frozen_probability and goal: none"):
         FrozenLake("4x4").sample_params(KEY, 2, frozen_probability=1e-6)
 
 
@@ -122,7 +121,7 @@ def test_check_env_tells_of_an_empty_split(monkeypatch):
             return jnp.bool_(False)
 
     monkeypatch.setattr(banks, "MOST_TRIED", 1 << 12)
-    with pytest.raises(CheckFailed, match="none of 4,096 random instances .* 'held-out'") as error:
+    with pytest.raises(CheckFailed, match=r"none of 4,096 random instances .* 'held-out'") as error:
         check_env(NothingHeldOut("4x4", is_slippery=False))
     assert error.value.check == "sample_params"
     assert np.char.count(str(error.value), "\n") == 0

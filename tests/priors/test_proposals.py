@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
 from lprl_jax.priors.base import choose_at, proposals_at
 
 MOST = np.nextafter(np.float32(1), np.float32(0))

@@ -38,6 +38,7 @@ from lprl_envs.cube_stacking import text
 from lprl_envs.cube_stacking.cubes import (
     COLORS,
     FAMILIES,
+    MOST_CUBES,
     PERIODIC,
     PRESETS,
     Cubes,
@@ -53,8 +54,6 @@ from lprl_envs.render import Picture
 from lprl_envs.template import Template
 from lprl_envs.text_env import TextEnv, only_outcome
 from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
-
-MOST_CUBES = 12
 
 
 @struct.dataclass(kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -105,8 +106,13 @@ def _chosen(families: Sequence[str], split: str | None, shape: Shape) -> tuple[s
     return fitting
 
 
-def parse_pattern(rows: Any, shape: Shape) -> np.ndarray:
+def parse_pattern(rows: Any, shape: Shape, largest: int | None = None) -> np.ndarray:
     """`bool[H * W]` of a pattern written as rows such as `"#..#"`.
+
+    Args:
+        rows: The pattern.
+        shape: H, W.
+        largest: Most rows and columns of any pattern, for the message.
 
     Raises:
         InvalidInput: if it has another size or another character, or is empty or full.
@@ -122,6 +128,8 @@ def parse_pattern(rows: Any, shape: Shape) -> np.ndarray:
         raise InvalidInput(f"unknown cell {unknown[0]!r} in the pattern; valid: # on, . off")
     if (len(rows), lengths[0]) != shape:
         found, right = f"{len(rows)}x{lengths[0]}", f"{shape[0]}x{shape[1]}"
+        if min(len(rows), lengths[0]) < 2 or max(len(rows), lengths[0]) > (largest or math.inf):
+            raise InvalidInput(f"a pattern is {found}, the environment {right}; {_sizes(largest)}")
         raise InvalidInput(f"a pattern is {found}, the environment {right}; set size: {found}")
     cells = np.array([CELLS.index(cell) for row in rows for cell in row], bool)
     if cells.all() or not cells.any():
@@ -130,11 +138,11 @@ def parse_pattern(rows: Any, shape: Shape) -> np.ndarray:
     return cells
 
 
-def bank(patterns: Sequence[Any], shape: Shape) -> Patterns:
+def bank(patterns: Sequence[Any], shape: Shape, largest: int | None = None) -> Patterns:
     """A bank of patterns written by hand, each as `parse_pattern` takes it."""
     if len(patterns) == 0:
         raise InvalidInput("a bank of no patterns; it needs at least one")
-    cells = np.stack([parse_pattern(rows, shape) for rows in patterns])
+    cells = np.stack([parse_pattern(rows, shape, largest) for rows in patterns])
     return Patterns(jnp.asarray(cells), jnp.full(len(cells), BY_HAND, jnp.int32))
 
 
@@ -143,5 +151,9 @@ def parse_size(size: str, largest: int) -> Shape:
     match = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", str(size))
     shape = (int(match[1]), int(match[2])) if match else (0, 0)
     if min(shape) < 2 or max(shape) > largest:
-        raise InvalidInput(f"unknown size {size!r}; valid: 2x2 to {largest}x{largest}")
+        raise InvalidInput(f"unknown size {size!r}; {_sizes(largest)}")
     return shape
+
+
+def _sizes(largest: int | None) -> str:
+    return "valid: 2x2 " + (f"to {largest}x{largest}" if largest else "or more")

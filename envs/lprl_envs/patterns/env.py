@@ -169,7 +169,7 @@ class PatternEnv(TextEnv[TState, EnvParams]):
         Raises:
             InvalidInput: if a pattern has another size or character, or is empty or full.
         """
-        return self._params(bank(instances, self.shape))
+        return self._params(bank(instances, self.shape, self.largest))
 
     def sample_params(
         self,
