@@ -52,7 +52,7 @@ def run(directory: Path, out: Path, number: int = 0) -> int:
     try:
         checkpoint.save(draft, policy.model_of(own))
         steps = int(state.num_steps)
-        (draft / CARD).write_text(card(trained, number, steps))
+        (draft / CARD).write_text(card(trained, number, steps), encoding="utf-8")
         draft.rename(out)
     except OSError as error:
         raise InvalidInput(f"cannot write to {out}: {error.strerror}") from None
@@ -81,6 +81,6 @@ def card(trained: Experiment, number: int, steps: int) -> str:
         "",
     ]
     if name in embedded.MODELS:
-        base = (embedded.FOLDER / "MODEL_CARD.md").read_text().replace("\n#", "\n##")
+        base = (embedded.FOLDER / "MODEL_CARD.md").read_text("utf-8").replace("\n#", "\n##")
         lines += ["What it began as:", "", f"#{base}"]
     return "\n".join(lines)
