@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 INTERRUPTED = 130
 """Exit status, as of a program that SIGINT ends: 128 + 2."""
@@ -21,6 +21,9 @@ AGAIN = 0.05
 
 class Watch:
     """Listens for Ctrl-C until the program ends."""
+
+    interrupted = False
+    """Whether there was one."""
 
     def __init__(self) -> None:
         self._loading = True
@@ -35,14 +38,22 @@ class Watch:
         self._loading = False
 
     def end(self) -> None:
-        """Let the next Ctrl-C end the program at once, whatever it still tidies up."""
+        """Let the next Ctrl-C end the program without a word: that of the first is being said."""
         if self._listens:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+    def leave(self) -> NoReturn:
+        """End the program, once all that was open is closed.
+
+        What JAX is still computing in its own threads would be waited for, and may then crash.
+        """
+        os._exit(INTERRUPTED)
+
     def _interrupt(self, number: int, frame: Any) -> None:
+        self.interrupted = True
         if self._loading:
             os.write(2, b"lprl: interrupted\n")
-            os._exit(INTERRUPTED)
+            self.leave()
         signal.default_int_handler(number, frame)
 
     def _send_again(self, lost: sys.UnraisableHookArgs) -> None:

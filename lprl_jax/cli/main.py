@@ -37,16 +37,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Args:
         arguments: Of the command line; None where this is the program itself, which then also minds
-            what its output goes to, and ends at a second Ctrl-C at once.
+            what its output goes to, and how it is interrupted.
     """
     if arguments is not None:
         return _answer(arguments)
     streams.prepare()
+    watch = Watch()
     try:
-        status = _answer(None, Watch())
+        status = _answer(None, watch)
     except SystemExit as exit:  # of argparse: --help, --version, or a bad call
         status = exit.code if isinstance(exit.code, int) else 1
-    return streams.finish(status)
+    status = streams.finish(status)
+    if watch.interrupted:
+        watch.leave()
+    return status
 
 
 def _answer(arguments: Sequence[str] | None, watch: Watch | None = None) -> int:
