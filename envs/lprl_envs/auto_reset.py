@@ -22,6 +22,9 @@ def step(
 ) -> tuple[Any, Any, jax.Array, jax.Array, jax.Array, dict[Any, Any]]:
     """One step of an environment; both keys may be one, where what they draw is set apart.
 
+    gymnax's own `step` splits its key into the two; `TextEnv.step` passes its key as both. To play
+    as gymnax does from one key, split it, and call this or `step_env` and `reset_env`.
+
     Returns:
         `(observation, state, reward, terminated, truncated, info)`. The first two are those of
         the next episode where this one ended; `info["final_observation"]` and

@@ -18,8 +18,26 @@ Params = TypeVar("Params")
 
 SPLITS = ("train", "held-out")
 _APART = 0x5EED5EED
-_TRIED = 2048
-"""Instances by which `splits_of` decides."""
+MOST_TRIED = 1 << 20
+"""Random instances that are looked at for one that fits, before it is given up."""
+_AT_ONCE = 1 << 10
+"""Of them."""
+_FEW = 1 << 12
+"""Instances that are drawn one after the other before anybody asks whether there is one."""
+_ENDLESS = np.iinfo(np.int32).max
+
+
+class NoInstance(InvalidInput):
+    """Of all random instances that were looked at, none may be played or is in the split."""
+
+    def __init__(self, name: str, split: str | None, must_fit: bool):
+        super().__init__(name, split, must_fit)
+
+    def __str__(self) -> str:
+        name, split, must_fit = self.args
+        what = ["fit to play"] * must_fit + [f"in the split {split!r}"] * (split is not None)
+        other = "use no split, or the other" if split else "draw them otherwise"
+        return f"{name}: none of {MOST_TRIED:,} random instances is {' and '.join(what)}; {other}"
 
 
 def content_hash(values: jax.Array) -> jax.Array:
@@ -83,10 +101,14 @@ def draw_bank(
     draw: Callable[[chex.PRNGKey], Any],
     held_out: Callable[[Any], jax.Array],
     is_fit: Callable[[Any], jax.Array] | None = None,
+    name: str = "the environment",
 ) -> Any:
     """A bank of random instances, drawn in the graph; unfit ones and the other split's are redrawn.
 
-    The loop is endless where nothing fits: see `splits_of`.
+    That there are any to be found is made sure of beforehand, on the host and also while a graph is
+    being built, so that the redrawing ends. Only where `draw`, `held_out` or `is_fit` themselves
+    depend on what is being traced does nobody know: there it is given up after `MOST_TRIED`
+    instances, and the running program raises.
 
     Args:
         key: Random key.
@@ -95,40 +117,89 @@ def draw_bank(
         draw: A key to an instance.
         held_out: An instance to `bool[]`.
         is_fit: An instance to `bool[]`: whether it may be played; None if all may.
+        name: Of the environment, with what else decides on its instances; for the message.
 
     Returns:
         Instances, `[M, ...]` leaves.
 
     Raises:
         InvalidInput: if an argument is out of range.
+        NoInstance: if none of `MOST_TRIED` instances fits.
     """
     if num_instances < 1:
         raise InvalidInput(f"num_instances is {num_instances}; it must be 1 or more")
     if split is not None:
         require_one_of("split", split, SPLITS)
+    if split is None and is_fit is None:
+        return jax.vmap(lambda k: draw(jax.random.split(k)[1]))(
+            jax.random.split(key, num_instances)
+        )
 
-    def again(carry: tuple[chex.PRNGKey, Any]) -> tuple[chex.PRNGKey, Any]:
+    def fits(instance: Any) -> jax.Array:
+        fit = jnp.bool_(True) if is_fit is None else is_fit(instance)
+        return fit if split is None else fit & (held_out(instance) == (split == "held-out"))
+
+    redraw = functools.partial(_redraw, jax.random.split(key, num_instances), draw, fits)
+    if not isinstance(key, jax.core.Tracer):
+        drawn, found = redraw(_FEW)  # as a rule all are found, and nothing else is compiled
+        if not isinstance(found, jax.core.Tracer) and bool(jnp.all(found)):
+            return drawn
+    is_known = _is_any(lambda k: fits(draw(k)))
+    nothing = NoInstance(name, split, is_fit is not None)
+    if is_known is False:
+        raise nothing
+    drawn, found = redraw(_ENDLESS if is_known else MOST_TRIED)
+    if is_known is None:
+        jax.debug.callback(functools.partial(_require, nothing), jnp.all(found))
+    return drawn
+
+
+def _redraw(
+    keys: chex.PRNGKey,
+    draw: Callable[[chex.PRNGKey], Any],
+    fits: Callable[[Any], jax.Array],
+    most: int,
+) -> tuple[Any, jax.Array]:
+    """An instance a key, redrawn until it fits but `most` times; and whether it does, `bool[M]`."""
+
+    def is_open(carry: tuple[Any, ...]) -> jax.Array:
+        return ~carry[2] & (carry[3] < most)
+
+    def again(carry: tuple[Any, ...]) -> tuple[Any, ...]:
         key_next, key_draw = jax.random.split(carry[0])
-        return key_next, draw(key_draw)
+        instance = draw(key_draw)
+        return key_next, instance, fits(instance), carry[3] + 1
 
-    def unfit(carry: tuple[chex.PRNGKey, Any]) -> jax.Array:
-        fit = jnp.bool_(True) if is_fit is None else is_fit(carry[1])
-        return ~fit if split is None else ~(fit & (held_out(carry[1]) == (split == "held-out")))
+    def one(key: chex.PRNGKey) -> tuple[Any, jax.Array]:
+        blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(draw, key))
+        start = key, blank, jnp.bool_(False), jnp.int32(0)
+        return jax.lax.while_loop(is_open, again, start)[1:3]
 
-    def one(key: chex.PRNGKey) -> Any:
-        return jax.lax.while_loop(unfit, again, again((key, None)))[1]
-
-    return jax.vmap(one)(jax.random.split(key, num_instances))
+    return jax.vmap(one)(keys)
 
 
-def splits_of(
-    draw: Callable[[chex.PRNGKey], Any], held_out: Callable[[Any], jax.Array]
-) -> frozenset[str]:
-    """The splits in which there are any of many random instances."""
+def _is_any(fits: Callable[[chex.PRNGKey], jax.Array]) -> bool | None:
+    """Whether one of `MOST_TRIED` keys fits; None if that depends on what is being traced."""
+
+    def is_open(carry: tuple[jax.Array, jax.Array]) -> jax.Array:
+        return ~carry[0] & (carry[1] < MOST_TRIED // _AT_ONCE)
+
+    def look(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(0), carry[1]), _AT_ONCE)
+        return jnp.any(jax.vmap(fits)(keys)), carry[1] + 1
+
+    def search() -> jax.Array:
+        return jax.lax.while_loop(is_open, look, (jnp.bool_(False), jnp.int32(0)))[0]
+
     with jax.ensure_compile_time_eval():  # decided before the graph is built
-        keys = jax.random.split(jax.random.key(0), _TRIED)
-        found = jax.jit(jax.vmap(lambda k: held_out(draw(k))))(keys)
-        return frozenset(SPLITS[int(out)] for out in np.unique(found))
+        found = jax.jit(search)()
+    return None if isinstance(found, jax.core.Tracer) else bool(found)
+
+
+def _require(nothing: NoInstance, found: Any) -> None:
+    """Raises unless all were found; called by the running program."""
+    if not found:
+        raise nothing
 
 
 def choose_families(

@@ -10,7 +10,7 @@ Three things are added to gymnax's contract:
   `state_index` and `state_at`. Priors become tables and planners exact.
 
 `step` also reports `final_state` beside gymnax's `final_observation`: what a learner needs in
-order to bootstrap through a time limit.
+order to bootstrap through a time limit. It does not split its key, as gymnax's `step` does.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
 
     @abc.abstractmethod
     def is_solved(self, state: TState, params: TParams) -> jax.Array:
-        """`bool[]`: whether this is what an episode is for: what makes it a success."""
+        """`bool[]`: whether this is what an episode is for: success, illegal actions or not."""
 
     @property
     def max_legal(self) -> int:
@@ -307,7 +307,7 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         action: Action,
         params: TParams | None = None,
     ) -> tuple[Any, TState, jax.Array, jax.Array, jax.Array, dict[Any, Any]]:
-        """One step with auto-reset; see `auto_reset.step`."""
+        """One step with auto-reset, both by this key, which is not split; see `auto_reset.step`."""
         params = self.default_params if params is None else params
         return auto_reset.step(self, key, key, state, action, params)
 

@@ -273,7 +273,9 @@ def play_episodes(
 
     Returns:
         `return`, `success` and `length`, f32[R], means over the episodes. An episode is a success
-        if it meets a solved state; in gymnax's own environments there is none, and `success` is 0.
+        if it meets a solved state, whatever else was tried: illegal actions, which no policy here
+        takes, would change nothing. In gymnax's own environments no state is solved, and `success`
+        is 0.
         The prior is asked once a step.
     """
     keys = jax.vmap(lambda k: jax.random.split(k, 2))(keys)

@@ -95,7 +95,7 @@ def report_(options: argparse.Namespace) -> None:
     """`lprl report`."""
     _require_new(options.out)
     page = report.render(options.runs, _threshold(options))
-    options.out.write_text(page)
+    options.out.write_text(page, encoding="utf-8")
     print(f"written to {options.out}")
 
 

@@ -70,7 +70,7 @@ def run(
     summaries = comparison.summarize(results)
     table = comparison.table(summaries)
     print(table)
-    (out / "table.md").write_text(table + "\n")
+    (out / "table.md").write_text(table + "\n", encoding="utf-8")
     (out / "summary.json").write_text(json.dumps(comparison.as_json(summaries), indent=1) + "\n")
     curves = {name: plotting.Curve(r.steps, r.success) for name, r in results.items()}
     plotting.plot_learning_curves(

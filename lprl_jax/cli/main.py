@@ -12,12 +12,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from lprl_jax.cli import streams
+from lprl_jax.cli.interrupts import INTERRUPTED, Watch
+from lprl_jax.version import __version__
+
 # Before JAX starts: one device a core, so that the run axis can use them all.
 os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.cpu_count() or 1}")
 
 
 _Add = Callable[..., argparse.ArgumentParser]
 """`(name, help, *examples)`: adds a command."""
+RESUMABLE = ("train",)
+"""Commands that can go on where they were interrupted."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -27,21 +33,57 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status."""
-    options = _parse(arguments)
+    """Run a command; returns the exit status.
+
+    Args:
+        arguments: Of the command line; None where this is the program itself, which then also minds
+            what its output goes to, and how it is interrupted.
+    """
+    if arguments is not None:
+        return _answer(arguments)
+    streams.prepare()
+    watch = Watch()
+    try:
+        status = _answer(None, watch)
+    except SystemExit as exit:  # of argparse: --help, --version, or a bad call
+        status = exit.code if isinstance(exit.code, int) else 1
+    status = streams.finish(status)
+    if watch.interrupted:
+        watch.leave()
+    return status
+
+
+def _answer(arguments: Sequence[str] | None, watch: Watch | None = None) -> int:
+    """Run a command, wherever its output goes, until it is interrupted."""
+    command = ""
+    try:
+        options = _parse(arguments)
+        command = options.command
+        return _run(options, watch)
+    except BrokenPipeError:
+        return streams.READER_GONE
+    except KeyboardInterrupt:
+        if watch:
+            watch.end()
+        hint = "; a training continues with --resume" if command in RESUMABLE else ""
+        print(f"lprl: interrupted{hint}", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(options: argparse.Namespace, watch: Watch | None) -> int:
+    """Run a command; its errors are a line."""
     from lprl_envs import InvalidInput
 
     from lprl_jax.cli import commands
     from lprl_jax.experiments.runner import Diverged
 
+    if watch:
+        watch.loaded()
     try:
         commands.COMMANDS[options.command](options)
     except (InvalidInput, Diverged) as error:
         print(f"lprl: {error}", file=sys.stderr)
         return 2 if isinstance(error, InvalidInput) else 1
-    except KeyboardInterrupt:
-        print("lprl: interrupted; a training continues with --resume", file=sys.stderr)
-        return 130
     return 0
 
 
@@ -52,6 +94,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     strays = [text for text in rest if text.startswith("-") or "=" not in text]
     if strays or (rest and not hasattr(options, "overrides")):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if options.command is None:
+        parser.print_help()
+        parser.exit()
     if rest:
         options.overrides = [*options.overrides, *rest]
     return options
@@ -59,7 +104,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="lprl", description="A language model as a prior for RL.")
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    parser.add_argument("--version", action="version", version=f"lprl {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
 
     def add(name: str, help: str, *examples: str) -> argparse.ArgumentParser:
         return commands.add_parser(

@@ -53,7 +53,7 @@ def run(directory: Path, out: Path, number: int = 0) -> int:
         model, steps = policy.model_of(own), int(state.num_steps)
         checkpoint.save(draft, model)
         digests = identity.of_model(policy.model), identity.of_model(model)
-        (draft / CARD).write_text(card(trained, number, steps, digests))
+        (draft / CARD).write_text(card(trained, number, steps, digests), encoding="utf-8")
         draft.rename(out)
     except OSError as error:
         raise InvalidInput(f"cannot write to {out}: {error.strerror}") from None
@@ -84,6 +84,6 @@ def card(trained: Experiment, number: int, steps: int, digests: tuple[str, str])
         "",
     ]
     if name in embedded.MODELS:
-        base = (embedded.FOLDER / "MODEL_CARD.md").read_text().replace("\n#", "\n##")
+        base = (embedded.FOLDER / "MODEL_CARD.md").read_text("utf-8").replace("\n#", "\n##")
         lines += ["What it began as:", "", f"#{base}"]
     return "\n".join(lines)

@@ -22,7 +22,7 @@ def run(out: Path, progress: bool = True, **settings: Any) -> None:
 
     Args:
         out: New directory.
-        progress: Whether to show a progress bar.
+        progress: Whether to show a progress bar, where standard error is a terminal.
         settings: Fields of `PretrainConfig`.
 
     Raises:
@@ -35,7 +35,8 @@ def run(out: Path, progress: bool = True, **settings: Any) -> None:
     kept = {}
     with (
         (out / "loss.jsonl").open("w") as log,
-        tqdm(total=config.num_steps, disable=not progress, unit="step") as bar,
+        # None is quiet where there is no terminal: a log file would fill with bars.
+        tqdm(total=config.num_steps, disable=None if progress else True, unit="step") as bar,
     ):
         for at in pretrain(config):
             log.write(json.dumps({"step": at.step, "loss": round(at.loss, 5)}) + "\n")
@@ -45,5 +46,6 @@ def run(out: Path, progress: bool = True, **settings: Any) -> None:
                 checkpoint.save(out / at.keep, at.model, jnp.bfloat16)
                 kept[at.keep] = checkpoint.load(out / at.keep)  # as it will be used: rounded
     command = f"lprl pretrain --steps {config.num_steps} --seed {config.seed} --out DIR"
-    (out / "MODEL_CARD.md").write_text(model_card.render(config, kept, TASKS, command))
+    card = model_card.render(config, kept, TASKS, command)
+    (out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     print(f"written to {out}; use it as the prior: {out / 'final'}")

@@ -37,17 +37,37 @@ class UniformPrior:
 
 
 def degrade(
-    prior: Prior, *, temperature: float = 1.0, epsilon: float = 0.0, adversarial: bool = False
+    prior: Prior,
+    *,
+    temperature: float = 1.0,
+    epsilon: float = 0.0,
+    adversarial: bool = False,
+    env: TextEnv[Any, Any] | None = None,
 ) -> DegradedPrior:
     """A worse version of a prior, to see how much of a result rests on its quality.
 
     In this order: `adversarial` turns the preferences round, p ∝ 1 / p; `temperature` flattens (or
-    below 1 sharpens) them, p ∝ p^(1 / temperature); `epsilon` mixes in the uniform distribution.
+    below 1 sharpens) them, p ∝ p^(1 / temperature); `epsilon` mixes in the uniform distribution
+    over the legal actions.
+
+    Legal actions to which the prior gives p = 0 count: of ε they get their share, and turned round
+    they are what it likes best, so that they share everything, as in the limit of p → 0. No
+    temperature raises them from 0.
+
+    Args:
+        prior: The one made worse.
+        temperature: Above 0.
+        epsilon: In [0, 1].
+        adversarial: Whether preferences are turned round.
+        env: Tells which actions are legal; None for the prior's own `env`, which all of this
+            package have.
 
     Raises:
-        InvalidInput: if the temperature is not above 0, or epsilon not in [0, 1].
+        InvalidInput: if the temperature is not above 0, epsilon not in [0, 1], or the legal actions
+            matter and neither an environment is given nor the prior has one.
     """
-    return DegradedPrior(prior, float(temperature), float(epsilon), adversarial)
+    env = getattr(prior, "env", None) if env is None else env
+    return DegradedPrior(prior, float(temperature), float(epsilon), adversarial, env)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,13 +82,20 @@ class DegradedPrior:
     """Share of the uniform distribution."""
     adversarial: bool
     """Whether preferences are turned round."""
+    env: TextEnv[Any, Any] | None = None
+    """Tells which actions are legal; may be None where only the temperature is changed."""
 
     def __post_init__(self) -> None:
-        """Raises InvalidInput if a number makes no distribution."""
+        """Raises InvalidInput if a number makes no distribution, or an environment is missing."""
         if not self.temperature > 0:
             raise InvalidInput(f"temperature is {self.temperature}; it must be above 0")
         if not 0 <= self.epsilon <= 1:
             raise InvalidInput(f"epsilon is {self.epsilon}; it must lie in [0, 1]")
+        if (self.epsilon or self.adversarial) and self.env is None:
+            raise InvalidInput(
+                f"the prior {self.prior.name!r} does not tell which actions are legal; right: "
+                "degrade(prior, env=the environment, ...), or a prior with an attribute `env`"
+            )
 
     @property
     def name(self) -> str:
@@ -97,7 +124,7 @@ class DegradedPrior:
     ) -> tuple[jax.Array, Counters]:
         """See `degrade` and `Prior.log_probs`."""
         log_probs, carry = self.prior.log_probs(params, carry, env_state, env_params, needed)
-        return self._degrade(log_probs), carry
+        return self._degrade(log_probs, env_state, env_params), carry
 
     def log_probs_and_features(
         self, params: Any, carry: Counters, env_state: Any, env_params: Any, needed: jax.Array
@@ -106,13 +133,21 @@ class DegradedPrior:
         prior = cast("FeaturePrior", self.prior)
         asked = params, carry, env_state, env_params, needed
         log_probs, features, carry = prior.log_probs_and_features(*asked)
-        return self._degrade(log_probs), features, carry
+        return self._degrade(log_probs, env_state, env_params), features, carry
 
-    def _degrade(self, log_probs: jax.Array) -> jax.Array:
+    def _degrade(self, log_probs: jax.Array, env_state: Any, env_params: Any) -> jax.Array:
         """Log-probabilities `[B, A]`, made worse."""
-        legal = log_probs > -jnp.inf
-        sign = -1.0 if self.adversarial else 1.0
-        log_probs = normalize(jnp.where(legal, log_probs, 0.0) * sign / self.temperature, legal)
+        given, sign = log_probs > -jnp.inf, -1.0 if self.adversarial else 1.0
+        log_probs = normalize(jnp.where(given, log_probs, 0.0) * sign / self.temperature, given)
+        if self.env is None:
+            return log_probs
+        legal = jax.vmap(self.env.action_mask, in_axes=(0, None))(env_state, env_params)
+        if self.adversarial:
+            ignored = legal & ~given
+            is_any = jnp.any(ignored, axis=-1, keepdims=True)
+            # Where none is ignored this is of the others, which keeps it a distribution.
+            of_ignored = normalize(jnp.zeros(legal.shape), jnp.where(is_any, ignored, given))
+            log_probs = jnp.where(is_any, of_ignored, log_probs)
         if self.epsilon:
             uniform = normalize(jnp.zeros(legal.shape, jnp.float32), legal)
             kept, mixed = jnp.log1p(jnp.float32(-self.epsilon)), jnp.log(jnp.float32(self.epsilon))

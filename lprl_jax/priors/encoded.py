@@ -65,6 +65,11 @@ class EncodedPrior:
         return self.prior.name
 
     @property
+    def env(self) -> TextEnv[Any, Any]:
+        """Whose texts the encoder reads."""
+        return self.encoder.env
+
+    @property
     def params(self) -> EncodedPriorParams:
         """Of both."""
         weights = self.encoder.params

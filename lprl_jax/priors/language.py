@@ -132,6 +132,11 @@ class LanguagePrior:
         return self.model.name
 
     @property
+    def env(self) -> TextEnv[Any, Any]:
+        """Whose texts it reads."""
+        return self.scorer.env
+
+    @property
     def settings(self) -> dict[str, str]:
         """What a table of this prior records of it."""
         return settings_of(self.model, self.normalization, self.end_of_action)

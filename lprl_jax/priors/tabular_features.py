@@ -42,6 +42,11 @@ class TabularFeaturePrior:
         return self.table.settings
 
     @property
+    def env(self) -> TextEnv[Any, Any]:
+        """Numbers the states."""
+        return self.table.env
+
+    @property
     def params(self) -> FeatureTables:
         """Both tables."""
         return FeatureTables(self.table.params, self.features)

@@ -326,8 +326,8 @@ def test_prior_refuses_before_it_computes(
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
         ["dance"],
+        ["--quiet"],
         ["train"],
         ["train", "x", "--colour"],
         ["eval", "x", "--colour=red"],

@@ -1,5 +1,7 @@
 """The controls, drawing proposals, and the primitive that asks a model only where needed."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -84,6 +86,46 @@ def test_what_makes_no_distribution_is_refused(how):
     ((name, value),) = how.items()
     with pytest.raises(InvalidInput, match=f"{name} is {value}; it must"):
         degrade(PRIOR, **how)
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ({}, [0, 1, 0]),
+        ({"temperature": 5.0}, [0, 1, 0]),  # 0^(1/5) is 0
+        ({"epsilon": 0.3}, [0.1, 0.8, 0.1]),
+        ({"epsilon": 1.0}, [1 / 3, 1 / 3, 1 / 3]),
+        ({"adversarial": True}, [1 / 2, 0, 1 / 2]),  # 1/p without bound, for two alike
+        ({"adversarial": True, "temperature": 3.0}, [1 / 2, 0, 1 / 2]),
+        ({"adversarial": True, "epsilon": 0.3}, [0.45, 0.1, 0.45]),
+    ],
+)
+def test_legal_actions_of_probability_0_count(how, expected):
+    # The first place has three legal actions and the prior knows one; the second has one.
+    table = TabularPrior(ENV, jnp.log(jnp.float32([[[0, 1, 0, 0], [0, 0, 1, 0], P[2]]])), "t", 0)
+    found, _ = ask(degrade(table, **how))
+    np.testing.assert_allclose(found, [[*expected, 0], [0, 0, 1, 0]], atol=1e-6)
+
+
+def test_a_prior_of_one_s_own_names_its_environment_where_it_matters():
+    class Mine:
+        name, params, init = "mine", TABLE, PRIOR.init
+        log_probs = staticmethod(PRIOR.log_probs)
+
+    mine: Any = Mine()
+    assert degrade(mine, temperature=2.0).env is None
+    for how in ({"epsilon": 0.1}, {"adversarial": True}):
+        with pytest.raises(InvalidInput, match=r"'mine' does not tell which .*; right: degrade"):
+            degrade(mine, **how)
+        expected, _ = ask(degrade(PRIOR, **how))
+        np.testing.assert_array_equal(ask(degrade(mine, env=ENV, **how))[0], expected)
+
+
+def test_a_degraded_prior_can_be_degraded():
+    once = degrade(PRIOR, temperature=2.0)
+    np.testing.assert_array_equal(
+        ask(degrade(once, epsilon=0.5))[0], ask(degrade(PRIOR, temperature=2.0, epsilon=0.5))[0]
+    )
 
 
 @pytest.mark.parametrize("shift", [0.0, 90.0, -1000.0])

@@ -8,7 +8,7 @@
 * Time limit: 8 (n - 1) steps, twice the longest of the shortest plans. (All blocks to the table,
   then the goal built up, is 2 (n - 1) moves of one block each at most, of two actions each.)
 
-A state reads as in PlanBench, for instance:
+A state reads as in PlanBench (but for "holding the", see `text`), for instance:
 
     My goal is to have that the red block is on top of the blue block.
     As initial conditions I have that, the blue block is clear, the hand is currently holding the
@@ -169,7 +169,8 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         self, key: chex.PRNGKey, num_instances: int, split: str | None, num_blocks: int
     ) -> Problems:
         draw = problems.random_problem(num_blocks)
-        drawn = draw_bank(key, num_instances, split, draw, self.held_out, problems.is_fit)
+        name = f"{self.name} of {num_blocks} blocks"
+        drawn = draw_bank(key, num_instances, split, draw, self.held_out, problems.is_fit, name)
         return problems.resize(drawn, self.num_blocks)
 
     def _params(self, bank: Problems) -> EnvParams:

@@ -1,7 +1,7 @@
 """Instances of Blocks World: given as stacks, drawn at random in the graph, or published.
 
 The published ones are PlanBench's (Valmeekam et al. 2023, MIT licence), in
-`blocks_world_planbench.json` beside this file: suites `generated_basic` (501) and
+`planbench.json` beside this file: suites `generated_basic` (501) and
 `generated_basic_3` (101), each with the length of its shortest plan.
 """
 
@@ -87,7 +87,12 @@ def from_stacks(init: Sequence[str], goal: Sequence[str]) -> Problems:
     for letter in found:
         if letters.count(letter) > 1:
             raise InvalidInput(f"block {letter!r} stands twice in the stacks {init}; once is right")
-    if len(found) > MOST_BLOCKS or found != list(LETTERS[: len(found)]):
+    if len(found) > MOST_BLOCKS:
+        raise InvalidInput(
+            f"the stacks {init} have {len(found)} blocks; at most {MOST_BLOCKS} are right, "
+            f"{LETTERS[0]} to {LETTERS[-1]}"
+        )
+    if found != list(LETTERS[: len(found)]):
         right = LETTERS[: len(found)]
         raise InvalidInput(f"the stacks {init} have the blocks {found}; right: {list(right)}")
     on = dict.fromkeys(found, TABLE)
@@ -151,6 +156,8 @@ def bank(problems: Sequence[Problems], num_blocks: int) -> Problems:
     if len(problems) == 0:
         raise InvalidInput(f"a bank of no instances; it needs at least one, and {_FORM}")
     most = max(problem.on.size for problem in problems)
+    if most > MOST_BLOCKS:
+        raise InvalidInput(f"an instance has {most} blocks; at most {MOST_BLOCKS} are right")
     if most > num_blocks:
         raise InvalidInput(
             f"an instance has {most} blocks, the environment {num_blocks}; set num_blocks: {most}"

@@ -1,5 +1,8 @@
 """How Blocks World reads: PlanBench's sentences, the goal first, then the facts.
 
+They differ from PlanBench's in one article: a held block reads "the hand is currently holding the
+orange block" here, and "holding orange block" there.
+
 A list of facts is joined by commas, with "and" before its last. A separator belongs to the value
 behind it, so that a slot says where in its list the fact stands. The facts of a state come behind a
 comma, even the first, and end with one on the table, which every state has; those of a goal may

@@ -41,14 +41,15 @@ class GymnasiumEnv(gymnasium.Env[np.ndarray, Any]):
     Args:
         env: The environment.
         params: Its parameters; their `instances` are those that `reset` draws from.
-        render_mode: `"ansi"` makes `render` return the state's text; None makes it return None.
+        render_mode: What `render` returns: `"ansi"` the state's text, `"rgb_array"` its picture
+            u8[height, width, 3], None nothing.
 
     Raises:
         InvalidInput: on another render mode, an action out of the action space, or a step before
             the first reset.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012
 
     def __init__(
         self,
@@ -57,7 +58,9 @@ class GymnasiumEnv(gymnasium.Env[np.ndarray, Any]):
         render_mode: str | None = None,
     ):
         if render_mode not in (None, *self.metadata["render_modes"]):
-            raise InvalidInput(f"unknown render_mode {render_mode!r}; valid: 'ansi', None")
+            raise InvalidInput(
+                f"unknown render_mode {render_mode!r}; valid: 'ansi', 'rgb_array', None"
+            )
         self.text_env = env
         self.params = env.default_params if params is None else params
         self.render_mode = render_mode
@@ -85,11 +88,15 @@ class GymnasiumEnv(gymnasium.Env[np.ndarray, Any]):
         observation, info = self._show(view)
         return observation, float(reward), bool(terminated), bool(truncated), info
 
-    def render(self) -> str | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The state's text."""
+    def render(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+    ) -> str | np.ndarray | None:
+        """The state's text or picture; see `render_mode`."""
         if self.render_mode is None or self.state is None:
             return None
-        return self.text_env.describe(self.state, self.params)
+        if self.render_mode == "ansi":
+            return self.text_env.describe(self.state, self.params)
+        return self.text_env.render(self.state, self.params).rgb
 
     def _draw(self) -> np.uint32:
         """What the next random key is made of."""

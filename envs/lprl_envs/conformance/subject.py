@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lprl_envs.banks import content_hash
+from lprl_envs.banks import NoInstance, content_hash
 from lprl_envs.conformance.compare import num_rows, take
 from lprl_envs.errors import InvalidInput
 from lprl_envs.text_env import TextEnv
@@ -35,6 +35,9 @@ NUM_TIMED = 512
 """Pairs that are stepped from early and from late times."""
 NUM_SAMPLED = 16
 """Instances drawn of each split."""
+NUM_UNSPLIT, MOST_ALIKE = 64, 32
+"""Where a split is empty: instances drawn without one. Of as many different ones as the second
+number, all on one side, more should exist: that one in five is held out happens by chance."""
 
 
 class CheckFailed(InvalidInput):
@@ -252,10 +255,20 @@ class Subject:
             )
             try:
                 found[split] = [draw(key) for key in self.keys(2)]
+            except NoInstance:
+                if split is None or self._are_many():
+                    raise
             except InvalidInput:  # some instances are too small to be split
                 if split is None:
                     raise
         return found
+
+    def _are_many(self) -> bool:
+        """Whether random instances are of so many kinds that both splits should have some."""
+        draw = functools.partial(self.env.sample_params, num_instances=NUM_UNSPLIT)
+        bank = jax.jit(draw)(self.keys(1)[0]).bank
+        identities = np.asarray(jax.vmap(self.env.identity)(bank)).reshape(NUM_UNSPLIT, -1)
+        return len(np.unique(identities, axis=0)) >= MOST_ALIKE
 
     def name_of(self, state: Any, action: Any = None) -> str:
         """How a message names a state, and what is done there."""

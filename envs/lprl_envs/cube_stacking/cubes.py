@@ -32,6 +32,8 @@ from lprl_envs.errors import InvalidInput, require_one_of
 COLORS: tuple[str, ...] = ("red", "blue", "green", "yellow", "purple", "orange")
 LARGEST = 12
 """Edges are 1 to so many cm."""
+MOST_CUBES = 12
+"""An instance has 2 to so many."""
 FAMILIES = ("size", "alternating", "interleaved", "color-then-size", "periodic")
 SIZE, ALTERNATING, INTERLEAVED, COLOR_THEN_SIZE, PERIODIC = range(len(FAMILIES))
 BY_HAND = -1
@@ -54,7 +56,8 @@ PRESETS = {
     },
 }
 """The stacks of LaGR (arXiv 2308.13542). Its 8 cubes are as published; of the 11 only the idea is,
-two groups interleaved, each descending in size: their colours and edges are ours."""
+two groups interleaved, each descending in size: their colours and edges are ours, and so are the
+letters. The authors' target reads fkejdichbga, in letters that run the other way."""
 
 
 @struct.dataclass
@@ -157,6 +160,8 @@ def _parse(instance: Any, num_cubes: int) -> np.ndarray:
     cubes, target = instance["cubes"], instance["target"]
     if not isinstance(cubes, list | tuple):
         raise InvalidInput(f"cubes are {cubes!r}; right: a list such as ['red 5', 'blue 2']")
+    if not 2 <= len(cubes) <= MOST_CUBES:
+        raise InvalidInput(f"an instance has {len(cubes)} cubes; right: 2 to {MOST_CUBES}")
     if len(cubes) != num_cubes:
         found = f"an instance has {len(cubes)} cubes, the environment {num_cubes}"
         raise InvalidInput(f"{found}; set num_cubes: {len(cubes)}")
@@ -168,7 +173,7 @@ def _parse(instance: Any, num_cubes: int) -> np.ndarray:
 
 
 def _parse_cube(cube: Any) -> tuple[int, int]:
-    match = re.fullmatch(r"(\w+) ([0-9]{1,4})", cube) if isinstance(cube, str) else None
+    match = re.fullmatch(r"(\w+) ([0-9]{1,9})", cube) if isinstance(cube, str) else None
     if match is None:
         raise InvalidInput(f"a cube is {cube!r}; right: colour and edge in cm, such as 'red 5'")
     require_one_of("colour", match[1], COLORS)

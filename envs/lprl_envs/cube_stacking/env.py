@@ -38,6 +38,7 @@ from lprl_envs.cube_stacking import text
 from lprl_envs.cube_stacking.cubes import (
     COLORS,
     FAMILIES,
+    MOST_CUBES,
     PERIODIC,
     PRESETS,
     Cubes,
@@ -53,8 +54,6 @@ from lprl_envs.render import Picture
 from lprl_envs.template import Template
 from lprl_envs.text_env import TextEnv, only_outcome
 from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
-
-MOST_CUBES = 12
 
 
 @struct.dataclass(kw_only=True)
@@ -150,7 +149,8 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
         self, key: chex.PRNGKey, num_instances: int, split: str | None, families: tuple[int, ...]
     ) -> Cubes:
         draw = random_cubes(self.num_cubes, families)
-        return draw_bank(key, num_instances, split, draw, self.held_out)
+        name = f"{self.name} of {self.num_cubes} cubes"
+        return draw_bank(key, num_instances, split, draw, self.held_out, name=name)
 
     def _params(self, cubes: Cubes) -> EnvParams:
         """The limit is 50 steps for 8 cubes: to try every cube everywhere, and 14 to spare."""

@@ -39,10 +39,12 @@ from lprl_envs.frozen_lake.maps import (
     GOAL,
     HOLE,
     PRESETS,
+    SIZES,
     Maps,
     bank,
     bank_of_one_start,
     is_absorbing,
+    is_size,
     is_solvable,
     move,
     parse_map,
@@ -153,9 +155,8 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         for tiles in parsed:
             if tiles.shape != self.shape:
                 found, right = "x".join(map(str, tiles.shape)), "x".join(map(str, self.shape))
-                raise InvalidInput(
-                    f"a map is {found}, the environment {right}; set map_name: {found}"
-                )
+                what = f"set map_name: {found}" if is_size(*tiles.shape) else f"right: {SIZES}"
+                raise InvalidInput(f"a map is {found}, the environment {right}; {what}")
         return self._params(bank(parsed))
 
     def sample_params(
@@ -181,7 +182,8 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
             )
         draw = random_tiles(self.shape, frozen_probability, goal)
         solvable = functools.partial(is_solvable, shape=self.shape)
-        tiles = draw_bank(key, num_instances, split, draw, self.held_out, solvable)
+        name = f"{self.name} of {self.map_name} with these frozen_probability and goal"
+        tiles = draw_bank(key, num_instances, split, draw, self.held_out, solvable, name)
         return self._params(bank_of_one_start(tiles))
 
     def _params(self, maps: Maps) -> EnvParams:

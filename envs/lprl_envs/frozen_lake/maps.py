@@ -15,6 +15,8 @@ from lprl_envs.errors import InvalidInput, require_one_of
 
 START, FROZEN, HOLE, GOAL = range(4)
 TILES = "SFHG"
+SIZES = "2 cells at least, 99 rows and 26 columns at most"
+"""Of a map."""
 
 PRESETS = {
     "4x4": ("SFFF", "FHFH", "FFFH", "HFFG"),
@@ -164,14 +166,19 @@ def bank_of_one_start(tiles: jax.Array) -> Maps:
     return Maps(tiles, starts, jnp.ones(tiles.shape[0], jnp.int32))
 
 
+def is_size(height: int, width: int) -> bool:
+    """Whether maps can be of this size; `SIZES` says which can."""
+    return height * width >= 2 and height <= 99 and width <= 26
+
+
 def parse_size(map_name: str) -> tuple[int, int]:
     """The `H, W` of `"HxW"`."""
     match = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", str(map_name))
     if match is None:
         raise InvalidInput(
-            f"unknown map_name {map_name!r}; valid: 4x4, 8x8, or any size such as 6x6"
+            f"unknown map_name {map_name!r}; valid: 4x4, 8x8, or any size such as 6x6, {SIZES}"
         )
     height, width = int(match[1]), int(match[2])
-    if height * width < 2 or width > 26:
-        raise InvalidInput(f"map_name {map_name!r}: 2 cells at least, 26 columns at most")
+    if not is_size(height, width):
+        raise InvalidInput(f"map_name {map_name!r}: {SIZES}")
     return height, width

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank, splits_of
+from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank
 from lprl_envs.errors import InvalidInput, require_one_of
 from lprl_envs.patterns.shapes import FAMILIES, HELD_OUT_FAMILIES, Shape, between
 from lprl_envs.text_env import HELD_OUT_ONE_IN
@@ -47,6 +48,7 @@ def draw_patterns(
     shape: Shape,
     split: str | None,
     families: Sequence[str],
+    name: str = "a pattern",
 ) -> Patterns:
     """A bank of random patterns, each from one of the families, which are equally likely.
 
@@ -57,6 +59,7 @@ def draw_patterns(
         split: `"train"`, `"held-out"`, or None for both.
         families: Their names; none means all that fit the size, without those held out where a
             split is named.
+        name: Of the environment, for the message.
 
     Raises:
         InvalidInput: if an argument is out of range, or no pattern of that size is in the split.
@@ -64,18 +67,21 @@ def draw_patterns(
     if split is not None:
         require_one_of("split", split, SPLITS)
     chosen = _chosen(families, split, shape)
-    if split is not None and split not in _splits_of(chosen, shape):
-        what = f"{', '.join(chosen)} of {shape[0]}x{shape[1]}"
-        raise InvalidInput(f"{what}: none of them is in the split {split}; use no split")
-    return _draw_bank(key, num_patterns, shape, split, chosen)
+    return _draw_bank(key, num_patterns, shape, split, chosen, name)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4))  # one by one its operations take long
+@functools.partial(jax.jit, static_argnums=range(1, 6))  # one by one its operations take long
 def _draw_bank(
-    key: chex.PRNGKey, num_patterns: int, shape: Shape, split: str | None, families: tuple[str, ...]
+    key: chex.PRNGKey,
+    num_patterns: int,
+    shape: Shape,
+    split: str | None,
+    families: tuple[str, ...],
+    name: str,
 ) -> Patterns:
     draw = functools.partial(_draw, shape=shape, families=families)
-    return draw_bank(key, num_patterns, split, draw, is_held_out)
+    what = f"{name}, {', '.join(families)} of {shape[0]}x{shape[1]}"
+    return draw_bank(key, num_patterns, split, draw, is_held_out, name=what)
 
 
 def _draw(key: chex.PRNGKey, shape: Shape, families: tuple[str, ...]) -> Patterns:
@@ -100,14 +106,13 @@ def _chosen(families: Sequence[str], split: str | None, shape: Shape) -> tuple[s
     return fitting
 
 
-@functools.lru_cache(maxsize=256)
-def _splits_of(families: tuple[str, ...], shape: Shape) -> frozenset[str]:
-    """Decided once, since it draws many patterns."""
-    return splits_of(functools.partial(_draw, shape=shape, families=families), is_held_out)
-
-
-def parse_pattern(rows: Any, shape: Shape) -> np.ndarray:
+def parse_pattern(rows: Any, shape: Shape, largest: int | None = None) -> np.ndarray:
     """`bool[H * W]` of a pattern written as rows such as `"#..#"`.
+
+    Args:
+        rows: The pattern.
+        shape: H, W.
+        largest: Most rows and columns of any pattern, for the message.
 
     Raises:
         InvalidInput: if it has another size or another character, or is empty or full.
@@ -123,6 +128,8 @@ def parse_pattern(rows: Any, shape: Shape) -> np.ndarray:
         raise InvalidInput(f"unknown cell {unknown[0]!r} in the pattern; valid: # on, . off")
     if (len(rows), lengths[0]) != shape:
         found, right = f"{len(rows)}x{lengths[0]}", f"{shape[0]}x{shape[1]}"
+        if min(len(rows), lengths[0]) < 2 or max(len(rows), lengths[0]) > (largest or math.inf):
+            raise InvalidInput(f"a pattern is {found}, the environment {right}; {_sizes(largest)}")
         raise InvalidInput(f"a pattern is {found}, the environment {right}; set size: {found}")
     cells = np.array([CELLS.index(cell) for row in rows for cell in row], bool)
     if cells.all() or not cells.any():
@@ -131,11 +138,11 @@ def parse_pattern(rows: Any, shape: Shape) -> np.ndarray:
     return cells
 
 
-def bank(patterns: Sequence[Any], shape: Shape) -> Patterns:
+def bank(patterns: Sequence[Any], shape: Shape, largest: int | None = None) -> Patterns:
     """A bank of patterns written by hand, each as `parse_pattern` takes it."""
     if len(patterns) == 0:
         raise InvalidInput("a bank of no patterns; it needs at least one")
-    cells = np.stack([parse_pattern(rows, shape) for rows in patterns])
+    cells = np.stack([parse_pattern(rows, shape, largest) for rows in patterns])
     return Patterns(jnp.asarray(cells), jnp.full(len(cells), BY_HAND, jnp.int32))
 
 
@@ -144,5 +151,9 @@ def parse_size(size: str, largest: int) -> Shape:
     match = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", str(size))
     shape = (int(match[1]), int(match[2])) if match else (0, 0)
     if min(shape) < 2 or max(shape) > largest:
-        raise InvalidInput(f"unknown size {size!r}; valid: 2x2 to {largest}x{largest}")
+        raise InvalidInput(f"unknown size {size!r}; {_sizes(largest)}")
     return shape
+
+
+def _sizes(largest: int | None) -> str:
+    return "valid: 2x2 " + (f"to {largest}x{largest}" if largest else "or more")

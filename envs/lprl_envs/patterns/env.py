@@ -171,7 +171,7 @@ class PatternEnv(TextEnv[TState, EnvParams]):
         Raises:
             InvalidInput: if a pattern has another size or character, or is empty or full.
         """
-        return self._params(bank(instances, self.shape))
+        return self._params(bank(instances, self.shape, self.largest))
 
     def sample_params(
         self,
@@ -193,7 +193,8 @@ class PatternEnv(TextEnv[TState, EnvParams]):
             InvalidInput: if an argument is out of range, or no pattern of that size is in the
                 split.
         """
-        return self._params(draw_patterns(key, num_instances, self.shape, split, families))
+        drawn = draw_patterns(key, num_instances, self.shape, split, families, self.name)
+        return self._params(drawn)
 
     def _params(self, patterns: Patterns) -> EnvParams:
         return EnvParams.of_all(patterns, limit=self.steps_per_cell * self.num_cells)

@@ -35,7 +35,7 @@ from lprl_jax.algorithms.tabular.linvit_config import BONUSES, HParams, LINVITCo
 from lprl_jax.algorithms.tabular.linvit_problem import Problem, of_bank
 from lprl_jax.algorithms.tabular.value_iteration import soft_policy
 from lprl_jax.algorithms.ties import checked
-from lprl_jax.priors.base import Counters, Prior, sample_proposals
+from lprl_jax.priors.base import Counters, Prior, choose_at, sample_proposals
 from lprl_jax.priors.controls import UniformPrior
 
 
@@ -307,5 +307,4 @@ def _swap(state: LINVITState) -> LINVITState:
 
 def _pick(weights: jax.Array, draw: jax.Array) -> jax.Array:
     """`i32[]`: an index with probability ∝ `weights [n]`, by a uniform draw from [0, 1)."""
-    cdf = jnp.cumsum(weights)
-    return jnp.argmax(cdf > draw * cdf[-1]).astype(jnp.int32)
+    return choose_at(draw[None], weights)[0]

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from lprl_envs import BlocksWorld, InvalidInput, from_stacks
+from lprl_envs.blocks_world.instances import Problems
 from lprl_envs.errors import NotNumbered
 
 ENVIRONMENTS = [
@@ -32,7 +33,7 @@ STACKS = [
     (["ac"], ["ac"], ["['a', 'c']", "right: ['a', 'b']"]),
     (["AB"], ["AB"], ["['A', 'B']", "right: ['a', 'b']"]),
     (["a\n"], ["ab"], ["['\\n', 'a']", "right: ['a', 'b']"]),
-    (["abcdefghijklm"], ["ab"], ["'m'", "right: ['a', 'b', 'c'", "'l']"]),
+    (["abcdefghijklm"], ["ab"], ["have 13 blocks; at most 12 are right, a to l"]),
     (["a", "b"], [], ["goal is []", FORM]),
     (["a", "b"], "ab", ["goal is 'ab'", FORM]),
     (["a", "b"], {"ab"}, ["goal is {'ab'}", FORM]),
@@ -101,6 +102,12 @@ def test_stacks_are_read_from_bottom_to_top():
 @pytest.mark.parametrize("name", ["planbench-5", "", "planbench-length-3", None, "a\nb"])
 def test_suite(name):
     assert_says(refusal(BlocksWorld(4).suite, name), [f"suite {name!r}", "planbench-4"])
+
+
+def test_more_blocks_than_there_can_be():
+    many = Problems(jnp.full(13, -1, jnp.int32), jnp.full(13, -1, jnp.int32))
+    message = refusal(BlocksWorld(12).params_of, [many])
+    assert message == "an instance has 13 blocks; at most 12 are right"
 
 
 def test_suite_of_more_blocks():

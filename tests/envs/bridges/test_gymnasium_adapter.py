@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import itertools
 import pickle
+from typing import Any
 
 import gymnasium
 import jax
@@ -32,6 +33,11 @@ def episodes(env, num_steps=40, seed=0) -> list:
         if found[-1][2] or found[-1][3]:
             found.append(env.reset())
     return found
+
+
+def shown(env) -> tuple[Any, Any]:
+    """State and parameters."""
+    return env.unwrapped.state, env.unwrapped.params
 
 
 # -- Gymnasium's checker -----------------------------------------------------------------------
@@ -88,6 +94,42 @@ def test_vectorised_by_gymnasium(mode):
     for _ in range(30):
         obs, *_ = env.step(env.action_space.sample())
         assert env.observation_space.contains(obs)
+
+
+@pytest.mark.parametrize("env_id", lprl_envs.ENVIRONMENTS)
+def test_pictures(env_id):
+    # Gymnasium's passive checks look at what `render` returns.
+    env = gymnasium.make(ID(env_id), render_mode="rgb_array")
+    env.reset(seed=0)
+    frames: list[Any] = [env.render()]
+    for action in np.flatnonzero(env.unwrapped.text_env.action_mask(*shown(env)))[:1]:
+        env.step(action)
+        frames.append(env.render())
+    for frame in frames:
+        assert isinstance(frame, np.ndarray)
+        assert (frame.dtype, frame.ndim, frame.shape[2]) == (np.uint8, 3, 3)
+    expected = env.unwrapped.text_env.render(*shown(env)).rgb
+    np.testing.assert_array_equal(frames[-1], expected)
+    assert frames[0].shape == frames[-1].shape  # of one size, as a video needs it
+
+
+def test_gymnasiums_checker_with_pictures():
+    env = gymnasium.make(ID("FrozenLake-lprl"), render_mode="rgb_array", is_slippery=False)
+    check_env(env.unwrapped)  # makes it in every render mode
+    assert env.metadata["render_modes"] == ["ansi", "rgb_array"]
+    with pytest.raises(InvalidInput, match="unknown render_mode 'depth'"):
+        gymnasium.make(ID("FrozenLake-lprl"), render_mode="depth", disable_env_checker=True)
+
+
+def test_gymnasium_records_an_episode_s_pictures():
+    made = gymnasium.make(ID("FrozenLake-lprl"), render_mode="rgb_array", is_slippery=False)
+    env: Any = gymnasium.wrappers.RenderCollection(made)
+    env.reset(seed=0)
+    for action in TO_GOAL:
+        env.step(action)
+    frames = env.render()
+    assert len(frames) == 1 + len(TO_GOAL)
+    assert len({frame.tobytes() for frame in frames}) == len(frames)
 
 
 # -- episodes ----------------------------------------------------------------------------------
@@ -180,8 +222,10 @@ def test_a_deep_copy_goes_its_own_way():
 
 
 def test_refusals():
-    with pytest.raises(InvalidInput, match="unknown render_mode 'human'; valid: 'ansi', None"):
-        firm("human")
+    right = "valid: 'ansi', 'rgb_array', None"
+    for mode in ("human", "rgb_array_list", ""):
+        with pytest.raises(InvalidInput, match=f"^unknown render_mode '{mode}'; {right}$"):
+            firm(mode)
     env = firm()
     with pytest.raises(InvalidInput, match="step before the first reset; call reset"):
         env.step(DOWN)

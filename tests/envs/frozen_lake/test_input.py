@@ -9,7 +9,7 @@ ENVIRONMENTS = [
     ({"map_name": "4x4\n"}, ["unknown map_name '4x4\\n'"]),
     ({"map_name": "4 x 4"}, ["unknown map_name '4 x 4'"]),
     ({"map_name": "-4x4"}, ["unknown map_name '-4x4'"]),
-    ({"map_name": "100x4"}, ["unknown map_name '100x4'"]),
+    ({"map_name": "100x4"}, ["unknown map_name '100x4'", "99 rows and 26 columns at most"]),
     ({"map_name": None}, ["unknown map_name None"]),
     ({"map_name": "1x1"}, ["'1x1'", "2 cells at least"]),
     ({"map_name": "0x9"}, ["unknown map_name '0x9'"]),
@@ -65,6 +65,9 @@ def test_map_of_another_size():
     maps = [parse_map(["SFF", "FFG"])]
     message = refusal(FrozenLake("4x4").params_of, maps)
     assert message == "a map is 2x3, the environment 4x4; set map_name: 2x3"
+    wide = refusal(FrozenLake("4x4").params_of, [["S" + 26 * "F", "G" + 26 * "F"]])
+    right = "right: 2 cells at least, 99 rows and 26 columns at most"
+    assert wide == f"a map is 2x27, the environment 4x4; {right}"
     assert FrozenLake("2x3").params_of(maps).bank.tiles.shape == (1, 6)
 
 

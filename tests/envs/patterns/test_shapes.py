@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from lprl_envs import ImageCompletion, InvalidInput
+from lprl_envs import ImageCompletion, InvalidInput, ObjectArrangement
 from lprl_envs.patterns.bank import BY_HAND, Patterns, draw_patterns, is_held_out, parse_pattern
 from lprl_envs.patterns.image_completion import BOTH_DIAGONALS
 from lprl_envs.patterns.object_arrangement import DIAMOND
@@ -208,6 +208,14 @@ def refusal(function, *args, **kwargs) -> str:
 def test_bad_patterns(rows, message):
     assert refusal(parse_pattern, rows, (2, 2)) == message
     assert refusal(ImageCompletion("2x2").params_of, [rows]) == message
+
+
+def test_patterns_of_no_size_that_there_is():
+    for env, side in ((ImageCompletion("3x3"), 17), (ObjectArrangement("3x3"), 9)):
+        found = refusal(env.params_of, [["#" * side] * (side - 1) + ["." * side]])
+        right = f"valid: 2x2 to {env.largest}x{env.largest}"
+        assert found == f"a pattern is {side}x{side}, the environment 3x3; {right}"
+    assert "valid: 2x2 to 16x16" in refusal(ImageCompletion("3x3").params_of, [["#.#"]])
 
 
 def test_patterns_by_hand():
