@@ -16,10 +16,15 @@ from typing import Any
 import yaml
 from lprl_envs import InvalidInput, registration
 
+from lprl_jax import paths
+from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
+from lprl_jax.lm import embedded
 
 REPOSITORY_CONFIGS = Path(__file__).parents[2] / "configs"
 PACKAGED_CONFIGS = Path(__file__).parents[1] / "configs"
+PATHS = ("prior", "dataset", "encoder", "policy")
+"""Fields that may name a file or a directory."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +138,7 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     Raises:
         InvalidInput: if there is no such file, it is no YAML mapping, or a field is wrong.
     """
-    file = Path(path)
+    file = paths.given(path)
     if not file.is_file():
         named = [folder / f"{path}.yaml" for folder in (REPOSITORY_CONFIGS, PACKAGED_CONFIGS)]
         found = [candidate for candidate in named if candidate.is_file()]
@@ -177,8 +182,22 @@ def override(fields: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
     return fields
 
 
+def placed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with files and directories by paths that lead there from any directory.
+
+    A name of our own stays one, also where a file is called so.
+    """
+    names = ("none", "uniform", NETWORK, *embedded.MODELS)
+
+    def place(value: Any) -> Any:
+        return paths.absolute(value) if isinstance(value, str) and value not in names else value
+
+    return {name: place(v) if name in PATHS else v for name, v in fields.items()}
+
+
 def parse(fields: Mapping[str, Any]) -> Experiment:
-    """Check every field and split them by what they belong to."""
+    """Check every field and split them by what they belong to; see `placed` for paths."""
+    fields = placed(fields)
     name = fields.get("algorithm", "dqn")
     if name not in ALGORITHMS:
         raise InvalidInput(f"unknown algorithm {name!r}; valid: {', '.join(ALGORITHMS)}")

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 from lprl_envs import InvalidInput
 
+from lprl_jax import paths
 from lprl_jax.experiments import build, config, run_directory, runner, sharding
 from lprl_jax.experiments.checkpoint import Checkpoints
 from lprl_jax.experiments.config import Experiment
@@ -72,9 +73,12 @@ def run(
     Raises:
         InvalidInput: if there is no such run or no checkpoint yet, or it cannot be evaluated so.
     """
-    fields = run_directory.read_config(directory)
+    directory = paths.given(directory)
+    fields = config.placed(run_directory.read_config(directory))
     trained = config.parse(fields)
-    changed = config.override(fields, [*overrides, *_bank_overrides(trained, instances)])
+    changed = [*overrides, *_bank_overrides(trained, instances)]
+    changed = config.placed(config.override(fields, changed))
+    priors = [config.placed({"prior": prior})["prior"] for prior in priors]
     _refuse_other_fields(fields, changed)
     priors = priors or [changed["prior"]]
     _refuse_other_features(trained, priors)
@@ -126,13 +130,14 @@ def newest_state(directory: Path, trained: Experiment) -> Any:
     """The state that a run's newest checkpoint holds.
 
     Raises:
-        InvalidInput: if there is none, or it was trained with another prior or other instances.
+        InvalidInput: if there is none, it is damaged, or it was trained with another prior or other
+            instances.
     """
     if not (directory / run_directory.CHECKPOINTS).is_dir():
         raise InvalidInput(f"{directory} holds no checkpoint yet")
     setup = runner.set_up(trained)
     run_directory.require_same(directory, run_directory.provenance(setup.data, trained.settings))
-    with Checkpoints(directory / run_directory.CHECKPOINTS) as checkpoints:
+    with Checkpoints.to_read(directory / run_directory.CHECKPOINTS) as checkpoints:
         newest = checkpoints.latest()
         if newest is None:
             raise InvalidInput(f"{directory} holds no checkpoint yet")
