@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +16,24 @@ from lprl_envs import InvalidInput
 
 from lprl_jax import paths
 
+ITEM = "default"
+"""What orbax's manager calls a state that is saved alone."""
 _PATTERN = re.compile(r"[\[\]*?\\]")
 """Letters that mean something else to orbax, which looks for files by pattern."""
 
 
 class Checkpoints:
-    """The newest states of a run, under one directory; use as a context manager."""
+    """The newest states of a run that is written, in one directory; use as a context manager."""
 
     def __init__(self, directory: Path, keep: int = 2):
-        directory.mkdir(parents=True, exist_ok=True)
         # What a kill left half-written is removed; what is there has been renamed when whole.
-        self._open(directory, max_to_keep=keep, cleanup_tmp_directories=True)
-
-    @classmethod
-    def to_read(cls, directory: Path) -> Checkpoints:
-        """Of a run that may be going on elsewhere, or that is not ours to write."""
-        checkpoints = cls.__new__(cls)
-        checkpoints._open(
-            directory, read_only=True, create=False, max_to_keep=None, save_interval_steps=0
-        )
-        return checkpoints
-
-    def _open(self, directory: Path, **options: Any) -> None:
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, cleanup_tmp_directories=True)
+        directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self._stack = contextlib.ExitStack()
-        plain = self._stack.enter_context(_plainly_named(directory.absolute()))
-        self._manager = ocp.CheckpointManager(
-            plain, options=ocp.CheckpointManagerOptions(**options)
-        )
+        with contextlib.ExitStack() as stack:
+            plain = stack.enter_context(_for_orbax(directory))
+            self._manager = ocp.CheckpointManager(plain, options=options)
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> Checkpoints:
         return self
@@ -75,30 +68,44 @@ class Checkpoints:
             self._manager.wait_until_finished()
         except Exception as error:
             raise paths.system_error(error) from error
-        return max(steps(self.directory), default=None)
-
-    def restore(self, step: int, like: Any) -> Any:
-        """The state of that step; `like` is a state of the same shapes.
-
-        Raises:
-            InvalidInput: if it is damaged; names what can be used instead.
-        """
-        try:
-            return self._manager.restore(step, args=ocp.args.StandardRestore(like))
-        except Exception as error:
-            older = max((s for s in steps(self.directory) if s < step), default=None)
-            instead = "no older one is left"
-            if older is not None:
-                instead = (
-                    f"remove that directory, and the older {self.directory / str(older)} is used"
-                )
-            reason = " ".join(f"{error}".split())[:100] or type(error).__name__
-            raise InvalidInput(
-                f"the checkpoint {self.directory / str(step)} is damaged; {instead} ({reason})"
-            ) from error
+        return newest(self.directory)
 
 
-def steps(directory: Path) -> list[int]:
+def newest(directory: Path) -> int | None:
+    """The step of the newest state in a directory, or None."""
+    return max(_steps(directory), default=None)
+
+
+def restore(directory: Path, step: int, like: Any) -> Any:
+    """The state of a step; nothing is written, and others may write meanwhile.
+
+    Args:
+        directory: Of all states of a run.
+        step: Of one that is there.
+        like: A state of the same shapes.
+
+    Raises:
+        InvalidInput: if it is damaged; says what can be used instead.
+    """
+    try:
+        with (
+            _for_orbax(directory) as plain,
+            _one_error(),
+            ocp.StandardCheckpointer() as orbax,
+        ):
+            return orbax.restore(plain / str(step) / ITEM, like)
+    except Exception as error:  # of many types: orbax's, tensorstore's, JSON's
+        older = max((s for s in _steps(directory) if s < step), default=None)
+        instead = "no older one is left"
+        if older is not None:
+            instead = f"remove that directory, and the older one of step {older} is used"
+        reason = " ".join(str(error).split())[:100] or type(error).__name__
+        raise InvalidInput(
+            f"the checkpoint {directory / str(step)} is damaged; {instead} ({reason})"
+        ) from error
+
+
+def _steps(directory: Path) -> list[int]:
     """Of the states that are there, whole: what is half-written has a longer name."""
     if not directory.is_dir():
         return []
@@ -106,12 +113,51 @@ def steps(directory: Path) -> list[int]:
 
 
 @contextlib.contextmanager
-def _plainly_named(directory: Path) -> Any:
-    """The directory by a name without a pattern in it."""
-    if not _PATTERN.search(str(directory)):
+def _for_orbax(directory: Path) -> Iterator[Path]:
+    """A directory by a name without a pattern in it; orbax's own log, which we put short, is off."""
+    directory, log = directory.absolute(), logging.getLogger("absl")
+
+    def foreign(record: logging.LogRecord) -> bool:
+        return "orbax" not in Path(record.pathname).parts
+
+    with contextlib.ExitStack() as stack:
+        log.addFilter(foreign)
+        stack.callback(log.removeFilter, foreign)
+        if _PATTERN.search(str(directory)):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lprl-"))
+            link = Path(folder) / directory.name
+            link.symlink_to(directory)
+            directory = link
         yield directory
-        return
-    with tempfile.TemporaryDirectory(prefix="lprl-") as folder:
-        link = Path(folder) / "checkpoints"
-        link.symlink_to(directory)
-        yield link
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """One that lets nothing go on after it is closed."""
+
+    def close(self) -> None:
+        """Wait for what is under way, and close."""
+        while not self.is_closed() and (left := asyncio.all_tasks(self)):
+            self.run_until_complete(asyncio.wait(left))
+        super().close()
+
+    def call_exception_handler(self, context: Any) -> None:
+        """Nothing: the first error has been raised, and the others say the same."""
+
+
+class _Loops(asyncio.DefaultEventLoopPolicy):
+    """Makes such loops."""
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        """One."""
+        return _Loop()
+
+
+@contextlib.contextmanager
+def _one_error() -> Iterator[None]:
+    """Orbax reads all arrays at once; where one is damaged, each of the others prints a page."""
+    before = asyncio.get_event_loop_policy()
+    asyncio.set_event_loop_policy(_Loops())
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop_policy(before)

@@ -18,8 +18,7 @@ import numpy as np
 from lprl_envs import InvalidInput
 
 from lprl_jax import paths
-from lprl_jax.experiments import build, config, run_directory, runner, sharding
-from lprl_jax.experiments.checkpoint import Checkpoints
+from lprl_jax.experiments import build, checkpoint, config, run_directory, runner, sharding
 from lprl_jax.experiments.config import Experiment
 
 MAY_CHANGE = (
@@ -133,15 +132,14 @@ def newest_state(directory: Path, trained: Experiment) -> Any:
         InvalidInput: if there is none, it is damaged, or it was trained with another prior or other
             instances.
     """
-    if not (directory / run_directory.CHECKPOINTS).is_dir():
+    kept = directory / run_directory.CHECKPOINTS
+    if checkpoint.newest(kept) is None:
         raise InvalidInput(f"{directory} holds no checkpoint yet")
     setup = runner.set_up(trained)
     run_directory.require_same(directory, run_directory.provenance(setup.data, trained.settings))
-    with Checkpoints.to_read(directory / run_directory.CHECKPOINTS) as checkpoints:
-        newest = checkpoints.latest()
-        if newest is None:
-            raise InvalidInput(f"{directory} holds no checkpoint yet")
-        return checkpoints.restore(newest, setup.initial_state())
+    newest = checkpoint.newest(kept)  # a run that goes on may have written another meanwhile
+    assert newest is not None
+    return checkpoint.restore(kept, newest, setup.initial_state())
 
 
 def _rows(experiment: Experiment, trained: Any) -> list[Row]:

@@ -131,10 +131,10 @@ def _run(
     if resume:
         run_directory.require_same(out, provenance)
     state = setup.initial_state()  # may refuse what the experiment asks for
-    done = max(checkpoint.steps(out / run_directory.CHECKPOINTS), default=None) if resume else None
+    kept = out / run_directory.CHECKPOINTS
+    done = checkpoint.newest(kept) if resume else None
     if done is not None:
-        with Checkpoints.to_read(out / run_directory.CHECKPOINTS) as checkpoints:
-            state = checkpoints.restore(done, state)
+        state = checkpoint.restore(kept, done, state)
 
     config, algorithm = experiment.config, setup.algorithm
     a_chunk = experiment.algorithm.steps_per_update
@@ -156,7 +156,7 @@ def _run(
         run_directory.rewind(out, done)
     with (
         _writing(out),
-        Checkpoints(out / run_directory.CHECKPOINTS) as checkpoints,
+        Checkpoints(kept) as checkpoints,
         Journal(out, others, first, chunks, progress) as journal,
     ):
         prepared = time.perf_counter()
@@ -188,7 +188,7 @@ def _writing(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        last = max(checkpoint.steps(out / run_directory.CHECKPOINTS), default=None)
+        last = checkpoint.newest(out / run_directory.CHECKPOINTS)
         kept = "no checkpoint was written before"
         if last is not None:
             kept = f"the checkpoint of step {last} is whole"
