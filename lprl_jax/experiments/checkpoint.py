@@ -22,6 +22,22 @@ _PATTERN = re.compile(r"[\[\]*?\\]")
 """Letters that mean something else to orbax, which looks for files by pattern."""
 
 
+def _not_of_orbax(record: logging.LogRecord) -> bool:
+    """Whether a line of a log, or the error that it shows, comes from elsewhere."""
+    files = [record.pathname]
+    trace = record.exc_info[2] if record.exc_info else None
+    while trace is not None:
+        files.append(trace.tb_frame.f_code.co_filename)
+        trace = trace.tb_next
+    return not any("orbax" in Path(file).parts for file in files)
+
+
+# A state that cannot be written or read is a page an array there, also long after. It is raised as
+# well, and we say it in a line.
+for _name in ("absl", "asyncio"):
+    logging.getLogger(_name).addFilter(_not_of_orbax)
+
+
 class Checkpoints:
     """The newest states of a run that is written, in one directory; use as a context manager."""
 
@@ -32,6 +48,7 @@ class Checkpoints:
         self.directory = directory
         with contextlib.ExitStack() as stack:
             plain = stack.enter_context(_for_orbax(directory))
+            stack.enter_context(_one_error())
             self._manager = ocp.CheckpointManager(plain, options=options)
             self._stack = stack.pop_all()
 
@@ -114,21 +131,15 @@ def _steps(directory: Path) -> list[int]:
 
 @contextlib.contextmanager
 def _for_orbax(directory: Path) -> Iterator[Path]:
-    """A directory by a name without a pattern in it; orbax's own log, which we put short, is off."""
-    directory, log = directory.absolute(), logging.getLogger("absl")
-
-    def foreign(record: logging.LogRecord) -> bool:
-        return "orbax" not in Path(record.pathname).parts
-
-    with contextlib.ExitStack() as stack:
-        log.addFilter(foreign)
-        stack.callback(log.removeFilter, foreign)
-        if _PATTERN.search(str(directory)):
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lprl-"))
-            link = Path(folder) / directory.name
-            link.symlink_to(directory)
-            directory = link
+    """A directory by a name without a pattern in it."""
+    directory = directory.absolute()
+    if not _PATTERN.search(str(directory)):
         yield directory
+        return
+    with tempfile.TemporaryDirectory(prefix="lprl-") as folder:
+        link = Path(folder) / directory.name
+        link.symlink_to(directory)
+        yield link
 
 
 class _Loop(asyncio.SelectorEventLoop):
@@ -139,9 +150,6 @@ class _Loop(asyncio.SelectorEventLoop):
         while not self.is_closed() and (left := asyncio.all_tasks(self)):
             self.run_until_complete(asyncio.wait(left))
         super().close()
-
-    def call_exception_handler(self, context: Any) -> None:
-        """Nothing: the first error has been raised, and the others say the same."""
 
 
 class _Loops(asyncio.DefaultEventLoopPolicy):
@@ -154,7 +162,7 @@ class _Loops(asyncio.DefaultEventLoopPolicy):
 
 @contextlib.contextmanager
 def _one_error() -> Iterator[None]:
-    """Orbax reads all arrays at once; where one is damaged, each of the others prints a page."""
+    """Orbax reads and writes all arrays at once; one that fails would leave the others to print."""
     before = asyncio.get_event_loop_policy()
     asyncio.set_event_loop_policy(_Loops())
     try:
