@@ -64,22 +64,25 @@ def test_a_new_file_is_looked_at_before_and_made_later(tmp_path: Path) -> None:
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     paths.write_new(tmp_path / "a" / "x", "whole")
     assert (tmp_path / "a" / "x").read_text() == "whole"
-    with (
-        pytest.raises(InvalidInput, match="No space left on device"),
-        paths.new_file(tmp_path / "y") as file,
-    ):
-        file.write(b"half")
-        raise FULL
+
+    def half() -> None:
+        with paths.new_file(tmp_path / "y") as file:
+            file.write(b"half")
+            raise FULL
+
+    with pytest.raises(InvalidInput, match="No space left on device"):
+        half()
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
 def test_of_two_that_write_one_file_the_second_is_refused(tmp_path: Path) -> None:
-    with (
-        pytest.raises(InvalidInput, match="exists"),
-        paths.new_file(tmp_path / "x") as file,
-    ):
-        file.write(b"second")
-        paths.write_new(tmp_path / "x", "first")
+    def second() -> None:
+        with paths.new_file(tmp_path / "x") as file:
+            file.write(b"second")
+            paths.write_new(tmp_path / "x", "first")
+
+    with pytest.raises(InvalidInput, match="exists"):
+        second()
     assert (tmp_path / "x").read_text() == "first"
     assert len(list(tmp_path.iterdir())) == 1
 

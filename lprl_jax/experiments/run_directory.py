@@ -161,7 +161,7 @@ def read_config(directory: Path) -> dict[str, Any]:
     """The fields of config.yaml."""
     try:
         fields = yaml.safe_load((directory / CONFIG).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InvalidInput(f"{directory} holds no run: it has no {CONFIG}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         fields = None
@@ -174,7 +174,7 @@ def read_provenance(directory: Path) -> dict[str, Any]:
     """What run.json holds."""
     try:
         entries = json.loads((directory / RUN).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InvalidInput(f"{directory} holds no run: it has no {RUN}") from None
     except (OSError, ValueError):
         entries = None
@@ -187,7 +187,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """The records of a .jsonl file; a last line that was cut short is left out."""
     try:
         lines = path.read_text().splitlines(keepends=True)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     records = []
     for number, line in enumerate(lines, 1):
