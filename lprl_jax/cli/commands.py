@@ -16,7 +16,7 @@ from lprl_envs.conformance.check import passing
 from lprl_jax import archive, paths
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.cli import demo as demonstration
-from lprl_jax.experiments import build, config, evaluate, export, gather, planning, runner
+from lprl_jax.experiments import build, config, evaluate, export, gather, places, planning, runner
 from lprl_jax.lm import embedded, hugging_face
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
@@ -208,7 +208,7 @@ def _experiment(options: argparse.Namespace) -> config.Experiment:
 
 def _model(options: argparse.Namespace) -> str:
     """The model that a command names, as a config would."""
-    return config.placed({"prior": options.model})["prior"]
+    return places.placed({"prior": options.model})["prior"]
 
 
 def _env(options: argparse.Namespace) -> tuple[Any, Any]:

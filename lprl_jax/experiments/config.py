@@ -17,14 +17,11 @@ import yaml
 from lprl_envs import InvalidInput, registration
 
 from lprl_jax import paths
-from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
-from lprl_jax.lm import embedded
+from lprl_jax.experiments.places import placed
 
 REPOSITORY_CONFIGS = Path(__file__).parents[2] / "configs"
 PACKAGED_CONFIGS = Path(__file__).parents[1] / "configs"
-PATHS = ("prior", "dataset", "encoder", "policy")
-"""Fields that may name a file or a directory."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,21 +179,8 @@ def override(fields: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
     return fields
 
 
-def placed(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields with files and directories by paths that lead there from any directory.
-
-    A name of our own stays one, also where a file is called so.
-    """
-    names = ("none", "uniform", NETWORK, *embedded.MODELS)
-
-    def place(value: Any) -> Any:
-        return paths.absolute(value) if isinstance(value, str) and value not in names else value
-
-    return {name: place(v) if name in PATHS else v for name, v in fields.items()}
-
-
 def parse(fields: Mapping[str, Any]) -> Experiment:
-    """Check every field and split them by what they belong to; see `placed` for paths."""
+    """Check every field and split them by what they belong to; files by paths from anywhere."""
     fields = placed(fields)
     name = fields.get("algorithm", "dqn")
     if name not in ALGORITHMS:

@@ -18,7 +18,7 @@ import numpy as np
 from lprl_envs import InvalidInput
 
 from lprl_jax import paths
-from lprl_jax.experiments import build, checkpoint, config, run_directory, runner, sharding
+from lprl_jax.experiments import build, checkpoint, config, places, run_directory, runner, sharding
 from lprl_jax.experiments.config import Experiment
 
 MAY_CHANGE = (
@@ -73,11 +73,11 @@ def run(
         InvalidInput: if there is no such run or no checkpoint yet, or it cannot be evaluated so.
     """
     directory = paths.given(directory)
-    fields = config.placed(run_directory.read_config(directory))
+    fields = places.placed(run_directory.read_config(directory))
     trained = config.parse(fields)
     changed = [*overrides, *_bank_overrides(trained, instances)]
-    changed = config.placed(config.override(fields, changed))
-    priors = [config.placed({"prior": prior})["prior"] for prior in priors]
+    changed = places.placed(config.override(fields, changed))
+    priors = [places.placed({"prior": prior})["prior"] for prior in priors]
     _refuse_other_fields(fields, changed)
     priors = priors or [changed["prior"]]
     _refuse_other_features(trained, priors)

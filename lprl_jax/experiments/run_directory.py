@@ -30,7 +30,7 @@ import yaml
 from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms.base import Data
-from lprl_jax.experiments import config
+from lprl_jax.experiments import places
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.experiments.holding import LOCK
 from lprl_jax.version import __version__
@@ -71,7 +71,7 @@ def can_resume(out: Path, experiment: Experiment) -> bool:
             leftover.unlink()
         (out / RUN).unlink(missing_ok=True)
         return False
-    there, here = config.placed(read_config(out)), experiment.as_dict()
+    there, here = places.placed(read_config(out)), experiment.as_dict()
     changed = [name for name in differing(there, here) if name not in MAY_CHANGE]
     if changed:
         raise InvalidInput(f"{out} is a run of another config: {_named(changed, there, here)}")

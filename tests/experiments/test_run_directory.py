@@ -18,6 +18,7 @@ from lprl_jax.experiments import (
     config,
     evaluate,
     journal,
+    places,
     run_directory,
     runner,
     sharding,
@@ -173,8 +174,8 @@ def test_paths_of_configs_lead_there_from_anywhere(
     for name in ("table.npz", "data.npz", "uniform", "embedded"):
         Path(name).touch()
     Path("model").mkdir()
-    assert config.placed({"policy": "model"}) == {"policy": str(tmp_path / "model")}
-    placed = config.placed({"prior": "~/table.npz", "dataset": "data.npz", "encoder": "", "k": 3})
+    assert places.placed({"policy": "model"}) == {"policy": str(tmp_path / "model")}
+    placed = places.placed({"prior": "~/table.npz", "dataset": "data.npz", "encoder": "", "k": 3})
     assert placed == {
         "prior": str(tmp_path / "table.npz"),
         "dataset": str(tmp_path / "data.npz"),
@@ -182,7 +183,7 @@ def test_paths_of_configs_lead_there_from_anywhere(
         "k": 3,
     }
     for name in ("uniform", "embedded", "no/such"):  # ours, also where a file is called so
-        assert config.placed({"prior": name, "policy": name}) == {"prior": name, "policy": name}
+        assert places.placed({"prior": name, "policy": name}) == {"prior": name, "policy": name}
 
 
 def test_a_log_file_gets_no_progress_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
