@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
 import zipfile
 import zlib
@@ -17,6 +16,9 @@ import numpy as np
 from lprl_envs import InvalidInput, TextEnv
 from lprl_envs.bridges.gymnax_env import NoText
 
+from lprl_jax import paths
+
+ENDINGS = (".npz",)
 MANIFEST = "manifest"
 UNREADABLE = (
     OSError,
@@ -36,18 +38,10 @@ def write(path: str | Path, manifest: Mapping[str, Any], arrays: Mapping[str, An
     """Write a new file at once: it is there whole, or not at all.
 
     Raises:
-        InvalidInput: if the file exists, or cannot be written.
+        InvalidInput: if the file exists, cannot be written, or is not called .npz.
     """
-    path = Path(path)
-    if path.exists():
-        raise InvalidInput(f"{path} exists; name another file, or remove it")
-    draft = path.with_name(path.name + ".tmp")
-    try:
-        with draft.open("wb") as file:
-            np.savez_compressed(file, **{MANIFEST: np.array(json.dumps(manifest))}, **arrays)
-        os.replace(draft, path)
-    except OSError as error:
-        raise InvalidInput(f"cannot write {path}: {error.strerror}") from None
+    with paths.new_file(paths.require_new(path, ENDINGS)) as file:
+        np.savez_compressed(file, **{MANIFEST: np.array(json.dumps(manifest))}, **arrays)
 
 
 def read(
@@ -64,8 +58,9 @@ def read(
     Raises:
         InvalidInput: if there is no such file, or it is none of ours.
     """
+    found = paths.given(path)
     try:
-        with Path(path).open("rb") as stream, np.load(stream) as file:
+        with found.open("rb") as stream, np.load(stream) as file:
             manifest = json.loads(str(file[MANIFEST]))
             arrays = {name: file[name] for name in file.files if name != MANIFEST}
         if not isinstance(manifest, dict):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ import lprl_envs.registration
 from lprl_envs import InvalidInput
 from lprl_envs.conformance.check import passing
 
+from lprl_jax import archive, paths
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.cli import demo as demonstration
-from lprl_jax.experiments import build, config, evaluate, export, gather, planning, runner
+from lprl_jax.experiments import build, config, evaluate, export, gather, places, planning, runner
 from lprl_jax.lm import embedded, hugging_face
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
@@ -48,7 +48,7 @@ def plan(options: argparse.Namespace) -> None:
     """`lprl plan`."""
     experiment = _experiment(options)
     if options.json:
-        _require_new(options.json)
+        paths.require_new(options.json)
     rows = planning.run(experiment)
     print(tables.of_plans(rows))
     if options.json:
@@ -58,7 +58,7 @@ def plan(options: argparse.Namespace) -> None:
 def eval(options: argparse.Namespace) -> None:
     """`lprl eval`."""
     if options.json:
-        _require_new(options.json)
+        paths.require_new(options.json)
     ks = [text.removeprefix("k=") for text in options.overrides if text.startswith("k=")]
     rows = evaluate.run(
         options.run,
@@ -75,7 +75,7 @@ def eval(options: argparse.Namespace) -> None:
 def compare(options: argparse.Namespace) -> None:
     """`lprl compare`."""
     if options.json:
-        _require_new(options.json)
+        paths.require_new(options.json)
     summaries = comparison.summarize(reading.read_all(options.runs), _threshold(options))
     print(comparison.table(summaries, options.threshold))
     if options.json:
@@ -84,18 +84,19 @@ def compare(options: argparse.Namespace) -> None:
 
 def plot(options: argparse.Namespace) -> None:
     """`lprl plot`."""
-    _require_new(options.out)
+    paths.require_new(options.out, plotting.ENDINGS)
     found = reading.read_all(options.runs)
     curves = {name: plotting.Curve(r.steps, r.success) for name, r in found.items()}
-    plotting.plot_learning_curves(curves, options.out, threshold=_threshold(options))
+    figure = plotting.draw_learning_curves(curves, threshold=_threshold(options))
+    with paths.new_file(options.out) as file:
+        file.write(plotting.as_image(figure, options.out.suffix))
     print(f"written to {options.out}")
 
 
 def report_(options: argparse.Namespace) -> None:
     """`lprl report`."""
-    _require_new(options.out)
-    page = report.render(options.runs, _threshold(options))
-    options.out.write_text(page, encoding="utf-8")
+    paths.require_new(options.out, report.ENDINGS)
+    paths.write_new(options.out, report.render(options.runs, _threshold(options)))
     print(f"written to {options.out}")
 
 
@@ -125,7 +126,7 @@ def envs(options: argparse.Namespace) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """`lprl check`."""
-    tokenizer = hugging_face.read_tokenizer(embedded.path_of(options.model))
+    tokenizer = hugging_face.read_tokenizer(embedded.path_of(_model(options)))
     env, params = _env(options)
     for name in passing(env, params):
         description = (lprl_envs.CHECKS[name].__doc__ or "").strip().splitlines()[0]
@@ -137,9 +138,9 @@ def check(options: argparse.Namespace) -> None:
 
 def prior(options: argparse.Namespace) -> None:
     """`lprl prior`."""
-    _require_new(options.out)
+    paths.require_new(options.out, archive.ENDINGS)
     env, params = _env(options)
-    model = build.language_prior(options.model, env, params)
+    model = build.language_prior(_model(options), env, params)
     table = tabulate(model, env, params, **model.settings)
     table.save(options.out, params)
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
@@ -147,7 +148,7 @@ def prior(options: argparse.Namespace) -> None:
 
 def collect(options: argparse.Namespace) -> None:
     """`lprl collect`."""
-    _require_new(options.out)
+    paths.require_new(options.out, archive.ENDINGS)
     experiment = config.read(options.config, options.overrides)
     if options.source:
         written = gather.relabel(experiment, options.source, options.out)
@@ -205,6 +206,11 @@ def _experiment(options: argparse.Namespace) -> config.Experiment:
     return experiment
 
 
+def _model(options: argparse.Namespace) -> str:
+    """The model that a command names, as a config would."""
+    return places.placed({"prior": options.model})["prior"]
+
+
 def _env(options: argparse.Namespace) -> tuple[Any, Any]:
     """The environment and the bank that a command names."""
     fields = config.override({}, options.overrides)
@@ -218,17 +224,5 @@ def _threshold(options: argparse.Namespace) -> float:
     return options.threshold
 
 
-def _require_new(path: Path) -> None:
-    """Raise InvalidInput unless a new file can be written there; its directory is made."""
-    if path.exists():
-        raise InvalidInput(f"{path} exists; name another file, or remove it")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInput(f"cannot write to {path}: {error.strerror}") from None
-    if not os.access(path.parent, os.W_OK):
-        raise InvalidInput(f"cannot write to {path}: permission denied")
-
-
 def _write_json(path: Path, figures: Any) -> None:
-    path.write_text(json.dumps(figures, indent=1) + "\n")
+    paths.write_new(path, json.dumps(figures, indent=1) + "\n")

@@ -13,7 +13,9 @@ from pathlib import Path
 from lprl_envs import InvalidInput
 from lprl_envs.errors import require_one_of
 
+from lprl_jax import paths
 from lprl_jax.experiments import config, run_directory, runner
+from lprl_jax.experiments.holding import hold
 from lprl_jax.results import comparison, plotting, reading
 from lprl_jax.results.reading import Result
 
@@ -54,13 +56,24 @@ def run(
 
     Raises:
         InvalidInput: if there is no such world, or it has no ice to be slippery, or the directory
-            is not empty.
+            is in use or not empty.
+        CannotWrite: if there is no room for more.
     """
     require_one_of("demo", world, TITLES)
     if slippery and world != "frozen_lake":
         raise InvalidInput(f"slippery is for frozen_lake; {world} has no ice")
-    out = out or _free(Path("results/demo"))
-    run_directory.claim(out)
+    out = paths.given(out or _free(Path("results/demo")))
+    with hold(out):
+        run_directory.require_empty(out)
+        results = _run(out, world, controls, slippery, progress)
+    print(f"written to {out}, with learning_curves.png")
+    return results
+
+
+def _run(
+    out: Path, world: str, controls: bool, slippery: bool, progress: bool
+) -> dict[str, Result]:
+    """`run`, in a directory that is held."""
     ice = ("env_params.is_slippery=true",) if slippery else ()
     results = {}
     for name, (file, overrides) in _experiments(world, controls).items():
@@ -70,16 +83,17 @@ def run(
     summaries = comparison.summarize(results)
     table = comparison.table(summaries)
     print(table)
-    (out / "table.md").write_text(table + "\n", encoding="utf-8")
-    (out / "summary.json").write_text(json.dumps(comparison.as_json(summaries), indent=1) + "\n")
+    paths.write_new(out / "table.md", table + "\n")
+    figures = json.dumps(comparison.as_json(summaries), indent=1)
+    paths.write_new(out / "summary.json", figures + "\n")
     curves = {name: plotting.Curve(r.steps, r.success) for name, r in results.items()}
-    plotting.plot_learning_curves(
+    figure = plotting.draw_learning_curves(
         curves,
-        out / "learning_curves.png",
         threshold=comparison.THRESHOLD,
         title=TITLES[world] + (", slippery" if slippery else ""),
     )
-    print(f"written to {out}, with learning_curves.png")
+    with paths.new_file(out / "learning_curves.png") as file:
+        file.write(plotting.as_image(figure, ".png"))
     return results
 
 

@@ -76,12 +76,19 @@ def _run(options: argparse.Namespace, watch: Watch | None) -> int:
 
     from lprl_jax.cli import commands
     from lprl_jax.experiments.runner import Diverged
+    from lprl_jax.paths import CannotWrite, given
 
     if watch:
         watch.loaded()
     try:
+        for name, value in vars(options).items():
+            if isinstance(value, Path):
+                setattr(options, name, given(value))
+            elif isinstance(value, list):
+                each = [given(x) if isinstance(x, Path) else x for x in value]
+                setattr(options, name, each)
         commands.COMMANDS[options.command](options)
-    except (InvalidInput, Diverged) as error:
+    except (InvalidInput, Diverged, CannotWrite) as error:
         print(f"lprl: {error}", file=sys.stderr)
         return 2 if isinstance(error, InvalidInput) else 1
     return 0
@@ -196,7 +203,7 @@ def _compare(add: _Add) -> None:
         "lprl compare results/a results/b --json figures.json",
     )
     plot = add("plot", "Learning curves with bands.", "lprl plot results/demo -o curves.png")
-    plot.add_argument("-o", "--out", type=Path, required=True, help="new .png file")
+    plot.add_argument("-o", "--out", type=Path, required=True, help="new .png, .svg or .pdf file")
     report = add(
         "report",
         "One page with curves, tables, settings, versions and commands, to send to someone.",

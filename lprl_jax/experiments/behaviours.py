@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
+from lprl_jax import paths
 from lprl_jax.algorithms import asking, policies
 from lprl_jax.algorithms.base import Env
 from lprl_jax.algorithms.value_based import q_learning
@@ -26,6 +27,8 @@ def parse(text: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
     Raises:
         InvalidInput: if a share is missing or not above 0, or they do not add up to 1.
     """
+    if paths.given(text).is_dir():  # also where its name has a comma or a colon
+        return (text,), (1.0,)
     names, shares = [], []
     for part in text.split(","):
         name, _, share = part.rpartition(":") if "," in text or ":" in part else (part, "", "1")
@@ -65,8 +68,8 @@ def make(names: Sequence[str], experiment: Experiment, env: Env, epsilon: float)
             if experiment.config.prior == "none":
                 raise InvalidInput("the behaviour is 'prior', but the prior is none; name one")
             behaviours.append(by_the_prior())
-        elif Path(name).is_dir():
-            behaviours.append(_of_run(Path(name), experiment, env, epsilon))
+        elif paths.given(name).is_dir():
+            behaviours.append(_of_run(paths.given(name), experiment, env, epsilon))
         else:
             raise InvalidInput(
                 f"unknown behaviour {name!r}; valid: {RANDOM}, {PRIOR}, a DQN run's directory"

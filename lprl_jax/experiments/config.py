@@ -16,7 +16,9 @@ from typing import Any
 import yaml
 from lprl_envs import InvalidInput, registration
 
+from lprl_jax import paths
 from lprl_jax.algorithms.registry import ALGORITHMS
+from lprl_jax.experiments.places import placed
 
 REPOSITORY_CONFIGS = Path(__file__).parents[2] / "configs"
 PACKAGED_CONFIGS = Path(__file__).parents[1] / "configs"
@@ -133,7 +135,7 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     Raises:
         InvalidInput: if there is no such file, it is no YAML mapping, or a field is wrong.
     """
-    file = Path(path)
+    file = paths.given(path)
     if not file.is_file():
         named = [folder / f"{path}.yaml" for folder in (REPOSITORY_CONFIGS, PACKAGED_CONFIGS)]
         found = [candidate for candidate in named if candidate.is_file()]
@@ -178,7 +180,8 @@ def override(fields: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, A
 
 
 def parse(fields: Mapping[str, Any]) -> Experiment:
-    """Check every field and split them by what they belong to."""
+    """Check every field and split them by what they belong to; files by paths from anywhere."""
+    fields = placed(fields)
     name = fields.get("algorithm", "dqn")
     if name not in ALGORITHMS:
         raise InvalidInput(f"unknown algorithm {name!r}; valid: {', '.join(ALGORITHMS)}")

@@ -17,10 +17,10 @@ import jax
 import numpy as np
 from lprl_envs import InvalidInput
 
+from lprl_jax import paths
 from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.registry import ALGORITHMS
-from lprl_jax.experiments import build, config, run_directory, runner, sharding
-from lprl_jax.experiments.checkpoint import Checkpoints
+from lprl_jax.experiments import build, checkpoint, config, places, run_directory, runner, sharding
 from lprl_jax.experiments.config import Experiment
 
 MAY_CHANGE = (
@@ -74,9 +74,12 @@ def run(
     Raises:
         InvalidInput: if there is no such run or no checkpoint yet, or it cannot be evaluated so.
     """
-    fields = run_directory.read_config(directory)
+    directory = paths.given(directory)
+    fields = places.placed(run_directory.read_config(directory))
     trained = config.parse(fields)
-    changed = config.override(fields, [*overrides, *_bank_overrides(trained, instances)])
+    changed = [*overrides, *_bank_overrides(trained, instances)]
+    changed = places.placed(config.override(fields, changed))
+    priors = [places.placed({"prior": prior})["prior"] for prior in priors]
     _refuse_other_fields(fields, changed)
     _refuse_other_instances(trained, fields, changed)
     priors = priors or [changed["prior"]]
@@ -159,17 +162,17 @@ def newest_state(directory: Path, trained: Experiment) -> Any:
     """The state that a run's newest checkpoint holds.
 
     Raises:
-        InvalidInput: if there is none, or it was trained with another prior or other instances.
+        InvalidInput: if there is none, it is damaged, or it was trained with another prior or other
+            instances.
     """
-    if not (directory / run_directory.CHECKPOINTS).is_dir():
+    kept = directory / run_directory.CHECKPOINTS
+    if checkpoint.newest(kept) is None:
         raise InvalidInput(f"{directory} holds no checkpoint yet")
     setup = runner.set_up(trained)
     run_directory.require_same(directory, run_directory.provenance(setup.data, trained.settings))
-    with Checkpoints(directory / run_directory.CHECKPOINTS) as checkpoints:
-        newest = checkpoints.latest()
-        if newest is None:
-            raise InvalidInput(f"{directory} holds no checkpoint yet")
-        return checkpoints.restore(newest, setup.initial_state())
+    newest = checkpoint.newest(kept)  # a run that goes on may have written another meanwhile
+    assert newest is not None
+    return checkpoint.restore(kept, newest, setup.initial_state())
 
 
 def _rows(experiment: Experiment, trained: Any) -> list[Row]:

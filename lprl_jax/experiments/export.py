@@ -5,12 +5,15 @@ What the values are read out by is no part of such a model, and is left out.
 
 from __future__ import annotations
 
+import shutil
+import uuid
 from pathlib import Path
 
 import jax
 import yaml
 from lprl_envs import InvalidInput
 
+from lprl_jax import paths
 from lprl_jax.experiments import build, config, evaluate, run_directory, sharding
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.lm import checkpoint, embedded, identity
@@ -33,8 +36,10 @@ def run(directory: Path, out: Path, number: int = 0) -> int:
         InvalidInput: if there is no such run or no checkpoint yet, its policy is no language model,
             or one of a family that is not written, or the directory exists or cannot be written.
     """
+    directory, out = paths.given(directory), paths.given(out)
     if out.exists():
         raise InvalidInput(f"{out} exists; name another directory, or remove it")
+    paths.require_writable(out)
     trained = config.parse(run_directory.read_config(directory))
     if not 0 <= number < trained.num_runs:
         raise InvalidInput(f"run is {number}; {directory} has runs 0 to {trained.num_runs - 1}")
@@ -48,7 +53,7 @@ def run(directory: Path, out: Path, number: int = 0) -> int:
     checkpoint.require_writable(policy.model.config)
     state = evaluate.newest_state(directory, trained)
     own = jax.tree.map(lambda leaf: leaf[number], sharding.fetch(state.params))
-    draft = out.with_name(out.name + ".tmp")
+    draft = out.with_name(f"{out.name[:40]}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         model, steps = policy.model_of(own), int(state.num_steps)
         checkpoint.save(draft, model)
@@ -56,13 +61,18 @@ def run(directory: Path, out: Path, number: int = 0) -> int:
         (draft / CARD).write_text(card(trained, number, steps, digests), encoding="utf-8")
         draft.rename(out)
     except OSError as error:
-        raise InvalidInput(f"cannot write to {out}: {error.strerror}") from None
+        raise InvalidInput(f"cannot write to {out}: {paths.reason(error)}") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     return steps
 
 
 def card(trained: Experiment, number: int, steps: int, digests: tuple[str, str]) -> str:
     """The model card: what it was, and what was done to it; both told apart by their digests."""
-    name = build.policy_name(trained)
+    name, prior = (
+        own if own in embedded.MODELS else Path(own).name
+        for own in (build.policy_name(trained), trained.config.prior)
+    )
     setting = trained.settings[number // trained.config.num_runs]
     lines = [
         "---",
@@ -71,7 +81,7 @@ def card(trained: Experiment, number: int, steps: int, digests: tuple[str, str])
         "# A language model, fine-tuned as a policy",
         "",
         f"`{name}` after {steps:,} environment steps of {trained.config.algorithm} on "
-        f"{trained.config.env}, kept near the prior `{trained.config.prior}`: run {number} of "
+        f"{trained.config.env}, kept near the prior `{prior}`: run {number} of "
         f"{trained.num_runs}" + (f", {config.name_of(setting)}" if setting else "") + ".",
         "It continues a state's text with an action's. The values that were learnt beside it are",
         "left out.",

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from lprl_envs import InvalidInput
 
+from lprl_jax import archive, paths
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.datasets import dataset
 from lprl_jax.datasets.collect import collect, label
@@ -41,6 +42,7 @@ def run(
     Raises:
         InvalidInput: if something is out of range or unknown, or the file cannot be written.
     """
+    out = paths.require_new(out, archive.ENDINGS)
     names, shares = behaviours.parse(behaviour)
     env, prior, data = _objects(experiment)
     acting = behaviours.make(names, experiment, env, epsilon)
@@ -73,8 +75,10 @@ def relabel(experiment: Experiment, source: Path, out: Path) -> tuple[Dataset, O
     """Write a dataset's transitions anew, with the log-probabilities of the experiment's prior.
 
     Raises:
-        InvalidInput: if the experiment has no prior, or the dataset is not of its environment.
+        InvalidInput: if the experiment has no prior, the dataset is not of its environment, or the
+            file cannot be written.
     """
+    out = paths.require_new(out, archive.ENDINGS)
     env, prior, data = _objects(experiment)
     if prior is None:
         raise InvalidInput(

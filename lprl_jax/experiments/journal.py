@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,12 @@ class Journal:
     """Of one run; use as a context manager."""
 
     def __init__(
-        self, out: Path, others: Sequence[Logger], first: int, chunks: int, progress: bool
+        self,
+        out: Path,
+        others: Sequence[Sequence[Logger]],
+        first: int,
+        chunks: int,
+        progress: bool,
     ):
         self._metrics = (out / METRICS).open("a")
         self._timing = (out / TIMING).open("a")
@@ -28,15 +34,20 @@ class Journal:
             total=chunks,
             initial=max(0, first - 1),
             desc=out.name,
-            disable=not progress,
+            disable=None if progress else True,  # None: shown on a terminal only
             unit="chunk",
         )
 
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        for closing in (self._metrics, self._timing, self._bar, *self._others):
+    def __exit__(self, kind: object, *error: object) -> None:
+        every = (logger for of_settings in self._others for logger in of_settings)
+        closing = contextlib.ExitStack()
+        for one in (*every, self._bar, self._timing, self._metrics):
+            closing.callback(one.close)
+        # A full disk is heard of here once more, which says nothing new.
+        with contextlib.suppress(OSError) if kind else contextlib.nullcontext():
             closing.close()
 
     def time(self, **seconds: float) -> None:
@@ -55,8 +66,10 @@ class Journal:
         times = {"step": record["step"], "train_seconds": round(trained, 6)}
         _write(self._metrics, record)
         _write(self._timing, {**times, "evaluate_seconds": round(evaluated, 6)})
-        for logger in self._others:
-            logger.log(record["step"], loggers.scalars(record, steps / trained))
+        for of_settings in self._others:
+            rows = loggers.of_settings(record, len(of_settings))
+            for logger, row in zip(of_settings, rows, strict=True):
+                logger.log(record["step"], loggers.scalars(row, steps / trained))
         if steps:
             self._bar.update()
             means = {name: f"{np.mean(record[name]):.2f}" for name in ("success", "return")}

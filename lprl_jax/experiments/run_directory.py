@@ -5,6 +5,7 @@
     metrics.jsonl   a line an evaluation, free of clock times: equal runs write equal bytes
     timing.jsonl    the clock times
     checkpoints/    the newest train states
+    .lock           while a process writes here
 
 `config.yaml` is the last of the first two to be written, each at once, so a directory that has it
 can be resumed, whenever its run was killed.
@@ -17,6 +18,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,7 +30,9 @@ import yaml
 from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms.base import Data
+from lprl_jax.experiments import places
 from lprl_jax.experiments.config import Experiment
+from lprl_jax.experiments.holding import LOCK
 from lprl_jax.version import __version__
 
 CONFIG, RUN, METRICS, TIMING = "config.yaml", "run.json", "metrics.jsonl", "timing.jsonl"
@@ -43,20 +47,14 @@ HELD_BYTES = 1 << 26
 """Of an array on devices, the host holds so many at a time, or a row."""
 
 
-def claim(out: Path) -> None:
-    """Make the directory, which must not hold anything yet.
-
-    Raises:
-        InvalidInput: if it cannot be made or written, or holds something.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise InvalidInput(f"{out} is not empty; name a new directory")
-    except OSError as error:
-        raise InvalidInput(f"cannot write to {out}: {error.strerror}") from None
-    if not os.access(out, os.W_OK):
-        raise InvalidInput(f"cannot write to {out}: permission denied")
+def require_empty(out: Path) -> None:
+    """Raise InvalidInput if the directory, which is there and held, has anything in it."""
+    if (out / CONFIG).is_file():
+        raise InvalidInput(
+            f"{out} is not empty: it holds a run; name a new directory, or continue with --resume"
+        )
+    if any(p.name != LOCK for p in out.iterdir()):
+        raise InvalidInput(f"{out} is not empty; name a new directory")
 
 
 def can_resume(out: Path, experiment: Experiment) -> bool:
@@ -66,14 +64,14 @@ def can_resume(out: Path, experiment: Experiment) -> bool:
         InvalidInput: if it holds something else, or a run of another config.
     """
     if not (out / CONFIG).is_file():
-        begun = [p for p in out.iterdir() if p.name != RUN] if out.is_dir() else []
+        begun = [p for p in out.iterdir() if p.name not in (RUN, LOCK)] if out.is_dir() else []
         if [p for p in begun if p.suffix != ".tmp"]:
             raise InvalidInput(f"{out} holds no run to resume: it has no {CONFIG}")
         for leftover in begun:
             leftover.unlink()
         (out / RUN).unlink(missing_ok=True)
         return False
-    there, here = read_config(out), experiment.as_dict()
+    there, here = places.placed(read_config(out)), experiment.as_dict()
     changed = [name for name in differing(there, here) if name not in MAY_CHANGE]
     if changed:
         raise InvalidInput(f"{out} is a run of another config: {_named(changed, there, here)}")
@@ -84,6 +82,15 @@ def begin(out: Path, experiment: Experiment, provenance: Mapping[str, Any]) -> N
     """Write what identifies a run."""
     write(out / RUN, json.dumps(provenance, indent=1) + "\n")
     write(out / CONFIG, yaml.safe_dump(experiment.as_dict(), sort_keys=False))
+
+
+def forget(out: Path) -> None:
+    """Remove what was written of a run that could not begin."""
+    for path in out.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != LOCK:
+            path.unlink()
 
 
 def require_same(out: Path, provenance: Mapping[str, Any]) -> None:
@@ -154,7 +161,7 @@ def read_config(directory: Path) -> dict[str, Any]:
     """The fields of config.yaml."""
     try:
         fields = yaml.safe_load((directory / CONFIG).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InvalidInput(f"{directory} holds no run: it has no {CONFIG}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         fields = None
@@ -167,7 +174,7 @@ def read_provenance(directory: Path) -> dict[str, Any]:
     """What run.json holds."""
     try:
         entries = json.loads((directory / RUN).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InvalidInput(f"{directory} holds no run: it has no {RUN}") from None
     except (OSError, ValueError):
         entries = None
@@ -180,7 +187,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """The records of a .jsonl file; a last line that was cut short is left out."""
     try:
         lines = path.read_text().splitlines(keepends=True)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     records = []
     for number, line in enumerate(lines, 1):
@@ -207,8 +214,11 @@ def rewind(directory: Path, step: int | None) -> None:
 def write(path: Path, text: str) -> None:
     """Write a file at once: it is there whole, or not at all."""
     draft = path.with_name(path.name + ".tmp")
-    draft.write_text(text)
-    os.replace(draft, path)
+    try:
+        draft.write_text(text)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def differing(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

@@ -8,24 +8,27 @@ same bytes as if it had never been.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from lprl_envs import TextEnvParams
+from lprl_envs import InvalidInput, TextEnvParams
 
+from lprl_jax import paths
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
-from lprl_jax.experiments import build, loggers, run_directory, sharding
+from lprl_jax.experiments import build, checkpoint, loggers, run_directory, sharding
 from lprl_jax.experiments.checkpoint import Checkpoints
 from lprl_jax.experiments.config import Experiment
+from lprl_jax.experiments.holding import hold
 from lprl_jax.experiments.journal import Journal
 from lprl_jax.priors import Prior
 
@@ -100,14 +103,26 @@ def run(
         The directory; `results.reading.read` reads it.
 
     Raises:
-        InvalidInput: if the directory cannot be written, holds something else, or the experiment
-            cannot be built.
+        InvalidInput: if the directory cannot be written, is in use, or holds something else, a
+            logger does not work here, the newest checkpoint is damaged, or the experiment cannot be
+            built.
         Diverged: if a loss is not finite.
+        CannotWrite: if there is no room for more; what was written is resumed from.
     """
-    loggers.require_known(log)
+    out = paths.given(out)
+    loggers.require_usable(log)
+    with hold(out):
+        _run(experiment, out, progress, resume, log)
+    return out
+
+
+def _run(
+    experiment: Experiment, out: Path, progress: bool, resume: bool, log: Sequence[str]
+) -> None:
+    """`run`, in a directory that is held."""
     resume = resume and run_directory.can_resume(out, experiment)
     if not resume:
-        run_directory.claim(out)
+        run_directory.require_empty(out)
     started = time.perf_counter()
     setup = set_up(experiment)
     dataset = build.load_dataset(experiment, setup.env, setup.params, setup.prior)
@@ -116,45 +131,71 @@ def run(
     if resume:
         run_directory.require_same(out, provenance)
     state = setup.initial_state()  # may refuse what the experiment asks for
-    run_directory.begin(out, experiment, provenance)
+    kept = out / run_directory.CHECKPOINTS
+    done = checkpoint.newest(kept) if resume else None
+    if done is not None:
+        state = checkpoint.restore(kept, done, state)
 
     config, algorithm = experiment.config, setup.algorithm
     a_chunk = experiment.algorithm.steps_per_update
     updates = max(1, round(config.eval_every / a_chunk))
     a_chunk *= updates
     chunks = max(1, math.ceil(config.total_steps / a_chunk))
-    with Checkpoints(out / run_directory.CHECKPOINTS) as checkpoints:
-        done = checkpoints.latest() if resume else None
-        run_directory.rewind(out, done)
-        if done is not None:
-            state = checkpoints.restore(done, state)
-        first = 0 if done is None else done // a_chunk + 1
+    first = 0 if done is None else done // a_chunk + 1
+    with _writing(out):
+        run_directory.begin(out, experiment, provenance)
         if first > chunks:
-            return out
+            return run_directory.rewind(out, done)
+        try:  # before anything is compiled
+            fields, settings = experiment.as_dict(), experiment.settings
+            others = loggers.make(log, out, fields, settings, done or 0)
+        except InvalidInput:
+            if not resume:
+                run_directory.forget(out)
+            raise
+        run_directory.rewind(out, done)
+    with (
+        _writing(out),
+        Checkpoints(kept) as checkpoints,
+        Journal(out, others, first, chunks, progress) as journal,
+    ):
         prepared = time.perf_counter()
         train = sharding.compile_chunk(algorithm, setup.mesh, updates, state, data)
         evaluate = sharding.compile_evaluation(
             algorithm, setup.mesh, config.eval_episodes, algorithm.policies[0], state, data
         )
         compiled = time.perf_counter()
-        others = loggers.make(log, out, experiment.as_dict(), done or 0)
-        with Journal(out, others, first, chunks, progress) as journal:
-            journal.time(prepare_seconds=prepared - started, compile_seconds=compiled - prepared)
-            for chunk in range(first, chunks + 1):
-                started = time.perf_counter()
-                training: dict[str, Any] = {}
-                if chunk:  # the first evaluation is of the untrained runs
-                    state, training = jax.block_until_ready(train(state, data))
-                    require_finite(experiment, training["loss"], chunk * a_chunk, checkpoints)
-                trained = time.perf_counter()
-                played = jax.device_get(evaluate(state, data))
-                evaluated = time.perf_counter()
-                record = summarize(chunk * a_chunk, state, training, played)
-                steps = a_chunk * experiment.num_runs if chunk else 0
-                journal.record(record, trained - started, evaluated - trained, steps)
-                if chunk == chunks or (chunk and chunk % config.checkpoint_every == 0):
-                    checkpoints.save(record["step"], state)
-    return out
+        journal.time(prepare_seconds=prepared - started, compile_seconds=compiled - prepared)
+        for chunk in range(first, chunks + 1):
+            started = time.perf_counter()
+            training: dict[str, Any] = {}
+            if chunk:  # the first evaluation is of the untrained runs
+                state, training = jax.block_until_ready(train(state, data))
+                require_finite(experiment, training["loss"], chunk * a_chunk, checkpoints)
+            trained = time.perf_counter()
+            played = jax.device_get(evaluate(state, data))
+            evaluated = time.perf_counter()
+            record = summarize(chunk * a_chunk, state, training, played)
+            steps = a_chunk * experiment.num_runs if chunk else 0
+            journal.record(record, trained - started, evaluated - trained, steps)
+            if chunk == chunks or (chunk and chunk % config.checkpoint_every == 0):
+                checkpoints.save(record["step"], state)
+
+
+@contextlib.contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """What the system refuses to write is one line, with what is left of the run."""
+    try:
+        yield
+    except OSError as error:
+        last = checkpoint.newest(out / run_directory.CHECKPOINTS)
+        kept = "no checkpoint was written before"
+        if last is not None:
+            kept = f"the checkpoint of step {last} is whole"
+        raise paths.CannotWrite(
+            f"cannot write to {out}: {paths.reason(error)}; {kept}; once that is mended, --resume "
+            "continues the run"
+        ) from error
 
 
 def require_finite(

@@ -17,6 +17,7 @@ import safetensors.numpy
 from lprl_envs import InvalidInput
 from lprl_envs.errors import require_one_of
 
+from lprl_jax import paths
 from lprl_jax.lm import families, hugging_face, partition, weights
 from lprl_jax.lm.decoder import DecoderConfig
 
@@ -104,10 +105,18 @@ def save(path: str | Path, model: LanguageModel, dtype: Any = jnp.float32) -> No
 
     Raises:
         InvalidInput: as `require_writable`.
+        OSError: if it cannot be written.
     """
     require_writable(model.config)
-    path, c = Path(path), model.config
+    try:
+        _write(Path(path), model, dtype)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise paths.system_error(error) from error
+
+
+def _write(path: Path, model: LanguageModel, dtype: Any) -> None:
     path.mkdir(parents=True, exist_ok=True)
+    c = model.config
     fields = _fields(c, dtype)
     (path / "config.json").write_text(json.dumps(fields, indent=2) + "\n")
     tensors = {}
@@ -118,7 +127,10 @@ def save(path: str | Path, model: LanguageModel, dtype: Any = jnp.float32) -> No
         leaf = np.asarray((leaf if layer is None else leaf[layer]).astype(dtype))
         tensors[tensor.key] = np.ascontiguousarray(leaf.T if tensor.transpose else leaf)
     safetensors.numpy.save_file(tensors, path / "model.safetensors", metadata={"format": "pt"})
-    model.tokenizer.save_pretrained(str(path))
+    try:
+        model.tokenizer.save_pretrained(str(path))
+    except Exception as error:  # what the tokenizers library raises has no type of its own
+        raise paths.system_error(error) from error
 
 
 def require_writable(config: DecoderConfig) -> None:

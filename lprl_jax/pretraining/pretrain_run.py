@@ -10,8 +10,11 @@ import jax.numpy as jnp
 from lprl_envs import InvalidInput
 from tqdm import tqdm
 
-from lprl_jax.experiments.run_directory import claim
+from lprl_jax import paths
+from lprl_jax.experiments import run_directory
+from lprl_jax.experiments.holding import hold
 from lprl_jax.lm import checkpoint
+from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.pretraining import model_card
 from lprl_jax.pretraining.curriculum import TASKS
 from lprl_jax.pretraining.pretrain import PretrainConfig, pretrain
@@ -26,13 +29,31 @@ def run(out: Path, progress: bool = True, **settings: Any) -> None:
         settings: Fields of `PretrainConfig`.
 
     Raises:
-        InvalidInput: if the directory cannot be written or is not empty, or a setting is wrong.
+        InvalidInput: if the directory cannot be written, is in use or not empty, or a setting is
+            wrong.
+        CannotWrite: if there is no room for more.
     """
+    out = paths.given(out)
     config = PretrainConfig(**settings)
     if config.num_steps < 1:
         raise InvalidInput(f"steps is {config.num_steps}; it must be 1 or more")
-    claim(out)
-    kept = {}
+    kept: dict[str, LanguageModel] = {}
+    with hold(out):
+        run_directory.require_empty(out)
+        try:
+            _train(config, out, progress, kept)
+        except OSError as error:
+            whole = f"{', '.join(kept)} there are whole" if kept else "nothing there is whole"
+            raise paths.CannotWrite(
+                f"cannot write to {out}: {paths.reason(error)}; {whole}"
+            ) from error
+    print(f"written to {out}; use it as the prior: {out / 'final'}")
+
+
+def _train(
+    config: PretrainConfig, out: Path, progress: bool, kept: dict[str, LanguageModel]
+) -> None:
+    """Write everything; `kept` takes the models that are whole."""
     with (
         (out / "loss.jsonl").open("w") as log,
         # None is quiet where there is no terminal: a log file would fill with bars.
@@ -48,4 +69,3 @@ def run(out: Path, progress: bool = True, **settings: Any) -> None:
     command = f"lprl pretrain --steps {config.num_steps} --seed {config.seed} --out DIR"
     card = model_card.render(config, kept, TASKS, command)
     (out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-    print(f"written to {out}; use it as the prior: {out / 'final'}")

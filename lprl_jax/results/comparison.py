@@ -27,9 +27,10 @@ class Summary:
     success: Interval
     """Success rate at the end: the interquartile mean (IQM) over the runs."""
     area: Interval
-    """Area under the success curve, in [0, 1], up to the last step that all results share: IQM."""
+    """Area under the success curve, in [0, 1], over all of the steps: IQM."""
     better: Interval | None
-    """Probability that a run has more area than one of the first result; None for the first."""
+    """Probability that a run has more area than one of the first result, up to the last step that
+    both have reached; None for the first."""
     steps_to_threshold: StepsSummary
     """Environment steps of a run."""
     seconds_to_threshold: StepsSummary
@@ -49,9 +50,7 @@ def summarize(results: Mapping[str, Result], threshold: float = THRESHOLD) -> di
         results: By name.
         threshold: Success rate to reach.
     """
-    common = min(result.steps[-1] for result in results.values())
-    areas = {name: _area(result, common) for name, result in results.items()}
-    baseline = next(iter(areas.values()))
+    first = next(iter(results.values()))
     summaries = {}
     for i, (name, result) in enumerate(results.items()):
         clock = result.setup_seconds + result.seconds
@@ -59,8 +58,8 @@ def summarize(results: Mapping[str, Result], threshold: float = THRESHOLD) -> di
             runs=result.success.shape[0],
             steps=int(result.steps[-1]),
             success=statistics.bootstrap_interval(result.success[:, -1]),
-            area=statistics.bootstrap_interval(areas[name]),
-            better=statistics.probability_of_improvement(areas[name], baseline) if i else None,
+            area=statistics.bootstrap_interval(_area(result, result.steps[-1])),
+            better=_better(result, first) if i else None,
             steps_to_threshold=_to_threshold(result.steps, result.success, threshold),
             seconds_to_threshold=_to_threshold(clock, result.success, threshold),
             queries=int(result.queries[-1]),
@@ -127,12 +126,25 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def _better(result: Result, first: Result) -> Interval:
+    """How probably a run is better than one of the first result, as far as both have gone."""
+    last = min(result.steps[-1], first.steps[-1])
+    return statistics.probability_of_improvement(_area(result, last), _area(first, last))
+
+
 def _area(result: Result, last: int) -> np.ndarray:
-    """`f64[R]`: area under the success curve up to a step; with one evaluation, its value."""
+    """`f64[R]`: area under the success curve up to a step; with one evaluation, its value.
+
+    Between two evaluations the curve is a straight line, at that step as well.
+    """
     seen = result.steps <= last
-    if seen.sum() < 2:
-        return result.success[:, 0]
-    return statistics.normalized_area(result.steps[seen], result.success[:, seen])
+    steps, success = result.steps[seen], result.success[:, seen]
+    if steps[-1] < last:
+        ends = [np.interp(last, result.steps, run) for run in result.success]
+        steps, success = np.append(steps, last), np.column_stack([success, ends])
+    if len(steps) < 2:
+        return success[:, 0]
+    return statistics.normalized_area(steps, success)
 
 
 def _to_threshold(at: np.ndarray, success: np.ndarray, threshold: float) -> StepsSummary:

@@ -1,12 +1,14 @@
-"""Learning curves as PNG files, drawn without a display and without pyplot's global state."""
+"""Learning curves as PNG, SVG or PDF, drawn without a display and without pyplot's global state."""
 
 import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
+from lprl_envs import InvalidInput
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,6 +17,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import EngFormatter, SymmetricalLogLocator
 
 from lprl_jax.results.statistics import as_curves, bootstrap_interval
+
+ENDINGS = (".png", ".svg", ".pdf")
+"""Of files, which say what is drawn."""
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart, less their yellow, which is
 # too pale for a line. Seven colours and five styles share no factor: 35 different lines.
@@ -46,7 +51,11 @@ def plot_learning_curves(
     log_steps: bool = True,
     confidence: float = 0.95,
 ) -> None:
-    """Write a PNG of learning curves to `path`; the options are those of `draw_learning_curves`."""
+    """Write learning curves to `path`; the options are those of `draw_learning_curves`.
+
+    Raises:
+      InvalidInput: If its ending is not one of ENDINGS.
+    """
     figure = draw_learning_curves(
         curves,
         threshold=threshold,
@@ -56,7 +65,7 @@ def plot_learning_curves(
         log_steps=log_steps,
         confidence=confidence,
     )
-    figure.savefig(path, format="png", dpi=150)
+    Path(path).write_bytes(as_image(figure, Path(path).suffix))
 
 
 def draw_learning_curves(
@@ -131,12 +140,24 @@ def draw_learning_curves(
     return figure
 
 
+def as_image(figure: Figure, ending: str) -> bytes:
+    """The figure as the bytes of a file of this ending; equal figures give equal bytes.
+
+    Raises:
+      InvalidInput: If it is not one of ENDINGS.
+    """
+    if ending.lower() not in ENDINGS:
+        raise InvalidInput(f"a plot ends in {ending!r}; valid: {', '.join(ENDINGS)}")
+    undated = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[ending.lower()]
+    out = io.BytesIO()
+    with rc_context({"svg.hashsalt": "lprl-jax"}):
+        figure.savefig(out, format=ending.lower()[1:], dpi=150, metadata=undated)
+    return out.getvalue()
+
+
 def as_svg(figure: Figure) -> str:
     """The figure as SVG text, letters as outlines; equal figures give equal text."""
-    out = io.StringIO()
-    with rc_context({"svg.hashsalt": "lprl-jax"}):
-        figure.savefig(out, format="svg", metadata={"Date": None})
-    return out.getvalue()
+    return as_image(figure, ".svg").decode()
 
 
 def _style_axes(

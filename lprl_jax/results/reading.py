@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from lprl_envs import InvalidInput
 
+from lprl_jax import paths
 from lprl_jax.experiments import run_directory
 from lprl_jax.experiments.config import name_of
 from lprl_jax.experiments.run_directory import CONFIG, METRICS, TIMING
@@ -32,7 +33,7 @@ class Result:
     seconds: np.ndarray
     """f64[T]: of training so far, all runs together; evaluation and set-up apart."""
     setup_seconds: float
-    """Of making the prior and of compilation."""
+    """Of making the prior and of compilation; a resumed run does both again, which is not its."""
     steps_per_second: float
     """Environment steps of all runs of the program a second of training, in the median chunk."""
     settings: tuple[Mapping[str, float], ...] = ({},)
@@ -58,6 +59,7 @@ def read(directory: Path) -> Result:
     Raises:
         InvalidInput: if there is none.
     """
+    directory = paths.given(directory)
     records = run_directory.read_lines(directory / METRICS)
     settings = run_directory.read_provenance(directory).get("settings", [{}])
     if not records:
@@ -85,10 +87,13 @@ def from_records(
         queries=np.array([r["queries"] for r in records]),
         evaluations=np.array([r["evaluations"] for r in records]),
         seconds=seconds,
-        setup_seconds=sum(
-            line["prepare_seconds"] + line["compile_seconds"]
-            for line in timing
-            if "compile_seconds" in line
+        setup_seconds=next(
+            (
+                line["prepare_seconds"] + line["compile_seconds"]
+                for line in timing
+                if "compile_seconds" in line
+            ),
+            0.0,
         ),
         steps_per_second=float(np.median(rates)) if rates.size else 0.0,
         settings=tuple(settings),
@@ -119,6 +124,7 @@ def read_all(paths: Sequence[Path]) -> dict[str, Result]:
 
 def runs_in(path: Path) -> list[Path]:
     """The path if it is a run's directory, or else those in it."""
+    path = paths.given(path)
     if (path / CONFIG).is_file():
         return [path]
     found = sorted(p.parent for p in path.glob(f"*/{CONFIG}"))

@@ -15,6 +15,8 @@ from lprl_jax.experiments import run_directory
 from lprl_jax.results import comparison, plotting, reading
 from lprl_jax.results.reading import Result
 
+ENDINGS = (".html", ".htm")
+"""Of files that hold the page."""
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem;
        color: #1a1a1a; background: #fff; }
@@ -95,9 +97,10 @@ def _figures(found: Mapping[str, Result], threshold: float) -> str:
     note = (
         "IQM: interquartile mean over the runs. Intervals: 95 %, bootstrap over the runs. Steps "
         "are of one run; a median beyond the last step is given as “&gt;”. Seconds count set-up "
-        "(prior, compilation) and training of all runs together, not evaluation. Area: under the "
-        "success curve, up to the last step that all have reached. Queries: prompts that all runs "
-        "of the program asked about; evaluations: prompts that went through the model."
+        "(prior, compilation; once, also where a run was resumed) and training of all runs "
+        "together, not evaluation. Area: under the success curve, over all steps of a run; which "
+        "of two has more is told up to the last step that both have reached. Queries: prompts that "
+        "all runs of the program asked about; evaluations: prompts that went through the model."
     )
     return f'{_table(head, rows)}\n<p class="note">{note}</p>'
 

@@ -167,11 +167,33 @@ BAD_CALLS = [
     (["compare", "{run}", "--threshold", "high"], ["'high'", "--help"]),
     (["compare", "{run}", "--json", "{mine}"], ["exists"]),
     (["compare", "{run}", "--json", "{mine}/x.json"], ["cannot write to"]),
-    (["plot", "{nowhere}", "-o", "{new}"], ["holds no run"]),
+    (["plot", "{nowhere}", "-o", "{new}.png"], ["holds no run"]),
     (["plot", "{run}", "-o", "{mine}"], ["exists"]),
-    (["report", "{nowhere}", "-o", "{new}"], ["holds no run"]),
+    (["report", "{nowhere}", "-o", "{new}.html"], ["holds no run"]),
     (["report", "{run}", "-o", "{mine}"], ["exists"]),
-    (["report", "{run}", "{run}", "{run}", "-o", "{new}"], ["named twice"]),
+    (["report", "{run}", "{run}", "{run}", "-o", "{new}.html"], ["named twice"]),
+    (["train", "{config}", "--out", "gs://bucket/run"], ["is a URL", "on this machine"]),
+    (["train", "{config}", "--out", "{mine}"], ["cannot write to", "is a file"]),
+    (["train", "gs://bucket/config.yaml", "--out", "{new}"], ["is a URL"]),
+    (["train", "{config}", "--out", "{new}" + 300 * "x"], ["cannot use", "too long"]),
+    (["eval", "s3://bucket/run"], ["is a URL"]),
+    (["eval", "{mine}"], ["holds no run"]),
+    (["compare", "{run}", "s3://bucket/run"], ["is a URL"]),
+    (["compare", "{run}", "--json", "{folder}"], ["exists"]),
+    (["plot", "{run}", "-o", "{new}.jpg"], ["does not end in .png or .svg or .pdf"]),
+    (["plot", "{run}", "-o", "{new}"], ["does not end in .png"]),
+    (["plot", "{run}", "-o", "{mine}/x.pdf"], ["cannot write to", "is not a directory"]),
+    (["report", "{run}", "-o", "{new}"], ["does not end in .html or .htm"]),
+    (["collect", "{config}", "-o", "{new}"], ["does not end in .npz"]),
+    (["collect", "{config}", "-o", "{new}.npz", "--behaviour", "gs://run"], ["is a URL"]),
+    (
+        ["collect", "{config}", "prior=uniform", "--from", "{mine}", "-o", "{new}.npz"],
+        ["mine.txt is not a dataset"],
+    ),
+    (["prior", "FrozenLake-lprl", "--model", "embedded", "-o", "{new}"], ["does not end in .npz"]),
+    (["export", "{run}", "--out", "{mine}/model"], ["cannot write to", "is not a directory"]),
+    (["pretrain", "--out", "{mine}"], ["is a file"]),
+    (["demo", "--out", "https://x.org/demo"], ["is a URL"]),
     (["check", "Pond"], ["unknown env 'Pond'", "FrozenLake-lprl"]),
     (["check", "FrozenLake-lprl", "map_name=big"], ["unknown map_name 'big'"]),
     (["check", "FrozenLake-lprl", "--model", "{nowhere}"], ["no model", "embedded"]),
@@ -212,7 +234,7 @@ def test_bad_input_is_one_line_and_loses_nothing(
     for word in words:
         assert word in line
     assert contents(run, folder) == before
-    assert not list(tmp_path.glob("new/metrics.jsonl"))
+    assert not list(tmp_path.glob("new*"))
 
 
 def contents(*folders: Path) -> dict[Path, bytes]:
@@ -231,6 +253,9 @@ def test_a_run_is_compared_plotted_reported_and_evaluated(
     assert json.loads((tmp_path / "c.json").read_text())["run"]["runs"] == 4
     assert main(["plot", str(run), "-o", str(tmp_path / "p.png")]) == 0
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+    for ending, beginning in ((".PDF", b"%PDF"), (".svg", b"<?xml")):
+        assert main(["plot", str(run), "-o", str(tmp_path / f"p{ending}")]) == 0
+        assert (tmp_path / f"p{ending}").read_bytes().startswith(beginning)
     assert main(["report", str(run), "-o", str(tmp_path / "r.html")]) == 0
     assert "<h1>run: FrozenLake-lprl</h1>" in (tmp_path / "r.html").read_text()
     assert main(["eval", str(run), "k=1", "--json", str(tmp_path / "e.json")]) == 0

@@ -95,11 +95,10 @@ def fresh_state() -> Any:
 @functools.cache
 def last_state(out: Path) -> dict[str, np.ndarray]:
     """The arrays of the newest checkpoint, by path."""
-    from lprl_jax.experiments.checkpoint import Checkpoints
+    from lprl_jax.experiments import checkpoint
 
-    with Checkpoints(out / "checkpoints") as checkpoints:
-        assert checkpoints.latest() == TOTAL_STEPS
-        state = checkpoints.restore(TOTAL_STEPS, fresh_state())
+    assert checkpoint.newest(out / "checkpoints") == TOTAL_STEPS
+    state = checkpoint.restore(out / "checkpoints", TOTAL_STEPS, fresh_state())
 
     def plain(leaf: Any) -> np.ndarray:
         is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

@@ -2,13 +2,15 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from lprl_envs import InvalidInput
 from small_experiment import FIELDS, fields
 
-from lprl_jax.experiments import config, loggers, run_directory, runner
+from lprl_jax.experiments import config, loggers, run_directory, runner, sharding
 
 event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
 
@@ -26,7 +28,7 @@ def records(path: Path) -> list[bytes]:
 def points(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """Scalars in a folder of event files."""
     found: dict[str, list[tuple[int, float]]] = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(p for p in folder.iterdir() if p.is_file()):
         for record in records(path):
             event = event_pb2.Event.FromString(record)
             for value in event.summary.value:
@@ -55,11 +57,101 @@ def test_a_resumed_run_goes_on_in_the_charts(tmp_path: Path) -> None:
     assert [step for step, _ in found["charts/episodic_length"]] == [0, 30, 60, 90]
 
 
+def test_a_sweep_has_a_curve_a_setting(tmp_path: Path) -> None:
+    experiment = config.parse(fields(alpha=[0.1, 0.5], num_runs=2, total_steps=60))
+    runner.run(experiment, tmp_path / "run", progress=False, log=["tensorboard"])
+    folder = tmp_path / "run" / "tensorboard"
+    assert sorted(p.name for p in folder.iterdir()) == ["alpha 0.1", "alpha 0.5"]
+    lines = run_directory.read_lines(tmp_path / "run" / "metrics.jsonl")
+    for name, own in (("alpha 0.1", slice(0, 2)), ("alpha 0.5", slice(2, 4))):
+        found = points(folder / name)["charts/episodic_length"]
+        assert [step for step, _ in found] == [0, 30, 60]
+        expected = [np.mean(line["length"][own]) for line in lines]
+        np.testing.assert_allclose([value for _, value in found], expected, rtol=1e-6)
+
+
+def test_the_lines_of_settings_are_those_worked_by_hand() -> None:
+    record = {"step": 5, "success": [0.0, 1.0, 1.0, 1.0], "queries": 7}
+    assert loggers.of_settings(record, 2) == [
+        {"step": 5, "success": [0.0, 1.0], "queries": 7},
+        {"step": 5, "success": [1.0, 1.0], "queries": 7},
+    ]
+    assert loggers.of_settings(record, 1) == [record]
+
+
+def test_wandb_without_a_key_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setattr(
+        wandb, "setup", lambda: SimpleNamespace(settings=SimpleNamespace(mode="online"))
+    )
+
+    def login() -> None:
+        raise wandb.errors.UsageError("No API key configured.\nA second line")
+
+    monkeypatch.setattr(wandb, "login", login)
+    with pytest.raises(InvalidInput) as error:
+        runner.run(config.parse(FIELDS), tmp_path / "run", progress=False, log=["wandb"])
+    assert "wandb: No API key configured. WANDB_MODE=offline keeps" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_wandb_that_cannot_begin_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
+    def init(**settings: Any) -> None:
+        (tmp_path / "run" / "wandb").mkdir()
+        raise wandb.errors.CommError("no network")
+
+    def compile_(*_: Any) -> None:
+        raise AssertionError("compiled too early")
+
+    monkeypatch.setattr(wandb, "init", init)
+    monkeypatch.setattr(sharding, "compile_chunk", compile_)
+    with pytest.raises(InvalidInput, match="wandb: no network"):
+        runner.run(config.parse(FIELDS), tmp_path / "run", progress=False, log=["wandb"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_resumed_wandb_run_is_the_same_and_a_setting_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    begun: list[dict[str, Any]] = []
+
+    def init(**settings: Any) -> Any:
+        begun.append(settings)
+        return SimpleNamespace(log=lambda *_, **__: None, finish=lambda: None)
+
+    monkeypatch.setattr(wandb, "init", init)
+    for from_step in (0, 60):
+        loggers.make(["wandb"], tmp_path, {"alpha": 0.1}, [{}], from_step)
+    first, again = begun
+    assert first["id"] == again["id"]
+    assert again["resume"] == "allow"
+    settings = [{"alpha": 0.1}, {"alpha": 0.5}]
+    for from_step in (0, 60):
+        loggers.make(["wandb"], tmp_path, {"alpha": [0.1, 0.5]}, settings, from_step)
+    of_sweep = begun[2:]
+    assert [b["config"]["alpha"] for b in of_sweep] == [0.1, 0.5, 0.1, 0.5]
+    assert of_sweep[0]["name"] == f"{tmp_path.name} (alpha 0.1)"
+    assert of_sweep[0]["group"] == of_sweep[1]["group"] == tmp_path.name
+    assert [b["id"] for b in of_sweep[:2]] == [b["id"] for b in of_sweep[2:]]
+    assert len({b["id"] for b in begun}) == 3
+
+
 def test_wandb_offline_has_a_point_a_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb")
     for name, value in (("MODE", "offline"), ("SILENT", "true"), ("DIR", str(tmp_path))):
         monkeypatch.setenv(f"WANDB_{name}", value)
-    logger = loggers.make(["wandb"], tmp_path, {"alpha": 0.1}, 0)[0]
+    ((logger,),) = loggers.make(["wandb"], tmp_path, {"alpha": 0.1}, [{}], 0)
     logger.log(30, {"charts/success_rate": 0.25})
     logger.log(60, {"charts/success_rate": 0.75})
     logger.close()
@@ -93,4 +185,4 @@ def test_an_unknown_log_is_refused_before_anything_runs(tmp_path: Path) -> None:
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "wandb", None)
     with pytest.raises(InvalidInput, match=r"pip install 'lprl-jax\[wandb\]'"):
-        loggers.require_known(["wandb"])
+        loggers.require_usable(["wandb"])

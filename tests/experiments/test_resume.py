@@ -63,7 +63,7 @@ def test_what_was_hardly_begun_begins_anew(leftover: str | None, tmp_path: Path)
     if leftover:
         (tmp_path / leftover).write_text("{")
     assert not run_directory.can_resume(tmp_path, config.parse(FIELDS))
-    run_directory.claim(tmp_path)
+    run_directory.require_empty(tmp_path)
 
 
 @pytest.mark.parametrize(

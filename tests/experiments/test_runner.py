@@ -10,8 +10,7 @@ import yaml
 from lprl_envs import InvalidInput
 from small_experiment import FIELDS, fields
 
-from lprl_jax.experiments import build, config, run_directory, runner, sharding
-from lprl_jax.experiments.checkpoint import Checkpoints
+from lprl_jax.experiments import build, checkpoint, config, run_directory, runner, sharding
 from lprl_jax.results import reading
 from lprl_jax.results.reading import Result
 
@@ -56,9 +55,8 @@ def test_the_written_config_is_the_experiment(twice: list[tuple[Path, Result]]) 
 def test_the_last_state_is_kept_and_comes_back(twice: list[tuple[Path, Result]]) -> None:
     folder, _ = twice[0]
     like = runner.set_up(config.parse(FIELDS)).initial_state()
-    with Checkpoints(folder / "checkpoints") as checkpoints:
-        assert checkpoints.latest() == 90
-        state = checkpoints.restore(90, like)
+    assert checkpoint.newest(folder / "checkpoints") == 90
+    state = checkpoint.restore(folder / "checkpoints", 90, like)
     assert int(state.num_steps) == 90
     assert int(state.replay.num_added) == 90
     assert state.key.dtype == like.key.dtype  # typed keys survive
@@ -74,8 +72,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     written = run_directory.read_lines(tmp_path / "run" / "metrics.jsonl")
     assert all(np.isfinite(line.get("loss", 0.0)).all() for line in written)
     last = written[-1]["step"]
-    with Checkpoints(tmp_path / "run" / "checkpoints") as checkpoints:
-        assert checkpoints.latest() == (last or None)
+    assert checkpoint.newest(tmp_path / "run" / "checkpoints") == (last or None)
     expected = f"checkpoints/{last}" if last else "no checkpoint was written"
     assert expected in str(error.value)
 

@@ -73,11 +73,50 @@ def test_the_figures_are_those_worked_by_hand(runs: Path) -> None:
     assert slow.seconds_to_threshold.median.estimate == 8.0  # 5 of set-up, 3 of training
     assert fast.seconds_to_threshold.median.estimate == 6.0
     assert slow.success.estimate == 1.0  # the middle half of .5, 1, 1, 1
+    # Of the slow runs 1/3, 1/3, 1/4 and 1/2 of their 300 steps lie below the curve.
+    assert slow.area.estimate == pytest.approx(1 / 3)
+    assert fast.area.estimate == 0.5
     # Up to step 100, the last that both have seen: nothing, and a triangle.
-    assert (slow.area.estimate, fast.area.estimate) == (0.0, 0.5)
     assert slow.better is None
     assert fast.better is not None
     assert (fast.better.estimate, fast.better.low, fast.better.high) == (1.0, 1.0, 1.0)
+
+
+def test_the_clock_of_a_resumed_run_counts_set_up_once(tmp_path: Path) -> None:
+    folder = write(tmp_path / "run", SLOW)
+    lines = (folder / "timing.jsonl").read_text().splitlines(keepends=True)
+    again = json.dumps({"prepare_seconds": 20.0, "compile_seconds": 30.0}) + "\n"
+    (folder / "timing.jsonl").write_text("".join([*lines[:4], again, *lines[4:]]))  # after step 200
+    result = reading.read(folder)
+    assert result.setup_seconds == 5.0
+    seconds = comparison.summarize({"run": result})["run"].seconds_to_threshold
+    assert seconds.median.estimate == 8.0  # as if it had never been interrupted
+
+
+def test_an_area_does_not_depend_on_what_else_is_in_the_table(tmp_path: Path) -> None:
+    for name, success in (("slow", SLOW), ("fast", FAST), ("half", [[0.5] * 4] * 3)):
+        write(tmp_path / name, success)
+    found = reading.read_all([tmp_path / name for name in ("slow", "fast", "half")])
+    together = comparison.summarize(found)
+    for name, result in found.items():
+        assert comparison.summarize({name: result})[name].area == together[name].area
+    # Up to step 200 the slow runs have 1/8, 1/8, 1/8 and 1/4, the others 1/2; fast ends at 100.
+    of_two = comparison.summarize({name: found[name] for name in ("slow", "half")})
+    assert of_two["half"].better == together["half"].better
+    assert together["half"].better is not None
+    assert together["half"].better.estimate == 1.0
+
+
+def test_two_curves_are_compared_up_to_one_step(tmp_path: Path) -> None:
+    # To step 100: between 0 at step 0 and 1 at step 200 a straight line, 1/4; the other, 0.3.
+    far, near = write(tmp_path / "far", [[0.0], [1.0]]), write(tmp_path / "near", [[0.3], [0.3]])
+    for name in ("metrics.jsonl", "timing.jsonl"):
+        text = (far / name).read_text()
+        (far / name).write_text(text.replace('"step": 100', '"step": 200'))
+    summaries = comparison.summarize(reading.read_all([far, near]))
+    assert (summaries["far"].area.estimate, summaries["near"].area.estimate) == (0.5, 0.3)
+    assert summaries["near"].better is not None
+    assert summaries["near"].better.estimate == 1.0
 
 
 def test_the_table_has_a_cell_a_column(runs: Path) -> None:

@@ -1,0 +1,27 @@
+"""Which fields of a config are paths, and where they lead from another directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lprl_jax import paths
+from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
+from lprl_jax.lm import embedded
+
+PATHS = ("prior", "dataset", "encoder", "policy")
+"""Fields that may name a file or a directory."""
+NAMES = ("none", "uniform", NETWORK, *embedded.MODELS)
+"""What they may hold besides."""
+
+
+def placed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with files and directories by paths that lead there from any directory.
+
+    A name of our own stays one, also where a file is called so.
+    """
+
+    def place(value: Any) -> Any:
+        return paths.absolute(value) if isinstance(value, str) and value not in NAMES else value
+
+    return {name: place(v) if name in PATHS else v for name, v in fields.items()}
