@@ -22,6 +22,6 @@ class NotNumbered(InvalidInput):
 
 
 def require_one_of(what: str, found: Any, valid: Collection[Any]) -> None:
-    """Raises InvalidInput unless `found` is one of the valid choices."""
-    if found not in valid:
+    """Raises InvalidInput unless `found` is one of the valid choices, which are text."""
+    if not (isinstance(found, str) and found in valid):
         raise InvalidInput(f"unknown {what} {found!r}; valid: {', '.join(map(str, valid))}")

@@ -21,7 +21,7 @@ import numpy as np
 from flax import struct
 from gymnax.environments import environment, spaces
 
-from lprl_envs import auto_reset
+from lprl_envs import auto_reset, values
 from lprl_envs.banks import draw_instance
 from lprl_envs.bridges import gymnax_values
 from lprl_envs.errors import InvalidInput
@@ -78,18 +78,20 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
     observation = "features"
 
     def __init__(self, env_id: str, **arguments: Any):
-        self.config = (
-            env_id,
-            *sorted((k, gymnax_values.hashable(v)) for k, v in arguments.items()),
-        )
+        defaults = gymnax_values.arguments_of(type(GymnaxEnv(env_id).inner)) if arguments else {}
+        for name, value in arguments.items():
+            arguments[name] = values.check_like(defaults.get(name))(name, value)
+        self.config = (env_id, *sorted(arguments.items()))
         try:
+            hash(self.config)
             self.inner, self._own = gymnax.make(env_id, **arguments)
             space = self.inner.action_space(self._own)
             self._seen = self.inner.observation_space(self._own)
             jax.eval_shape(self.inner.reset_env, jax.random.key(0), self._own)
         except Exception as error:  # whatever gymnax raises is about its arguments
             reason = " ".join(str(error).split()) or type(error).__name__
-            given = ", ".join(f"{k}={v!r}" for k, v in arguments.items()) or "no arguments"
+            shown = (f"{name}={values.shown(value)}" for name, value in arguments.items())
+            given = ", ".join(shown) or "no arguments"
             raise InvalidInput(f"gymnax cannot make {env_id} with {given}: {reason}") from error
         if not isinstance(space, spaces.Discrete):
             raise InvalidInput(

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from lprl_envs import values
 from lprl_envs.errors import InvalidInput, require_one_of
 
 START, FROZEN, HOLE, GOAL = range(4)
@@ -165,7 +166,7 @@ def bank_of_one_start(tiles: jax.Array) -> Maps:
 
 def parse_size(map_name: str) -> tuple[int, int]:
     """The `H, W` of `"HxW"`."""
-    match = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", str(map_name))
+    match = re.fullmatch(r"([1-9][0-9]?)x([1-9][0-9]?)", values.text("map_name", map_name))
     if match is None:
         raise InvalidInput(
             f"unknown map_name {map_name!r}; valid: 4x4, 8x8, or any size such as 6x6"

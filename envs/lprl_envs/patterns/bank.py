@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from lprl_envs import values
 from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank, splits_of
 from lprl_envs.errors import InvalidInput, require_one_of
 from lprl_envs.patterns.shapes import FAMILIES, HELD_OUT_FAMILIES, Shape, between
@@ -141,7 +142,7 @@ def bank(patterns: Sequence[Any], shape: Shape) -> Patterns:
 
 def parse_size(size: str, largest: int) -> Shape:
     """The `H, W` of `"HxW"`, each 2 to `largest`."""
-    match = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", str(size))
+    match = re.fullmatch(r"([1-9][0-9]?)x([1-9][0-9]?)", values.text("size", size))
     shape = (int(match[1]), int(match[2])) if match else (0, 0)
     if min(shape) < 2 or max(shape) > largest:
         raise InvalidInput(f"unknown size {size!r}; valid: 2x2 to {largest}x{largest}")
