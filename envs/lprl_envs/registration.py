@@ -11,7 +11,7 @@ from lprl_envs.blocks_world.subgoals import BlocksWorldSubgoals
 from lprl_envs.bridges import gymnax_values
 from lprl_envs.bridges.gymnax_env import GymnaxEnv
 from lprl_envs.cube_stacking.env import CubeStacking
-from lprl_envs.errors import InvalidInput
+from lprl_envs.errors import InvalidInput, shown
 from lprl_envs.frozen_lake.env import FrozenLake
 from lprl_envs.patterns.image_completion import ImageCompletion
 from lprl_envs.patterns.object_arrangement import ObjectArrangement
@@ -80,6 +80,6 @@ def arguments_of(env_id: str) -> dict[str, Any]:
 def _require_known(env_id: str) -> None:
     if not (isinstance(env_id, str) and env_id in gymnax.registered_envs):
         raise InvalidInput(
-            f"unknown env {env_id!r}; valid: {', '.join(ENVIRONMENTS)}, or of gymnax's own "
+            f"unknown env {shown(env_id)}; valid: {', '.join(ENVIRONMENTS)}, or of gymnax's own "
             f"{', '.join(of_gymnax())}"
         )

@@ -18,23 +18,12 @@ from typing import Any, NoReturn
 import jax
 import numpy as np
 
-from lprl_envs.errors import InvalidInput
+from lprl_envs.errors import InvalidInput, shown
 
 LARGEST_WHOLE = 2**31 - 1
 LARGEST = float(np.finfo(np.float32).max)
 SMALLEST = float(np.finfo(np.float32).tiny)
 """Of float32, above 0: CPUs and accelerators take what is smaller for 0."""
-SHOWN = 160
-"""Characters of a value in a message."""
-
-
-def shown(value: Any) -> str:
-    """A value in a message: in one line, and not a long one."""
-    try:
-        text = " ".join(repr(value).splitlines())  # arrays are written in several
-    except ValueError:  # Python writes no whole number of more than some thousand digits
-        text = f"a {type(value).__name__} of too many digits"
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
 def refuse(name: str, value: Any, right: str) -> NoReturn:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lprl_envs import InvalidInput, registration, values
-from lprl_envs.errors import require_one_of
+from lprl_envs.errors import require_one_of, shown
 
 from lprl_jax.algorithms import base
 from lprl_jax.algorithms.registry import ALGORITHMS
@@ -49,7 +49,7 @@ class BankConfig:
         """Raises InvalidInput, naming the field and its valid values."""
         values.check_fields(self)
         if self.split not in ("", "train", "held-out"):
-            raise InvalidInput(f"unknown split {self.split!r}; valid: train, held-out")
+            raise InvalidInput(f"unknown split {shown(self.split)}; valid: train, held-out")
         if self.num_instances < 0:
             raise InvalidInput(f"num_instances is {self.num_instances}; it must be 0 or more")
 
@@ -97,12 +97,12 @@ class ExperimentConfig:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput, naming the field and its valid values."""
+        require_one_of("algorithm", self.algorithm, ALGORITHMS)
         values.check_fields(self)
         counts = ("num_runs", "total_steps", "eval_every", "eval_episodes", "checkpoint_every")
         for name in (*counts, "model_parallel"):
             if getattr(self, name) < 1:
                 raise InvalidInput(f"{name} is {getattr(self, name)}; it must be 1 or more")
-        require_one_of("algorithm", self.algorithm, ALGORITHMS)
         require_one_of("prior_access", self.prior_access, ("table", "live"))
         require_one_of("prior_dtype", self.prior_dtype, ("float32", "bfloat16"))
         base.require_fraction(self, "prior_epsilon")
@@ -248,7 +248,7 @@ def _sweep(
         if not isinstance(value, list) or isinstance(default, tuple):
             continue
         if name not in sweepable:
-            found = values.shown(fields[name])
+            found = shown(fields[name])
             raise InvalidInput(
                 f"{name} is {found}: it cannot be swept; valid: {', '.join(sweepable) or 'none'}"
             )
@@ -281,7 +281,7 @@ def _refuse_unknown(fields: Mapping[str, Any], valid: Mapping[str, Any], what: s
         if name not in valid:
             close = difflib.get_close_matches(str(name), valid, n=1)
             hint = f"did you mean {close[0]}? " if close else ""
-            found = values.shown(name)
+            found = shown(name)
             raise InvalidInput(f"unknown {what} {found}; {hint}valid: {', '.join(valid)}")
 
 

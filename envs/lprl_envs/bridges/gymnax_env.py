@@ -24,7 +24,7 @@ from gymnax.environments import environment, spaces
 from lprl_envs import auto_reset, values
 from lprl_envs.banks import draw_instance
 from lprl_envs.bridges import gymnax_values
-from lprl_envs.errors import InvalidInput
+from lprl_envs.errors import InvalidInput, shown
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
 
@@ -89,9 +89,9 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
             self._seen = self.inner.observation_space(self._own)
             jax.eval_shape(self.inner.reset_env, jax.random.key(0), self._own)
         except Exception as error:  # whatever gymnax raises is about its arguments
-            reason = " ".join(str(error).split()) or type(error).__name__
-            shown = (f"{name}={values.shown(value)}" for name, value in arguments.items())
-            given = ", ".join(shown) or "no arguments"
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            named = (f"{name}={shown(value)}" for name, value in arguments.items())
+            given = ", ".join(named) or "no arguments"
             raise InvalidInput(f"gymnax cannot make {env_id} with {given}: {reason}") from error
         if not isinstance(space, spaces.Discrete):
             raise InvalidInput(
@@ -99,6 +99,8 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
                 "CartPole-v1, Acrobot-v1 and the environments that `lprl envs` lists have them"
             )
         self._num_actions = int(space.n)
+        if self._num_actions < 1:
+            raise InvalidInput(f"{env_id} has no actions so; it needs one or more")
 
     @property
     def name(self) -> str:
@@ -229,8 +231,12 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
         Raises:
             InvalidInput: if a name, a type or a shape is wrong.
         """
-        own = [self._instance(fields) for fields in instances]
+        own = values.sequence("instances", instances, lambda _, fields: self._instance(fields))
+        if not own:
+            raise InvalidInput(f"a bank of no instances of {self.name}; it needs at least one")
         limits = sorted({int(getattr(params, LIMIT)) for params in own})
+        if limits[0] < 1:
+            raise InvalidInput(f"{LIMIT} is {limits[0]}; it must be 1 or more")
         if len(limits) > 1:
             raise InvalidInput(f"{LIMIT} is {limits}; the instances of {self.name} share one")
         bank = jax.tree.map(
@@ -245,13 +251,13 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
         }
         if not isinstance(fields, Mapping):
             raise InvalidInput(
-                f"an instance of {self.name} is {fields!r}; right: a mapping, of "
+                f"an instance of {self.name} is {shown(fields)}; right: a mapping, of "
                 f"{', '.join(valid)} to numbers"
             )
         for name in fields:
             if name not in valid:
                 raise InvalidInput(
-                    f"unknown parameter {name!r} of {self.name}; valid: {', '.join(valid)}"
+                    f"unknown parameter {shown(name)} of {self.name}; valid: {', '.join(valid)}"
                 )
         return dataclasses.replace(
             self._own,

@@ -95,8 +95,8 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
         self.num_cubes = values.whole("num_cubes", num_cubes)
         if not 2 <= self.num_cubes <= MOST_CUBES:
             raise InvalidInput(f"num_cubes is {num_cubes!r}; it must be 2 to {MOST_CUBES}")
-        require_one_of("reward", reward, REWARDS)
-        require_one_of("observation", observation, OBSERVATIONS)
+        require_one_of("reward", values.text("reward", reward), REWARDS)
+        require_one_of("observation", values.text("observation", observation), OBSERVATIONS)
         self.reward = reward
         self.observation = observation
         self.config = (self.num_cubes, reward, observation)

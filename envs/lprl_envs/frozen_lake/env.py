@@ -105,13 +105,13 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         self.is_slippery = values.truth("is_slippery", is_slippery)
         self.success_rate = values.number("success_rate", success_rate)
         if not 0.0 <= self.success_rate <= 1.0:
-            raise InvalidInput(f"success_rate is {success_rate}; it must lie in [0, 1]")
+            raise InvalidInput(f"success_rate is {self.success_rate}; it must lie in [0, 1]")
         self.reward_schedule = values.sequence("reward_schedule", reward_schedule, values.finite)
         if len(self.reward_schedule) != 3:
             raise InvalidInput(
                 f"reward_schedule is {self.reward_schedule}; it needs three: goal, hole, other"
             )
-        require_one_of("observation", observation, OBSERVATIONS)
+        require_one_of("observation", values.text("observation", observation), OBSERVATIONS)
         self.map_name = map_name
         self.observation = observation
         self.config = (

@@ -12,7 +12,7 @@ import numpy as np
 from flax import struct
 
 from lprl_envs import values
-from lprl_envs.errors import InvalidInput, require_one_of
+from lprl_envs.errors import InvalidInput, require_one_of, shown
 
 START, FROZEN, HOLE, GOAL = range(4)
 TILES = "SFHG"
@@ -169,7 +169,7 @@ def parse_size(map_name: str) -> tuple[int, int]:
     match = re.fullmatch(r"([1-9][0-9]?)x([1-9][0-9]?)", values.text("map_name", map_name))
     if match is None:
         raise InvalidInput(
-            f"unknown map_name {map_name!r}; valid: 4x4, 8x8, or any size such as 6x6"
+            f"unknown map_name {shown(map_name)}; valid: 4x4, 8x8, or any size such as 6x6"
         )
     height, width = int(match[1]), int(match[2])
     if height * width < 2 or width > 26:

@@ -15,7 +15,7 @@ from flax import struct
 
 from lprl_envs import values
 from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank, splits_of
-from lprl_envs.errors import InvalidInput, require_one_of
+from lprl_envs.errors import InvalidInput, require_one_of, shown
 from lprl_envs.patterns.shapes import FAMILIES, HELD_OUT_FAMILIES, Shape, between
 from lprl_envs.text_env import HELD_OUT_ONE_IN
 
@@ -145,5 +145,5 @@ def parse_size(size: str, largest: int) -> Shape:
     match = re.fullmatch(r"([1-9][0-9]?)x([1-9][0-9]?)", values.text("size", size))
     shape = (int(match[1]), int(match[2])) if match else (0, 0)
     if min(shape) < 2 or max(shape) > largest:
-        raise InvalidInput(f"unknown size {size!r}; valid: 2x2 to {largest}x{largest}")
+        raise InvalidInput(f"unknown size {shown(size)}; valid: 2x2 to {largest}x{largest}")
     return shape

@@ -21,7 +21,7 @@ ENVIRONMENTS = [
     ({"reward_schedule": (1.0, -1.0, None)}, ["reward_schedule[2] is None", "a number"]),
     ({"reward_schedule": (1.0, 1e39, 0.0)}, ["reward_schedule[1] is 1e+39", "float32"]),
     ({"reward_schedule": (float("inf"), 0, 0)}, ["reward_schedule[0] is inf", "finite"]),
-    ({"observation": ["index"]}, ["observation ['index']", "onehot, features, tokens"]),
+    ({"observation": ["index"]}, ["observation is ['index']", "text"]),
     ({"map_name": "1x1"}, ["'1x1'", "2 cells at least"]),
     ({"map_name": "0x9"}, ["unknown map_name '0x9'"]),
     ({"map_name": "9x0"}, ["unknown map_name '9x0'"]),
