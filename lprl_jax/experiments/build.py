@@ -20,6 +20,7 @@ from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.datasets import dataset
 from lprl_jax.datasets.dataset import Dataset
+from lprl_jax.experiments import needs
 from lprl_jax.experiments.config import BankConfig, Experiment
 from lprl_jax.lm import embedded, hugging_face
 from lprl_jax.lm.encoder import BertEncoder
@@ -134,6 +135,7 @@ def named_prior(
     if name == "uniform":
         return UniformPrior(env)
     if table:
+        needs.require_file("prior", name)
         return TabularPrior.load(name, env, params)
     return language_prior(name, env, params, dtype=dtype, mesh=mesh)
 
@@ -225,6 +227,7 @@ def load_dataset(
             f"{config.algorithm} learns from a dataset, and none is named; write dataset=FILE, a "
             f"file of `{dataset.COMMAND}`"
         )
+    needs.require_file("dataset", path)
     found, origin = dataset.load(path, env, params)
     if found.num_runs < config.num_runs:
         raise InvalidInput(

@@ -23,7 +23,7 @@ from lprl_envs import TextEnvParams
 
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
-from lprl_jax.experiments import build, loggers, run_directory, sharding
+from lprl_jax.experiments import build, loggers, needs, run_directory, sharding
 from lprl_jax.experiments.checkpoint import Checkpoints
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.experiments.journal import Journal
@@ -74,7 +74,9 @@ def set_up(experiment: Experiment) -> Setup:
     def initial_state() -> Any:
         own = build.keys(experiment), build.hparams(experiment)
         keys, hparams, runs = sharding.place(mesh, (*own, build.run_instances(experiment, params)))
-        return sharding.spread(mesh, algorithm.init(keys, hparams, data, runs))
+        arguments = keys, hparams, data, runs
+        needs.require_state(experiment, jax.eval_shape(algorithm.init, *arguments), mesh)
+        return sharding.spread(mesh, algorithm.init(*arguments))
 
     return Setup(env, params, prior, policy, algorithm, data, mesh, initial_state)
 
@@ -104,6 +106,7 @@ def run(
             cannot be built.
         Diverged: if a loss is not finite.
     """
+    needs.require_least(experiment)
     loggers.require_known(log)
     resume = resume and run_directory.can_resume(out, experiment)
     if not resume:
