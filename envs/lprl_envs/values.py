@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from lprl_envs.errors import InvalidInput, shown
 
@@ -159,7 +160,7 @@ def require_above_0(name: str, value: Any) -> None:
 def _scalar(value: Any) -> Any:
     """NumPy's and JAX's numbers as Python's; others as they are."""
     is_array = isinstance(value, np.generic | np.ndarray | jax.Array)
-    if not is_array or value.ndim or isinstance(value, jax.core.Tracer):
+    if not is_array or value.ndim or isinstance(value, Tracer):
         return value
     is_number = value.dtype.kind in "biuf" or value.dtype.name == "bfloat16"
     return value.item() if is_number else value

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 from lprl_envs import InvalidInput
+from yaml.composer import ComposerError
 
 _TAG = "tag:yaml.org,2002:"
 _WHOLE = r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0b[01_]+)"
@@ -35,7 +36,7 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
                     problem = f"{key.value!r} stands twice"
-                    raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
+                    raise ComposerError(None, None, problem, key.start_mark)
                 seen.add(key.value)
         return node
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lprl_envs
+import numpy as np
 import pytest
 import yaml
 from experiments.odd_values import ODD, VALUES, outcome
@@ -203,14 +204,13 @@ def test_refused_by_the_constructor(algorithm: str, settings: dict[str, Any], me
 
 
 def test_numpy_s_numbers_and_lists_pass() -> None:
-    import numpy as np
-
     made = KINDS["dqn"](
         hidden_sizes=[np.int64(8)], alpha=np.float32(0.5), num_envs=np.int32(2), gamma=1
     )
     assert made == KINDS["dqn"](hidden_sizes=(8,), alpha=0.5, num_envs=2, gamma=1.0)
     assert (type(made.gamma), type(made.num_envs)) == (float, int)
-    assert lprl_envs.FrozenLake(is_slippery=np.bool_(False)).is_slippery is False
+    numpy_s: Any = np.bool_(False)
+    assert lprl_envs.FrozenLake(is_slippery=numpy_s).is_slippery is False
 
 
 TRAPS: list[tuple[str, Callable[[config.Experiment], Any], Any]] = [
