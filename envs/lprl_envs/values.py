@@ -84,6 +84,13 @@ def sequence(name: str, value: Any, check: Callable[[str, Any], Any]) -> tuple[A
     return tuple(check(f"{name}[{i}]", element) for i, element in enumerate(value))
 
 
+def instances(found: Any) -> list[Any]:
+    """Instances by hand: a list, of which each world says what may be in it."""
+    if not isinstance(found, list | tuple | np.ndarray):
+        refuse("instances", found, "it must be a list")
+    return list(found)
+
+
 def mapping(name: str, value: Any) -> Mapping[str, Any]:
     """A mapping."""
     if not isinstance(value, Mapping):

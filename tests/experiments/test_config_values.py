@@ -30,6 +30,13 @@ COMMON = [field.name for field in dataclasses.fields(config.ExperimentConfig)]
 BANK = [field.name for field in dataclasses.fields(config.BankConfig)]
 GYMNAX = ("Catch-bsuite", "DeepSea-bsuite", "FrozenLake-misc")
 KINDS: dict[str, type[Any]] = {name: entry.config for name, entry in ALGORITHMS.items()}
+WORLDS = [
+    lprl_envs.FrozenLake(),
+    lprl_envs.CubeStacking(2),
+    lprl_envs.BlocksWorld(),
+    lprl_envs.ImageCompletion("2x2"),
+    lprl_envs.make("CartPole-v1")[0],
+]
 quickly = settings(max_examples=400, deadline=None, derandomize=True, database=None)
 
 
@@ -159,6 +166,20 @@ def test_the_constructors_of_an_experiment_say_what_yaml_says() -> None:
                 assert str(in_yaml).removeprefix("env_params.") == str(in_python)
             else:
                 assert in_yaml == ({}, in_python)
+
+
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
+def test_any_odd_value_as_an_instance(world: Any) -> None:
+    for value in ODD:
+        for one in (
+            *(value, [value], [value, value], {"x": value}),
+            *({"init": value, "goal": ["ab"]}, {"init": ["ab"], "goal": value}),
+            *({"cubes": value, "target": "ab"}, {"cubes": [value, value], "target": "ab"}),
+            *({"cubes": ["red 5", "red 4"], "target": value}, {"init": [value], "goal": [value]}),
+            *({"gravity": value}, {"max_steps_in_episode": value}),
+        ):
+            outcome(world.params_of, one)
+            outcome(world.params_of, [one])
 
 
 def test_the_pretraining_s_constructor_refuses_odd_values() -> None:

@@ -124,7 +124,8 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         Raises:
             InvalidInput: if one is not well-formed, or has more blocks than the environment.
         """
-        return self._params(problems.bank([problems.parse(x) for x in instances], self.num_blocks))
+        parsed = [problems.parse(one) for one in values.instances(instances)]
+        return self._params(problems.bank(parsed, self.num_blocks))
 
     def suite(self, name: str) -> EnvParams:
         """Parameters with a published set of instances as the bank.

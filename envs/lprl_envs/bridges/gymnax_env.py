@@ -231,7 +231,7 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
         Raises:
             InvalidInput: if a name, a type or a shape is wrong.
         """
-        own = values.sequence("instances", instances, lambda _, fields: self._instance(fields))
+        own = [self._instance(fields) for fields in values.instances(instances)]
         if not own:
             raise InvalidInput(f"a bank of no instances of {self.name}; it needs at least one")
         limits = sorted({int(getattr(params, LIMIT)) for params in own})

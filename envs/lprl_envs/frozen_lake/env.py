@@ -150,7 +150,8 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         Raises:
             InvalidInput: if a map has another size than the environment.
         """
-        parsed = [m if isinstance(m, np.ndarray) else parse_map(m) for m in instances]
+        given = values.instances(instances)
+        parsed = [m if isinstance(m, np.ndarray) else parse_map(m) for m in given]
         for tiles in parsed:
             if tiles.shape != self.shape:
                 found, right = "x".join(map(str, tiles.shape)), "x".join(map(str, self.shape))

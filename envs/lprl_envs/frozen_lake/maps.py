@@ -122,10 +122,10 @@ def parse_map(rows: Sequence[str]) -> np.ndarray:
         InvalidInput: if it is not rectangular, has another tile, no start, not exactly one goal,
             or a start that does not reach it.
     """
-    rows = list(rows) if isinstance(rows, list | tuple) else [str(rows)]
+    rows = list(rows) if isinstance(rows, list | tuple) else [rows]
     if not rows or not all(isinstance(row, str) and row for row in rows):
         raise InvalidInput(
-            f"a map is a list of rows such as {list(PRESETS['4x4'])}; found {rows!r}"
+            f"a map is a list of rows such as {list(PRESETS['4x4'])}; found {shown(rows)}"
         )
     if len({len(row) for row in rows}) != 1:
         lengths = [len(row) for row in rows]

@@ -115,7 +115,7 @@ def parse_pattern(rows: Any, shape: Shape) -> np.ndarray:
     """
     rows = list(rows) if isinstance(rows, list | tuple) else [rows]
     if not rows or not all(isinstance(row, str) and row for row in rows):
-        raise InvalidInput(f"a pattern is a list of rows such as ['#.', '.#']; found {rows!r}")
+        raise InvalidInput(f"a pattern is a list of rows such as ['#.', '.#']; found {shown(rows)}")
     lengths = [len(row) for row in rows]
     if len(set(lengths)) != 1:
         raise InvalidInput(f"pattern rows differ in length: {lengths}; a pattern is rectangular")
@@ -134,9 +134,9 @@ def parse_pattern(rows: Any, shape: Shape) -> np.ndarray:
 
 def bank(patterns: Sequence[Any], shape: Shape) -> Patterns:
     """A bank of patterns written by hand, each as `parse_pattern` takes it."""
-    if len(patterns) == 0:
+    if not (given := values.instances(patterns)):
         raise InvalidInput("a bank of no patterns; it needs at least one")
-    cells = np.stack([parse_pattern(rows, shape) for rows in patterns])
+    cells = np.stack([parse_pattern(rows, shape) for rows in given])
     return Patterns(jnp.asarray(cells), jnp.full(len(cells), BY_HAND, jnp.int32))
 
 
