@@ -162,9 +162,11 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     file = Path(path)
     if not os.path.isfile(file):  # False too of what can be no path
         named = [folder / f"{path}.yaml" for folder in (REPOSITORY_CONFIGS, PACKAGED_CONFIGS)]
-        found = [candidate for candidate in named if candidate.is_file()]
+        found = [candidate for candidate in named if os.path.isfile(candidate)]
         if not found:
-            raise InvalidInput(f"no config {path}; valid: a YAML file, or {', '.join(names())}")
+            raise InvalidInput(
+                f"no config {shown(str(path))}; valid: a YAML file, or {', '.join(names())}"
+            )
         file = found[0]
     try:
         fields = yaml_values.load(file.read_bytes(), str(path))

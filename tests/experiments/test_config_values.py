@@ -298,3 +298,9 @@ def test_a_sweep_of_numbers_as_yaml_writes_them() -> None:
     assert found.sweep == {"alpha": (0.1, 0.5, 10.0)}
     refused = outcome(config.parse, config.override(fields(), ["alpha=[.1,null]"]))
     assert str(refused) == "alpha is None; it must be a number"
+
+
+@pytest.mark.parametrize("path", ["a\0b", "a\nb", "x" * 1000, "", "nowhere"])
+def test_a_path_that_is_none_names_no_config(path: str) -> None:
+    refused = outcome(config.read, path)
+    assert isinstance(refused, InvalidInput)
