@@ -21,7 +21,20 @@ class NotNumbered(InvalidInput):
         )
 
 
+SHOWN = 160
+"""Characters of a value in a message."""
+
+
+def shown(value: Any) -> str:
+    """A value in a message: in one line, and not a long one."""
+    try:
+        text = " ".join(repr(value).splitlines())  # arrays are written in several
+    except ValueError:  # Python writes no whole number of more than some thousand digits
+        text = f"a {type(value).__name__} of too many digits"
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+
+
 def require_one_of(what: str, found: Any, valid: Collection[Any]) -> None:
-    """Raises InvalidInput unless `found` is one of the valid choices."""
-    if found not in valid:
-        raise InvalidInput(f"unknown {what} {found!r}; valid: {', '.join(map(str, valid))}")
+    """Raises InvalidInput unless `found` is one of the valid choices, which are text."""
+    if not (isinstance(found, str) and found in valid):
+        raise InvalidInput(f"unknown {what} {shown(found)}; valid: {', '.join(map(str, valid))}")

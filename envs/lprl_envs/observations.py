@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from gymnax.environments import spaces
 
+from lprl_envs import values
 from lprl_envs.errors import InvalidInput, require_one_of
 from lprl_envs.template import Template
 
@@ -24,7 +25,7 @@ def require_mode(observation: str, is_numbered: bool, limit: str) -> None:
         is_numbered: Whether states have an index.
         limit: Continues "observation 'index'" where they have none: what would be right.
     """
-    require_one_of("observation", observation, OBSERVATIONS)
+    require_one_of("observation", values.text("observation", observation), OBSERVATIONS)
     if observation in ("index", "onehot") and not is_numbered:
         raise InvalidInput(f"observation {observation!r} {limit}")
 

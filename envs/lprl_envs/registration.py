@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import gymnax
 
 from lprl_envs.blocks_world.env import BlocksWorld
 from lprl_envs.blocks_world.subgoals import BlocksWorldSubgoals
+from lprl_envs.bridges import gymnax_values
 from lprl_envs.bridges.gymnax_env import GymnaxEnv
 from lprl_envs.cube_stacking.env import CubeStacking
-from lprl_envs.errors import InvalidInput
+from lprl_envs.errors import InvalidInput, shown
 from lprl_envs.frozen_lake.env import FrozenLake
 from lprl_envs.patterns.image_completion import ImageCompletion
 from lprl_envs.patterns.object_arrangement import ObjectArrangement
@@ -72,15 +72,14 @@ def arguments_of(env_id: str) -> dict[str, Any]:
     """
     _require_known(env_id)
     ours = env_id in ENVIRONMENTS
-    kind = ENVIRONMENTS[env_id] if ours else type(GymnaxEnv(env_id).inner)
-    if kind.__init__ is object.__init__:  # takes none
-        return {}
-    return {p.name: p.default for p in inspect.signature(kind).parameters.values()}
+    return gymnax_values.arguments_of(
+        ENVIRONMENTS[env_id] if ours else type(GymnaxEnv(env_id).inner)
+    )
 
 
 def _require_known(env_id: str) -> None:
-    if env_id not in gymnax.registered_envs:
+    if not (isinstance(env_id, str) and env_id in gymnax.registered_envs):
         raise InvalidInput(
-            f"unknown env {env_id!r}; valid: {', '.join(ENVIRONMENTS)}, or of gymnax's own "
+            f"unknown env {shown(env_id)}; valid: {', '.join(ENVIRONMENTS)}, or of gymnax's own "
             f"{', '.join(of_gymnax())}"
         )

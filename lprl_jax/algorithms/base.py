@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-from lprl_envs import InvalidInput, TextEnv
+from lprl_envs import InvalidInput, TextEnv, values
 
 from lprl_jax.algorithms.arguments import require_count
 
@@ -83,10 +83,15 @@ def same_for_all(kind: type[HParams], config: Any, num_runs: int) -> HParams:
 
 
 def require_above_0(config: Any, *names: str) -> None:
-    """Raise InvalidInput unless these fields of a config are above 0."""
+    """Raise InvalidInput unless these fields of a config are above 0, in float32 too."""
     for name in names:
-        if not getattr(config, name) > 0:
-            raise InvalidInput(f"{name} is {getattr(config, name)}; it must be above 0")
+        values.require_above_0(name, getattr(config, name))
+
+
+def require_finite(config: Any, *names: str) -> None:
+    """Raise InvalidInput unless these fields of a config are finite."""
+    for name in names:
+        values.finite(name, getattr(config, name))
 
 
 def require_fraction(config: Any, *names: str) -> None:
@@ -105,5 +110,6 @@ def require_not_below_0(config: Any, *names: str) -> None:
 
 def require_k(k: int | str) -> None:
     """Raise InvalidInput unless this is a number of proposals, or "exact"."""
-    if k != EXACT and not (isinstance(k, int) and k >= 1):
-        raise InvalidInput(f'k is {k!r}; valid: a whole number from 1, or "{EXACT}"')
+    is_number = type(k) is int and k >= 1
+    if not (is_number or (isinstance(k, str) and k == EXACT)):
+        values.refuse("k", k, f'valid: a whole number from 1, or "{EXACT}"')

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import lprl_envs
 from jax.sharding import Mesh
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+from lprl_envs.errors import shown
 
 from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.base import Algorithm
@@ -20,6 +21,7 @@ from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.datasets import dataset
 from lprl_jax.datasets.dataset import Dataset
+from lprl_jax.experiments import needs
 from lprl_jax.experiments.config import BankConfig, Experiment
 from lprl_jax.lm import embedded, hugging_face
 from lprl_jax.lm.encoder import BertEncoder
@@ -119,10 +121,10 @@ def named_prior(
         InvalidInput: if it is none of these, or has no weights for another dtype or a mesh.
     """
     simple, table = ("none", "uniform"), name.endswith(".npz")
-    if not (name in simple or table or name in embedded.MODELS or Path(name).is_dir()):
+    if not (name in simple or table or name in embedded.MODELS or os.path.isdir(name)):
         known = ", ".join([*simple, *embedded.MODELS])
         raise InvalidInput(
-            f"unknown prior {name!r}; valid: {known}, a Hugging Face directory, a .npz table"
+            f"unknown prior {shown(name)}; valid: {known}, a Hugging Face directory, a .npz table"
         )
     if (dtype != "float32" or mesh is not None) and not runs_decoder(name):
         raise InvalidInput(
@@ -134,13 +136,14 @@ def named_prior(
     if name == "uniform":
         return UniformPrior(env)
     if table:
+        needs.require_file("prior", name)
         return TabularPrior.load(name, env, params)
     return language_prior(name, env, params, dtype=dtype, mesh=mesh)
 
 
 def runs_decoder(name: str) -> bool:
     """Whether a prior is a model of a family that our own decoder runs."""
-    if name not in embedded.MODELS and not Path(name).is_dir():
+    if name not in embedded.MODELS and not os.path.isdir(name):
         return False
     return hugging_face.model_type(embedded.path_of(name)) in FAMILIES
 
@@ -172,9 +175,11 @@ def make_policy(
     name = policy_name(experiment)
     if name == NETWORK:
         return None
-    if not (name in embedded.MODELS or Path(name).is_dir()):
+    if not (name in embedded.MODELS or os.path.isdir(name)):
         known = ", ".join([NETWORK, *embedded.MODELS])
-        raise InvalidInput(f"unknown policy {name!r}; valid: {known}, a Hugging Face directory")
+        raise InvalidInput(
+            f"unknown policy {shown(name)}; valid: {known}, a Hugging Face directory"
+        )
     if not runs_decoder(name):
         raise InvalidInput(
             f"the policy {name!r} is of the family {hugging_face.model_type(name)}, which can be a "
@@ -223,6 +228,7 @@ def load_dataset(
             f"{config.algorithm} learns from a dataset, and none is named; write dataset=FILE, a "
             f"file of `{dataset.COMMAND}`"
         )
+    needs.require_file("dataset", path)
     found, origin = dataset.load(path, env, params)
     if found.num_runs < config.num_runs:
         raise InvalidInput(

@@ -9,15 +9,19 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import itertools
+import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-from lprl_envs import InvalidInput, registration
+from lprl_envs import InvalidInput, registration, values
+from lprl_envs.errors import require_one_of, shown
 
 from lprl_jax import paths
+from lprl_jax.algorithms import base
 from lprl_jax.algorithms.registry import ALGORITHMS
+from lprl_jax.experiments import yaml_values
 from lprl_jax.experiments.places import placed
 
 REPOSITORY_CONFIGS = Path(__file__).parents[2] / "configs"
@@ -42,6 +46,14 @@ class BankConfig:
     """Of the drawing; an experiment's own seed does not change its instances."""
     instance_per_run: bool = False
     """Whether run r plays instance r alone (modulo their number), or every run all of them."""
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput, naming the field and its valid values."""
+        values.check_fields(self)
+        if self.split not in ("", "train", "held-out"):
+            raise InvalidInput(f"unknown split {shown(self.split)}; valid: train, held-out")
+        if self.num_instances < 0:
+            raise InvalidInput(f"num_instances is {self.num_instances}; it must be 0 or more")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +97,20 @@ class ExperimentConfig:
     seed: int = 0
     """Of the runs."""
 
+    def __post_init__(self) -> None:
+        """Raises InvalidInput, naming the field and its valid values."""
+        require_one_of("algorithm", self.algorithm, ALGORITHMS)
+        values.check_fields(self)
+        counts = ("num_runs", "total_steps", "eval_every", "eval_episodes", "checkpoint_every")
+        for name in (*counts, "model_parallel"):
+            if getattr(self, name) < 1:
+                raise InvalidInput(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        require_one_of("prior_access", self.prior_access, ("table", "live"))
+        require_one_of("prior_dtype", self.prior_dtype, ("float32", "bfloat16"))
+        base.require_fraction(self, "prior_epsilon")
+        base.require_above_0(self, "prior_temperature")
+        base.require_finite(self, "prior_temperature")
+
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
@@ -110,12 +136,12 @@ class Experiment:
     @property
     def num_runs(self) -> int:
         """R: the runs of all settings, setting by setting."""
-        return self.config.num_runs * len(self.settings)
+        return self.config.num_runs * math.prod(map(len, self.sweep.values()))
 
     def as_dict(self) -> dict[str, Any]:
         """Every field, defaults included, as the YAML that makes this experiment again."""
         fields = {f.name: getattr(self.config, f.name) for f in dataclasses.fields(self.config)}
-        fields["env_params"] = {**self.env_arguments, **_plain(dataclasses.asdict(self.bank))}
+        fields["env_params"] = _plain({**self.env_arguments, **dataclasses.asdict(self.bank)})
         own = {**dataclasses.asdict(self.algorithm), **self.sweep}
         return {**fields, **_plain(own)}
 
@@ -138,20 +164,21 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     file = paths.given(path)
     if not file.is_file():
         named = [folder / f"{path}.yaml" for folder in (REPOSITORY_CONFIGS, PACKAGED_CONFIGS)]
-        found = [candidate for candidate in named if candidate.is_file()]
+        found = [candidate for candidate in named if os.path.isfile(candidate)]
         if not found:
-            raise InvalidInput(f"no config {path}; valid: a YAML file, or {', '.join(names())}")
+            raise InvalidInput(
+                f"no config {shown(str(path))}; valid: a YAML file, or {', '.join(names())}"
+            )
         file = found[0]
     try:
-        fields = yaml.safe_load(file.read_text()) or {}
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise InvalidInput(f"{path} is not readable as YAML: {reason}") from None
-    if not isinstance(fields, dict):
+        fields = yaml_values.load(file.read_bytes(), str(path))
+    except OSError as error:
+        raise InvalidInput(f"cannot read {path}: {error.strerror}") from None
+    if fields is not None and not isinstance(fields, dict):
         raise InvalidInput(
             f"{path} holds {type(fields).__name__}; a config is `field: value` lines"
         )
-    return parse(override(fields, overrides))
+    return parse(override(fields or {}, overrides))
 
 
 def names() -> list[str]:
@@ -161,44 +188,48 @@ def names() -> list[str]:
 
 
 def override(fields: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Fields with `key=value` overrides applied."""
+    """Fields with `key=value` overrides applied.
+
+    Raises:
+        InvalidInput: if one is not so, its value is no YAML, or `env_params` is no mapping.
+    """
     fields = {**fields}
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise InvalidInput(f"{text!r} is not an override; write key=value")
-        try:
-            parsed = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise InvalidInput(f"the value of {text!r} is not YAML") from None
+        parsed = yaml_values.load(value, f"the value of {text!r}")
         if key.startswith("env_params."):
-            inner = {**(fields.get("env_params") or {}), key.removeprefix("env_params."): parsed}
-            fields["env_params"] = inner
+            there = fields.get("env_params")
+            inner = {} if there is None else values.mapping("env_params", there)
+            fields["env_params"] = {**inner, key.removeprefix("env_params."): parsed}
         else:
             fields[key] = parsed
     return fields
 
 
 def parse(fields: Mapping[str, Any]) -> Experiment:
-    """Check every field and split them by what they belong to; files by paths from anywhere."""
+    """Check every field and split them by what they belong to; files by paths from anywhere.
+
+    Raises:
+        InvalidInput: if there is a field that is not known, or one is out of range.
+    """
     fields = placed(fields)
     name = fields.get("algorithm", "dqn")
-    if name not in ALGORITHMS:
-        raise InvalidInput(f"unknown algorithm {name!r}; valid: {', '.join(ALGORITHMS)}")
+    require_one_of("algorithm", name, ALGORITHMS)
     if "env" not in fields:
         raise InvalidInput("the config names no env; `lprl envs` lists them")
     common = {f.name: f for f in dataclasses.fields(ExperimentConfig)}
     entry = ALGORITHMS[name]
     own = {f.name: f for f in dataclasses.fields(entry.config)}
     _refuse_unknown(fields, {**common, **own}, "config key")
-    experiment = ExperimentConfig(**_typed(fields, common))
-    _check_experiment(experiment)
+    experiment = ExperimentConfig(**_typed(fields, ExperimentConfig))
     arguments, bank = parse_env_params(experiment.env, experiment.env_params)
     sweep = _sweep(fields, own, entry.sweepable)
-    first = {key: values[0] for key, values in sweep.items()}
-    algorithm = entry.config(**_typed({**fields, **first}, own))
-    for key, values in sweep.items():
-        for value in values:  # each is checked as if it stood alone
+    first = {key: numbers[0] for key, numbers in sweep.items()}
+    algorithm = entry.config(**_typed({**fields, **first}, entry.config))
+    for key, numbers in sweep.items():
+        for value in numbers:  # each is checked as if it stood alone
             dataclasses.replace(algorithm, **{key: value})
     return Experiment(experiment, algorithm, bank, arguments, sweep)
 
@@ -215,51 +246,39 @@ def _sweep(
     """
     sweep = {}
     for name in valid:
-        value = fields.get(name)
-        if isinstance(value, str) and "," in value:
-            value = value.split(",")
-        if not isinstance(value, list) or isinstance(valid[name].default, tuple):
+        value, default = fields.get(name), valid[name].default
+        if isinstance(value, str) and "," in value and not isinstance(default, str):
+            parts = value.split(",")  # of none of which YAML would make None
+            value = [yaml_values.load(x, f"{x!r} of {name}={value}") if x else x for x in parts]
+        if not isinstance(value, list) or isinstance(default, tuple):
             continue
         if name not in sweepable:
+            found = shown(fields[name])
             raise InvalidInput(
-                f"{name} is {fields[name]!r}: it cannot be swept; valid: {', '.join(sweepable)}"
+                f"{name} is {found}: it cannot be swept; valid: {', '.join(sweepable) or 'none'}"
             )
-        numbers = [_check_type(name, number, 0.0) for number in value]
+        numbers = tuple(values.number(name, one) for one in value)
         if not numbers or len(set(numbers)) < len(numbers):
-            raise InvalidInput(f"{name} is {fields[name]!r}; a sweep is of different numbers")
-        sweep[name] = tuple(numbers)
+            values.refuse(name, fields[name], "a sweep is of different numbers")
+        sweep[name] = numbers
     return sweep
 
 
 def parse_env_params(env: str, fields: Mapping[str, Any]) -> tuple[dict[str, Any], BankConfig]:
-    """Arguments of the environment, and its instances."""
-    arguments = registration.arguments_of(env)
+    """Arguments of the environment, and its instances.
+
+    Raises:
+        InvalidInput: if there is no such environment, or a field is unknown, or of another type.
+    """
+    defaults = registration.arguments_of(env)
     bank = {f.name: f for f in dataclasses.fields(BankConfig)}
-    _refuse_unknown(fields, {**arguments, **bank}, "env_params key")
-    for name, default in arguments.items():
-        if name in fields and default is not None:  # gymnax has arguments of any type
-            _check_type(f"env_params.{name}", fields[name], default)
-    config = BankConfig(**_typed(fields, bank, "env_params."))
-    if config.split not in ("", "train", "held-out"):
-        raise InvalidInput(f"unknown split {config.split!r}; valid: train, held-out")
-    if config.num_instances < 0:
-        raise InvalidInput(f"num_instances is {config.num_instances}; it must be 0 or more")
-    return {name: fields[name] for name in arguments if name in fields}, config
-
-
-def _check_experiment(config: ExperimentConfig) -> None:
-    counts = ("num_runs", "total_steps", "eval_every", "eval_episodes", "checkpoint_every")
-    for name in (*counts, "model_parallel"):
-        if getattr(config, name) < 1:
-            raise InvalidInput(f"{name} is {getattr(config, name)}; it must be 1 or more")
-    if config.prior_access not in ("table", "live"):
-        raise InvalidInput(f"unknown prior_access {config.prior_access!r}; valid: table, live")
-    if config.prior_dtype not in ("float32", "bfloat16"):
-        raise InvalidInput(f"unknown prior_dtype {config.prior_dtype!r}; valid: float32, bfloat16")
-    if not 0 <= config.prior_epsilon <= 1:
-        raise InvalidInput(f"prior_epsilon is {config.prior_epsilon}; it must lie in [0, 1]")
-    if config.prior_temperature <= 0:
-        raise InvalidInput(f"prior_temperature is {config.prior_temperature}; it must be above 0")
+    _refuse_unknown(fields, {**defaults, **bank}, "env_params key")
+    arguments = {
+        name: values.check_like(default)(f"env_params.{name}", fields[name])
+        for name, default in defaults.items()
+        if name in fields
+    }
+    return arguments, BankConfig(**_typed(fields, BankConfig, "env_params."))
 
 
 def _refuse_unknown(fields: Mapping[str, Any], valid: Mapping[str, Any], what: str) -> None:
@@ -267,44 +286,14 @@ def _refuse_unknown(fields: Mapping[str, Any], valid: Mapping[str, Any], what: s
         if name not in valid:
             close = difflib.get_close_matches(str(name), valid, n=1)
             hint = f"did you mean {close[0]}? " if close else ""
-            raise InvalidInput(f"unknown {what} {name!r}; {hint}valid: {', '.join(valid)}")
+            found = shown(name)
+            raise InvalidInput(f"unknown {what} {found}; {hint}valid: {', '.join(valid)}")
 
 
-def _typed(
-    fields: Mapping[str, Any], valid: Mapping[str, dataclasses.Field[Any]], prefix: str = ""
-) -> dict[str, Any]:
-    """The fields that belong to a dataclass, checked against the types of its defaults."""
-    typed = {}
-    for name, field in valid.items():
-        if name in fields:
-            value = fields[name]
-            default: Any = field.default
-            if field.default_factory is not dataclasses.MISSING:
-                default = field.default_factory()
-            if default is dataclasses.MISSING:
-                default = ""
-            if field.type != "int | str":  # k: the algorithm itself says what is valid
-                value = _check_type(prefix + name, value, default)
-            typed[name] = value
-    return typed
-
-
-def _check_type(name: str, value: Any, default: Any) -> Any:
-    """The value as the default's type; whole numbers pass for floats, lists for tuples."""
-    wanted = type(default)
-    if wanted is float and not isinstance(value, bool):
-        try:
-            return float(value)  # YAML reads 1e-3 as text
-        except (TypeError, ValueError):
-            pass
-    if wanted is tuple and isinstance(value, list | tuple):
-        return tuple(tuple(v) if isinstance(v, list) else v for v in value)
-    if type(value) is not wanted:
-        words = {"int": "a whole number", "float": "a number", "bool": "true or false"}
-        words |= {"str": "text", "tuple": "a list", "dict": "a mapping"}
-        right = words.get(wanted.__name__, wanted.__name__)
-        raise InvalidInput(f"{name} is {value!r}; it must be {right}")
-    return value
+def _typed(fields: Mapping[str, Any], kind: type[Any], prefix: str = "") -> dict[str, Any]:
+    """The fields that belong to a dataclass, each of the type that it declares."""
+    checks = values.checks_of(kind)
+    return {name: checks[name](prefix + name, fields[name]) for name in checks if name in fields}
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.datasets import dataset
 from lprl_jax.datasets.collect import collect, label
 from lprl_jax.datasets.dataset import NO_PRIOR, Dataset, Origin
-from lprl_jax.experiments import behaviours, build
+from lprl_jax.experiments import behaviours, build, needs
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.priors import Counters, Prior
 
@@ -44,6 +44,7 @@ def run(
     """
     out = paths.require_new(out, archive.ENDINGS)
     names, shares = behaviours.parse(behaviour)
+    needs.require_steps(experiment.config.num_runs, num_steps)
     env, prior, data = _objects(experiment)
     acting = behaviours.make(names, experiment, env, epsilon)
     runs = experiment.config.num_runs

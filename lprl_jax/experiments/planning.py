@@ -14,7 +14,7 @@ from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.algorithms.search import slinvit
 from lprl_jax.algorithms.search.slinvit import Outcome
 from lprl_jax.algorithms.search.slinvit_config import HParams
-from lprl_jax.experiments import build, config, sharding
+from lprl_jax.experiments import build, config, needs, sharding
 from lprl_jax.experiments.config import Experiment
 
 
@@ -50,6 +50,7 @@ def run(experiment: Experiment) -> list[Row]:
     Raises:
         InvalidInput: if environment, prior or instances lack what the search needs.
     """
+    needs.require_least(experiment)
     chosen = experiment.config
     env, params = build.make_env(chosen.env, experiment.env_arguments, experiment.bank)
     slinvit.require_fit(experiment.algorithm, env, chosen.prior != "none")

@@ -25,7 +25,7 @@ from lprl_envs import InvalidInput, TextEnvParams
 from lprl_jax import paths
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
-from lprl_jax.experiments import build, checkpoint, loggers, run_directory, sharding
+from lprl_jax.experiments import build, checkpoint, loggers, needs, run_directory, sharding
 from lprl_jax.experiments.checkpoint import Checkpoints
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.experiments.holding import hold
@@ -77,7 +77,9 @@ def set_up(experiment: Experiment) -> Setup:
     def initial_state() -> Any:
         own = build.keys(experiment), build.hparams(experiment)
         keys, hparams, runs = sharding.place(mesh, (*own, build.run_instances(experiment, params)))
-        return sharding.spread(mesh, algorithm.init(keys, hparams, data, runs))
+        arguments = keys, hparams, data, runs
+        needs.require_state(experiment, jax.eval_shape(algorithm.init, *arguments), mesh)
+        return sharding.spread(mesh, algorithm.init(*arguments))
 
     return Setup(env, params, prior, policy, algorithm, data, mesh, initial_state)
 
@@ -110,6 +112,7 @@ def run(
         CannotWrite: if there is no room for more; what was written is resumed from.
     """
     out = paths.given(out)
+    needs.require_least(experiment)
     loggers.require_usable(log)
     with hold(out):
         _run(experiment, out, progress, resume, log)

@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 import chex
 import jax
 import optax
+from lprl_envs import values
 from optax.contrib import MuonDimensionNumbers, muon
 
+from lprl_jax.algorithms.base import require_above_0, require_finite, require_fraction
 from lprl_jax.lm import decoder
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.lm.decoder import DecoderConfig
@@ -55,6 +57,14 @@ class PretrainConfig:
     """Fraction of the texts that fit the columns they are compacted to; longer ones are skipped."""
     early: tuple[float, ...] = (0.065, 0.1, 0.25)
     """Fractions of the steps after which an early, worse model is kept."""
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput, naming the field and its valid values."""
+        values.check_fields(self)
+        sizes = ("hidden_size", "intermediate_size", "num_layers", "num_heads")
+        require_above_0(self, "learning_rate", *sizes, "early")
+        require_finite(self, "learning_rate", "weight_decay")
+        require_fraction(self, "warmup", "decay", "fitting")
 
 
 class Progress(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
-from lprl_envs import InvalidInput, TextEnv
+from lprl_envs import InvalidInput, TextEnv, values
 
 from lprl_jax.priors.base import Counters, FeaturePrior, Prior, normalize
 
@@ -67,7 +67,7 @@ def degrade(
             matter and neither an environment is given nor the prior has one.
     """
     env = getattr(prior, "env", None) if env is None else env
-    return DegradedPrior(prior, float(temperature), float(epsilon), adversarial, env)
+    return DegradedPrior(prior, temperature, epsilon, adversarial, env)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,8 +87,13 @@ class DegradedPrior:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput if a number makes no distribution, or an environment is missing."""
-        if not self.temperature > 0:
-            raise InvalidInput(f"temperature is {self.temperature}; it must be above 0")
+        for name, check in (
+            ("temperature", values.finite),
+            ("epsilon", values.number),
+            ("adversarial", values.truth),
+        ):
+            object.__setattr__(self, name, check(name, getattr(self, name)))
+        values.require_above_0("temperature", self.temperature)
         if not 0 <= self.epsilon <= 1:
             raise InvalidInput(f"epsilon is {self.epsilon}; it must lie in [0, 1]")
         if (self.epsilon or self.adversarial) and self.env is None:

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from lprl_envs import TextEnv, TextEnvParams
 
+from lprl_jax import memory
 from lprl_jax.lm import embedded, identity
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.decoder import KeyValues
@@ -205,6 +206,10 @@ def encode_bank(
         InvalidInput: as `ActionScorer.render`.
     """
     tokens, valid = scorer.render(model.name, env_params)
+    kept = jax.eval_shape(scorer.encode, model.params, tokens, valid)
+    size = {"instances": valid.shape[0]}
+    part = memory.Part(("instances",), memory.num_bytes(kept))
+    memory.require("keys and values of their texts", [part], size)
     made_for = fingerprint.of(scorer.env, env_params, identity.of_model(model), model.name)
     prefix = scorer.encode(model.params, tokens, valid)
     return LanguagePriorParams(model.params, prefix, valid, made_for)

@@ -7,6 +7,7 @@ and used with no language model at all.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
-from lprl_jax import archive
+from lprl_jax import archive, memory
 from lprl_jax.priors import distributions, fingerprint
 from lprl_jax.priors.base import Counters, Prior
 from lprl_jax.priors.fingerprint import Fingerprint, Here
@@ -234,6 +235,10 @@ def ask_everywhere(
     require_of(prior.params, env, env_params, f"the prior {prior.name!r}")
     num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
     start = prior.init()
+    shape = {"instances": num_instances, "states": env.numbered_states, "actions": env.num_actions}
+    memory.require(
+        "a table's rows", [memory.Part(tuple(shape), 4 * math.prod(shape.values()))], shape
+    )
 
     def row(params: Any, env_params: Any, instance: jax.Array) -> tuple[jax.Array, Any, Counters]:
         states = jax.vmap(lambda i: env.state_at(instance, i, env_params))(

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +32,7 @@ import jax.numpy as jnp
 from flax import struct
 from gymnax.environments import spaces
 
+from lprl_envs import values
 from lprl_envs.banks import draw_bank, made_once
 from lprl_envs.blocks_world import instances as problems
 from lprl_envs.blocks_world.instances import MOST_BLOCKS, Problems, require_blocks
@@ -83,15 +83,13 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
     def __init__(
         self, num_blocks: int = 4, illegal_reward: float = 0.0, observation: str = "features"
     ):
-        require_blocks("num_blocks", num_blocks, MOST_BLOCKS)
-        if not isinstance(illegal_reward, int | float) or not math.isfinite(illegal_reward):
-            raise InvalidInput(f"illegal_reward is {illegal_reward!r}; it must be a finite number")
-        self.num_blocks = num_blocks
+        self.num_blocks = values.whole("num_blocks", num_blocks)
+        require_blocks("num_blocks", self.num_blocks, MOST_BLOCKS)
+        self.illegal_reward = values.finite("illegal_reward", illegal_reward)
         limit = f"is for up to {MOST_NUMBERED} blocks, not {num_blocks}; valid: features, tokens"
         require_mode(observation, self.num_states is not None, limit)
-        self.illegal_reward = float(illegal_reward)
         self.observation = observation
-        self.config = (num_blocks, self.illegal_reward, observation)
+        self.config = (self.num_blocks, self.illegal_reward, observation)
 
     @property
     def name(self) -> str:
@@ -126,7 +124,8 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         Raises:
             InvalidInput: if one is not well-formed, or has more blocks than the environment.
         """
-        return self._params(problems.bank([problems.parse(x) for x in instances], self.num_blocks))
+        parsed = [problems.parse(one) for one in values.instances(instances)]
+        return self._params(problems.bank(parsed, self.num_blocks))
 
     def suite(self, name: str) -> EnvParams:
         """Parameters with a published set of instances as the bank.

@@ -22,7 +22,7 @@ from flax import struct
 
 from lprl_envs.blocks_world.rules import ABSENT, NONE, TABLE, is_reached
 from lprl_envs.blocks_world.states import random_state
-from lprl_envs.errors import InvalidInput, require_one_of
+from lprl_envs.errors import InvalidInput, require_one_of, shown
 
 MOST_BLOCKS = 12
 LETTERS = string.ascii_lowercase[:MOST_BLOCKS]
@@ -111,7 +111,7 @@ def from_stacks(init: Sequence[str], goal: Sequence[str]) -> Problems:
 def _strings(what: str, texts: Any) -> list[str]:
     is_list = isinstance(texts, list | tuple) and len(texts) > 0
     if not is_list or not all(isinstance(text, str) and text for text in texts):
-        raise InvalidInput(f"{what} is {texts!r}; {_FORM}")
+        raise InvalidInput(f"{what} is {shown(texts)}; {_FORM}")
     return list(texts)
 
 
@@ -147,7 +147,7 @@ def parse(instance: Any) -> Problems:
     if isinstance(instance, Problems):
         return instance
     if not isinstance(instance, dict) or set(instance) != {"init", "goal"}:
-        raise InvalidInput(f"found {instance!r}; {_FORM}")
+        raise InvalidInput(f"found {shown(instance)}; {_FORM}")
     return from_stacks(instance["init"], instance["goal"])
 
 

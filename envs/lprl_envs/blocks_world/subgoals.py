@@ -87,8 +87,8 @@ class BlocksWorldSubgoals(TextEnv[EnvState, EnvParams]):
         self, num_blocks: int = 4, illegal_reward: float = 0.0, observation: str = "features"
     ):
         self.world = BlocksWorld(num_blocks, illegal_reward, observation)  # refuses what is wrong
-        self.num_blocks = num_blocks
-        self.illegal_reward = float(illegal_reward)
+        self.num_blocks = self.world.num_blocks
+        self.illegal_reward = self.world.illegal_reward
         self.observation = observation
         self.config = self.world.config
 

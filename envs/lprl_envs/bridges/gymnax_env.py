@@ -21,10 +21,10 @@ import numpy as np
 from flax import struct
 from gymnax.environments import environment, spaces
 
-from lprl_envs import auto_reset
+from lprl_envs import auto_reset, values
 from lprl_envs.banks import draw_instance
 from lprl_envs.bridges import gymnax_values
-from lprl_envs.errors import InvalidInput
+from lprl_envs.errors import InvalidInput, shown
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
 
@@ -78,18 +78,20 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
     observation = "features"
 
     def __init__(self, env_id: str, **arguments: Any):
-        self.config = (
-            env_id,
-            *sorted((k, gymnax_values.hashable(v)) for k, v in arguments.items()),
-        )
+        defaults = gymnax_values.arguments_of(type(GymnaxEnv(env_id).inner)) if arguments else {}
+        for name, value in arguments.items():
+            arguments[name] = values.check_like(defaults.get(name))(name, value)
+        self.config = (env_id, *sorted(arguments.items()))
         try:
+            hash(self.config)
             self.inner, self._own = gymnax.make(env_id, **arguments)
             space = self.inner.action_space(self._own)
             self._seen = self.inner.observation_space(self._own)
             jax.eval_shape(self.inner.reset_env, jax.random.key(0), self._own)
         except Exception as error:  # whatever gymnax raises is about its arguments
-            reason = " ".join(str(error).split()) or type(error).__name__
-            given = ", ".join(f"{k}={v!r}" for k, v in arguments.items()) or "no arguments"
+            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            named = (f"{name}={shown(value)}" for name, value in arguments.items())
+            given = ", ".join(named) or "no arguments"
             raise InvalidInput(f"gymnax cannot make {env_id} with {given}: {reason}") from error
         if not isinstance(space, spaces.Discrete):
             raise InvalidInput(
@@ -97,6 +99,8 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
                 "CartPole-v1, Acrobot-v1 and the environments that `lprl envs` lists have them"
             )
         self._num_actions = int(space.n)
+        if self._num_actions < 1:
+            raise InvalidInput(f"{env_id} has no actions so; it needs one or more")
 
     @property
     def name(self) -> str:
@@ -227,8 +231,12 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
         Raises:
             InvalidInput: if a name, a type or a shape is wrong.
         """
-        own = [self._instance(fields) for fields in instances]
+        own = [self._instance(fields) for fields in values.instances(instances)]
+        if not own:
+            raise InvalidInput(f"a bank of no instances of {self.name}; it needs at least one")
         limits = sorted({int(getattr(params, LIMIT)) for params in own})
+        if limits[0] < 1:
+            raise InvalidInput(f"{LIMIT} is {limits[0]}; it must be 1 or more")
         if len(limits) > 1:
             raise InvalidInput(f"{LIMIT} is {limits}; the instances of {self.name} share one")
         bank = jax.tree.map(
@@ -243,13 +251,13 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
         }
         if not isinstance(fields, Mapping):
             raise InvalidInput(
-                f"an instance of {self.name} is {fields!r}; right: a mapping, of "
+                f"an instance of {self.name} is {shown(fields)}; right: a mapping, of "
                 f"{', '.join(valid)} to numbers"
             )
         for name in fields:
             if name not in valid:
                 raise InvalidInput(
-                    f"unknown parameter {name!r} of {self.name}; valid: {', '.join(valid)}"
+                    f"unknown parameter {shown(name)} of {self.name}; valid: {', '.join(valid)}"
                 )
         return dataclasses.replace(
             self._own,

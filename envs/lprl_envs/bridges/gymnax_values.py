@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lprl_envs.errors import InvalidInput
+from lprl_envs import values
 
 
 def strong(tree: Any) -> Any:
@@ -33,16 +34,23 @@ def like(name: str, value: Any, default: Any) -> np.ndarray:
     right = np.asarray(default)
     try:
         found = np.asarray(value)
-    except ValueError:  # rows of different lengths
+    except (ValueError, OverflowError):  # rows of different lengths
         found = np.asarray(None)
     fits = found.dtype.kind in {"b": "b", "i": "i", "f": "if"}[right.dtype.kind]
     if found.shape != right.shape or not fits:
         kind = {"b": "true or false", "i": "a whole number", "f": "a number"}[right.dtype.kind]
         many = f", {list(right.shape)} of them" if right.shape else ""
-        raise InvalidInput(f"{name} is {value!r}; it must be {kind}{many}")
+        values.refuse(name, value, f"it must be {kind}{many}")
+    check = values.check_like(right.dtype.type(0).item())
+    for one in found.ravel().tolist():
+        check(name, one)
+        if one != one:
+            values.refuse(name, value, "it must be a number")
     return found.astype(right.dtype)
 
 
-def hashable(value: Any) -> Any:
-    """Lists as tuples."""
-    return tuple(map(hashable, value)) if isinstance(value, list | tuple) else value
+def arguments_of(kind: type[Any]) -> dict[str, Any]:
+    """What a class's constructor takes, with the defaults."""
+    if kind.__init__ is object.__init__:  # takes none
+        return {}
+    return {p.name: p.default for p in inspect.signature(kind).parameters.values()}

@@ -27,7 +27,7 @@ import numpy as np
 from flax import struct
 
 from lprl_envs.banks import draw_instance
-from lprl_envs.errors import InvalidInput, require_one_of
+from lprl_envs.errors import InvalidInput, require_one_of, shown
 
 COLORS: tuple[str, ...] = ("red", "blue", "green", "yellow", "purple", "orange")
 LARGEST = 12
@@ -141,7 +141,7 @@ def bank_of(instances: Sequence[Any], num_cubes: int) -> Cubes:
         InvalidInput: if there are none, or one is not well-formed.
     """
     if not isinstance(instances, list | tuple) or not instances:
-        raise InvalidInput(f"instances are {instances!r}; right: a list of one or more")
+        raise InvalidInput(f"instances are {shown(instances)}; right: a list of one or more")
     color, size, target = np.stack([_parse(one, num_cubes) for one in instances], axis=1)
     return Cubes(
         color=jnp.asarray(color),
@@ -156,10 +156,10 @@ def _parse(instance: Any, num_cubes: int) -> np.ndarray:
     """`i32[3, n]`: colours, sizes and target of one instance."""
     if not isinstance(instance, dict) or set(instance) != {"cubes", "target"}:
         right = {"cubes": ["red 5", "blue 2"], "target": "ba"}
-        raise InvalidInput(f"an instance is such as {right}; found {instance!r}")
+        raise InvalidInput(f"an instance is such as {right}; found {shown(instance)}")
     cubes, target = instance["cubes"], instance["target"]
     if not isinstance(cubes, list | tuple):
-        raise InvalidInput(f"cubes are {cubes!r}; right: a list such as ['red 5', 'blue 2']")
+        raise InvalidInput(f"cubes are {shown(cubes)}; right: a list such as ['red 5', 'blue 2']")
     if not 2 <= len(cubes) <= MOST_CUBES:
         raise InvalidInput(f"an instance has {len(cubes)} cubes; right: 2 to {MOST_CUBES}")
     if len(cubes) != num_cubes:
@@ -167,7 +167,7 @@ def _parse(instance: Any, num_cubes: int) -> np.ndarray:
         raise InvalidInput(f"{found}; set num_cubes: {len(cubes)}")
     letters = string.ascii_lowercase[:num_cubes]
     if not isinstance(target, str) or sorted(target) != list(letters):
-        raise InvalidInput(f"target is {target!r}; it must hold each letter of {letters} once")
+        raise InvalidInput(f"target is {shown(target)}; it must hold each letter of {letters} once")
     color, size = zip(*map(_parse_cube, cubes), strict=True)
     return np.array([color, size, [letters.index(cube) for cube in target]], np.int32)
 
@@ -175,7 +175,9 @@ def _parse(instance: Any, num_cubes: int) -> np.ndarray:
 def _parse_cube(cube: Any) -> tuple[int, int]:
     match = re.fullmatch(r"(\w+) ([0-9]{1,9})", cube) if isinstance(cube, str) else None
     if match is None:
-        raise InvalidInput(f"a cube is {cube!r}; right: colour and edge in cm, such as 'red 5'")
+        raise InvalidInput(
+            f"a cube is {shown(cube)}; right: colour and edge in cm, such as 'red 5'"
+        )
     require_one_of("colour", match[1], COLORS)
     if not 1 <= int(match[2]) <= LARGEST:
         raise InvalidInput(f"the edge of {cube!r} must be 1 to {LARGEST} cm")

@@ -33,6 +33,7 @@ import numpy as np
 from flax import struct
 from gymnax.environments import spaces
 
+from lprl_envs import values
 from lprl_envs.banks import choose_families, draw_bank, made_once
 from lprl_envs.cube_stacking import text
 from lprl_envs.cube_stacking.cubes import (
@@ -90,11 +91,11 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
     held_out_families = (FAMILIES[PERIODIC],)
 
     def __init__(self, num_cubes: int = 8, reward: str = "exact", observation: str = "features"):
-        if num_cubes not in range(2, MOST_CUBES + 1):
+        self.num_cubes = values.whole("num_cubes", num_cubes)
+        if not 2 <= self.num_cubes <= MOST_CUBES:
             raise InvalidInput(f"num_cubes is {num_cubes!r}; it must be 2 to {MOST_CUBES}")
-        require_one_of("reward", reward, REWARDS)
-        require_one_of("observation", observation, OBSERVATIONS)
-        self.num_cubes = int(num_cubes)
+        require_one_of("reward", values.text("reward", reward), REWARDS)
+        require_one_of("observation", values.text("observation", observation), OBSERVATIONS)
         self.reward = reward
         self.observation = observation
         self.config = (self.num_cubes, reward, observation)

@@ -33,6 +33,7 @@ import numpy as np
 from flax import struct
 from gymnax.environments import spaces
 
+from lprl_envs import values
 from lprl_envs.banks import draw_bank, made_once
 from lprl_envs.errors import InvalidInput, require_one_of
 from lprl_envs.frozen_lake.maps import (
@@ -103,17 +104,17 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         observation: str = "onehot",
     ):
         self.shape = parse_size(map_name)
-        if not 0.0 <= success_rate <= 1.0:
-            raise InvalidInput(f"success_rate is {success_rate}; it must lie in [0, 1]")
-        if len(reward_schedule) != 3:
+        self.is_slippery = values.truth("is_slippery", is_slippery)
+        self.success_rate = values.number("success_rate", success_rate)
+        if not 0.0 <= self.success_rate <= 1.0:
+            raise InvalidInput(f"success_rate is {self.success_rate}; it must lie in [0, 1]")
+        self.reward_schedule = values.sequence("reward_schedule", reward_schedule, values.finite)
+        if len(self.reward_schedule) != 3:
             raise InvalidInput(
-                f"reward_schedule is {tuple(reward_schedule)}; it needs three: goal, hole, other"
+                f"reward_schedule is {self.reward_schedule}; it needs three: goal, hole, other"
             )
-        require_one_of("observation", observation, OBSERVATIONS)
+        require_one_of("observation", values.text("observation", observation), OBSERVATIONS)
         self.map_name = map_name
-        self.is_slippery = bool(is_slippery)
-        self.success_rate = float(success_rate)
-        self.reward_schedule = tuple(float(r) for r in reward_schedule)
         self.observation = observation
         self.config = (
             map_name,
@@ -151,7 +152,8 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         Raises:
             InvalidInput: if a map has another size than the environment.
         """
-        parsed = [m if isinstance(m, np.ndarray) else parse_map(m) for m in instances]
+        given = values.instances(instances)
+        parsed = [m if isinstance(m, np.ndarray) else parse_map(m) for m in given]
         for tiles in parsed:
             if tiles.shape != self.shape:
                 found, right = "x".join(map(str, tiles.shape)), "x".join(map(str, self.shape))

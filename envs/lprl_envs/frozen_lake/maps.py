@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from lprl_envs.errors import InvalidInput, require_one_of
+from lprl_envs import values
+from lprl_envs.errors import InvalidInput, require_one_of, shown
 
 START, FROZEN, HOLE, GOAL = range(4)
 TILES = "SFHG"
@@ -124,10 +125,10 @@ def parse_map(rows: Sequence[str]) -> np.ndarray:
         InvalidInput: if it is not rectangular, has another tile, no start, not exactly one goal,
             or a start that does not reach it.
     """
-    rows = list(rows) if isinstance(rows, list | tuple) else [str(rows)]
+    rows = list(rows) if isinstance(rows, list | tuple) else [rows]
     if not rows or not all(isinstance(row, str) and row for row in rows):
         raise InvalidInput(
-            f"a map is a list of rows such as {list(PRESETS['4x4'])}; found {rows!r}"
+            f"a map is a list of rows such as {list(PRESETS['4x4'])}; found {shown(rows)}"
         )
     if len({len(row) for row in rows}) != 1:
         lengths = [len(row) for row in rows]
@@ -173,10 +174,10 @@ def is_size(height: int, width: int) -> bool:
 
 def parse_size(map_name: str) -> tuple[int, int]:
     """The `H, W` of `"HxW"`."""
-    match = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", str(map_name))
+    match = re.fullmatch(r"([1-9][0-9]?)x([1-9][0-9]?)", values.text("map_name", map_name))
     if match is None:
         raise InvalidInput(
-            f"unknown map_name {map_name!r}; valid: 4x4, 8x8, or any size such as 6x6, {SIZES}"
+            f"unknown map_name {shown(map_name)}; valid: 4x4, 8x8, or any size such as 6x6, {SIZES}"
         )
     height, width = int(match[1]), int(match[2])
     if not is_size(height, width):

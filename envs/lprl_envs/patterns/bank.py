@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank
-from lprl_envs.errors import InvalidInput, require_one_of
+from lprl_envs import values
+from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank, splits_of
+from lprl_envs.errors import InvalidInput, require_one_of, shown
 from lprl_envs.patterns.shapes import FAMILIES, HELD_OUT_FAMILIES, Shape, between
 from lprl_envs.text_env import HELD_OUT_ONE_IN
 
@@ -119,7 +120,7 @@ def parse_pattern(rows: Any, shape: Shape, largest: int | None = None) -> np.nda
     """
     rows = list(rows) if isinstance(rows, list | tuple) else [rows]
     if not rows or not all(isinstance(row, str) and row for row in rows):
-        raise InvalidInput(f"a pattern is a list of rows such as ['#.', '.#']; found {rows!r}")
+        raise InvalidInput(f"a pattern is a list of rows such as ['#.', '.#']; found {shown(rows)}")
     lengths = [len(row) for row in rows]
     if len(set(lengths)) != 1:
         raise InvalidInput(f"pattern rows differ in length: {lengths}; a pattern is rectangular")
@@ -140,18 +141,18 @@ def parse_pattern(rows: Any, shape: Shape, largest: int | None = None) -> np.nda
 
 def bank(patterns: Sequence[Any], shape: Shape, largest: int | None = None) -> Patterns:
     """A bank of patterns written by hand, each as `parse_pattern` takes it."""
-    if len(patterns) == 0:
+    if not (given := values.instances(patterns)):
         raise InvalidInput("a bank of no patterns; it needs at least one")
-    cells = np.stack([parse_pattern(rows, shape, largest) for rows in patterns])
+    cells = np.stack([parse_pattern(rows, shape, largest) for rows in given])
     return Patterns(jnp.asarray(cells), jnp.full(len(cells), BY_HAND, jnp.int32))
 
 
 def parse_size(size: str, largest: int) -> Shape:
     """The `H, W` of `"HxW"`, each 2 to `largest`."""
-    match = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", str(size))
+    match = re.fullmatch(r"([1-9][0-9]?)x([1-9][0-9]?)", values.text("size", size))
     shape = (int(match[1]), int(match[2])) if match else (0, 0)
     if min(shape) < 2 or max(shape) > largest:
-        raise InvalidInput(f"unknown size {size!r}; {_sizes(largest)}")
+        raise InvalidInput(f"unknown size {shown(size)}; {_sizes(largest)}")
     return shape
 
 

@@ -7,10 +7,11 @@ import math
 from typing import NamedTuple
 
 import jax
-from lprl_envs import InvalidInput
+from lprl_envs import InvalidInput, values
 
 from lprl_jax.algorithms.base import (
     require_above_0,
+    require_finite,
     require_fraction,
     require_k,
     require_not_below_0,
@@ -72,12 +73,16 @@ class PPOConfig:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput, naming the field and its valid values."""
+        values.check_fields(self)
         require_k(self.k)
         counts = ("num_envs", "rollout_length", "num_epochs", "num_minibatches")
         positive = ("learning_rate", "anneal_steps", "max_grad_norm", "adam_epsilon")
         require_above_0(self, *counts, *positive, "clip_epsilon", "value_clip")
         require_fraction(self, "gamma", "gae_lambda")
-        require_not_below_0(self, "value_coef", "entropy_coef", "alpha")
+        weights = ("value_coef", "entropy_coef", "alpha")
+        require_not_below_0(self, *weights)
+        require_above_0(self, "hidden_sizes")
+        require_finite(self, "learning_rate", "adam_epsilon", *weights)
         if self.steps_per_update % self.num_minibatches:
             raise InvalidInput(
                 f"num_minibatches is {self.num_minibatches}; it must divide num_envs * "

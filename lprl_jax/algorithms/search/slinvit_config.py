@@ -6,10 +6,15 @@ import dataclasses
 from typing import NamedTuple
 
 import jax
-from lprl_envs import InvalidInput
+from lprl_envs import InvalidInput, values
 from lprl_envs.errors import require_one_of
 
-from lprl_jax.algorithms.base import require_above_0, require_fraction, same_for_all
+from lprl_jax.algorithms.base import (
+    require_above_0,
+    require_finite,
+    require_fraction,
+    same_for_all,
+)
 
 PROPOSALS = ("draws", "best", "heuristic")
 VALUES = ("heuristic", "rollouts")
@@ -50,6 +55,7 @@ class SLINVITConfig:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput, naming the field and its valid values."""
+        values.check_fields(self)
         require_above_0(self, "depth", "k", "lanes", "num_rollouts", "rollout_length")
         require_fraction(self, "gamma")
         require_one_of("proposals", self.proposals, PROPOSALS)
@@ -57,10 +63,12 @@ class SLINVITConfig:
         require_one_of("execute", self.execute, EXECUTE)
         if not self.alpha >= 0:
             raise InvalidInput(f"alpha is {self.alpha}; it must be 0 or more")
+        require_finite(self, "alpha")
         is_number = type(self.budget) is int and self.budget >= 1
-        if not is_number and self.budget not in BUDGETS:
-            valid = f"{', '.join(BUDGETS)}, or a whole number from 1"
-            raise InvalidInput(f"budget is {self.budget!r}; valid: {valid}")
+        if not (is_number or (isinstance(self.budget, str) and self.budget in BUDGETS)):
+            values.refuse(
+                "budget", self.budget, f"valid: {', '.join(BUDGETS)}, or a whole number from 1"
+            )
 
     def hparams(self, num_rows: int) -> HParams:
         """The same hyper-parameters for every row."""

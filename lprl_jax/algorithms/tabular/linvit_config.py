@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from lprl_envs import values
 from lprl_envs.errors import InvalidInput, require_one_of
 
-from lprl_jax.algorithms.base import require_above_0, same_for_all
+from lprl_jax.algorithms.base import require_above_0, require_finite, same_for_all
 
 
 class Spread(NamedTuple):
@@ -68,13 +69,16 @@ class LINVITConfig:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput, naming the field and its valid values."""
+        values.check_fields(self)
         require_one_of("bonus", self.bonus, BONUSES)
         require_above_0(self, "horizon", "episodes_per_update", "temperature")
         for name in ("bonus_scale", "epsilon"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise InvalidInput(f"{name} is {getattr(self, name)}; it must be 0 or more")
         if not 0 < self.delta < 1:
             raise InvalidInput(f"delta is {self.delta}; it must lie between 0 and 1")
+        require_above_0(self, "delta")
+        require_finite(self, "temperature", "bonus_scale", "epsilon")
 
     @property
     def steps_per_update(self) -> int:

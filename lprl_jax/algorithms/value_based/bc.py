@@ -17,11 +17,18 @@ from typing import Any, NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
-from lprl_envs import InvalidInput
+from lprl_envs import InvalidInput, values
 
 from lprl_jax.algorithms import asking, descent, losses, policies
 from lprl_jax.algorithms.asking import Told
-from lprl_jax.algorithms.base import Algorithm, Data, Env, require_above_0, same_for_all
+from lprl_jax.algorithms.base import (
+    Algorithm,
+    Data,
+    Env,
+    require_above_0,
+    require_finite,
+    same_for_all,
+)
 from lprl_jax.algorithms.interaction import evaluation, legal_actions
 from lprl_jax.algorithms.ties import checked
 from lprl_jax.algorithms.value_based import from_data, q_learning
@@ -46,7 +53,9 @@ class BCConfig:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput, naming the field and its valid values."""
-        require_above_0(self, "batch_size", "learning_rate", "max_grad_norm")
+        values.check_fields(self)
+        require_above_0(self, "hidden_sizes", "batch_size", "learning_rate", "max_grad_norm")
+        require_finite(self, "learning_rate")
         from_data.require_size(self.dataset_size)
 
     @property

@@ -28,7 +28,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import optax
-from lprl_envs import InvalidInput
+from lprl_envs import InvalidInput, values
 
 from lprl_jax.algorithms import asking, descent
 from lprl_jax.algorithms.asking import Told
@@ -37,6 +37,7 @@ from lprl_jax.algorithms.base import (
     Data,
     Env,
     require_above_0,
+    require_finite,
     require_fraction,
     require_k,
     same_for_all,
@@ -76,11 +77,14 @@ class CQLConfig:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput, naming the field and its valid values."""
+        values.check_fields(self)
         require_k(self.k)
         require_above_0(self, "batch_size", "alpha", "learning_rate", "max_grad_norm")
         require_fraction(self, "gamma", "tau")
         if not self.beta >= 0:
             raise InvalidInput(f"beta is {self.beta}; it must be 0 or more")
+        require_above_0(self, "hidden_sizes")
+        require_finite(self, "alpha", "learning_rate", "beta")
         from_data.require_size(self.dataset_size)
 
     @property

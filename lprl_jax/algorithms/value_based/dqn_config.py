@@ -6,9 +6,15 @@ import dataclasses
 from typing import NamedTuple
 
 import jax
-from lprl_envs import InvalidInput
+from lprl_envs import InvalidInput, values
 
-from lprl_jax.algorithms.base import require_above_0, require_fraction, require_k, same_for_all
+from lprl_jax.algorithms.base import (
+    require_above_0,
+    require_finite,
+    require_fraction,
+    require_k,
+    same_for_all,
+)
 
 Q_INPUTS = ("observation", "features")
 
@@ -53,11 +59,14 @@ class DQNConfig:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput, naming the field and its valid values."""
+        values.check_fields(self)
         require_k(self.k)
         if self.q_input not in Q_INPUTS:
-            raise InvalidInput(f"q_input is {self.q_input!r}; valid: {', '.join(Q_INPUTS)}")
+            values.refuse("q_input", self.q_input, f"valid: {', '.join(Q_INPUTS)}")
         counts = ("num_envs", "rollout_length", "updates_per_rollout", "batch_size")
         require_above_0(self, *counts, "alpha", "learning_rate", "max_grad_norm", "epsilon_steps")
+        require_above_0(self, "hidden_sizes")
+        require_finite(self, "optimism", "learning_rate", "alpha")
         require_fraction(self, "gamma", "tau", "epsilon")
         if self.buffer_size < self.num_envs or self.buffer_size % self.num_envs:
             raise InvalidInput(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from lprl_envs import InvalidInput
 
@@ -46,6 +47,11 @@ def require_size(dataset_size: float) -> None:
     if not (dataset_size >= 0 and float(dataset_size).is_integer()):
         raise InvalidInput(
             f"dataset_size is {dataset_size}; it must be a whole number, 0 for all transitions"
+        )
+    if (nearest := float(np.float32(dataset_size))) != dataset_size:
+        raise InvalidInput(
+            f"dataset_size is {dataset_size:.0f}; it must be a whole number that float32 holds, "
+            f"such as {nearest:.0f}"
         )
 
 
