@@ -13,10 +13,10 @@ import lprl_envs.registration
 from lprl_envs import InvalidInput
 from lprl_envs.conformance.check import passing
 
-from lprl_jax import archive, paths
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.cli import demo as demonstration
 from lprl_jax.experiments import build, config, evaluate, export, gather, places, planning, runner
+from lprl_jax.files import archive, paths
 from lprl_jax.lm import embedded, hugging_face
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run

@@ -13,9 +13,9 @@ from pathlib import Path
 from lprl_envs import InvalidInput
 from lprl_envs.errors import require_one_of
 
-from lprl_jax import paths
 from lprl_jax.experiments import config, run_directory, runner
 from lprl_jax.experiments.holding import hold
+from lprl_jax.files import paths
 from lprl_jax.results import comparison, plotting, reading
 from lprl_jax.results.reading import Result
 

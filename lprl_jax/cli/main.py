@@ -76,7 +76,7 @@ def _run(options: argparse.Namespace, watch: Watch | None) -> int:
 
     from lprl_jax.cli import commands
     from lprl_jax.experiments.runner import Diverged
-    from lprl_jax.paths import CannotWrite, given
+    from lprl_jax.files.paths import CannotWrite, given
 
     if watch:
         watch.loaded()

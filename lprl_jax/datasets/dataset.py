@@ -27,8 +27,8 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
-from lprl_jax import archive
 from lprl_jax.datasets import soundness
+from lprl_jax.files import archive
 from lprl_jax.priors.base import Prior
 from lprl_jax.priors.wording import is_of_a_model
 

@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
-from lprl_jax import paths
 from lprl_jax.algorithms import asking, policies
 from lprl_jax.algorithms.base import Env
 from lprl_jax.algorithms.value_based import q_learning
 from lprl_jax.datasets.collect import Behaviour, at_random, by_the_prior
 from lprl_jax.experiments import config, evaluate, run_directory
 from lprl_jax.experiments.config import Experiment
+from lprl_jax.files import paths
 
 RANDOM, PRIOR = "random", "prior"
 

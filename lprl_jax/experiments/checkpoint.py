@@ -14,7 +14,7 @@ from typing import Any
 import orbax.checkpoint as ocp
 from lprl_envs import InvalidInput
 
-from lprl_jax import paths
+from lprl_jax.files import paths
 
 ITEM = "default"
 """What orbax's manager calls a state that is saved alone."""

@@ -18,11 +18,11 @@ from typing import Any
 from lprl_envs import InvalidInput, registration, values
 from lprl_envs.errors import require_one_of, shown
 
-from lprl_jax import paths
 from lprl_jax.algorithms import base
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.experiments import yaml_values
 from lprl_jax.experiments.places import placed
+from lprl_jax.files import paths
 
 REPOSITORY_CONFIGS = Path(__file__).parents[2] / "configs"
 PACKAGED_CONFIGS = Path(__file__).parents[1] / "configs"

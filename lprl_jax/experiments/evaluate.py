@@ -17,11 +17,11 @@ import jax
 import numpy as np
 from lprl_envs import InvalidInput
 
-from lprl_jax import paths
 from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.experiments import build, checkpoint, config, places, run_directory, runner, sharding
 from lprl_jax.experiments.config import Experiment
+from lprl_jax.files import paths
 
 MAY_CHANGE = (
     "prior", "prior_access", "prior_temperature", "prior_epsilon", "prior_adversarial",

@@ -13,9 +13,9 @@ import jax
 import yaml
 from lprl_envs import InvalidInput
 
-from lprl_jax import paths
 from lprl_jax.experiments import build, config, evaluate, run_directory, sharding
 from lprl_jax.experiments.config import Experiment
+from lprl_jax.files import paths
 from lprl_jax.lm import checkpoint, embedded, identity
 
 CARD = "README.md"

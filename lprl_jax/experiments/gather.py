@@ -10,13 +10,13 @@ import jax
 import numpy as np
 from lprl_envs import InvalidInput
 
-from lprl_jax import archive, paths
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.datasets import dataset
 from lprl_jax.datasets.collect import collect, label
 from lprl_jax.datasets.dataset import NO_PRIOR, Dataset, Origin
 from lprl_jax.experiments import behaviours, build, needs
 from lprl_jax.experiments.config import Experiment
+from lprl_jax.files import archive, paths
 from lprl_jax.priors import Counters, Prior
 
 

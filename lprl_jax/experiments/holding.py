@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lprl_envs import InvalidInput
 
-from lprl_jax import paths
+from lprl_jax.files import paths
 
 LOCK = ".lock"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lprl_jax import paths
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
+from lprl_jax.files import paths
 from lprl_jax.lm import embedded
 
 PATHS = ("prior", "dataset", "encoder", "policy")

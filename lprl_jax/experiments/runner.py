@@ -22,7 +22,6 @@ import numpy as np
 from jax.sharding import Mesh
 from lprl_envs import InvalidInput, TextEnvParams
 
-from lprl_jax import paths
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
 from lprl_jax.experiments import build, checkpoint, loggers, needs, run_directory, sharding
@@ -30,6 +29,7 @@ from lprl_jax.experiments.checkpoint import Checkpoints
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.experiments.holding import hold
 from lprl_jax.experiments.journal import Journal
+from lprl_jax.files import paths
 from lprl_jax.priors import Prior
 
 

@@ -17,7 +17,7 @@ import safetensors.numpy
 from lprl_envs import InvalidInput
 from lprl_envs.errors import require_one_of
 
-from lprl_jax import paths
+from lprl_jax.files import paths
 from lprl_jax.lm import families, hugging_face, partition, weights
 from lprl_jax.lm.decoder import DecoderConfig
 

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from lprl_envs import InvalidInput
 from tqdm import tqdm
 
-from lprl_jax import paths
 from lprl_jax.experiments import run_directory
 from lprl_jax.experiments.holding import hold
+from lprl_jax.files import paths
 from lprl_jax.lm import checkpoint
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.pretraining import model_card

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
-from lprl_jax import archive
+from lprl_jax.files import archive
 from lprl_jax.lm import identity
 
 NOTHING = "0" * 32

@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
-from lprl_jax import archive, memory
+from lprl_jax import memory
+from lprl_jax.files import archive
 from lprl_jax.priors import distributions, fingerprint
 from lprl_jax.priors.base import Counters, Prior
 from lprl_jax.priors.fingerprint import Fingerprint, Here

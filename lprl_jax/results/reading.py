@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from lprl_envs import InvalidInput
 
-from lprl_jax import paths
 from lprl_jax.experiments import run_directory
 from lprl_jax.experiments.config import name_of
 from lprl_jax.experiments.run_directory import CONFIG, METRICS, TIMING
+from lprl_jax.files import paths
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

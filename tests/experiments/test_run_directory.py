@@ -25,7 +25,7 @@ from lprl_jax.experiments import (
 )
 from lprl_jax.experiments.checkpoint import Checkpoints
 from lprl_jax.experiments.holding import hold
-from lprl_jax.paths import CannotWrite
+from lprl_jax.files.paths import CannotWrite
 from lprl_jax.priors import UniformPrior, tabulate
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -15,7 +15,7 @@ import numpy as np
 from flax import struct
 
 from lprl_envs import values
-from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank, splits_of
+from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank
 from lprl_envs.errors import InvalidInput, require_one_of, shown
 from lprl_envs.patterns.shapes import FAMILIES, HELD_OUT_FAMILIES, Shape, between
 from lprl_envs.text_env import HELD_OUT_ONE_IN

@@ -16,7 +16,7 @@ import numpy as np
 from lprl_envs import InvalidInput, TextEnv
 from lprl_envs.bridges.gymnax_env import NoText
 
-from lprl_jax import paths
+from lprl_jax.files import paths
 
 ENDINGS = (".npz",)
 MANIFEST = "manifest"

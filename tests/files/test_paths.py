@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lprl_envs import InvalidInput
 
-from lprl_jax import paths
+from lprl_jax.files import paths
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

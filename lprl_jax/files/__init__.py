@@ -1,0 +1,4 @@
+"""Files that people share or name: `paths` looks at what is given and writes whole files or none;
+`archive` is the npz with a manifest that tables and datasets are. Every floor may import it; it
+knows nothing of the library.
+"""
