@@ -166,9 +166,8 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         named = [folder / f"{path}.yaml" for folder in (REPOSITORY_CONFIGS, PACKAGED_CONFIGS)]
         found = [candidate for candidate in named if os.path.isfile(candidate)]
         if not found:
-            raise InvalidInput(
-                f"no config {shown(str(path))}; valid: a YAML file, or {', '.join(names())}"
-            )
+            asked = " ".join(str(path).splitlines())
+            raise InvalidInput(f"no config {asked}; valid: a YAML file, or {', '.join(names())}")
         file = found[0]
     try:
         fields = yaml_values.load(file.read_bytes(), str(path))

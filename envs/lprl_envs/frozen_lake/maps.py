@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import chex
 import jax
@@ -118,7 +119,7 @@ def random_tiles(
     return draw
 
 
-def parse_map(rows: Sequence[str]) -> np.ndarray:
+def parse_map(rows: Any) -> np.ndarray:
     """`i32[H, W]` of a map written as rows of S, F, H and G.
 
     Raises:
