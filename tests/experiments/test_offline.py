@@ -224,7 +224,7 @@ COLLECT = [
     ("call", "words"),
     [
         *((["train", "{config}", *call, "--out", "{new}"], words) for call, words in TRAIN),
-        *((["collect", "{config}", "-o", "{new}", *call], words) for call, words in COLLECT),
+        *((["collect", "{config}", "-o", "{new}.npz", *call], words) for call, words in COLLECT),
     ],
     ids=lambda value: " ".join(value)[:60],
 )

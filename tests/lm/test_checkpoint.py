@@ -332,6 +332,23 @@ def test_saved_and_loaded_is_the_same_model(tmp_path, tiny, name):
     jax.tree.map(np.testing.assert_array_equal, again.params, model.params)
 
 
+@pytest.mark.parametrize("part", ["weights", "tokenizer"])
+def test_a_full_disk_is_an_error_of_the_system(tmp_path, tiny, monkeypatch, part):
+    model, _, _ = tiny("plain")
+
+    def full(*_, **__):
+        if part == "weights":
+            raise safetensors.SafetensorError("IoError(Os { code: 28, kind: StorageFull })")
+        raise Exception("No space left on device (os error 28)")  # as the tokenizers library does
+
+    if part == "weights":
+        monkeypatch.setattr(safetensors.numpy, "save_file", full)
+    else:
+        monkeypatch.setattr(type(model.tokenizer), "save_pretrained", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        checkpoint.save(tmp_path / "model", model)
+
+
 def test_saving_in_bfloat16_rounds_once(tmp_path, tiny):
     model, _, _ = tiny("grouped-tied")
     checkpoint.save(tmp_path / "once", model, jnp.bfloat16)
