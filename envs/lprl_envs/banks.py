@@ -10,6 +10,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from lprl_envs.errors import InvalidInput, require_one_of
 
@@ -140,9 +141,9 @@ def draw_bank(
         return fit if split is None else fit & (held_out(instance) == (split == "held-out"))
 
     redraw = functools.partial(_redraw, jax.random.split(key, num_instances), draw, fits)
-    if not isinstance(key, jax.core.Tracer):
+    if not isinstance(key, Tracer):
         drawn, found = redraw(_FEW)  # as a rule all are found, and nothing else is compiled
-        if not isinstance(found, jax.core.Tracer) and bool(jnp.all(found)):
+        if not isinstance(found, Tracer) and bool(jnp.all(found)):
             return drawn
     is_known = _is_any(lambda k: fits(draw(k)))
     nothing = NoInstance(name, split, is_fit is not None)
@@ -193,7 +194,7 @@ def _is_any(fits: Callable[[chex.PRNGKey], jax.Array]) -> bool | None:
 
     with jax.ensure_compile_time_eval():  # decided before the graph is built
         found = jax.jit(search)()
-    return None if isinstance(found, jax.core.Tracer) else bool(found)
+    return None if isinstance(found, Tracer) else bool(found)
 
 
 def _require(nothing: NoInstance, found: Any) -> None:

@@ -30,7 +30,7 @@ import yaml
 from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms.base import Data
-from lprl_jax.experiments import places
+from lprl_jax.experiments import places, yaml_values
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.experiments.holding import LOCK
 from lprl_jax.version import __version__
@@ -160,10 +160,10 @@ def _parts(array: Any) -> Iterator[np.ndarray]:
 def read_config(directory: Path) -> dict[str, Any]:
     """The fields of config.yaml."""
     try:
-        fields = yaml.safe_load((directory / CONFIG).read_text())
+        fields = yaml_values.load((directory / CONFIG).read_bytes(), CONFIG)
     except (FileNotFoundError, NotADirectoryError):
         raise InvalidInput(f"{directory} holds no run: it has no {CONFIG}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, InvalidInput):
         fields = None
     if not isinstance(fields, dict):
         raise InvalidInput(f"{directory / CONFIG} is damaged; it should be a config in YAML")

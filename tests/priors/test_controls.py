@@ -114,7 +114,8 @@ def test_a_prior_of_one_s_own_names_its_environment_where_it_matters():
 
     mine: Any = Mine()
     assert degrade(mine, temperature=2.0).env is None
-    for how in ({"epsilon": 0.1}, {"adversarial": True}):
+    hows: list[dict[str, Any]] = [{"epsilon": 0.1}, {"adversarial": True}]
+    for how in hows:
         with pytest.raises(InvalidInput, match=r"'mine' does not tell which .*; right: degrade"):
             degrade(mine, **how)
         expected, _ = ask(degrade(PRIOR, **how))

@@ -16,7 +16,7 @@ def adversarial(log_probs: np.ndarray) -> np.ndarray:
     top = log_probs.max(axis=-1, keepdims=True)
     cdf = np.asarray(jnp.cumsum(jnp.exp(log_probs - top), axis=-1))
     steps = cdf / cdf[:, -1:]
-    ends = np.broadcast_to(np.float32([0, 2.0**-149, 0.5, MOST]), (len(cdf), 4))
+    ends = np.broadcast_to(np.array([0, 2.0**-149, 0.5, MOST], np.float32), (len(cdf), 4))
     beside = [np.nextafter(steps, np.float32(end)) for end in (0, 2)]
     return np.clip(np.concatenate([ends, steps, *beside], axis=1), 0, MOST)
 

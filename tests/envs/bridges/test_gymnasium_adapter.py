@@ -99,7 +99,7 @@ def test_vectorised_by_gymnasium(mode):
 @pytest.mark.parametrize("env_id", lprl_envs.ENVIRONMENTS)
 def test_pictures(env_id):
     # Gymnasium's passive checks look at what `render` returns.
-    env = gymnasium.make(ID(env_id), render_mode="rgb_array")
+    env: Any = gymnasium.make(ID(env_id), render_mode="rgb_array")
     env.reset(seed=0)
     frames: list[Any] = [env.render()]
     for action in np.flatnonzero(env.unwrapped.text_env.action_mask(*shown(env)))[:1]:
