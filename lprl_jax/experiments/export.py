@@ -68,10 +68,7 @@ def run(directory: Path, out: Path, number: int = 0) -> int:
 
 def card(trained: Experiment, number: int, steps: int) -> str:
     """The model card: what it was, and what was done to it."""
-    name, prior = (
-        own if own in embedded.MODELS else Path(own).name
-        for own in (build.policy_name(trained), trained.config.prior)
-    )
+    name = build.policy_name(trained)
     setting = trained.settings[number // trained.config.num_runs]
     lines = [
         "---",
@@ -80,7 +77,7 @@ def card(trained: Experiment, number: int, steps: int) -> str:
         "# A language model, fine-tuned as a policy",
         "",
         f"`{name}` after {steps:,} environment steps of {trained.config.algorithm} on "
-        f"{trained.config.env}, kept near the prior `{prior}`: run {number} of "
+        f"{trained.config.env}, kept near the prior `{trained.config.prior}`: run {number} of "
         f"{trained.num_runs}" + (f", {config.name_of(setting)}" if setting else "") + ".",
         "It continues a state's text with an action's. The values that were learnt beside it are",
         "left out.",
