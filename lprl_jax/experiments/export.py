@@ -69,10 +69,7 @@ def run(directory: Path, out: Path, number: int = 0) -> int:
 
 def card(trained: Experiment, number: int, steps: int, digests: tuple[str, str]) -> str:
     """The model card: what it was, and what was done to it; both told apart by their digests."""
-    name, prior = (
-        own if own in embedded.MODELS else Path(own).name
-        for own in (build.policy_name(trained), trained.config.prior)
-    )
+    name = build.policy_name(trained)
     setting = trained.settings[number // trained.config.num_runs]
     lines = [
         "---",
@@ -81,7 +78,7 @@ def card(trained: Experiment, number: int, steps: int, digests: tuple[str, str])
         "# A language model, fine-tuned as a policy",
         "",
         f"`{name}` after {steps:,} environment steps of {trained.config.algorithm} on "
-        f"{trained.config.env}, kept near the prior `{prior}`: run {number} of "
+        f"{trained.config.env}, kept near the prior `{trained.config.prior}`: run {number} of "
         f"{trained.num_runs}" + (f", {config.name_of(setting)}" if setting else "") + ".",
         "It continues a state's text with an action's. The values that were learnt beside it are",
         "left out.",

@@ -270,7 +270,9 @@ TRAPS: list[tuple[str, Callable[[config.Experiment], Any], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "told", "right"), TRAPS, ids=lambda x: repr(x)[:40])
+@pytest.mark.parametrize(
+    ("text", "told", "right"), TRAPS, ids=[repr(text)[:40] for text, _, _ in TRAPS]
+)
 def test_traps_of_yaml(text: str, told: Callable[[Any], Any], right: Any, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(f"env: FrozenLake-lprl\n{text}\n")
