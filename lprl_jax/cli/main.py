@@ -6,6 +6,7 @@ Bad input is answered in one line on stderr, with exit status 2; a run that dive
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -52,6 +53,10 @@ def _answer(arguments: Sequence[str] | None, watch: Watch | None = None) -> int:
         return _run(options, watch)
     except BrokenPipeError:
         return streams.READER_GONE
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        return streams.no_room(error)
     except KeyboardInterrupt:
         if watch:
             watch.end()
@@ -66,7 +71,7 @@ def _run(options: argparse.Namespace, watch: Watch | None) -> int:
 
     from lprl_jax.cli import commands
     from lprl_jax.experiments.runner import Diverged
-    from lprl_jax.files.paths import CannotWrite, given
+    from lprl_jax.files.paths import given
 
     if watch:
         watch.loaded()
@@ -78,7 +83,7 @@ def _run(options: argparse.Namespace, watch: Watch | None) -> int:
                 each = [given(x) if isinstance(x, Path) else x for x in value]
                 setattr(options, name, each)
         commands.COMMANDS[options.command](options)
-    except (InvalidInput, Diverged, CannotWrite) as error:
-        print(f"lprl: {error}", file=sys.stderr)
+    except (InvalidInput, Diverged) as error:
+        print(f"lprl: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 2 if isinstance(error, InvalidInput) else 1
     return 0

@@ -19,6 +19,7 @@ _Add = Callable[..., argparse.ArgumentParser]
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One line instead of usage and message."""
+        message = " ".join(message.splitlines())
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 

@@ -35,10 +35,16 @@ def finish(status: int) -> int:
         _lead_nowhere()
         return READER_GONE
     except OSError as error:
-        _lead_nowhere()
-        print(f"lprl: cannot write the output: {error.strerror}", file=sys.stderr)
-        return status or 1
+        failed = no_room(error)
+        return status or failed
     return status
+
+
+def no_room(error: OSError) -> int:
+    """Say that the output cannot be written; returns the exit status."""
+    _lead_nowhere()
+    print(f"lprl: cannot write the output: {error.strerror}", file=sys.stderr)
+    return 1
 
 
 def _lead_nowhere() -> None:

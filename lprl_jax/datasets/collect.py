@@ -93,7 +93,7 @@ def collect(
     ties.data(data)
     ties.run_instances(run_instances, data, num_runs)
     asker = asking.of(prior)
-    log_shares = jnp.log(jnp.array(shares))
+    log_shares = jnp.log(jnp.array(shares, jnp.float32))
 
     def choose(keys: chex.PRNGKey) -> jax.Array:
         """A behaviour for an episode in each environment, `i32[R, N]`."""

@@ -51,14 +51,18 @@ def make_env(
         return env, env.suite(bank.suite)
     if not bank.num_instances:
         return env, params
-    options: dict[str, Any] = {"families": bank.families} if bank.families else {}
-    if options and not env.families:
+    if bank.families and not env.families:
         raise InvalidInput(f"families is {bank.families}; {env_id} has none")
-    key = jax.random.key(bank.bank_seed)
-    draw = functools.partial(
-        env.sample_params, num_instances=bank.num_instances, split=bank.split or None, **options
-    )
-    return env, jax.jit(draw)(key)
+    return env, _drawn(env, bank.bank_seed, bank.num_instances, bank.split, bank.families)
+
+
+@functools.lru_cache(maxsize=16)
+def _drawn(
+    env: TextEnv[Any, Any], seed: int, num_instances: int, split: str, families: tuple[str, ...]
+) -> TextEnvParams:
+    """Random instances; kept, since evaluating asks for those of the training again."""
+    options: dict[str, Any] = {"families": families} if families else {}
+    return env.sample_params(jax.random.key(seed), num_instances, split or None, **options)
 
 
 def reads_features(experiment: Experiment) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import re
 import tempfile
@@ -20,6 +21,8 @@ ITEM = "default"
 """What orbax's manager calls a state that is saved alone."""
 _PATTERN = re.compile(r"[\[\]*?\\]")
 """Letters that mean something else to orbax, which looks for files by pattern."""
+_NOT_DAMAGE = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
+"""Why a state cannot be read now, though nothing is wrong with it."""
 
 
 def _not_of_orbax(record: logging.LogRecord) -> bool:
@@ -112,6 +115,11 @@ def restore(directory: Path, step: int, like: Any) -> Any:
         ):
             return orbax.restore(plain / str(step) / ITEM, like)
     except Exception as error:  # of many types: orbax's, tensorstore's, JSON's
+        system = paths.system_error(error)
+        if system.errno in _NOT_DAMAGE:
+            raise InvalidInput(
+                f"cannot read the checkpoint {directory / str(step)}: {paths.reason(system)}"
+            ) from error
         older = max((s for s in _steps(directory) if s < step), default=None)
         instead = "no older one is left"
         if older is not None:
@@ -162,7 +170,11 @@ class _Loops(asyncio.DefaultEventLoopPolicy):
 
 @contextlib.contextmanager
 def _one_error() -> Iterator[None]:
-    """Orbax reads and writes all arrays at once; one that fails would leave the others to print."""
+    """Orbax reads and writes all arrays at once; one that fails would leave the others to print.
+
+    Meanwhile, for `Checkpoints` as long as a run is written, new event loops of this process wait
+    for what is under way before they close.
+    """
     before = asyncio.get_event_loop_policy()
     asyncio.set_event_loop_policy(_Loops())
     try:

@@ -170,9 +170,10 @@ def newest_state(directory: Path, trained: Experiment) -> Any:
         raise InvalidInput(f"{directory} holds no checkpoint yet")
     setup = runner.set_up(trained)
     run_directory.require_same(directory, run_directory.provenance(setup.data, trained.settings))
+    like = setup.initial_state()
     newest = checkpoint.newest(kept)  # a run that goes on may have written another meanwhile
     assert newest is not None
-    return checkpoint.restore(kept, newest, setup.initial_state())
+    return checkpoint.restore(kept, newest, like)
 
 
 def _rows(experiment: Experiment, trained: Any) -> list[Row]:

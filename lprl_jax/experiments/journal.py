@@ -64,8 +64,9 @@ class Journal:
             steps: Environment steps of all runs; 0 before any training.
         """
         times = {"step": record["step"], "train_seconds": round(trained, 6)}
-        _write(self._metrics, record)
+        # An evaluation whose clock is missing could not be read; the other way round it can.
         _write(self._timing, {**times, "evaluate_seconds": round(evaluated, 6)})
+        _write(self._metrics, record)
         for of_settings in self._others:
             rows = loggers.of_settings(record, len(of_settings))
             for logger, row in zip(of_settings, rows, strict=True):

@@ -40,7 +40,9 @@ CHECKPOINTS = "checkpoints"
 
 MAY_CHANGE = ("total_steps", "checkpoint_every")
 """Fields that may differ when a run is resumed: how far it goes, how often its state is kept."""
-MUST_AGREE = ("lprl_jax", "jax", "jaxlib", "devices", "data", "dataset")
+STATE_FORMAT = 2
+"""Of checkpoints, and of the streams of random keys that a run draws from."""
+MUST_AGREE = ("state_format", "lprl_jax", "jax", "jaxlib", "devices", "data", "dataset")
 """Entries of run.json without which a resumed run would not be the same run to the bit."""
 
 HELD_BYTES = 1 << 26
@@ -85,12 +87,11 @@ def begin(out: Path, experiment: Experiment, provenance: Mapping[str, Any]) -> N
 
 
 def forget(out: Path) -> None:
-    """Remove what was written of a run that could not begin."""
-    for path in out.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name != LOCK:
-            path.unlink()
+    """Remove what was written of a run that could not begin, and nothing else."""
+    for name in (CONFIG, RUN, METRICS, TIMING):
+        (out / name).unlink(missing_ok=True)
+    for name in (CHECKPOINTS, "tensorboard", "wandb"):
+        shutil.rmtree(out / name, ignore_errors=True)
 
 
 def require_same(out: Path, provenance: Mapping[str, Any]) -> None:
@@ -118,6 +119,7 @@ def provenance(data: Data, settings: Any) -> dict[str, Any]:
     packages = ("jax", "jaxlib", "flax", "optax", "gymnax", "transformers", "orbax-checkpoint")
     versions = {name: importlib.metadata.version(name) for name in packages}
     return {
+        "state_format": STATE_FORMAT,
         "lprl_jax": __version__,
         **versions,
         "python": platform.python_version(),

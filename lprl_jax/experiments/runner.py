@@ -191,6 +191,8 @@ def _writing(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno not in paths.NO_ROOM:
+            raise
         last = checkpoint.newest(out / run_directory.CHECKPOINTS)
         kept = "no checkpoint was written before"
         if last is not None:

@@ -15,6 +15,8 @@ from lprl_envs import InvalidInput
 from yaml.composer import ComposerError
 
 _TAG = "tag:yaml.org,2002:"
+MOST_PARTS = 1_000_000
+"""Of a value: aliases of aliases make more of a few lines than any memory holds."""
 _WHOLE = r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F_]+|0b[01_]+)"
 _NUMBER = (
     r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?"
@@ -70,11 +72,16 @@ def load(text: str | bytes, what: str) -> Any:
 
 
 def _walk(value: Any) -> None:
-    """Raises RecursionError if a value lies in itself, which aliases allow."""
-    inside = value.items() if isinstance(value, dict) else value
-    if isinstance(value, dict | list | tuple | set):
-        for part in inside:
-            _walk(part)
+    """Raises RecursionError if a value has no end, or as good as none: aliases allow both."""
+    waiting, seen = [value], 0
+    while waiting:
+        part, seen = waiting.pop(), seen + 1
+        if seen > MOST_PARTS:
+            raise RecursionError
+        if isinstance(part, dict):
+            waiting += [*part, *part.values()]
+        elif isinstance(part, list | tuple | set):
+            waiting += part
 
 
 def _reason(error: Exception) -> str:

@@ -19,8 +19,20 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 """What file systems without hard links answer."""
 
 
-class CannotWrite(RuntimeError):
+class CannotWrite(InvalidInput):
     """What was begun cannot be written any further; says why, and what was kept."""
+
+
+NO_ROOM = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EFBIG,
+    errno.EIO,
+)
+"""What a system answers that does not let one write."""
 
 
 def given(path: str | Path) -> Path:

@@ -151,7 +151,9 @@ class DegradedPrior:
             ignored = legal & ~given
             is_any = jnp.any(ignored, axis=-1, keepdims=True)
             # Where none is ignored this is of the others, which keeps it a distribution.
-            of_ignored = normalize(jnp.zeros(legal.shape), jnp.where(is_any, ignored, given))
+            of_ignored = normalize(
+                jnp.zeros(legal.shape, jnp.float32), jnp.where(is_any, ignored, given)
+            )
             log_probs = jnp.where(is_any, of_ignored, log_probs)
         if self.epsilon:
             uniform = normalize(jnp.zeros(legal.shape, jnp.float32), legal)

@@ -87,7 +87,7 @@ class FlaxLanguagePrior:
                 tokenizer cannot render the template piece by piece, texts are longer than its
                 context, or an argument is out of range.
         """
-        check_options(normalization, chunk)
+        check_options(normalization, chunk, end_of_action)
         model = flax_models.load_decoder(path)
         texts = [text + end_of_action for text in env.action_texts]
         table = token_table.compile(env.template, texts, model.tokenizer)

@@ -110,7 +110,7 @@ class LanguagePrior:
         chunk: int = 256,
     ) -> LanguagePrior:
         """As `from_pretrained`, of a model at hand."""
-        check_options(normalization, chunk)
+        check_options(normalization, chunk, end_of_action)
         scorer = ActionScorer.of(model, env, normalization, end_of_action)
         bank = env.default_params if env_params is None else env_params
         return LanguagePrior(

@@ -20,7 +20,7 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_jax import memory
 from lprl_jax.files import archive
 from lprl_jax.priors import distributions, fingerprint
-from lprl_jax.priors.base import Counters, Prior
+from lprl_jax.priors.base import Counters, Prior, normalize
 from lprl_jax.priors.fingerprint import Fingerprint, Here
 
 FORMAT = 1
@@ -110,6 +110,8 @@ class TabularPrior:
             own = str(manifest["prior"]), int(manifest["evaluations"]), dict(manifest["settings"])
             if log_probs.shape != (len(digests), env.numbered_states, env.num_actions):
                 raise ValueError("not as many rows as the manifest says")
+            if not 0 <= own[1] < 1 << 63:
+                raise ValueError("a number of evaluations that cannot be")
         except archive.UNREADABLE:
             raise InvalidInput(f"the table {path} is damaged; make one with `{COMMAND}`") from None
         wanted = archive.instance_digests(env_params.bank)
@@ -248,7 +250,7 @@ def ask_everywhere(
         ended = jax.vmap(env.is_terminated, in_axes=(0, None))(states, env_params)
         legal = jax.vmap(env.action_mask, in_axes=(0, None))(states, env_params)
         log_probs, features, asked = ask(params, start, states, env_params, ~ended)
-        uniform = jax.nn.log_softmax(jnp.where(legal, 0.0, -jnp.inf), axis=-1)
+        uniform = normalize(jnp.zeros(legal.shape, jnp.float32), legal)
         return jnp.where(ended[:, None], uniform, log_probs), features, asked
 
     @jax.jit

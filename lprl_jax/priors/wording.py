@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams, values
 
 from lprl_jax.lm import identity, token_table
 from lprl_jax.lm.token_table import TokenTable
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 NORMALIZATIONS = ("sum", "token", "word")
 
 
-def check_options(normalization: str, chunk: int) -> None:
-    """Raises InvalidInput if one is out of range."""
+def check_options(normalization: str, chunk: int, end_of_action: str) -> None:
+    """Raises InvalidInput if one is of another type, or out of range."""
+    values.whole("chunk", chunk)
+    values.text("end_of_action", end_of_action)
     if normalization not in NORMALIZATIONS:
         raise InvalidInput(
             f"unknown normalization {normalization!r}; valid: {', '.join(NORMALIZATIONS)}"

@@ -41,6 +41,11 @@ def complaint(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return captured.err
 
 
+def test_a_message_is_one_line_whatever_is_named_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no run" in complaint(["eval", "no\nrun"], capsys)
+    assert "--un known" in complaint(["eval", "run", "--un\nknown"], capsys)
+
+
 BAD_CONFIGS = [
     (["kk=3"], ["unknown config key 'kk'", "valid:", "alpha"]),
     (["alhpa=1"], ["did you mean alpha?"]),

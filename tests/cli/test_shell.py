@@ -77,10 +77,12 @@ def test_a_full_device_is_one_line() -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("the system has none")
-    with full.open("w") as stream:
-        done = program("m._run = lambda options, watch: print('x') or 0\n", "envs", stdout=stream)
-    assert done.returncode == 1
-    assert done.stderr == "lprl: cannot write the output: No space left on device\n"
+    for flush in (False, True):  # at the end, or at once
+        run = f"m._run = lambda options, watch: print('x', flush={flush}) or 0\n"
+        with full.open("w") as stream:
+            done = program(run, "envs", stdout=stream)
+        assert done.returncode == 1
+        assert done.stderr == "lprl: cannot write the output: No space left on device\n"
 
 
 def test_closed_streams_lead_nowhere() -> None:

@@ -120,3 +120,18 @@ def test_only_orbax_s_own_lines_are_left_out_of_logs(caplog: pytest.LogCaptureFi
     record = log.makeRecord("asyncio", logging.ERROR, "/x/orbax/checkpoint/y.py", 1, "o", (), None)
     log.handle(record)
     assert [r.getMessage() for r in caplog.records] == ["mine"]
+
+
+def test_what_cannot_be_read_now_is_not_called_damaged(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refused:
+        def __enter__(self) -> None:
+            raise ValueError("reading") from PermissionError(errno.EACCES, "Permission denied")
+
+        def __exit__(self, *error: object) -> None: ...
+
+    monkeypatch.setattr(checkpoint.ocp, "StandardCheckpointer", Refused)
+    with pytest.raises(InvalidInput, match=r"cannot read the checkpoint .*90: Permission denied$"):
+        checkpoint.restore(written, 90, state())
+    assert checkpoint.newest(written) == 90

@@ -234,6 +234,8 @@ def test_numpy_s_numbers_and_lists_pass() -> None:
     assert lprl_envs.FrozenLake(is_slippery=numpy_s).is_slippery is False
 
 
+DOUBLINGS = "[&a0 [1], " + ", ".join(f"&a{i + 1} [*a{i}, *a{i}]" for i in range(40)) + "]"
+"""A line of 2^40 parts."""
 TRAPS: list[tuple[str, Callable[[config.Experiment], Any], Any]] = [
     ("num_runs: 1_000", lambda x: x.config.num_runs, 1000),
     ("num_runs: 0x10", lambda x: x.config.num_runs, 16),
@@ -258,6 +260,7 @@ TRAPS: list[tuple[str, Callable[[config.Experiment], Any], Any]] = [
     ("env_params: {split: a, split: b}", str, "line 2: 'split' stands twice"),
     ("hidden_sizes: &a [1, *a]", str, "nested too deeply, or lies in itself"),
     ("hidden_sizes: " + 5000 * "[", str, "nested too deeply"),
+    ("hidden_sizes: " + DOUBLINGS, str, "nested too deeply"),
     ("num_runs: " + 5000 * "9", str, "is not readable as YAML"),
     ("num_runs: 0x" + 9000 * "f", str, "num_runs is a int of too many digits; it must be a whole"),
     ('num_runs: !!int ""', str, "is not readable as YAML"),

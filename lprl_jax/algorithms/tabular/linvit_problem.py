@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
+from lprl_jax.algorithms.arguments import is_concrete
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.algorithms.tabular.value_iteration import Law, law_of
 from lprl_jax.priors.base import Counters, Prior
@@ -45,12 +46,16 @@ def of_bank(env: Env, prior: Prior, data: Data) -> tuple[Problem, Counters]:
         InvalidInput: if a reward lies outside of [0, 1].
     """
     found, carry = _of_bank(env, prior, data)
-    law = found.law
+    if is_concrete(found.law):  # of shapes alone nothing is known
+        _require_rewards(found.law)
+    return found, carry
+
+
+def _require_rewards(law: Law) -> None:
     possible = law.reward[(law.prob > 0) & law.legal[..., None]]
     low, high = float(possible.min()), float(possible.max())
     if low < 0 or high > 1:
         raise InvalidInput(f"rewards lie in [{low:g}, {high:g}]; LINVIT needs them in [0, 1]")
-    return found, carry
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

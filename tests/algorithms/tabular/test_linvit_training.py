@@ -60,3 +60,11 @@ def test_bad_input_leaves_nothing(override, message, tmp_path, capsys):
     assert main(["train", "frozen_lake_linvit", *SMALL, override, "--out", str(out)]) == 2
     assert message in capsys.readouterr().err
     assert not out.exists() or not list(out.iterdir())
+
+
+def test_other_instances_are_refused_where_a_table_was_learnt(trained, capsys):
+    assert main(["eval", str(trained), "--instances", "held-out"]) == 2
+    assert main(["eval", str(trained), "env_params.bank_seed=3"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert "env_params.bank_seed cannot differ from the training's: what linvit learns" in second
+    assert "linvit learns is a table of its own instances" in first
