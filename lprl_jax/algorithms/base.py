@@ -43,7 +43,10 @@ class Algorithm:
     init: Callable[..., Any]
     """`(keys [R], hparams, data, run_instances=None) -> state`"""
     restart: Callable[..., Any]
-    """`(state, data, run_instances=None) -> state`: the same learners in a new bank."""
+    """`(state, data, run_instances=None) -> state`: the same learners in a new bank.
+
+    A state belongs to the bank that it was begun in: to be trained in another it is restarted.
+    """
     update: Callable[[Any, Data], tuple[Any, dict[str, jax.Array]]]
     """`(state, data) -> (state, metrics)`: act, then learn, once."""
     evaluate: Callable[..., dict[str, jax.Array]]

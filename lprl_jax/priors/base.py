@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
@@ -50,7 +51,12 @@ class Count:
         return low + (high << 32)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, int | Count) and int(self) == int(other)
+        if isinstance(other, Count):
+            return int(self) == int(other)
+        try:
+            return int(self) == operator.index(other)  # pyright: ignore[reportArgumentType]
+        except TypeError:
+            return False
 
 
 class Counters(NamedTuple):

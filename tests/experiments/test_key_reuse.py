@@ -16,6 +16,10 @@ LEARNERS: dict[str, dict[str, Any]] = {
         **{"algorithm": "ppo", "prior": "uniform", "total_steps": 20, "eval_every": 20},
         **{"num_envs": 2, "rollout_length": 5, "num_minibatches": 1, "hidden_sizes": [8]},
     },
+    "linvit": {
+        **{name: fields()[name] for name in ("env", "env_params", "num_runs", "eval_episodes")},
+        **{"algorithm": "linvit", "total_steps": 8, "eval_every": 4, "horizon": 4},
+    },
 }
 
 

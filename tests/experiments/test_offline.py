@@ -102,7 +102,7 @@ def test_another_prior_s_answers_to_the_same_transitions(folder: Path) -> None:
     assert origin.behaviours == was.behaviours
     assert setup.prior is not None
     dataset.require_prior(out, origin, setup.prior)
-    table = np.asarray(setup.data.prior_params)[bare.state.instance, bare.state.position]
+    table = np.asarray(setup.data.prior_params.log_probs)[bare.state.instance, bare.state.position]
     expected = np.log(0.5 * np.exp(table) + 0.125)
     np.testing.assert_allclose(found.log_probs, expected, atol=1e-5)
     assert origin.queries == 2 * 4 * 60 - bare.terminated.sum()

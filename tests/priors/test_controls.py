@@ -109,7 +109,7 @@ def test_legal_actions_of_probability_0_count(how, expected):
 
 def test_a_prior_of_one_s_own_names_its_environment_where_it_matters():
     class Mine:
-        name, params, init = "mine", TABLE, PRIOR.init
+        name, params, init = "mine", PRIOR.params, PRIOR.init
         log_probs = staticmethod(PRIOR.log_probs)
 
     mine: Any = Mine()
@@ -156,7 +156,9 @@ def test_proposals_are_independent():
 @pytest.mark.parametrize("num_actions", [3, 8, 200, 1000])
 @pytest.mark.parametrize(("uniform", "place"), [(0.0, 0), (1 - 2.0**-24, -1)])
 def test_extreme_draws_are_possible_actions(monkeypatch, uniform, place, num_actions):
-    monkeypatch.setattr(jax.random, "uniform", lambda key, shape: jnp.full(shape, uniform))
+    monkeypatch.setattr(
+        jax.random, "uniform", lambda key, shape, dtype: jnp.full(shape, uniform, dtype)
+    )
     rng = np.random.default_rng(num_actions)
     p = rng.exponential(size=(64, num_actions)).astype(np.float32)
     p[:, [0, -1]] = 0

@@ -208,9 +208,11 @@ def test_nothing_is_overwritten(table):
     assert table.read_bytes() == before
 
 
-def test_no_such_folder(tmp_path):
-    with pytest.raises(InvalidInput, match=r"cannot write .*: No such file"):
-        PRIOR.save(tmp_path / "nowhere" / "table.npz", PARAMS)
+def test_folders_are_made_where_they_can_be(tmp_path):
+    PRIOR.save(tmp_path / "new" / "table.npz", PARAMS)
+    assert TabularPrior.load(tmp_path / "new" / "table.npz", LAKE, PARAMS).name == PRIOR.name
+    with pytest.raises(InvalidInput, match="is not a directory"):
+        PRIOR.save(tmp_path / "new" / "table.npz" / "table.npz", PARAMS)
 
 
 def test_loading_needs_no_language_model_and_no_prior_a_planner(table):

@@ -174,15 +174,15 @@ def make(
             own = descent.follow(gradient, optimizer, learning_rate, params, opt_state)
             return own, {"loss": total, **parts}
 
-        def epoch(own: Any, key: chex.PRNGKey) -> Any:
-            order = jax.random.permutation(key, config.steps_per_update)
+        def epoch(own: Any, number: jax.Array) -> Any:
+            order = jax.random.permutation(jax.random.fold_in(key, number), config.steps_per_update)
             batches = jax.tree.map(
                 lambda x: x[order].reshape(config.num_minibatches, -1, *x.shape[1:]), lesson
             )
             return jax.lax.scan(on_minibatch, own, batches)
 
-        keys = jax.random.split(key, config.num_epochs)
-        (params, opt_state), metrics = jax.lax.scan(epoch, (params, opt_state), keys)
+        epochs = jnp.arange(config.num_epochs, dtype=jnp.int32)
+        (params, opt_state), metrics = jax.lax.scan(epoch, (params, opt_state), epochs)
         return params, opt_state, jax.tree.map(jnp.mean, metrics)
 
     def update(state: PPOState, data: Data) -> tuple[PPOState, dict[str, jax.Array]]:

@@ -85,7 +85,17 @@ def draw(keys: chex.PRNGKey, num_steps: int, num_envs: int) -> Chance:
             jax.random.split(proposal, num_steps),
         )
 
-    return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), jax.vmap(of_run)(keys))
+    return jax.tree.map(_steps_first, jax.vmap(of_run)(keys))
+
+
+def _steps_first(x: jax.Array) -> jax.Array:
+    """`[R, T, ...]` as `[T, R, ...]`. Keys by their words: JAX's check for keys that are used twice
+    takes those that were transposed for used.
+    """
+    if not jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+        return jnp.swapaxes(x, 0, 1)
+    words = jnp.swapaxes(jax.random.key_data(x), 0, 1)
+    return jax.random.wrap_key_data(words, impl=jax.random.key_impl(x))
 
 
 def judge(

@@ -235,7 +235,7 @@ def test_instances_are_those_of_blocks_world(draw):
 
 BAD = [
     (lambda: BlocksWorldSubgoals(13), ["num_blocks is 13", "2 to 12"]),
-    (lambda: BlocksWorldSubgoals(True), ["num_blocks is True", "2 to 12"]),
+    (lambda: BlocksWorldSubgoals(True), ["num_blocks is True", "whole number"]),
     (lambda: BlocksWorldSubgoals(4, float("nan")), ["illegal_reward is nan", "finite number"]),
     (lambda: BlocksWorldSubgoals(7, 0.0, "index"), ["'index'", "up to 6 blocks, not 7"]),
     (lambda: BlocksWorldSubgoals(4, 0.0, "x"), ["observation 'x'", "onehot, features, tokens"]),

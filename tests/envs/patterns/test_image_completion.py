@@ -159,7 +159,7 @@ def test_text_and_features_of_a_pixel_that_is_on():
         ({"size": "1x4"}, "unknown size '1x4'; valid: 2x2 to 16x16"),
         ({"size": "17x4"}, "unknown size '17x4'; valid: 2x2 to 16x16"),
         ({"size": "4x4\n"}, "unknown size '4x4\\n'; valid: 2x2 to 16x16"),
-        ({"size": 4}, "unknown size 4; valid: 2x2 to 16x16"),
+        ({"size": 4}, "size is 4; it must be text"),
         ({"observation": "pixels"}, "unknown observation 'pixels'; valid: index, onehot, feat"),
         ({"observation": "onehot"}, "'onehot' needs 9 cells or fewer, the size is 10x10; use feat"),
         ({"observation": "index", "size": "2x5"}, "'index' needs 9 cells or fewer"),
