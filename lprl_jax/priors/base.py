@@ -11,6 +11,8 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+from lprl_envs.errors import shown
 
 
 @jax.tree_util.register_dataclass
@@ -229,6 +231,20 @@ def evaluate_where_needed(
 
     out = jax.lax.while_loop(more, run, (jnp.int32(0), jnp.zeros((batch, width), jnp.float32)))[1]
     return jnp.where(needed[:, None], out, 0.0)
+
+
+def require_world(env: Any, env_params: Any = None) -> None:
+    """Raise InvalidInput unless this is an environment, with parameters of one or without."""
+    if not isinstance(env, TextEnv):
+        raise InvalidInput(
+            f"env is {shown(env)}; right: an environment, the first of what lprl_jax.make(...) "
+            "returns"
+        )
+    if env_params is not None and not isinstance(env_params, TextEnvParams):
+        raise InvalidInput(
+            f"env_params is {shown(env_params)}; right: parameters with a bank, the second of what "
+            "lprl_jax.make(...) returns, or of env.sample_params"
+        )
 
 
 def normalize(scores: jax.Array, legal: jax.Array) -> jax.Array:

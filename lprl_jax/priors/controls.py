@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput, TextEnv, values
 
-from lprl_jax.priors.base import Counters, FeaturePrior, Prior, normalize
+from lprl_jax.priors.base import Counters, FeaturePrior, Prior, normalize, require_world
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,6 +22,10 @@ class UniformPrior:
     """For reports."""
     params: tuple[()] = ()
     """Nothing."""
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput if there is no environment."""
+        require_world(self.env)
 
     def init(self) -> Counters:
         """Nothing asked."""

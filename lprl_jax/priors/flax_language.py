@@ -21,7 +21,7 @@ from lprl_jax.lm.flax_models import FlaxModel
 from lprl_jax.lm.scoring import Answers, every_pair
 from lprl_jax.lm.token_table import TokenTable
 from lprl_jax.priors import fingerprint
-from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
+from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize, require_world
 from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.wording import check_options, divisor_of, render_bank, settings_of
 
@@ -88,6 +88,7 @@ class FlaxLanguagePrior:
                 context, or an argument is out of range.
         """
         check_options(normalization, chunk, end_of_action)
+        require_world(env, env_params)
         model = flax_models.load_decoder(path)
         texts = [text + end_of_action for text in env.action_texts]
         table = token_table.compile(env.template, texts, model.tokenizer)
@@ -107,6 +108,7 @@ class FlaxLanguagePrior:
 
     def with_bank(self, env_params: TextEnvParams) -> FlaxLanguagePrior:
         """The same prior for another bank of instances."""
+        require_world(self.env, env_params)
         texts = self.model, self.params.weights, self.table, self.answers, self.env, env_params
         return dataclasses.replace(self, params=_with_texts(*texts))
 

@@ -24,7 +24,7 @@ from lprl_jax.lm.decoder import KeyValues
 from lprl_jax.lm.scoring import Scores
 from lprl_jax.priors import fingerprint
 from lprl_jax.priors.action_scores import ActionScorer
-from lprl_jax.priors.base import Counters, evaluate_where_needed
+from lprl_jax.priors.base import Counters, evaluate_where_needed, require_world
 from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.wording import check_options, settings_of
 
@@ -111,6 +111,7 @@ class LanguagePrior:
     ) -> LanguagePrior:
         """As `from_pretrained`, of a model at hand."""
         check_options(normalization, chunk, end_of_action)
+        require_world(env, env_params)
         scorer = ActionScorer.of(model, env, normalization, end_of_action)
         bank = env.default_params if env_params is None else env_params
         return LanguagePrior(
@@ -124,6 +125,7 @@ class LanguagePrior:
 
     def with_bank(self, env_params: TextEnvParams) -> LanguagePrior:
         """The same prior for another bank of instances."""
+        require_world(self.env, env_params)
         model = self.model._replace(params=self.params.weights)
         return dataclasses.replace(self, params=encode_bank(model, self.scorer, env_params))
 
