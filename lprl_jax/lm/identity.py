@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import json
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -22,16 +23,24 @@ _known: dict[tuple[Any, ...], tuple[list[weakref.ref[Any]], str]] = {}
 
 
 def of_model(model: Any) -> str:
-    """SHA-256 of a model's weights, its tokenizer's vocabulary and its settings, in hex.
+    """SHA-256 of a model's weights, its tokenizer and its settings, in hex.
 
     Weights count as numbers, not by their dtype: a bf16 file is one model, read as bf16 or as f32.
 
     Args:
         model: A `LanguageModel` or a `FlaxModel`. Of a `FlaxModel`, the settings do not count.
     """
-    vocabulary = sorted(model.tokenizer.get_vocab().items())
-    parts = of_arrays(model.params), repr(vocabulary), repr(_settings(model))
+    parts = of_arrays(model.params), *_pieces(model.tokenizer), repr(_settings(model))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=8)
+def _pieces(tokenizer: Any) -> tuple[str, str]:
+    """A tokenizer's vocabulary, and in which order it merges what stands side by side."""
+    vocabulary = sorted(tokenizer.get_vocab().items())
+    merges = json.loads(tokenizer.backend_tokenizer.to_str())["model"].get("merges", ())
+    each = [pair if isinstance(pair, str) else " ".join(pair) for pair in merges]
+    return repr(vocabulary), repr(each)
 
 
 def of_arrays(tree: Any) -> str:

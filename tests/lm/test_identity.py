@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
 
 from lprl_jax.lm import checkpoint, embedded, identity
 from lprl_jax.lm.checkpoint import LanguageModel
@@ -34,13 +37,21 @@ def test_one_weight_or_setting_makes_another_model(model: LanguageModel) -> None
     assert identity.of_model(model._replace(config=config)) != digest
 
 
-def test_another_vocabulary_makes_another_model(model: LanguageModel) -> None:
-    class Tokenizer:
-        def get_vocab(self) -> dict[str, int]:
-            return {"a": 0}
+def byte_pairs(*merges: tuple[str, str]) -> PreTrainedTokenizerFast:
+    """Of one vocabulary, whatever is merged first."""
+    vocabulary = {piece: i for i, piece in enumerate(["a", "b", "c", "ab", "bc"])}
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE(vocabulary, [*merges])))
 
-    other = model._replace(tokenizer=Tokenizer())  # pyright: ignore
-    assert identity.of_model(other) != identity.of_model(model)
+
+def test_another_tokenizer_makes_another_model(model: LanguageModel, tmp_path: Path) -> None:
+    one, other = byte_pairs(("a", "b"), ("b", "c")), byte_pairs(("b", "c"), ("a", "b"))
+    assert one.get_vocab() == other.get_vocab()
+    assert one.tokenize("abc") != other.tokenize("abc")
+    digests = {identity.of_model(model._replace(tokenizer=x)) for x in (one, other)}
+    assert len(digests | {identity.of_model(model)}) == 3
+    one.save_pretrained(tmp_path)
+    again = PreTrainedTokenizerFast.from_pretrained(tmp_path)
+    assert identity.of_model(model._replace(tokenizer=again)) in digests
 
 
 def test_numbers_count_and_not_their_dtype() -> None:
