@@ -88,9 +88,9 @@ def begin(out: Path, experiment: Experiment, provenance: Mapping[str, Any]) -> N
 
 def forget(out: Path) -> None:
     """Remove what was written of a run that could not begin, and nothing else."""
-    for name in (CONFIG, RUN, METRICS, TIMING):
+    for name in (CONFIG, RUN, METRICS, TIMING, "wandb.json"):
         (out / name).unlink(missing_ok=True)
-    for name in (CHECKPOINTS, "tensorboard", "wandb"):
+    for name in (CHECKPOINTS, "tensorboard", "wandb"):  # the last three are of other logs
         shutil.rmtree(out / name, ignore_errors=True)
 
 
