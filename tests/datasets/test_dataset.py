@@ -252,9 +252,12 @@ LABELLED = dataclasses.replace(ORIGIN, prior="checkpoint-500", prior_settings=OF
 
 def test_a_model_is_known_by_its_digest_wherever_it_lies():
     dataset.require_prior("d", LABELLED, asked())
-    dataset.require_prior("d", LABELLED, asked("copy", model="copy"))
+    copy = asked("copy", model="copy")
+    assert copy.name != LABELLED.prior
+    dataset.require_prior("d", LABELLED, copy)
     worse = degrade(asked("copy", model="copy"), epsilon=0.5)
     recorded = dataclasses.replace(LABELLED, prior=degrade(asked(), epsilon=0.5).name)
+    assert worse.name != recorded.prior
     dataset.require_prior("d", recorded, worse)
 
 

@@ -15,7 +15,7 @@ import yaml
 from experiments.odd_values import ODD, VALUES, outcome
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lprl_envs import InvalidInput, registration
+from lprl_envs import InvalidInput, TextEnvParams, registration
 from small_experiment import fields
 
 from lprl_jax.algorithms.registry import ALGORITHMS
@@ -79,7 +79,8 @@ def built(given: dict[str, Any]) -> Any:
 def test_any_odd_value_in_any_field_of_a_config(name: str) -> None:
     for field in fields_of(name):
         for value in ODD:
-            outcome(config.parse, with_value(name, field, value))
+            found = outcome(config.parse, with_value(name, field, value))
+            assert isinstance(found, config.Experiment | InvalidInput)
 
 
 @given(st.data())
@@ -100,14 +101,17 @@ def test_any_value_as_a_config(value: Any) -> None:
     text = yaml.safe_dump(value, allow_unicode=True)
     found = outcome(yaml_values.load, text, "it")
     if isinstance(found, dict):
-        outcome(config.parse, found)
-        outcome(config.parse, {"env": "FrozenLake-lprl", "env_params": found})
+        for fields in (found, {"env": "FrozenLake-lprl", "env_params": found}):
+            read = outcome(config.parse, fields)
+            assert isinstance(read, config.Experiment | InvalidInput)
 
 
 @given(st.text(max_size=20) | st.binary(max_size=20))
 @quickly
 def test_any_text_as_yaml(text: str | bytes) -> None:
-    outcome(yaml_values.load, text, "it")
+    found = outcome(yaml_values.load, text, "it")
+    if not isinstance(found, InvalidInput):  # what was read can be written
+        assert yaml.safe_dump(found)
 
 
 @pytest.mark.parametrize("env", [*lprl_envs.ENVIRONMENTS, *GYMNAX])
@@ -178,14 +182,16 @@ def test_any_odd_value_as_an_instance(world: Any) -> None:
             *({"cubes": ["red 5", "red 4"], "target": value}, {"init": [value], "goal": [value]}),
             *({"gravity": value}, {"max_steps_in_episode": value}),
         ):
-            outcome(world.params_of, one)
-            outcome(world.params_of, [one])
+            for instances in (one, [one]):
+                found = outcome(world.params_of, instances)
+                assert isinstance(found, TextEnvParams | InvalidInput)
 
 
 def test_the_pretraining_s_constructor_refuses_odd_values() -> None:
     for field in dataclasses.fields(PretrainConfig):
         for value in ODD:
-            outcome(PretrainConfig, **{field.name: value})
+            found = outcome(PretrainConfig, **{field.name: value})
+            assert isinstance(found, PretrainConfig | InvalidInput)
 
 
 REFUSED = [

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import pytest
 from small_experiment import fields
 
@@ -27,7 +28,9 @@ LEARNERS: dict[str, dict[str, Any]] = {
 def test_a_run_uses_no_key_twice(algorithm: str, tmp_path: Path) -> None:
     with jax.debug_key_reuse(True):
         runner.run(config.parse(LEARNERS[algorithm]), tmp_path / "run", progress=False)
-        evaluate.run(tmp_path / "run")
+        rows = evaluate.run(tmp_path / "run")
+    assert rows
+    assert all(np.isfinite(row.returns).all() for row in rows)
 
 
 def test_a_key_that_is_used_twice_is_found() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +63,9 @@ def test_a_config_that_cannot_fit(
     changes: dict[str, Any], words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit(monkeypatch, 16_000_000_000)
-    begun = time.perf_counter()
+    monkeypatch.setattr(jax, "eval_shape", None)  # by the numbers alone: nothing is traced
     with pytest.raises(InvalidInput) as error:
         needs.require_least(of(changes))
-    assert time.perf_counter() - begun < 1
     line = str(error.value)
     assert all(word in line for word in words), line
     assert "and 16.0 GB are free" in line
@@ -77,6 +75,10 @@ def test_the_configs_of_the_package_fit_into_little(monkeypatch: pytest.MonkeyPa
     limit(monkeypatch, 300_000_000)
     for name in config.names():
         needs.require_least(config.read(name))
+    limit(monkeypatch, 10)
+    for name in config.names():
+        with pytest.raises(InvalidInput, match=r"and 0\.0 kB are free"):
+            needs.require_least(config.read(name))
 
 
 def test_a_state_that_does_not_fit_is_never_made(

@@ -14,6 +14,7 @@ from small_experiment import fields
 
 from lprl_jax.experiments import config, planning, runner
 from lprl_jax.experiments.config import Experiment
+from lprl_jax.results import reading
 
 WORLDS: dict[str, dict[str, Any]] = {
     "FrozenLake-lprl": {"map_name": "4x4"},
@@ -67,6 +68,9 @@ def small(algorithm: str) -> Experiment:
 @pytest.mark.parametrize("algorithm", LEARNERS)
 def test_learners_train(algorithm: str, tmp_path: Path) -> None:
     runner.run(small(algorithm), tmp_path / "run", progress=False)
+    found = reading.read(tmp_path / "run")
+    assert found.steps[-1] >= 90
+    assert np.isfinite(found.returns).all()
 
 
 @pytest.mark.usefixtures("wide")
