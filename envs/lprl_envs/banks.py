@@ -52,6 +52,22 @@ def content_hash(values: jax.Array) -> jax.Array:
     return _mix(jnp.sum(_mix(values ^ places), dtype=jnp.uint32))
 
 
+def grid_hash(cells: jax.Array) -> jax.Array:
+    """`uint32[]` hash of a grid of integers `[H, W]`, equal for all its mirror images.
+
+    Those are the grid flipped left-right, up-down or both, and if it is square also turned.
+    """
+    height, width = cells.shape
+    places = np.arange(height * width).reshape(height, width)
+    turned = [places, places.T] if height == width else [places]
+    images = [image[::rows, ::cols] for image in turned for rows in (1, -1) for cols in (1, -1)]
+    flat = cells.ravel()
+    hashes = jax.vmap(lambda order: content_hash(flat[order]))(
+        jnp.asarray(np.stack([image.ravel() for image in images]))
+    )
+    return _mix(jnp.sum(hashes, dtype=jnp.uint32))  # in whatever order they come
+
+
 def _mix(x: jax.Array) -> jax.Array:
     x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
     x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)

@@ -65,13 +65,17 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     observation: str
     """One of `observations.OBSERVATIONS`."""
     version: int = 0
-    """Raised when law, text or instance format changes: tables of other versions are refused."""
+    """Raised when law, text, instance format or split changes: tables of others are refused."""
     suites: tuple[str, ...] = ()
     """Names of published sets of instances, for `suite`."""
     families: tuple[str, ...] = ()
     """Kinds of instances that `sample_params` draws; none where there is one kind."""
     held_out_families: tuple[str, ...] = ()
     """Families of which every instance is held out."""
+    held_out_as: str = "text"
+    """What the split keeps apart. `"text"`: no text of a held-out instance, in whatever state, is
+    one of an instance to be trained on. `"content"`: where the text does not show the instance, no
+    held-out `identity` is one of an instance to be trained on, though some texts may be equal."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.config == other.config  # type: ignore[attr-defined]
@@ -202,11 +206,19 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
 
     @abc.abstractmethod
     def identity(self, instance: Any) -> jax.Array:
-        """Integers that tell an instance (a row of the bank) apart: what `held_out` hashes."""
+        """Integers that tell an instance (a row of the bank) apart."""
+
+    def split_hash(self, instance: Any) -> jax.Array:
+        """`uint32[]`: decides on which side of the split an instance is.
+
+        Equal for all instances that must be on one side: those that read alike, and those that are
+        alike but for a symmetry.
+        """
+        return content_hash(self.identity(instance))
 
     def held_out(self, instance: Any) -> jax.Array:
-        """`bool[]`: whether the instance is held out, by a hash of its content."""
-        return content_hash(self.identity(instance)) % HELD_OUT_ONE_IN == 0
+        """`bool[]`: whether the instance is held out; what that means, `held_out_as` says."""
+        return self.split_hash(instance) % HELD_OUT_ONE_IN == 0
 
     @abc.abstractmethod
     def params_of(self, instances: Sequence[Any]) -> TParams:

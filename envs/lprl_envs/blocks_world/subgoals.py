@@ -80,7 +80,7 @@ class BlocksWorldSubgoals(TextEnv[EnvState, EnvParams]):
         InvalidInput: on any argument out of these.
     """
 
-    version = 1
+    version = 2
     suites = SUITES
 
     def __init__(
@@ -136,6 +136,7 @@ class BlocksWorldSubgoals(TextEnv[EnvState, EnvParams]):
         num_instances: int,
         split: str | None = None,
         num_blocks: int | None = None,
+        split_by: str = "goal",
     ) -> EnvParams:
         """A bank of random instances, drawn in the graph: those of `BlocksWorld` with this key.
 
@@ -144,16 +145,22 @@ class BlocksWorldSubgoals(TextEnv[EnvState, EnvParams]):
             num_instances: M.
             split: `"train"`, `"held-out"`, or None for both.
             num_blocks: Of each instance; None for the environment's.
+            split_by: As of `BlocksWorld`.
         """
-        return self._limited(self.world.sample_params(key, num_instances, split, num_blocks))
+        drawn = self.world.sample_params(key, num_instances, split, num_blocks, split_by)
+        return self._limited(drawn)
 
     def _limited(self, params: EnvParams) -> EnvParams:
         limit = jnp.int32(8 * (self.num_blocks - 1) // ACTIONS)
         return dataclasses.replace(params, max_steps_in_episode=limit)
 
     def identity(self, instance: Problems) -> jax.Array:
-        """As of `BlocksWorld`, so that the same instances are held out."""
+        """As of `BlocksWorld`."""
         return self.world.identity(instance)
+
+    def split_hash(self, instance: Problems) -> jax.Array:
+        """As of `BlocksWorld`, so that the same instances are held out."""
+        return self.world.split_hash(instance)
 
     # -- gymnax --------------------------------------------------------------------------------
 

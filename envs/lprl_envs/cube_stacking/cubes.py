@@ -117,6 +117,12 @@ def _inverse(order: jax.Array) -> jax.Array:
     return jnp.zeros_like(order).at[order].set(jnp.arange(len(order), dtype=jnp.int32))
 
 
+def counts_of(cubes: Cubes) -> jax.Array:
+    """`i32[6, 12]` of one instance: how many cubes there are of each colour and edge."""
+    counts = jnp.zeros((len(COLORS), LARGEST), jnp.int32)
+    return counts.at[cubes.color, cubes.size - 1].add(1)
+
+
 def features_of(cubes: Cubes, height: jax.Array) -> jax.Array:
     """`f32[n * (7 + n)]` of one instance, with the first `height` cubes of its target stacked.
 

@@ -34,7 +34,7 @@ from flax import struct
 from gymnax.environments import spaces
 
 from lprl_envs import values
-from lprl_envs.banks import choose_families, draw_bank, made_once
+from lprl_envs.banks import choose_families, content_hash, draw_bank, made_once
 from lprl_envs.cube_stacking import text
 from lprl_envs.cube_stacking.cubes import (
     COLORS,
@@ -44,6 +44,7 @@ from lprl_envs.cube_stacking.cubes import (
     PRESETS,
     Cubes,
     bank_of,
+    counts_of,
     features_of,
     random_cubes,
 )
@@ -85,7 +86,7 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
         InvalidInput: on any argument out of these.
     """
 
-    version = 1
+    version = 2
     suites = tuple(PRESETS)
     families = FAMILIES
     held_out_families = (FAMILIES[PERIODIC],)
@@ -158,12 +159,18 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
         return EnvParams.of_all(cubes, limit=self.num_cubes * (self.num_cubes + 1) // 2 + 14)
 
     def identity(self, instance: Cubes) -> jax.Array:
-        """The pattern in colours and edges: instances that differ only in letters share a split."""
+        """The pattern in colours and edges."""
         return jnp.stack([instance.color, instance.size])[:, instance.target]
 
+    def split_hash(self, instance: Cubes) -> jax.Array:
+        """Of which cubes there are: other letters, orders and colours in their place go along."""
+        counts = counts_of(instance)
+        return jnp.sum(jax.vmap(content_hash)(counts), dtype=jnp.uint32)  # colours in any order
+
     def held_out(self, instance: Cubes) -> jax.Array:
-        """`bool[]`: by the family, or else by a hash of the pattern."""
-        return (instance.family == PERIODIC) | super().held_out(instance)
+        """`bool[]`: cubes of three colours or more, as the family `periodic` has; one in five."""
+        colors = jnp.sum(jnp.any(counts_of(instance) > 0, axis=1))
+        return (colors >= 3) | super().held_out(instance)
 
     # -- gymnax --------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ from flax import struct
 from gymnax.environments import spaces
 
 from lprl_envs import values
-from lprl_envs.banks import draw_bank, made_once
+from lprl_envs.banks import draw_bank, grid_hash, made_once
 from lprl_envs.errors import InvalidInput, require_one_of
 from lprl_envs.frozen_lake.maps import (
     GOAL,
@@ -93,7 +93,7 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         InvalidInput: on any argument out of these.
     """
 
-    version = 1
+    version = 2
 
     def __init__(
         self,
@@ -192,9 +192,12 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         return EnvParams.of_all(maps, limit=200 if self.shape == (8, 8) else 100)
 
     def identity(self, instance: Any) -> jax.Array:
-        """Where the holes are: maps that differ only in start and goal share a split."""
-        tiles = instance.tiles if isinstance(instance, Maps) else instance
-        return tiles == HOLE
+        """The tiles."""
+        return instance.tiles if isinstance(instance, Maps) else jnp.asarray(instance)
+
+    def split_hash(self, instance: Any) -> jax.Array:
+        """Of where the holes are: maps that differ in start and goal, or are mirrored, go along."""
+        return grid_hash(self.identity(instance).reshape(self.shape) == HOLE)
 
     # -- gymnax --------------------------------------------------------------------------------
 

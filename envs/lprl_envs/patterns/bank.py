@@ -15,9 +15,9 @@ import numpy as np
 from flax import struct
 
 from lprl_envs import values
-from lprl_envs.banks import SPLITS, choose_families, content_hash, draw_bank
+from lprl_envs.banks import SPLITS, choose_families, draw_bank, grid_hash
 from lprl_envs.errors import InvalidInput, require_one_of, shown
-from lprl_envs.patterns.shapes import FAMILIES, HELD_OUT_FAMILIES, Shape, between
+from lprl_envs.patterns.shapes import FAMILIES, HELD_OUT_FAMILIES, Shape, between, is_frame
 from lprl_envs.text_env import HELD_OUT_ONE_IN
 
 CELLS = ".#"
@@ -36,11 +36,9 @@ class Patterns:
     """i32[M]: which of FAMILIES a pattern was drawn from, or BY_HAND."""
 
 
-def is_held_out(pattern: Patterns) -> jax.Array:
-    """`bool[]` of one pattern: all of a held-out family, one in five of the others by content."""
-    held_out = [list(FAMILIES).index(name) for name in HELD_OUT_FAMILIES]
-    family = jnp.any(pattern.family == jnp.array(held_out, jnp.int32))
-    return family | (content_hash(pattern.cells) % HELD_OUT_ONE_IN == 0)
+def is_held_out(grid: jax.Array) -> jax.Array:
+    """`bool[]` of a pattern `bool[H, W]`: every frame, whatever drew it, and one in five others."""
+    return is_frame(grid) | (grid_hash(grid) % HELD_OUT_ONE_IN == 0)
 
 
 def draw_patterns(
@@ -82,7 +80,8 @@ def _draw_bank(
 ) -> Patterns:
     draw = functools.partial(_draw, shape=shape, families=families)
     what = f"{name}, {', '.join(families)} of {shape[0]}x{shape[1]}"
-    return draw_bank(key, num_patterns, split, draw, is_held_out, name=what)
+    held_out = lambda pattern: is_held_out(pattern.cells.reshape(shape))  # noqa: E731
+    return draw_bank(key, num_patterns, split, draw, held_out, name=what)
 
 
 def _draw(key: chex.PRNGKey, shape: Shape, families: tuple[str, ...]) -> Patterns:

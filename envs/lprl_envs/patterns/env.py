@@ -44,9 +44,10 @@ TState = TypeVar("TState", bound=TextEnvState)
 class PatternEnv(TextEnv[TState, EnvParams]):
     """A hidden pattern on a grid of H x W cells; arguments as its two subclasses say."""
 
-    version = 1
+    version = 2
     families = tuple(FAMILIES)
     held_out_families = HELD_OUT_FAMILIES
+    held_out_as = "content"
 
     presets: ClassVar[dict[str, tuple[str, ...]]]
     """Default patterns, by size; other sizes have a random one."""
@@ -204,8 +205,8 @@ class PatternEnv(TextEnv[TState, EnvParams]):
         return instance.cells
 
     def held_out(self, instance: Any) -> jax.Array:
-        """One pattern in five by its content, and every pattern of a held-out family."""
-        return is_held_out(instance)
+        """Every frame, and one in five of the other patterns, with its mirror images."""
+        return is_held_out(instance.cells.reshape(self.shape))
 
     # -- completion ------------------------------------------------------------------------------
 

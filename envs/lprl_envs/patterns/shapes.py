@@ -62,12 +62,31 @@ def frames(key: chex.PRNGKey, shape: Shape) -> jax.Array:
     height, width = between(chance[0], 3, shape[0]), between(chance[1], 3, shape[1])
     top = between(chance[2], 0, shape[0] - height)
     left = between(chance[3], 0, shape[1] - width)
+    single, nested = _frames_at(top, left, top + height - 1, left + width - 1, shape)
+    return jnp.where(chance[4] < 0.5, nested, single)
+
+
+def is_frame(grid: jax.Array) -> jax.Array:
+    """`bool[]`: whether a pattern `bool[H, W]` is one of `frames`, whatever drew it."""
+    rows, cols = jnp.any(grid, axis=1), jnp.any(grid, axis=0)
+    top, left = jnp.argmax(rows), jnp.argmax(cols)
+    bottom, right = (
+        grid.shape[0] - 1 - jnp.argmax(rows[::-1]),
+        grid.shape[1] - 1 - jnp.argmax(cols[::-1]),
+    )
+    large = (bottom - top >= 2) & (right - left >= 2)
+    alike = [jnp.all(grid == it) for it in _frames_at(top, left, bottom, right, grid.shape)]
+    return large & (alike[0] | alike[1])
+
+
+def _frames_at(
+    top: jax.Array, left: jax.Array, bottom: jax.Array, right: jax.Array, shape: Shape
+) -> tuple[jax.Array, jax.Array]:
+    """The outline of a rectangle, and the same with all those nested in it, `bool[H, W]` each."""
     rows, cols = _grid(shape)
-    down = jnp.minimum(rows - top, top + height - 1 - rows)
-    right = jnp.minimum(cols - left, left + width - 1 - cols)
-    depth = jnp.minimum(down, right)  # from the outline inwards; negative outside
-    nested = chance[4] < 0.5
-    return jnp.where(nested, (depth >= 0) & (depth % 2 == 0), depth == 0)
+    down, across = jnp.minimum(rows - top, bottom - rows), jnp.minimum(cols - left, right - cols)
+    depth = jnp.minimum(down, across)  # from the outline inwards; negative outside
+    return depth == 0, (depth >= 0) & (depth % 2 == 0)
 
 
 def diagonals(key: chex.PRNGKey, shape: Shape) -> jax.Array:
