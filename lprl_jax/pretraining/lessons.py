@@ -61,18 +61,14 @@ def make_loss(
     Tasks of one kind are run together. A kind counts by the root of its number of lessons: cheap
     ones have many, and yet the others are to be learnt as well.
     """
-    courses = [(task, task.compile(tokenizer)) for task in tasks]
-    groups: dict[Any, list[tuple[Task, Course, Widths]]] = {}
-    for task, course in courses:
-        widths = measure_widths(task, course, fitting)
-        kind = type(task), type(task.env), course.num_decisions
-        groups.setdefault(kind, []).append((task, course, widths))
+    groups = grouped(tasks, tokenizer)
+    widths = [[measure_widths(*member, fitting) for member in group] for group in groups]
 
     def loss(params: Any, key: chex.PRNGKey) -> jax.Array:
         total = weights = jnp.float32(0.0)
-        for i, group in enumerate(groups.values()):
-            keys = jax.random.split(jax.random.fold_in(key, i), len(group))
-            drawn = [draw_lessons(*member, k) for member, k in zip(group, keys, strict=True)]
+        keys = keys_of(groups, key)
+        for group, fits, own in zip(groups, widths, keys, strict=True):
+            drawn = [draw_lessons(*m, w, k) for m, w, k in zip(group, fits, own, strict=True)]
             lessons = join(drawn)
             asked = jnp.sum(jnp.any(lessons.answer_valid, axis=-1))
             decisions = asked * group[0][1].num_decisions
@@ -82,6 +78,27 @@ def make_loss(
         return total / weights
 
     return loss
+
+
+Group = list[tuple[Task, "Course"]]
+"""Tasks of one kind."""
+
+
+def grouped(tasks: Sequence[Task], tokenizer: PreTrainedTokenizerFast) -> list[Group]:
+    """Tasks of one kind together, for one tokenizer."""
+    groups: dict[Any, Group] = {}
+    for task in tasks:
+        course = task.compile(tokenizer)
+        kind = type(task), type(task.env), course.num_decisions
+        groups.setdefault(kind, []).append((task, course))
+    return list(groups.values())
+
+
+def keys_of(groups: Sequence[Group], key: chex.PRNGKey) -> list[chex.PRNGKey]:
+    """Of each group, a key a task: what its lessons of a training step are drawn by."""
+    return [
+        jax.random.split(jax.random.fold_in(key, i), len(group)) for i, group in enumerate(groups)
+    ]
 
 
 def answer_nats(shape: DecoderConfig, params: Any, lessons: Lessons) -> jax.Array:
@@ -108,9 +125,8 @@ def answer_nats(shape: DecoderConfig, params: Any, lessons: Lessons) -> jax.Arra
 
 
 def draw_lessons(task: Task, course: Course, widths: Widths, key: chex.PRNGKey) -> Lessons:
-    """Fresh instances of a task (train split), states of them, and the right answers."""
-    key_bank, key_instances = jax.random.split(key)
-    bank = task.sample(key_bank, task.instances, "train")
+    """Fresh instances of a task, states of them, and the right answers."""
+    bank, keys = draw_instances(task, key)
 
     def lesson(instance: jax.Array, key: chex.PRNGKey) -> Lessons:
         states, answers = course.lessons(key, bank, instance)
@@ -126,8 +142,14 @@ def draw_lessons(task: Task, course: Course, widths: Widths, key: chex.PRNGKey) 
             answers.weights,
         )
 
-    keys = jax.random.split(key_instances, task.instances)
     return jax.vmap(lesson)(jnp.arange(task.instances), keys)
+
+
+def draw_instances(task: Task, key: chex.PRNGKey) -> tuple[TextEnvParams, chex.PRNGKey]:
+    """The instances of a step's lessons (train split), and a key each to draw these by."""
+    key_bank, key_instances = jax.random.split(key)
+    bank = task.sample(key_bank, task.instances, "train")
+    return bank, jax.random.split(key_instances, task.instances)
 
 
 def tell(

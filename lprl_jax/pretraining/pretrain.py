@@ -107,10 +107,15 @@ def pretrain(
     keep_at = {round(f * config.num_steps): f"early-{i + 1}" for i, f in enumerate(config.early)}
     keep_at[config.num_steps] = "final"
     for i in range(1, config.num_steps + 1):
-        params, opt_state, loss = step(params, opt_state, jax.random.fold_in(key, i))
+        params, opt_state, loss = step(params, opt_state, step_key(config.seed, i))
         if i in keep_at or i % report_every == 0:
             model = LanguageModel(shape, params, tokenizer, "embedded")
             yield Progress(i, float(loss), keep_at.get(i), model)
+
+
+def step_key(seed: int, step: int) -> chex.PRNGKey:
+    """What the lessons of a training step, counted from 1, are drawn by."""
+    return jax.random.fold_in(jax.random.key(seed), step)
 
 
 def make_optimizer(config: PretrainConfig) -> optax.GradientTransformation:

@@ -70,7 +70,7 @@ def is_fit(problem: Problems) -> jax.Array:
 def has_towers(problem: Problems) -> jax.Array:
     """`bool[]`: whether the goal is of two towers or more; a tower has a lowest block each."""
     wanted = problem.goal != NONE
-    carries = jnp.any(problem.goal[:, None] == jnp.arange(problem.goal.size), axis=0)
+    carries = jnp.any(problem.goal[:, None] == jnp.arange(problem.goal.size)[None], axis=0)
     return jnp.sum(carries & ~wanted) >= 2
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 from envs.conformance.broken_lakes import BROKEN, Lake, breaks
+from lprl_envs.frozen_lake.maps import START
 
 __all__ = ["BROKEN"]
 
@@ -46,6 +47,20 @@ class SamplesOnTheHost(Lake):
     def sample_params(self, key, num_instances, split=None):
         seed = int(jax.random.key_data(key)[1])
         return super().sample_params(jax.random.key(seed), num_instances, split)
+
+
+@breaks("split", "an instance that is held out reads 'Cross the frozen lake")
+class HoldsOutByTheStart(Lake):
+    def sample_params(self, key, num_instances, split=None):
+        return super().sample_params(key, num_instances, split, 0.99, "anywhere")
+
+    def split_hash(self, instance):
+        return jnp.argmax(self.identity(instance) == START)
+
+
+@breaks("split", "held_out_as is 'prompt'; right: 'text' or 'content'")
+class KeepsSomethingElseApart(Lake):
+    held_out_as = "prompt"
 
 
 # -- broken text ---------------------------------------------------------------------------------
