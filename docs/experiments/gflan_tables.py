@@ -1,9 +1,11 @@
-"""The tables of `docs/results/gflan.json`; see `gflan`."""
+"""The tables and numbers of `docs/results/gflan.json`; see `gflan`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+
+import prose
 
 from lprl_jax.results import comparison
 from lprl_jax.results.statistics import Interval
@@ -50,3 +52,37 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
         "gflan_counts": comparison.markdown(["a run", "count"], asked),
         "gflan_tuning": comparison.markdown(["policy", "learning rate", "trained maps"], tuned),
     }
+
+
+def numbers(figures: dict[str, Any]) -> prose.Numbers:
+    """What sentences quote: `frozen.embedded`, `embedded.frozen.0.1.success`, `network.2560`.
+
+    A row is `START.TARGET.ALPHA`; `.untrained` is its success before, `.most` the best over the
+    rows that are kept near their own model.
+    """
+    steps, runs = figures["steps"], figures["runs"]
+    found = {"runs": f"{runs}", "steps": prose.count(steps)}
+    for name, row in figures["frozen"].items():
+        found |= prose.estimate(f"frozen.{name}", row["held-out"])
+        found[f"frozen.{name}.greedy"] = prose.share(row["greedy"])
+        found["evaluations"] = prose.count(row["evaluations"])
+    for cell in figures["cells"]:
+        name = f"{cell['start']}.{prose.slug(cell['target'])}.{cell['alpha']:g}"
+        last = cell["curve"][-1]
+        found |= prose.estimate(f"{name}.training", cell["training"])
+        for what, key in (("success", "success"), ("greedy", "greedy"), ("kl", "kl a step"),
+                          ("gain", "gain over maps")):  # fmt: skip
+            found |= prose.estimate(f"{name}.{what}", last[key])
+    kept = [cell for cell in figures["cells"] if cell["target"] == "frozen"]
+    for start in figures["frozen"]:
+        own = [cell["curve"][-1]["success"][0] for cell in kept if cell["start"] == start]
+        found[f"{start}.most"] = prose.share(max(own))
+    for row in figures["network"]:
+        for what in ("training", "success", "greedy"):
+            found |= prose.estimate(f"network.{row['steps']}.{what}", row[what])
+    short, long = sorted(row["steps"] for row in figures["network"])
+    found |= {"network.long": prose.count(long), "network.times": f"{long // short}"}
+    for name, rates in figures["tuning"].items():
+        for rate, success in rates.items():
+            found[f"tuning.{prose.slug(name)}.{rate}"] = prose.share(success)
+    return found
