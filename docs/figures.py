@@ -27,6 +27,7 @@ import importlib
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,12 +57,15 @@ ELSEWHERE = {
 }
 """Figures that are not in docs/results: the module that reads them, and the file."""
 
+WIDTH = 110
+"""Of lines in which figures took the place of their names."""
+
 PLACE = re.compile(r"\{\{(?:(table):)?([^{}\s]+)\}\}")
 LATER = re.compile(
     r"<!-- (\w+): when measured -->\n(.*?)<!-- \1: until then -->\n(.*?)<!-- \1: end -->\n",
     re.DOTALL,
 )
-_HEAD = re.compile(r"\A<!--.*?-->\n+", re.DOTALL)
+_HEAD = re.compile(r"\A<!-- Source of .*?-->\n+", re.DOTALL)
 
 
 class Known(NamedTuple):
@@ -157,7 +161,28 @@ def rendered(source: str, known: Known, name: str = "the source") -> str:
     def now(later: re.Match[str]) -> str:
         return later[2] if later[1] in known.experiments else later[3]
 
-    return PLACE.sub(figure, LATER.sub(now, _HEAD.sub("", source)))
+    blocks = LATER.sub(now, _HEAD.sub("", source)).strip("\n").split("\n\n")
+    filled = (
+        _filled(block, PLACE.sub(figure, block)) if PLACE.search(block) else block
+        for block in blocks
+    )
+    return "\n\n".join(filled) + "\n"
+
+
+def _filled(source: str, block: str) -> str:
+    """Paragraphs in which names gave way to figures, broken into lines anew; tables as they are."""
+    if any(place[1] for place in PLACE.finditer(source)):
+        return block
+    return "\n".join(map(_filled_item, re.split(r"\n(?=\* )", block)))
+
+
+def _filled_item(item: str) -> str:
+    # What would begin a list or a quotation at the beginning of a line stays off it.
+    words = re.sub(r" (?=(?:[-+*>#]|\d+[.)]) )", "\0", " ".join(item.split()))
+    indent = "  " if item.startswith("* ") else ""
+    lines = textwrap.wrap(words, WIDTH, subsequent_indent=indent,
+                          break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    return "\n".join(lines).replace("\0", " ")
 
 
 def listed(known: Known, prefix: str) -> list[str]:
@@ -199,15 +224,20 @@ def left_over(known: Known) -> list[str]:
 
 
 def typed() -> list[str]:
-    """Numbers in sentences that come from no figures, by source and line.
+    """Numbers in sentences that come from no figures, by source and line; what is allowed in vain.
 
     Not in passages that stand until something is measured.
     """
-    return [
-        f"{_name(file)}:{line}: {number!r} in {words!r} is written by hand; quote it from the "
-        "figures, or allow it in docs/typed_numbers.py"
-        for file in _sources()
-        for line, number, words in typed_numbers.found(_without_what_waits(file.read_text()))
+    texts = {_name(file): _without_what_waits(file.read_text()) for file in _sources()}
+    found = [
+        f"{name}:{line}: {number!r} in {words!r} is written by hand; quote it from the figures, "
+        "or allow it in docs/typed_numbers.py"
+        for name, text in texts.items()
+        for line, number, words in typed_numbers.found(text)
+    ]
+    return found + [
+        f"docs/typed_numbers.py allows {phrase!r}, which is on no page"
+        for phrase in typed_numbers.unused("\n".join(texts.values()))
     ]
 
 

@@ -21,11 +21,12 @@ from typing import Any, NamedTuple
 
 os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.cpu_count() or 1}")
 
+import gflan_tables
 import jax
 import jax.numpy as jnp
 import numpy as np
+import prose
 import written
-from gflan_tables import numbers as numbers
 from gflan_tables import tables as tables
 from lprl_envs import FrozenLake
 from lprl_envs.frozen_lake.env import EnvParams
@@ -343,6 +344,12 @@ def counts(own: PPOConfig) -> dict[str, int]:
         "states run to learn": steps * own.num_epochs,
         "maps' texts run": UPDATES * (MAPS + own.num_epochs * own.num_minibatches * texts),
     }
+
+
+def numbers(figures: dict[str, Any]) -> prose.Numbers:
+    """What sentences quote."""
+    own = {"maps": f"{MAPS}", "held_out": f"{HELD_OUT}"}
+    return gflan_tables.numbers(figures) | own
 
 
 # -- tuning ----------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
 
 
 def numbers(figures: dict[str, Any]) -> prose.Numbers:
-    """What sentences quote: `frozen.embedded`, `embedded.frozen.0.1.success`, `network.2560`.
+    """What sentences quote: `frozen.embedded`, `embedded.frozen.0.1.success`, `network.long.success`.
 
     A row is `START.TARGET.ALPHA`; `.untrained` is its success before, `.most` the best over the
     rows that are kept near their own model.
@@ -77,11 +77,12 @@ def numbers(figures: dict[str, Any]) -> prose.Numbers:
     for start in figures["frozen"]:
         own = [cell["curve"][-1]["success"][0] for cell in kept if cell["start"] == start]
         found[f"{start}.most"] = prose.share(max(own))
-    for row in figures["network"]:
+    short, long = sorted(figures["network"], key=lambda row: row["steps"])
+    for name, row in (("short", short), ("long", long)):
         for what in ("training", "success", "greedy"):
-            found |= prose.estimate(f"network.{row['steps']}.{what}", row[what])
-    short, long = sorted(row["steps"] for row in figures["network"])
-    found |= {"network.long": prose.count(long), "network.times": f"{long // short}"}
+            found |= prose.estimate(f"network.{name}.{what}", row[what])
+    found["network.long"] = prose.count(long["steps"])
+    found["network.times"] = f"{long['steps'] // short['steps']}"
     for name, rates in figures["tuning"].items():
         for rate, success in rates.items():
             found[f"tuning.{prose.slug(name)}.{rate}"] = prose.share(success)

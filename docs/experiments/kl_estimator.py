@@ -38,6 +38,8 @@ RESULTS = Path(__file__).parents[1] / "results" / "kl_estimator.json"
 KS = (1, 5, 20)
 TEMPERATURES = {"embedded": 1.0, "embedded, sharpened": 0.25}
 DRAWS = 2_000
+RARE = 0.95
+"""Probability from which on actions count as missed by the proposals."""
 STAGES = {"start": 0.0, "a tenth": 0.1, "end": 1.0}
 """Shares of the training."""
 
@@ -107,7 +109,7 @@ def measure(log_pi: Any, log_p: Any, draws: int = DRAWS) -> dict[str, Any]:
     found: dict[str, Any] = {"states": len(exact), "kl": _round(np.mean(exact)), "k": {}}
     for k in KS:
         drawn = jax.jit(_draw, static_argnums=(2, 3))(log_pi, log_p, k, draws)
-        rare = (1 - probs) ** k > 0.95
+        rare = (1 - probs) ** k > RARE
         found["k"][str(k)] = {
             # Parts of the sum below 0 are not at stake.
             "from_rare_actions": _round(np.sum(np.where(rare, np.abs(at_stake), 0.0))
@@ -261,7 +263,7 @@ def _table(figures: dict[str, Any], prior: str, ks: Sequence[int]) -> str:
 
 def numbers(figures: dict[str, Any]) -> prose.Numbers:
     """What sentences quote: `WORLD.embedded.STAGE.k5.deviation`, of ours; `.plain.`, `.counts.`."""
-    found = {"draws": prose.count(figures["draws"])}
+    found = {"draws": prose.count(figures["draws"]), "rare": prose.percent(RARE)}
     for world, prior, stage in itertools.product(kl_ppo.WORLDS, TEMPERATURES, STAGES):
         own = figures[world][prior][stage]
         name = f"{world}.{prose.slug(prior)}.{prose.slug(stage)}"
@@ -271,6 +273,7 @@ def numbers(figures: dict[str, Any]) -> prose.Numbers:
             for estimator, measured in of_k["estimators"].items():
                 at = f"{name}.k{k}" + ("" if estimator == "ours" else f".{estimator}")
                 found |= {f"{at}.{what}": _short(value) for what, value in measured.items()}
+                found[f"{at}.off"] = _short(abs(measured["bias"]))
                 found[f"{at}.below_half"] = _percent(measured["below_half"])
     return found | _spans(figures)
 

@@ -216,7 +216,8 @@ def numbers(figures: dict[str, Any]) -> prose.Numbers:
     `WORLD.exact.chosen.steps` is of the α that was chosen, `WORLD.exact.α` that α;
     `WORLD.controls.PRIOR.steps` of the controls, `WORLD.alone.PRIOR` of what a prior does alone.
     """
-    found = {"k": f"{K}"}
+    episodes = {read(world, "kl_ppo", {}).config.eval_episodes for world in WORLDS}
+    found = {"k": f"{K}", "episodes": " or ".join(map(str, sorted(episodes)))}
     for world, here in WORLDS.items():
         own = figures[world]
         every = {prose.slug(name): row for name, row in own["others"].items()}

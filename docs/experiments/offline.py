@@ -265,6 +265,8 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
 def numbers(figures: dict[str, Any]) -> prose.Numbers:
     """What sentences quote: `WORLD.LEARNER.SIZE`, `WORLD.fraction.LEARNER.90`, `WORLD.data`."""
     found = {"episodes": f"{figures['episodes']}", "most": prose.count(figures["sizes"][-1])}
+    steps = {config.read(f"{world}_cql").config.total_steps for world in WORLDS}
+    found["gradient_steps"] = " or ".join(map(prose.count, sorted(steps)))
     found["least"] = prose.count(figures["sizes"][0])
     for world, here in WORLDS.items():
         own = figures[world]
@@ -282,9 +284,14 @@ def numbers(figures: dict[str, Any]) -> prose.Numbers:
         for learner, row in own["fractions"].items():
             for part, values in (("all", row["1"]), ("90", row["0.9"])):
                 name = f"{world}.fraction.{prose.slug(learner)}.{part}"
-                texts = ["not reached" if v is None else prose.percent(v) for v in values]
-                found |= dict(zip((name, f"{name}.low", f"{name}.high"), texts, strict=True))
+                found[f"{name}.needs"] = _needs(values)
     return found
+
+
+def _needs(values: Sequence[float | None]) -> str:
+    """`19 % of CQL's data (from 5 % to 81 %)`; more than there is is written in words."""
+    estimate, low, high = ("more than all" if v is None else prose.percent(v) for v in values)
+    return f"{estimate} of CQL's data (from {low} to {high})"
 
 
 def _text(values: Sequence[float]) -> str:

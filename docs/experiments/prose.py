@@ -11,7 +11,7 @@ Numbers = dict[str, str]
 
 def slug(text: str) -> str:
     """A table row's name as a part of a figure's: `embedded, 2 % uniform`, `embedded-2-uniform`."""
-    return re.sub(r"[^\w.]+", "-", text.lower()).strip("-")
+    return re.sub(r"[^\w.]+", "-", text.lower().replace("'", "")).strip("-")
 
 
 def share(value: float, digits: int = 2) -> str:
