@@ -29,8 +29,8 @@ from lprl_jax.results import statistics
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "docs" / "experiments"))
 
-import prose
-import written
+import prose  # pyright: ignore[reportMissingImports]
+import written  # pyright: ignore[reportMissingImports]
 
 SETTINGS, INSTANCES, EPISODES = 24, 8, 8
 RESULTS = Path(__file__).parent / "results" / "tuning.json"

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import re
 import sys
 import textwrap
@@ -32,12 +31,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import typed_numbers
+
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 
-sys.path[:0] = [str(DOCS), str(DOCS / "experiments"), str(ROOT / "bench")]
-
-import typed_numbers
+sys.path[:0] = [str(DOCS / "experiments"), str(ROOT / "bench")]
 
 SOURCES = DOCS / "pages"
 RESULTS = (

@@ -32,7 +32,7 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
 
 
 def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
-    """Figures by their place: `FrozenLake-8x8-firm.model.top1`, `.success.drawn`, `.ladder.early-1`.
+    """Figures by place: `FrozenLake-8x8-firm.model.top1`, `.success.drawn`, `.ladder.early-1`.
 
     Tasks are as the card writes them, with "-" for what is no letter or digit; shares in percent.
     Of a completion, `CubeStacking-8-whole.accepted.most` is that of the bin that shows most.

@@ -55,10 +55,10 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
 
 
 def numbers(figures: dict[str, Any]) -> prose.Numbers:
-    """What sentences quote: `frozen.embedded`, `embedded.frozen.0.1.success`, `network.long.success`.
+    """What sentences quote: `embedded.frozen.0.1.success`, `network.long.success`.
 
-    A row is `START.TARGET.ALPHA`; `.untrained` is its success before, `.most` the best over the
-    rows that are kept near their own model.
+    A row is `START.TARGET.ALPHA`; `frozen.embedded` is a start's success before, `embedded.most`
+    the best of its rows that are kept near their own model.
     """
     steps, runs = figures["steps"], figures["runs"]
     found = {"runs": f"{runs}", "steps": prose.count(steps)}

@@ -187,7 +187,7 @@ def tables(figures: Figures) -> dict[str, str]:
 
 
 def numbers(figures: Figures) -> prose.Numbers:
-    """What sentences quote: `drawn.embedded.6.d1.k3`, `heuristic.6.d1.k2.solved`, `alphas.0.1.6.d1`.
+    """What sentences quote: `drawn.embedded.6.d1.k3`, `heuristic.6.d1.k2.solved`.
 
     `alphas.gain.least` and `.most`: points on the longer plans, α = 0.1 against 0, by depth.
     """

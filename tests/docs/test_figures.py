@@ -1,4 +1,4 @@
-"""Pages are what their sources and the committed figures make, and numbers are not typed by hand."""
+"""Pages are what their sources and the committed figures make; no number is typed by hand."""
 
 import importlib
 import json
@@ -92,7 +92,9 @@ def test_the_check_fails_if_anything_is_wrong(
 
 
 def test_figures_take_the_place_of_their_names() -> None:
-    source = "<!-- Source of a page. -->\n\n## Lake\n\nIt solves {{lake.success}}.\n\n{{table:lake}}\n"
+    source = (
+        "<!-- Source of a page. -->\n\n## Lake\n\nIt solves {{lake.success}}.\n\n{{table:lake}}\n"
+    )
     assert figures.rendered(source, KNOWN) == "## Lake\n\nIt solves .97.\n\n| 1 |\n"
 
 
@@ -104,7 +106,9 @@ def test_what_there_is_not_is_refused_by_name(place: str) -> None:
 
 def test_a_line_does_not_begin_with_what_would_be_a_quotation() -> None:
     for pad in range(40):
-        page = figures.rendered(f"* It{'s' * 70} {'x' * pad} takes {{{{lake.end}}}} steps.\n", KNOWN)
+        page = figures.rendered(
+            f"* It{'s' * 70} {'x' * pad} takes {{{{lake.end}}}} steps.\n", KNOWN
+        )
         assert "30,208" in page
         assert not re.search(r"(?m)^\s*>", page)
 
@@ -123,9 +127,8 @@ def test_what_waited_is_to_be_removed(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(figures, "PAGES", {"README.md": (file,)})
     monkeypatch.setattr(typed_numbers, "SENTENCES", {})
     for name, left in (("lake", 1), ("pond", 0)):
-        file.write_text(
-            f"<!-- {name}: when measured -->\n<!-- {name}: until then -->\n.5\n<!-- {name}: end -->\n"
-        )
+        parts = "when measured", "until then -->\n.5\n<!-- lake: end"
+        file.write_text("".join(f"<!-- lake: {x} -->\n" for x in parts).replace("lake", name))
         assert len(figures.left_over(KNOWN)) == left
         assert figures.typed() == []
 
@@ -178,7 +181,9 @@ def test_a_page_with_such_a_number_fails_with_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "lake.md"
-    file.write_text("<!-- Source of a page. -->\n\nIt solves {{lake.success}}, and\nonce solved .96.\n")
+    file.write_text(
+        "<!-- Source of a page. -->\n\nIt solves {{lake.success}}, and\nonce solved .96.\n"
+    )
     monkeypatch.setattr(figures, "PAGES", {"README.md": (file,)})
     monkeypatch.setattr(typed_numbers, "SENTENCES", {"8 dwarfs": "a tale"})
     assert figures.typed() == [

@@ -1,4 +1,4 @@
-"""The demo's and the card's figures, and that pages can be written from them once they are there."""
+"""The demo's and the card's figures, and that the README can be written from them."""
 
 import importlib
 import json
@@ -29,7 +29,7 @@ def result(reached_at: int) -> Result:
 
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
-    """What `demo.measure` finds where everything takes 100 steps, DQN 1,000, DQN-Prior uniform >."""
+    """Of all parts; everything takes 100 steps, DQN 1,000, and a uniform prior more."""
     own = {name: result(100) for name in (*demo.demo.EXPERIMENTS, *demo.demo.CONTROLS)}
     own |= {"DQN": result(1_000), "DQN-Prior, uniform": result(9_999)}
     longer = result(500)
@@ -80,8 +80,9 @@ def test_the_demos_factors_are_of_medians(measured: dict[str, Any]) -> None:
     assert numbers["frozen_lake.dqn-prior.better.interval"] == "1.00 [1.00, 1.00]"
     assert numbers["frozen_lake.evaluated.uniform.exact.greedy"] == ".50"
     assert numbers["slippery.dqn-prior.steps"] == "500"
-    assert "| 1,000 | 100 | 1.00 [1.00, 1.00] | 100 [100, 100], 4/4 |" in (
-        demo.tables(measured)["demo_frozen_lake"]
+    assert (
+        "| 1,000 | 100 | 1.00 [1.00, 1.00] | 100 [100, 100], 4/4 |"
+        in (demo.tables(measured)["demo_frozen_lake"])
     )
 
 
