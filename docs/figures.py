@@ -50,6 +50,9 @@ PAGES = {
     "docs/speed.md": (SOURCES / "speed.md",),
 }
 """What each page is written from."""
+BY_HAND = (DOCS / "offline.md",)
+"""Pages without figures, which may have none that are typed. `environments.md` is not among them:
+its numbers are laws'."""
 ELSEWHERE = {
     "tuning": ("tune", ROOT / "bench/results/tuning.json"),
     "card": ("card", ROOT / "lprl_jax/lm/embedded_models/MODEL_CARD.json"),
@@ -110,7 +113,7 @@ def read() -> Known:
     """Everything that is measured.
 
     Raises:
-        ValueError: if two experiments have tables of one name.
+        ValueError: if two experiments have tables of one name, or a part is not measured.
     """
     written: Any = importlib.import_module("written")
     speed: Any = importlib.import_module("speed")
@@ -120,8 +123,14 @@ def read() -> Known:
     files = figures_files()
     for name, (module, file) in files.items():
         experiment, figures = importlib.import_module(module), written.read(file)
-        numbers |= {f"{name}.{at}": value for at, value in experiment.numbers(figures).items()}
-        for at, table in experiment.tables(figures).items():
+        try:
+            own, shown = experiment.numbers(figures), experiment.tables(figures)
+        except (KeyError, StopIteration) as missing:
+            raise ValueError(
+                f"{_name(file)} lacks {missing}, which {module}.py shows; measure all of it"
+            ) from missing
+        numbers |= {f"{name}.{at}": value for at, value in own.items()}
+        for at, table in shown.items():
             if at in tables:
                 raise ValueError(f"{module}.py has a table {at!r}, as another experiment has")
             tables[at] = table
@@ -227,7 +236,7 @@ def typed() -> list[str]:
 
     Not in passages that stand until something is measured.
     """
-    texts = {_name(file): _without_what_waits(file.read_text()) for file in _sources()}
+    texts = {_name(file): _without_what_waits(file.read_text()) for file in (*_sources(), *BY_HAND)}
     found = [
         f"{name}:{line}: {number!r} in {words!r} is written by hand; quote it from the figures, "
         "or allow it in docs/typed_numbers.py"

@@ -88,6 +88,17 @@ def test_the_check_fails_if_anything_is_wrong(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_part_that_is_not_measured_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kl_ppo.json").write_text(json.dumps({"frozen_lake": {}}))
+    monkeypatch.setattr(
+        figures, "figures_files", lambda: {"kl_ppo": ("kl_ppo", tmp_path / "kl_ppo.json")}
+    )
+    with pytest.raises(ValueError, match=r"kl_ppo.json lacks 'others', which kl_ppo.py shows"):
+        figures.read()
+
+
 # -- from source to page ---------------------------------------------------------------------------
 
 
@@ -184,11 +195,16 @@ def test_a_page_with_such_a_number_fails_with_its_line(
     file.write_text(
         "<!-- Source of a page. -->\n\nIt solves {{lake.success}}, and\nonce solved .96.\n"
     )
+    by_hand = tmp_path / "by_hand.md"
+    by_hand.write_text("It took 15,000 steps.\n")
     monkeypatch.setattr(figures, "PAGES", {"README.md": (file,)})
+    monkeypatch.setattr(figures, "BY_HAND", (by_hand,))
     monkeypatch.setattr(typed_numbers, "SENTENCES", {"8 dwarfs": "a tale"})
     assert figures.typed() == [
         "lake.md:4: '.96' in 'It solves , and once solved .96.' is written by hand; quote it from "
         "the figures, or allow it in docs/typed_numbers.py",
+        "by_hand.md:1: '15,000' in 'It took 15,000 steps.' is written by hand; quote it from the "
+        "figures, or allow it in docs/typed_numbers.py",
         "docs/typed_numbers.py allows '8 dwarfs', which is on no page",
     ]
 
