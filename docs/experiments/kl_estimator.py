@@ -24,6 +24,7 @@ os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.
 
 import jax
 import jax.numpy as jnp
+import kl_estimator_numbers
 import kl_ppo
 import numpy as np
 import prose
@@ -262,60 +263,8 @@ def _table(figures: dict[str, Any], prior: str, ks: Sequence[int]) -> str:
 
 
 def numbers(figures: dict[str, Any]) -> prose.Numbers:
-    """What sentences quote: `WORLD.embedded.STAGE.k5.deviation`, of ours; `.plain.`, `.counts.`."""
-    found = {"draws": prose.count(figures["draws"]), "rare": prose.percent(RARE)}
-    for world, prior, stage in itertools.product(kl_ppo.WORLDS, TEMPERATURES, STAGES):
-        own = figures[world][prior][stage]
-        name = f"{world}.{prose.slug(prior)}.{prose.slug(stage)}"
-        found |= {"states": prose.count(own["states"]), f"{name}.kl": _short(own["kl"])}
-        for k, of_k in own["k"].items():
-            found[f"{name}.k{k}.from_rare_actions"] = _percent(of_k["from_rare_actions"])
-            for estimator, measured in of_k["estimators"].items():
-                at = f"{name}.k{k}" + ("" if estimator == "ours" else f".{estimator}")
-                found |= {f"{at}.{what}": _short(value) for what, value in measured.items()}
-                found[f"{at}.off"] = _short(abs(measured["bias"]))
-                found[f"{at}.below_half"] = _percent(measured["below_half"])
-    return found | _spans(figures)
-
-
-def _spans(figures: dict[str, Any]) -> prose.Numbers:
-    """Least and most over worlds and stages, with five proposals; how many means are off."""
-    found: prose.Numbers = {}
-    rows = {
-        prior: [figures[w][prior][s] for w in kl_ppo.WORLDS for s in STAGES]
-        for prior in TEMPERATURES
-    }
-    means = [
-        of_k["estimators"]["ours"] for own in rows.values() for row in own
-        for of_k in row["k"].values()
-    ]  # fmt: skip
-    off = sum(abs(mean["bias"]) > 2 * mean["standard_error"] for mean in means)
-    found |= {"means": f"{len(means)}", "means.off": "none" if off == 0 else f"{off}"}
-    for prior, own in rows.items():
-        five = [row["k"][str(kl_ppo.K)]["estimators"] for row in own]
-        exact = [row["kl"] for row in own]
-        spans = {
-            "deviation": [x["ours"]["deviation"] / kl for x, kl in zip(five, exact, strict=True)],
-            "gradient_error": [x["ours"]["gradient_error"] for x in five],
-            "plain": [x["plain"]["deviation"] / x["ours"]["deviation"] for x in five],
-            "counts.bias": [
-                abs(x["counts"]["bias"]) / kl for x, kl in zip(five, exact, strict=True)
-            ],
-        }
-        nearer = [x["counts"]["gradient_error"] < x["ours"]["gradient_error"] for x in five]
-        name = f"{prose.slug(prior)}.k{kl_ppo.K}"
-        found |= {f"{name}.rows": f"{len(own)}", f"{name}.counts.nearer": f"{sum(nearer)}"}
-        for what, values in spans.items():
-            found[f"{name}.{what}.least"] = _short(min(values))
-            found[f"{name}.{what}.most"] = _short(max(values))
-    return found
-
-
-def _short(value: float) -> str:
-    """`.65`, `2.4`, `769,000`."""
-    if abs(value) >= 100:
-        return prose.count(float(f"{value:.3g}"))
-    return f"{value:.2g}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2g}"
+    """What sentences quote."""
+    return kl_estimator_numbers.numbers(figures, kl_ppo.K) | {"rare": prose.percent(RARE)}
 
 
 def _percent(share: float) -> str:
