@@ -1,10 +1,10 @@
-# make demo | make test | make test-trainers | make lint | make bench: each sets up .venv first.
+# make demo | test | test-trainers | lint | bench | figures | figures-check: each sets up .venv first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-trainers lint bench clean
+.PHONY: demo test test-trainers lint bench figures figures-check clean
 
 demo: $(STAMP)
 	$(BIN)/lprl demo
@@ -24,6 +24,13 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python bench/throughput.py --quick
+
+# Writes README.md, docs/results.md and docs/speed.md; the other says what is wrong with them.
+figures: $(STAMP)
+	$(BIN)/python docs/figures.py
+
+figures-check: $(STAMP)
+	$(BIN)/python docs/figures.py --check
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lprl-jax needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'

@@ -12,6 +12,7 @@ import argparse
 import itertools
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ from lprl_jax import Data
 from lprl_jax.cli import demo
 from lprl_jax.experiments import build, config, sharding
 from lprl_jax.results import statistics
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "docs" / "experiments"))
+
+import prose  # pyright: ignore[reportMissingImports]
+import written  # pyright: ignore[reportMissingImports]
 
 SETTINGS, INSTANCES, EPISODES = 24, 8, 8
 RESULTS = Path(__file__).parent / "results" / "tuning.json"
@@ -56,6 +62,7 @@ KL_ALPHAS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 STEPS = {"frozen_lake": (16, 64), "blocks_world": (16, 64), "cube_stacking": (8, 32)}
 """Of PPO's environments between two learning phases."""
 LEARNERS = ("dqn", "dqn_optimistic", "dqn_prior", "ppo", "kl_ppo")
+WITH_A_PRIOR = ("dqn_prior", "kl_ppo")
 
 
 def grid_of(world: str, learner: str) -> dict[str, tuple[float, ...]]:
@@ -151,6 +158,21 @@ def measure(
     ]
 
 
+def tables(report: dict[str, Any]) -> dict[str, str]:
+    """None: pages name the file."""
+    del report
+    return {}
+
+
+def numbers(report: dict[str, Any]) -> prose.Numbers:
+    """What sentences quote: `frozen_lake.ppo.best`, the largest area."""
+    found = {"settings": f"{SETTINGS}", "instances": f"{INSTANCES}"}
+    for world, learners in report.items():
+        for learner, own in learners.items():
+            found[f"{world}.{learner}.best"] = prose.share(own["settings"][0]["area"])
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Tune a world's learners with one budget.")
     parser.add_argument("world", choices=demo.TITLES, help="the first part of a config's name")
@@ -159,7 +181,8 @@ def main() -> None:
     options = parser.parse_args()
     report = json.loads(RESULTS.read_text())
     for learner in options.only or LEARNERS:
-        found = tune(options.world, learner, options.seed)
+        models = ["embedded"] if learner in WITH_A_PRIOR else []
+        found = {written.MADE: written.made(models), **tune(options.world, learner, options.seed)}
         report.setdefault(options.world, {})[learner] = found
         print(learner)
         for setting in found["settings"][:6]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import prose
+import written
 from flax import struct
 from lprl_envs import auto_reset
 from lprl_envs.bridges.gymnax_env import EnvState, GymnaxEnv
@@ -81,11 +82,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="PPO's returns on CartPole-v1.")
     parser.add_argument("--theirs", action="store_true", help="measure purejaxrl's again as well")
     options = parser.parse_args()
-    figures: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.is_file() else {}
+    figures = written.kept(FIGURES)
     if options.theirs:
         figures["purejaxrl"] = summary(theirs())
     figures["lprl-jax"] = summary(ours())
-    FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
+    written.write(FIGURES, figures)  # no language model takes part
 
 
 def ours() -> np.ndarray:
@@ -167,6 +168,18 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
         for name, row in figures.items()
     ]
     return {"cartpole": markdown(head, cells)}
+
+
+def numbers(figures: dict[str, Any]) -> prose.Numbers:
+    """What sentences quote: `ours.training`, `purejaxrl.400000`, `ours.solved`."""
+    found = {"most": "500", "threshold": f"{SOLVED:g}"}
+    for side, name in (("ours", "lprl-jax"), ("purejaxrl", "purejaxrl")):
+        row = figures[name]
+        found |= {f"{side}.solved": f"{row['solved']}", f"{side}.runs": f"{row['runs']}"}
+        for what, own in {**row["steps"], "training": row["training"]}.items():
+            values = [own[x] for x in ("estimate", "low", "high")]
+            found |= prose.estimate(f"{side}.{what}", values, prose.count)
+    return found
 
 
 if __name__ == "__main__":

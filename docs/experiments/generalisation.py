@@ -25,6 +25,8 @@ import jax
 import jax.numpy as jnp
 import kl_ppo
 import numpy as np
+import prose
+import written
 
 from lprl_jax import Data
 from lprl_jax.experiments import build, config, sharding
@@ -33,6 +35,7 @@ from lprl_jax.results import comparison
 from lprl_jax.results.statistics import Interval
 
 RESULTS = Path(__file__).parents[1] / "results" / "generalisation.json"
+MODELS = ("embedded",)
 SIZES = (1, 4, 16, 64, 256)
 """m."""
 SEEDS, HELD_OUT, EPISODES = 16, 64, 64
@@ -68,6 +71,7 @@ LEARNERS = {
     "DQN-Prior": ("dqn_prior", 1.0),
 }
 """The last part of a config's name, and a factor of α."""
+ALONE = "the prior alone"
 
 
 def main() -> None:
@@ -76,12 +80,12 @@ def main() -> None:
     parser.add_argument("worlds", nargs="*", default=list(WORLDS), metavar="WORLD")
     parser.add_argument("--tables", type=Path, help="keep the models' tables in this directory")
     options = parser.parse_args()
-    figures: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    figures = written.kept(RESULTS, MODELS)
     figures["sizes"] = list(SIZES)
     for world in options.worlds:
         with tempfile.TemporaryDirectory() as folder:
             figures[world] = measure(world, options.tables or Path(folder))
-        RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
+        written.write(RESULTS, figures, MODELS)
 
 
 def measure(world: str, folder: Path) -> dict[str, Any]:
@@ -95,7 +99,7 @@ def measure(world: str, folder: Path) -> dict[str, Any]:
     keys = jax.random.split(jax.random.key(0), SEEDS)
     state = setup.init(keys, (), data)
     played = setup.evaluate(state, data, EPISODES)
-    found["the prior alone"] = kl_ppo.interval(np.asarray(played["success"]))
+    found[ALONE] = kl_ppo.interval(np.asarray(played["success"]))
     return found
 
 
@@ -198,7 +202,7 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
     for name, world in WORLDS.items():
         rows = []
         for learner, found in figures[name].items():
-            if learner == "the prior alone":
+            if learner == ALONE:
                 rows.append([learner, "held-out", "", *[_text(found)] * len(SIZES), "–", "–"])
                 continue
             shown = [("own", "own", -1), ("held-out", "held-out", 0), ("held-out", "held-out", -1)]
@@ -212,6 +216,27 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
             [*head, "queries", "evaluations"], rows
         )
     return made
+
+
+def numbers(figures: dict[str, Any]) -> prose.Numbers:
+    """What sentences quote: `WORLD.LEARNER.held-out.64`, by m, after all steps."""
+    found = {"seeds": f"{SEEDS}", "episodes": f"{EPISODES}", "held_out": f"{HELD_OUT}"}
+    found["runs"] = f"{SEEDS * len(figures['sizes'])}"
+    for world, here in WORLDS.items():
+        found[f"{world}.steps"] = prose.count(here.steps[-1])
+        best_of_one = 0.0
+        for learner, own in figures[world].items():
+            name = f"{world}.{prose.slug(learner)}"
+            if learner == ALONE:
+                found |= prose.estimate(name, own)
+                continue
+            for where in ("own", "held-out", "greedy"):
+                for m, values in zip(figures["sizes"], own[where][-1], strict=True):
+                    found |= prose.estimate(f"{name}.{where}.{m}", values)
+            if learner != "DQN-Prior":
+                best_of_one = max(best_of_one, own["held-out"][-1][0][0])
+        found[f"{world}.without_a_prior.held-out.1"] = prose.share(best_of_one)
+    return found
 
 
 def _text(values: list[float]) -> str:

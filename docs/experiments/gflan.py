@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 import os
 import sys
 from pathlib import Path
@@ -22,9 +21,12 @@ from typing import Any, NamedTuple
 
 os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.cpu_count() or 1}")
 
+import gflan_tables
 import jax
 import jax.numpy as jnp
 import numpy as np
+import prose
+import written
 from gflan_tables import tables as tables
 from lprl_envs import FrozenLake
 from lprl_envs.frozen_lake.env import EnvParams
@@ -73,6 +75,8 @@ CELLS = (
     Cell("embedded-early-1", "frozen", 0.1),
 )
 
+MODELS = tuple(dict.fromkeys(cell.start for cell in CELLS))
+
 
 class Played(NamedTuple):
     """What a policy does on M maps, `f64[R, M]`, exact."""
@@ -89,13 +93,13 @@ class Played(NamedTuple):
 
 def main() -> None:
     """Tune on training maps, measure on held-out ones, or both."""
-    figures: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    figures = written.kept(RESULTS, MODELS)
     for part in sys.argv[1:] or ("tuning", "measure"):
         if part == "tuning":
             figures["tuning"] = tuning()
         else:
             figures |= measure()
-        RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
+        written.write(RESULTS, figures, MODELS)
 
 
 def bank(seed: int, count: int, split: str) -> EnvParams:
@@ -234,7 +238,7 @@ def measure() -> dict[str, Any]:
         "counts": counts(own),
     }
     learner = Learner(own, train, RUNS, instances)
-    models = {name: load(embedded.path_of(name)) for name in dict.fromkeys(c.start for c in CELLS)}
+    models = {name: load(embedded.path_of(name)) for name in MODELS}
     actor, frozen = None, {}
     for name, model in models.items():
         model = model._replace(name=name)
@@ -340,6 +344,12 @@ def counts(own: PPOConfig) -> dict[str, int]:
         "states run to learn": steps * own.num_epochs,
         "maps' texts run": UPDATES * (MAPS + own.num_epochs * own.num_minibatches * texts),
     }
+
+
+def numbers(figures: dict[str, Any]) -> prose.Numbers:
+    """What sentences quote."""
+    own = {"maps": f"{MAPS}", "held_out": f"{HELD_OUT}"}
+    return gflan_tables.numbers(figures) | own
 
 
 # -- tuning ----------------------------------------------------------------------------------------

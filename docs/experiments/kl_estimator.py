@@ -24,8 +24,11 @@ os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.
 
 import jax
 import jax.numpy as jnp
+import kl_estimator_numbers
 import kl_ppo
 import numpy as np
+import prose
+import written
 
 from lprl_jax.algorithms.policy_based import actor_critic, policy_losses
 from lprl_jax.experiments import runner, sharding
@@ -36,6 +39,8 @@ RESULTS = Path(__file__).parents[1] / "results" / "kl_estimator.json"
 KS = (1, 5, 20)
 TEMPERATURES = {"embedded": 1.0, "embedded, sharpened": 0.25}
 DRAWS = 2_000
+RARE = 0.95
+"""Probability from which on actions count as missed by the proposals."""
 STAGES = {"start": 0.0, "a tenth": 0.1, "end": 1.0}
 """Shares of the training."""
 
@@ -62,7 +67,7 @@ def main() -> None:
                 met = train(world, temperature, folder or Path(other))
                 figures[world][prior] = {stage: measure(*met[stage]) for stage in STAGES}
                 print(world, prior, json.dumps(figures[world][prior]), flush=True)
-    RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
+    written.write(RESULTS, figures, ["embedded"])
 
 
 def train(world: str, temperature: float, folder: Path) -> dict[str, Met]:
@@ -105,7 +110,7 @@ def measure(log_pi: Any, log_p: Any, draws: int = DRAWS) -> dict[str, Any]:
     found: dict[str, Any] = {"states": len(exact), "kl": _round(np.mean(exact)), "k": {}}
     for k in KS:
         drawn = jax.jit(_draw, static_argnums=(2, 3))(log_pi, log_p, k, draws)
-        rare = (1 - probs) ** k > 0.95
+        rare = (1 - probs) ** k > RARE
         found["k"][str(k)] = {
             # Parts of the sum below 0 are not at stake.
             "from_rare_actions": _round(np.sum(np.where(rare, np.abs(at_stake), 0.0))
@@ -255,6 +260,11 @@ def _table(figures: dict[str, Any], prior: str, ks: Sequence[int]) -> str:
         cells += [f"{counts['bias']:.2g}", f"{counts['deviation']:.2g}"]
         rows.append([*first, *cells, f"{counts['gradient_error']:.2g}"])
     return comparison.markdown(head, rows)
+
+
+def numbers(figures: dict[str, Any]) -> prose.Numbers:
+    """What sentences quote."""
+    return kl_estimator_numbers.numbers(figures, kl_ppo.K) | {"rare": prose.percent(RARE)}
 
 
 def _percent(share: float) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -22,6 +21,8 @@ from typing import Any
 os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.cpu_count() or 1}")
 
 import numpy as np
+import prose
+import written
 
 from lprl_jax.experiments import build, config, runner
 from lprl_jax.experiments.config import Experiment
@@ -82,6 +83,7 @@ PRIORS: dict[str, dict[str, Any]] = {
     },
 }
 """The prior, then the controls."""
+MODELS = ("embedded", "embedded-early-3", "embedded-early-2", "embedded-early-1")
 LEARNERS = {"PPO": "ppo", "DQN": "dqn", "DQN-Prior": "dqn_prior"}
 """What KL-PPO is held against, by the last part of their configs' names."""
 
@@ -92,11 +94,11 @@ def main() -> None:
     parser.add_argument("worlds", nargs="*", default=list(WORLDS), metavar="WORLD")
     parser.add_argument("--tables", type=Path, help="keep the models' tables in this directory")
     options = parser.parse_args()
-    figures: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    figures = written.kept(RESULTS, MODELS)
     for world in options.worlds:
         with tempfile.TemporaryDirectory() as folder:
             figures[world] = measure(world, Path(folder), options.tables or Path(folder))
-        RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
+        written.write(RESULTS, figures, MODELS)
 
 
 def measure(world: str, folder: Path, tables: Path) -> dict[str, Any]:
@@ -206,6 +208,39 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
         made[f"kl_ppo_{name}_controls"] = _controls(world, found)
     made["kl_ppo_alpha"] = _alphas(figures)
     return made
+
+
+def numbers(figures: dict[str, Any]) -> prose.Numbers:
+    """What sentences quote, and steps to 80 %: `WORLD.dqn.3000`, `WORLD.exact.0.03.steps`.
+
+    `WORLD.exact.chosen.steps` is of the α that was chosen, `WORLD.exact.α` that α;
+    `WORLD.controls.PRIOR.steps` of the controls, `WORLD.alone.PRIOR` of what a prior does alone.
+    """
+    episodes = {read(world, "kl_ppo", {}).config.eval_episodes for world in WORLDS}
+    found = {"k": f"{K}", "episodes": " or ".join(map(str, sorted(episodes)))}
+    for world, here in WORLDS.items():
+        own = figures[world]
+        every = {prose.slug(name): row for name, row in own["others"].items()}
+        every |= {f"controls.{prose.slug(name)}": row for name, row in own["controls"].items()}
+        for k, sweep in own["sweeps"].items():
+            kind = "exact" if k == "exact" else f"k{k}"
+            found[f"{world}.{kind}.α"] = f"{own['chosen'][k]:g}".replace("0.", ".")
+            for row in sweep:
+                every[f"{kind}.{row['alpha']:g}"] = row
+                if row["alpha"] == own["chosen"][k]:
+                    every[f"{kind}.chosen"] = row
+        for name, row in every.items():
+            at = f"{world}.{name}"
+            found |= prose.reached(f"{at}.steps", row["steps_to_80"])
+            found |= prose.estimate(f"{at}.return", row["return"][-1], lambda x: f"{x:.3g}")
+            found |= {f"{at}.end": prose.share(row["success"][-1][0])}
+            found["runs"] = f"{row['runs']}"
+            for steps, values in zip(here.shown, row["success"], strict=True):
+                found |= prose.estimate(f"{at}.{steps}", values)
+        found[f"{world}.total"] = prose.count(here.shown[-1])
+        for name, row in own["alone"].items():
+            found |= prose.estimate(f"{world}.alone.{prose.slug(name)}", row["success"][0])
+    return found
 
 
 def _learners(world: World, found: dict[str, Any]) -> str:

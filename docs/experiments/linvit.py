@@ -13,13 +13,14 @@ The bonus scale is chosen beforehand on training maps, for the uniform prior, am
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import prose
+import written
 
 import lprl_jax
 from lprl_jax import Data, LanguagePrior, tabulate
@@ -54,7 +55,7 @@ def main() -> None:
             "tuning": tuned,
             **measure(env, held_out, scale),
         }
-    FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
+    written.write(FIGURES, figures, list(embedded.MODELS))
 
 
 def tune(env: Any, params: Any) -> dict[float, dict[str, Any]]:
@@ -217,6 +218,33 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
         scales = [[f"{float(s):g}", row["episodes"]] for s, row in found["tuning"].items()]
         out[f"linvit-{lake}-tuning"] = markdown(["bonus scale", "episodes to ε"], scales)
     return out
+
+
+def numbers(figures: dict[str, Any]) -> prose.Numbers:
+    """What sentences quote: `LAKE.PRIOR.episodes`, and what the worst and the best prior span."""
+    found = {name: f"{figures[name]:g}" for name in ("maps", "horizon", "epsilon")}
+    found |= {"every": f"{EVERY}", "most_temperature": f"{MOST_TEMPERATURE:g}"}
+    for lake, own in figures["lakes"].items():
+        found[f"{lake}.success_rate"] = f"{LAKES[lake].get('success_rate', 1.0):g}"
+        for row in own["rows"]:
+            name = f"{lake}.{prose.slug(row['prior'])}"
+            times = row["times_uniform"].replace("0.", ".")
+            found |= {f"{name}.times": times.partition(" [")[0], f"{name}.times.interval": times}
+            found |= prose.reached(f"{name}.episodes", row["episodes"])
+            for part, digits in (("epsilon_llm", 2), ("lost_by_prior", 2), ("lost_at_end", 3)):
+                values = [row[part][x] for x in ("iqm", "low", "high")]
+                found |= prose.estimate(
+                    f"{name}.{part}", values, lambda x, digits=digits: prose.share(x, digits)
+                )
+        best, worst = own["rows"][0], own["rows"][-1]  # written from the best to the worst
+        spans = worst["epsilon_llm"]["iqm"] / best["epsilon_llm"]["iqm"]
+        found[f"{lake}.epsilon_llm.span"] = prose.count(spans)
+        if worst["median"] and best["median"]:
+            found[f"{lake}.episodes.span"] = prose.count(worst["median"] / best["median"])
+        found[f"{lake}.lost_at_end.most"] = prose.share(
+            max(row["lost_at_end"]["iqm"] for row in own["rows"]), 3
+        )
+    return found
 
 
 def shown(found: dict[str, float], digits: int) -> str:

@@ -12,7 +12,6 @@ Settings are those of `configs/`, tuned on training instances by `offline_tuning
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import sys
 import tempfile
@@ -23,6 +22,8 @@ from typing import Any
 os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.cpu_count() or 1}")
 
 import numpy as np
+import prose
+import written
 
 from lprl_jax.experiments import build, config, gather, runner
 from lprl_jax.priors import tabulate
@@ -61,18 +62,19 @@ PRIORS: dict[str, dict[str, Any]] = {
     "adversarial": {"prior": "embedded", "prior_adversarial": True},
 }
 """The prior, then the controls."""
+MODELS = ("embedded", "embedded-early-1")
 WITHOUT = {"CQL": "cql", "DQN on data": "offline_dqn", "behaviour cloning": "bc"}
 """Learners without a prior, by the last part of their configs' names."""
 
 
 def main() -> None:
     """Measure both worlds and write the figures."""
-    figures: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    figures = written.kept(RESULTS, MODELS)
     figures |= {"sizes": list(SIZES), "episodes": EPISODES}
     for world in sys.argv[1:] or WORLDS:
         with tempfile.TemporaryDirectory() as folder:
             figures[world] = measure(world, Path(folder))
-        RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
+        written.write(RESULTS, figures, MODELS)
 
 
 def measure(world: str, folder: Path) -> dict[str, Any]:
@@ -258,6 +260,38 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
     ]  # fmt: skip
     made["offline_fractions"] = comparison.markdown(head, rows)
     return made
+
+
+def numbers(figures: dict[str, Any]) -> prose.Numbers:
+    """What sentences quote: `WORLD.LEARNER.SIZE`, `WORLD.fraction.LEARNER.90`, `WORLD.data`."""
+    found = {"episodes": f"{figures['episodes']}", "most": prose.count(figures["sizes"][-1])}
+    steps = {config.read(f"{world}_cql").config.total_steps for world in WORLDS}
+    found["gradient_steps"] = " or ".join(map(prose.count, sorted(steps)))
+    found["least"] = prose.count(figures["sizes"][0])
+    for world, here in WORLDS.items():
+        own = figures[world]
+        mean = own["data"].partition("mean return ")[2].partition(":")[0]
+        found[f"{world}.data"] = prose.share(float(mean))
+        found[f"{world}.behaviour_steps"] = prose.count(here.behaviour_steps)
+        for learner, row in own["learners"].items():
+            name = f"{world}.{prose.slug(learner)}"
+            found["runs"] = f"{row['runs']}"
+            if len(row["return"]) == 1:  # it learns nothing
+                found |= prose.estimate(name, row["return"][0])
+                continue
+            for size, values in zip(figures["sizes"], row["return"], strict=True):
+                found |= prose.estimate(f"{name}.{size}", values)
+        for learner, row in own["fractions"].items():
+            for part, values in (("all", row["1"]), ("90", row["0.9"])):
+                name = f"{world}.fraction.{prose.slug(learner)}.{part}"
+                found[f"{name}.needs"] = _needs(values)
+    return found
+
+
+def _needs(values: Sequence[float | None]) -> str:
+    """`19 % of CQL's data (from 5 % to 81 %)`; more than there is is written in words."""
+    estimate, low, high = ("more than all" if v is None else prose.percent(v) for v in values)
+    return f"{estimate} of CQL's data (from {low} to {high})"
 
 
 def _text(values: Sequence[float]) -> str:

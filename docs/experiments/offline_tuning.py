@@ -11,7 +11,6 @@ and both sizes. Writes `docs/results/offline_tuning.json`; the best settings are
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import sys
 import tempfile
@@ -24,12 +23,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import offline
+import prose
+import written
 
 from lprl_jax.experiments import config, gather, runner, sharding
 from lprl_jax.experiments.build import load_dataset
 from lprl_jax.results import comparison
 
 RESULTS = Path(__file__).parents[1] / "results" / "offline_tuning.json"
+MODELS = ("embedded",)
 SETTINGS, INSTANCES, EPISODES, SIZES = 12, 6, 16, (300.0, 3_000.0)
 BANK = (f"env_params.num_instances={INSTANCES}", "env_params.split=train", f"num_runs={INSTANCES}")
 VALUES = {
@@ -51,11 +53,11 @@ GRIDS = {
 
 def main() -> None:
     """Tune every learner in both worlds."""
-    figures: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    figures = written.kept(RESULTS, MODELS)
     for world in sys.argv[1:] or offline.WORLDS:
         with tempfile.TemporaryDirectory() as folder:
             figures[world] = tune(world, Path(folder))
-        RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
+        written.write(RESULTS, figures, MODELS)
 
 
 def tune(world: str, folder: Path) -> dict[str, Any]:
@@ -110,6 +112,14 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
         for learner, best in learners.items()
     ]
     return {"offline_tuning": comparison.markdown(["", "config", *names], rows)}
+
+
+def numbers(figures: dict[str, Any]) -> prose.Numbers:
+    """What sentences quote."""
+    tried = {len(settings) for learners in figures.values() for settings in learners.values()}
+    small, large = map(prose.count, SIZES)
+    return {"settings": "/".join(map(str, sorted(tried))), "instances": f"{INSTANCES}",
+            "small": small, "large": large}  # fmt: skip
 
 
 if __name__ == "__main__":

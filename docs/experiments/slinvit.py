@@ -14,7 +14,6 @@ import argparse
 import dataclasses
 import functools
 import itertools
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +25,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import prose
+import slinvit_numbers
 import slinvit_tables
+import written
 from slinvit_tables import ENV
 
 from lprl_jax import Data, TabularPrior, degrade, tabulate
@@ -50,7 +52,7 @@ def main() -> None:
     """Write the figures."""
     parser = argparse.ArgumentParser(description="SLINVIT's experiment.")
     parser.add_argument("--tables", type=Path, help="keep the models' tables in this directory")
-    OUT.write_text(json.dumps(measure(parser.parse_args().tables), indent=1) + "\n")
+    written.write(OUT, measure(parser.parse_args().tables), MODELS)
 
 
 def measure(folder: Path | None) -> Figures:
@@ -182,6 +184,21 @@ def tables(figures: Figures) -> dict[str, str]:
         "slinvit-alpha": _alphas(figures),
         "slinvit-held-out": _held_out(figures),
     }
+
+
+def numbers(figures: Figures) -> prose.Numbers:
+    """What sentences quote: `drawn.embedded.6.d1.k3`, `heuristic.6.d1.k2.solved`.
+
+    `alphas.gain.least` and `.most`: points on the longer plans, α = 0.1 against 0, by depth.
+    """
+    found = slinvit_numbers.of_suites(figures)
+    found |= {f"evaluations.{x}": prose.count(n) for x, n in figures["evaluations"].items()}
+    for kind in ("heuristic", "drawn", "best", "alphas"):
+        found |= slinvit_numbers.of_searches(kind, figures[kind])
+    own = {(row["alpha"], row["depth"]): row[SUITES[1]]["success"][0] for row in figures["alphas"]}
+    gains = sorted(100 * (own[0.1, depth] - own[0.0, depth]) for depth in (1, PAPER[0]))
+    return found | dict(zip(("alphas.gain.least", "alphas.gain.most"),
+                            (f"{gain:.0f}" for gain in gains), strict=True))  # fmt: skip
 
 
 def _without_a_prior(figures: Figures) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +21,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import prose
 import slinvit
+import slinvit_numbers
 import slinvit_tables
+import written
 from lprl_envs import BlocksWorldSubgoals
 from lprl_envs.blocks_world.rules import HAND, moves
 from lprl_envs.blocks_world.states import numbered_state, with_empty_hand
@@ -51,7 +53,7 @@ def main() -> None:
     """Write the figures."""
     parser = argparse.ArgumentParser(description="SLINVIT over sub-goals.")
     parser.add_argument("--tables", type=Path, help="keep the model's tables in this directory")
-    OUT.write_text(json.dumps(measure(parser.parse_args().tables), indent=1) + "\n")
+    written.write(OUT, measure(parser.parse_args().tables), [MODEL])
 
 
 def measure(folder: Path | None) -> Figures:
@@ -131,6 +133,16 @@ def tables(figures: Figures) -> dict[str, str]:
         "subgoals-effort": _effort(figures),
         "subgoals-held-out": _held_out(figures),
     }
+
+
+def numbers(figures: Figures) -> prose.Numbers:
+    """What sentences quote: `subgoals.drawn.embedded.6.d1.k3`, `actions.heuristic.6.d1.k2`."""
+    found = slinvit_numbers.of_suites(figures)
+    found |= {f"evaluations.{x}": prose.count(n) for x, n in figures["evaluations"].items()}
+    for kind in _KINDS:
+        for what in ("heuristic", "drawn"):
+            found |= slinvit_numbers.of_searches(f"{kind}.{what}", figures[kind][what])
+    return found
 
 
 def _without_a_prior(figures: Figures) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 
+from lprl_jax.lm import identity
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.pretraining.measuring import (
     BINS,
@@ -15,6 +17,7 @@ from lprl_jax.pretraining.measuring import (
     PLAYED,
     PROPOSALS,
     Actions,
+    Completions,
     measure_actions,
     measure_completions,
 )
@@ -22,14 +25,61 @@ from lprl_jax.pretraining.pretrain import PretrainConfig
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Task
 
 
+class Measured(NamedTuple):
+    """All that the card shows of a model."""
+
+    actions: list[Actions]
+    """A task each."""
+    completions: list[Completions]
+    """A task each."""
+
+
+def measure(models: Mapping[str, LanguageModel], tasks: Sequence[Task]) -> Measured:
+    """Measure on all tasks; the last of `models` is the final one, the others early versions."""
+    final = list(models.values())[-1]
+    return Measured(
+        [measure_actions(models, task) for task in tasks if isinstance(task, ActionTask)],
+        [measure_completions(final, task) for task in tasks if isinstance(task, CompletionTask)],
+    )
+
+
+def figures(
+    config: PretrainConfig, models: Mapping[str, LanguageModel], measured: Measured, command: str
+) -> dict[str, Any]:
+    """The card's figures as JSON takes them, and of which models they are, by digest."""
+    final = list(models.values())[-1]
+    return {
+        "made": {
+            "model": {name: identity.of_model(model) for name, model in models.items()},
+            "command": command,
+        },
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(final.params)),
+        "vocabulary": len(final.tokenizer),
+        "settings": dataclasses.asdict(config),
+        **_plain(measured),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Tuples with names as objects, arrays and NumPy's numbers as Python's."""
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: _plain(field) for name, field in value._asdict().items()}  # pyright: ignore[reportAttributeAccessIssue]
+    if isinstance(value, dict):
+        return {name: _plain(field) for name, field in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 def render(
-    config: PretrainConfig, models: Mapping[str, LanguageModel], tasks: Sequence[Task], command: str
+    config: PretrainConfig,
+    models: Mapping[str, LanguageModel],
+    measured: Measured,
+    command: str,
 ) -> str:
     """The page; the last of `models` is the final one, the others its early versions."""
     final = list(models.values())[-1]
     num_params = sum(leaf.size for leaf in jax.tree.leaves(final.params))
-    actions = [measure_actions(models, task) for task in tasks if isinstance(task, ActionTask)]
-    completions = [task for task in tasks if isinstance(task, CompletionTask)]
     settings = [f"{f.name} = {getattr(config, f.name)}" for f in dataclasses.fields(config)]
     parts = [
         "# Model card: the embedded language model",
@@ -40,9 +90,9 @@ def render(
         "",
         f"    {command}",
         "",
-        *_actions(actions),
-        *_completions(final, completions),
-        *_ladder(list(models), actions),
+        *_actions(measured.actions),
+        *_completions(measured.completions),
+        *_ladder(list(models), measured.actions),
         "## How it was made",
         "",
         "Random instances, of which a hash of the content holds one in five out for ever, and",
@@ -100,8 +150,8 @@ def _actions(measured: Sequence[Actions]) -> list[str]:
     ]
 
 
-def _completions(model: LanguageModel, tasks: Sequence[CompletionTask]) -> list[str]:
-    if not tasks:
+def _completions(measured: Sequence[Completions]) -> list[str]:
+    if not measured:
         return []
     edges = [f"{100 * i // BINS}–{100 * (i + 1) // BINS} %" for i in range(BINS)]
     lines = [
@@ -114,8 +164,7 @@ def _completions(model: LanguageModel, tasks: Sequence[CompletionTask]) -> list[
         "| task | " + " | ".join(edges) + " | no pattern |",
         "|---" * (BINS + 2) + "|",
     ]
-    for task in tasks:
-        m = measure_completions(model, task)
+    for m in measured:
         cells = [
             f"{share:.3f} ({count})" if count else "–"
             for share, count in zip(m.accepted, m.shown, strict=True)

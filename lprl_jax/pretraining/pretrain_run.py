@@ -21,7 +21,8 @@ from lprl_jax.pretraining.pretrain import PretrainConfig, pretrain
 
 
 def run(out: Path, progress: bool = True, **settings: Any) -> None:
-    """Train, and write `out/final`, `out/early-1` ..., MODEL_CARD.md and loss.jsonl.
+    """Train, and write `out/final`, `out/early-1` ..., MODEL_CARD.md, its figures
+    in MODEL_CARD.json, and loss.jsonl.
 
     Args:
         out: New directory.
@@ -67,5 +68,8 @@ def _train(
                 checkpoint.save(out / at.keep, at.model, jnp.bfloat16)
                 kept[at.keep] = checkpoint.load(out / at.keep)  # as it will be used: rounded
     command = f"lprl pretrain --steps {config.num_steps} --seed {config.seed} --out DIR"
-    card = model_card.render(config, kept, TASKS, command)
+    measured = model_card.measure(kept, TASKS)
+    card = model_card.render(config, kept, measured, command)
     (out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    figures = model_card.figures(config, kept, measured, command)
+    (out / "MODEL_CARD.json").write_text(json.dumps(figures, indent=1) + "\n")

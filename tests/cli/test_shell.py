@@ -172,7 +172,9 @@ def test_no_bar_in_a_log_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(pretrain_run, "pretrain", lambda config: iter(()))
+    monkeypatch.setattr(pretrain_run.model_card, "measure", lambda *_: None)
     monkeypatch.setattr(pretrain_run.model_card, "render", lambda *_: "# ε\n")
+    monkeypatch.setattr(pretrain_run.model_card, "figures", lambda *_: {})
     pretrain_run.run(tmp_path / "model")
     assert capsys.readouterr().err == ""
     assert (tmp_path / "model" / "MODEL_CARD.md").read_text("utf-8") == "# ε\n"

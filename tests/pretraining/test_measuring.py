@@ -1,5 +1,6 @@
 """Measuring a model: by hand where it can be worked by hand, and by models that know everything."""
 
+import json
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ import pytest
 from lprl_envs import CubeStacking
 from priors.tiny import tiny_model
 
-from lprl_jax.lm import generation
+from lprl_jax.lm import generation, identity
 from lprl_jax.pretraining import measuring, model_card
 from lprl_jax.pretraining.pretrain import PretrainConfig
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, planned
@@ -83,7 +84,8 @@ def test_the_card_has_a_row_of_every_task(monkeypatch):
     monkeypatch.setattr(model_card, "measure_actions", lambda *_: actions)
     monkeypatch.setattr(model_card, "measure_completions", lambda *_: whole)
     models, config = {"early-1": tiny_model(), "final": tiny_model()}, PretrainConfig(num_steps=123)
-    card = model_card.render(config, models, [ACTIONS, WHOLE], "lprl pretrain")
+    measured = model_card.measure(models, [ACTIONS, WHOLE])
+    card = model_card.render(config, models, measured, "lprl pretrain")
     for line in (
         "    lprl pretrain",
         "| cubes | model | 0.910 | 0.980 | 0.250 |",
@@ -93,3 +95,12 @@ def test_the_card_has_a_row_of_every_task(monkeypatch):
     ):
         assert line in card.splitlines()
     assert "num_steps = 123;" in card
+    figures = model_card.figures(config, models, measured, "lprl pretrain")
+    figures = json.loads(json.dumps(figures))
+    assert figures["actions"][0]["model"] == {"top1": 0.91, "covered": 0.98, "kl": 0.25}
+    assert figures["completions"][0]["shown"] == [0, 3, 2, 1, 1]
+    assert figures["settings"]["num_steps"] == 123
+    assert figures["made"] == {
+        "model": {name: identity.of_model(model) for name, model in models.items()},
+        "command": "lprl pretrain",
+    }

@@ -1,27 +1,21 @@
-"""Write what was measured where it is read: `python bench/readme.py`.
+"""What was measured of speeds, as pages show it: `make figures` writes them.
 
-The ratios stand in the README between two comment lines, a column a machine; every row stands in
-`docs/speed.md`. A test holds both against the reports, `bench/results/cpu*.json`.
+The ratios stand in the README, a column a machine; every row stands in `docs/speed.md`. Figures are
+the reports of `bench/throughput.py`, `bench/results/cpu*.json`. Speeds depend on a model's shape,
+not on its weights, so that reports name no digest.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 REPORTS = sorted((ROOT / "bench" / "results").glob("cpu*.json"))
-README, PAGE = ROOT / "README.md", ROOT / "docs" / "speed.md"
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 Report = dict[str, Any]
-
-
-def main() -> None:
-    reports = read()
-    README.write_text(replace(README.read_text(), reports))
-    PAGE.write_text(page(reports))
 
 
 def read() -> list[Report]:
@@ -29,11 +23,24 @@ def read() -> list[Report]:
     return [json.loads(path.read_text()) for path in REPORTS]
 
 
-def replace(readme: str, reports: list[Report]) -> str:
-    """The README with the ratios of these reports."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{ratios(reports)}\n{END}{after}"
+def tables(reports: list[Report]) -> dict[str, str]:
+    """The ratios, and every row of every report."""
+    return {"ratios": ratios(reports), "speeds": "\n\n".join(map(section, reports))}
+
+
+def numbers(reports: list[Report]) -> dict[str, str]:
+    """What sentences quote: `RATIO`, where one machine measured it; `ROW.flops` of a state."""
+    found = {}
+    for name in dict.fromkeys(name for report in reports for name in report["ratios"]):
+        values = [report["ratios"].get(name) for report in reports]
+        measured = [value for value in values if value is not None]
+        if len(measured) == 1:
+            found[name] = _number(measured[0]) if measured[0] < 10 else f"{measured[0]:,.0f}"
+    for row in (row for report in reports for row in report["rows"]):
+        if flops := re.match(r"([\d,]+) FLOP a state", row["note"]):
+            millions = int(flops[1].replace(",", "")) / 1e6
+            found[f"{row['name']}.millions"] = f"{millions:.0f} million"
+    return found
 
 
 def ratios(reports: list[Report]) -> str:
@@ -45,15 +52,6 @@ def ratios(reports: list[Report]) -> str:
         values = [_ratio(report, name) for report in reports]
         lines.append(f"| `{name}` | {' | '.join(values)} |")
     return "\n".join(lines)
-
-
-def page(reports: list[Report]) -> str:
-    """Every row of every report."""
-    head = (
-        "# Speed\n\nEvery row of `bench/throughput.py`, written by `python bench/readme.py`; what "
-        "is measured and how is told in the README and at the top of each file in `bench/`."
-    )
-    return "\n\n".join([head, *map(section, reports)]) + "\n"
 
 
 def section(report: Report) -> str:
@@ -82,7 +80,3 @@ def _line(row: dict[str, Any]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,131 @@
+"""Figures on disk: each file says which models it was measured with, by digest, and how.
+
+A model is known by its content. Figures that were measured with another one than the package has
+now are stale, and `make figures-check` refuses them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lprl_jax.lm import embedded, identity
+from lprl_jax.lm.checkpoint import load
+from lprl_jax.version import __version__
+
+ROOT = Path(__file__).parents[2]
+TO_BE_MEASURED = (
+    "docs/results/cartpole.json",
+    "docs/results/generalisation.json",
+    "docs/results/gflan.json",
+    "docs/results/kl_estimator.json",
+    "docs/results/kl_ppo.json",
+    "docs/results/linvit.json",
+    "docs/results/offline.json",
+    "docs/results/offline_tuning.json",
+    "docs/results/slinvit.json",
+    "docs/results/subgoals.json",
+    "bench/results/tuning.json",
+)
+"""Files that do not say yet what they were measured with. Whoever measures one takes it out."""
+MADE = "made"
+"""The key under which files say it."""
+NO_MODEL = "none"
+"""In the place of digests, where no language model takes part."""
+
+
+@functools.cache
+def digest(model: str) -> str:
+    """Of a model of the package, by its name."""
+    return identity.of_model(load(embedded.path_of(model)))
+
+
+def made(models: Sequence[str] = ()) -> dict[str, Any]:
+    """What stands beside figures that are measured now.
+
+    Args:
+        models: Names of the package's models that take part.
+    """
+    return {
+        "model": {name: digest(name) for name in models} or NO_MODEL,
+        "command": _command(sys.argv),
+        "versions": {"lprl-jax": __version__, "jax": version("jax"), "jaxlib": version("jaxlib")},
+    }
+
+
+def write(path: Path, figures: dict[str, Any], models: Sequence[str] = ()) -> None:
+    """Write an experiment's figures, and what they were made with before all else.
+
+    Args:
+        path: The file.
+        figures: As `tables` and `numbers` take them.
+        models: Names of the package's models that take part; none, if no model does.
+    """
+    found = {MADE: made(models), **{key: x for key, x in figures.items() if key != MADE}}
+    path.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """An experiment's figures, as they were given to `write`."""
+    figures = json.loads(path.read_text())
+    figures.pop(MADE, None)
+    return figures
+
+
+def kept(path: Path, models: Sequence[str] = ()) -> dict[str, Any]:
+    """What a file holds of parts that are not measured again; none of other models' figures."""
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text()).get(MADE, {}).get("model", NO_MODEL)
+    return read(path) if found == made(models)["model"] else {}
+
+
+def complaint(path: Path) -> str | None:
+    """Why figures cannot be believed, in a line: they are of other models than the package's.
+
+    Args:
+        path: A file of figures.
+
+    Returns:
+        None if they are of these models, or are still to be measured.
+    """
+    name = path.relative_to(ROOT).as_posix()
+    heads = list(_heads(json.loads(path.read_text())))
+    if name in TO_BE_MEASURED:
+        listed = f"{name} says what it was measured with: take it out of TO_BE_MEASURED in "
+        return f"{listed}{Path(__file__).relative_to(ROOT).as_posix()}" if heads else None
+    if not heads:
+        return f"{name} does not say which model it was measured with; measure it again"
+    folders = {folder: model for model, folder in embedded.MODELS.items()}
+    for head in heads:
+        models = {} if head["model"] == NO_MODEL else head["model"]
+        for model, found in models.items():
+            own = folders.get(model, model)
+            if own not in embedded.MODELS or found != digest(own):
+                return (
+                    f"{name} was measured with another {model!r} than the package has "
+                    f"({found[:12]}); measure it again: {head['command']}"
+                )
+    return None
+
+
+def _heads(figures: Any) -> Iterator[dict[str, Any]]:
+    """Of a file, or of its parts."""
+    if isinstance(figures, dict):
+        if MADE in figures:
+            yield figures[MADE]
+        for key, value in figures.items():
+            if key != MADE:
+                yield from _heads(value)
+
+
+def _command(argv: Sequence[str]) -> str:
+    """How the program was started; paths of this machine are left out."""
+    program = Path(argv[0]).resolve()
+    name = program.relative_to(ROOT).as_posix() if program.is_relative_to(ROOT) else program.name
+    return " ".join(["python", name, *("DIR" if "/" in arg else arg for arg in argv[1:])])

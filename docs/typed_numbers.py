@@ -1,0 +1,119 @@
+"""Which numbers may be typed into the sentences of a page: sizes and settings, not measurements.
+
+A measured number is quoted from its figures, so that it is renewed with them. What is looked at are
+sentences: no headings, tables, code, links' addresses or comments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+NUMBER = re.compile(r"(?<![\w.])(?:\d[\d,]*\d|\d)(?:\.\d+)?(?:e-?\d+)?|(?<![\w.\d])\.\d+")
+
+ALLOWED: dict[str, str] = {
+    r"\d+×\d+": "a size: 8×8 maps, 16×16 pictures",
+    r"\d+ × \d+ units": "a network's size",
+    r"arXiv \d{4}\.\d{5}(?:, \d{4}\.\d{5})*": "a paper's number",
+    r"(?:et al\.|Puterman|Thiébaux) \d{4}": "a paper's year",
+    r"commit \w+": "a version",
+    r"Python [\d., or]+\d": "versions that are supported",
+    r"(?:version|transformers|gymnax|Llama|GPT-|Qwen) ?\d[\d.]*(?:(?:,| and) \d)?": "a version",
+    r"95 % (?:bootstrap )?intervals?|95 %, by bootstrap": "which interval: of statistics.py",
+    r"[Tt]o 80 %|reach(?:ed|es)? 80 %": "comparison.THRESHOLD",
+    r"\b[kmndNR] = \d+": "a setting",
+    r"early-[123]\b|Top-1\b|Apache-2\.0": "a name",
+    r"[αβεγ] = (?:\d+(?:\.\d+)?|\.\d+)": "a setting",
+    r"\b[dD]epths? \d(?: and \d)?": "of a search",
+    r"(?<![\d,.])[2-9] (?:steps|actions|cubes|blocks|sub-goals)\b": "a world, a plan",
+    r"(?<![\d,.])(?:1[0-2]) (?:cubes|blocks)\b": "a world's size",
+    r"\b\d+ (?:× )?training (?:maps|instances)\b": "how many a learner is tuned on",
+}
+"""Patterns, with what they are. What is right in one sentence only is in SENTENCES."""
+
+SENTENCES: dict[str, str] = {
+    # README
+    "32 held-out 8×8 Frozen Lake maps": "the demo's config",
+    "goes from one run to 256": "the notebook's",
+    "[CLS] → 64 → 64 → 1": "the papers' network",
+    "for 32 runs of 10,000 transitions 0.3 GB with the embedded model, 8 GB": "floats, counted",
+    "one update of 64 transitions every 10 steps": "the configs'",
+    "have 64-64 networks": "the configs'",
+    "at one update every 10 steps": "the configs'",
+    "One update of 64 transitions a run every 10 steps": "bench/suites",
+    "10,000 instances": "bench/suites",
+    "a former embedded model of 956,032 weights": "one that is no longer there to be measured",
+    "256 states behind a prompt of 96 tokens, 16 of their own": "bench/tools/scoring_work.py",
+    "4 answers of 2 tokens": "bench/tools/scoring_work.py",
+    "64 states, 256 + 32, 8 × 3": "bench/tools/scoring_work.py",
+    "of 3M weights": "bench/tools/scoring_work.py",
+    "of 3M random weights with prompts of 150 tokens": "bench/peers/torch_loop.py",
+    "scores agree to 1e-4": "what the suites require",
+    "at batch 1,024": "bench/suites",
+    "a 2,048³ matrix product": "bench/suites",
+    "16-bit words": "how the search is written",
+    "512 bits wide": "how the search is compiled",
+    "256 runs on one map": "bench/suites",
+    "1,000 runs of": "bench/suites",
+    "10 million environment steps": "bench/suites: 1,000 runs of 10,000",
+    "on these 2 cores": "the machine",
+    "at most 26 columns": "letters name them",
+    "about 1,450 token columns": "a count of the template's, not a measurement",
+    # results.md
+    "an undiscounted return of at most 1.": "the environment's law",
+    "ε / (2 ε_LLM)": "the paper's formula",
+    "(a return of 107 is the most;": "the environment's law",
+    "success is to complete the stack once in 50 steps)": "the environment's law",
+    "(the most there is: 107)": "the environment's law",
+    "for 90 % of that": "the share of CQL's return that offline.py asks for",
+    "for 90 % of CQL's return": "the same",
+    "Fewer than 10 % of the data, as the paper has it": "the paper's",
+    "for m up to 16": "names a column",
+    "finished episode, 0 before there is one": "how returns are defined",
+}
+"""Words with numbers, as they stand on a page, and where the number comes from."""
+
+_CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+_OUT = (
+    re.compile(r"<!--.*?-->", re.DOTALL),
+    re.compile(r"`[^`]*`"),
+    re.compile(r"\]\([^)]*\)"),
+    re.compile(r"^(?:#|\|).*$", re.MULTILINE),
+)
+
+
+def found(text: str) -> Iterator[tuple[int, str, str]]:
+    """Numbers that nothing allows: line, number, and the words about it.
+
+    Args:
+        text: Of a page's source, where quoted figures are left out.
+    """
+    for out in (_CODE, *_OUT):
+        text = out.sub(_blank, text)
+    # A sentence goes on over the ends of lines, of which places stay the same.
+    sentences = text.replace("\n", " ")
+    allowed = [
+        match.span()
+        for pattern in (*ALLOWED, *map(_words, SENTENCES))
+        for match in re.finditer(pattern, sentences)
+    ]
+    for match in NUMBER.finditer(sentences):
+        start, end = match.span()
+        if not any(a <= start and end <= b for a, b in allowed):
+            words = " ".join(sentences[max(0, start - 30) : end + 30].split())
+            yield text.count("\n", 0, start) + 1, match[0], words
+
+
+def unused(text: str) -> list[str]:
+    """Of SENTENCES, those that a text has not."""
+    return [phrase for phrase in SENTENCES if not re.search(_words(phrase), text)]
+
+
+def _blank(match: re.Match[str]) -> str:
+    """As many characters and lines, with nothing in them."""
+    return re.sub(r"[^\n]", " ", match[0])
+
+
+def _words(phrase: str) -> str:
+    """A pattern of these words, however they are broken into lines."""
+    return r"(?<![\w.,])" + r"\s+".join(map(re.escape, phrase.split()))
