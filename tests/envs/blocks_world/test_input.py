@@ -125,7 +125,7 @@ def test_split():
     message = refusal(BlocksWorld(4).sample_params, jax.random.key(0), 1, split="held_out")
     assert_says(message, ["unknown split 'held_out'", "train, held-out"])
     message = refusal(BlocksWorld(4).sample_params, jax.random.key(0), 1, "train", 2)
-    assert_says(message, ["two blocks are too few to split", "3 or more"])
+    assert_says(message, ["2 blocks are too few to split by goal", "3 or more"])
 
 
 def test_states_of_many_blocks_have_no_numbers():

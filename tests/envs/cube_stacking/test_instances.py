@@ -121,6 +121,26 @@ def test_letters_do_not_change_the_split():
     assert np.asarray(held_out(bank)).mean() == pytest.approx(0.2, abs=0.1)
 
 
+def test_neither_the_order_nor_the_colours_names_change_the_split():
+    # The same cubes, stacked by another family's rule; and every colour another one.
+    env, bank = CubeStacking(6), sample(6, None, ORDINARY)
+    right = np.asarray(jax.vmap(env.held_out)(bank))
+    assert 0 < right.sum() < len(right)
+    order = np.argsort(np.random.default_rng(0).random(bank.target.shape), axis=1)
+    other = bank.replace(target=order, place=np.argsort(order, axis=1))
+    np.testing.assert_array_equal(jax.vmap(env.held_out)(other), right)
+    names = np.random.default_rng(1).permutation(len(COLORS))
+    assert (names != np.arange(len(COLORS))).any()
+    painted = bank.replace(color=names[bank.color])
+    np.testing.assert_array_equal(jax.vmap(env.held_out)(painted), right)
+
+
+def test_three_colours_are_held_out_whatever_drew_them():
+    bank = sample(5, None, (HELD_OUT,))
+    by_hand = bank.replace(family=np.full_like(bank.family, BY_HAND))
+    assert np.asarray(jax.vmap(CubeStacking(5).held_out)(by_hand)).all()
+
+
 @pytest.mark.parametrize(
     ("families", "split", "expected"),
     [

@@ -169,6 +169,20 @@ def test_start_and_goal_do_not_change_the_split():
     assert 0 < np.asarray(held_out(grids)).sum() < 512
 
 
+@pytest.mark.parametrize("name", ["8x8", "6x4"])
+def test_mirror_images_are_on_one_side(name):
+    env = FrozenLake(name)
+    height, width = env.shape
+    drawn = env.sample_params(jax.random.key(2), 256).bank.tiles.reshape(-1, height, width)
+    images = [drawn[:, ::-1], drawn[:, :, ::-1], drawn[:, ::-1, ::-1]]
+    if height == width:
+        images += [jnp.swapaxes(image, 1, 2) for image in (drawn, *images)]
+    right = np.asarray(jax.vmap(env.held_out)(drawn))
+    assert 0 < right.sum() < len(right)
+    for image in images:
+        np.testing.assert_array_equal(jax.vmap(env.held_out)(image), right)
+
+
 def test_split_of_rows_of_a_bank_and_of_parsed_maps():
     env = FrozenLake("8x8")
     params = sampler("8x8")(jax.random.key(0))

@@ -10,7 +10,7 @@ from lprl_envs import ImageCompletion, InvalidInput, ObjectArrangement
 from lprl_envs.patterns.bank import BY_HAND, Patterns, draw_patterns, is_held_out, parse_pattern
 from lprl_envs.patterns.image_completion import BOTH_DIAGONALS
 from lprl_envs.patterns.object_arrangement import DIAMOND
-from lprl_envs.patterns.shapes import FAMILIES, HELD_OUT_FAMILIES
+from lprl_envs.patterns.shapes import FAMILIES, HELD_OUT_FAMILIES, is_frame
 
 NUM = 2048
 ORDINARY = [name for name in FAMILIES if name not in HELD_OUT_FAMILIES]
@@ -50,7 +50,11 @@ def grids(rows) -> np.ndarray:
     return np.array([[cell == "#" for cell in row] for row in rows])
 
 
-held_out = jax.jit(jax.vmap(is_held_out))
+@jax.jit
+def held_out(patterns):
+    """`bool[M]` of square patterns."""
+    side = int(patterns.cells.shape[1] ** 0.5)
+    return jax.vmap(is_held_out)(patterns.cells.reshape(-1, side, side))
 
 
 # -- shapes --------------------------------------------------------------------------------------
@@ -167,11 +171,51 @@ def test_no_pattern_of_the_held_out_family_is_in_train():
 def test_the_held_out_family_counts_as_held_out():
     frames = sample(split="held-out", families=("frames",))
     assert names(frames) == {"frames"}
-    by_content = np.asarray(held_out(Patterns(frames.cells, jnp.full(512, BY_HAND, jnp.int32))))
-    assert 0.05 < by_content.mean() < 0.4  # by hand, the content alone decides
+    by_hand = Patterns(frames.cells, jnp.full(512, BY_HAND, jnp.int32))
+    assert np.asarray(held_out(by_hand)).all()  # whatever drew it
     mixed = sample(split="held-out", families=("frames", "crosses"))
     assert names(mixed) == {"frames", "crosses"}
     assert bool(held_out(sample(families=("frames",))).all())
+
+
+@pytest.mark.parametrize("shape", [(10, 10), (5, 5), (3, 4)])
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "letters"])
+def test_frames_are_known_by_their_cells(name, shape):
+    found = np.asarray(jax.jit(jax.vmap(is_frame))(drawn(name, shape)))
+    right = [is_frame_by_hand(grid) for grid in drawn(name, shape)]
+    np.testing.assert_array_equal(found, right)
+    if name == "frames":
+        assert found.all()
+
+
+def is_frame_by_hand(grid) -> bool:
+    """The outline of a box of side 3 or more, or of every second box from there inwards."""
+    on = {tuple(cell) for cell in np.argwhere(grid).tolist()}
+    rows, cols = ([cell[axis] for cell in on] for axis in (0, 1))
+    top, bottom, left, right = min(rows), max(rows), min(cols), max(cols)
+    if bottom - top < 2 or right - left < 2:
+        return False
+
+    def outline(depth):
+        return {
+            (r, c)
+            for r in range(top + depth, bottom - depth + 1)
+            for c in range(left + depth, right - depth + 1)
+            if r in (top + depth, bottom - depth) or c in (left + depth, right - depth)
+        }
+
+    nested = set().union(*(outline(depth) for depth in range(0, len(grid), 2)))
+    return on in (outline(0), nested)
+
+
+def test_mirror_images_are_on_one_side():
+    patterns = sample(families=("letters",))
+    cells = np.asarray(patterns.cells).reshape(-1, 10, 10)
+    right = np.asarray(held_out(patterns))
+    assert 0 < right.sum() < len(right)
+    for image in (cells[:, ::-1], cells[:, :, ::-1], cells.swapaxes(1, 2)):
+        mirrored = Patterns(jnp.asarray(image.reshape(-1, 100)), patterns.family)
+        np.testing.assert_array_equal(held_out(mirrored), right)
 
 
 def test_one_in_five_is_held_out():
