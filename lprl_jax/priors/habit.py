@@ -181,9 +181,7 @@ def fit(right: Any, legal: Any) -> jax.Array:
         raise InvalidInput(f"nothing is right in any of {len(shares):,} states; no habit fits them")
     chosen = np.where(asked, 1.0 / np.where(asked, totals, 1.0), 0.0) @ shares
     # States in which the same is legal are one; and one is added in which everything is.
-    packed, group = np.unique(
-        np.packbits(allowed[asked], axis=1), axis=0, return_inverse=True
-    )
+    packed, group = np.unique(np.packbits(allowed[asked], axis=1), axis=0, return_inverse=True)
     num_actions = allowed.shape[1]
     masks = np.unpackbits(packed, axis=1, count=num_actions).astype(bool)
     counts = np.bincount(group.ravel(), minlength=len(masks)).astype(np.float64)

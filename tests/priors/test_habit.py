@@ -13,8 +13,7 @@ from lprl_envs.frozen_lake.maps import GOAL, HOLE
 import lprl_jax
 from lprl_jax import Data
 from lprl_jax.algorithms.value_based import dqn
-from lprl_jax.priors import HabitPrior, TabularPrior, UniformPrior, degrade, tabulate
-from lprl_jax.priors import habit
+from lprl_jax.priors import HabitPrior, TabularPrior, UniformPrior, degrade, habit, tabulate
 
 LAKE = FrozenLake("3x3", is_slippery=False)
 FLOOR = 2e-6
