@@ -143,7 +143,7 @@ def prior(options: argparse.Namespace) -> None:
     paths.require_new(options.out, archive.ENDINGS)
     env, params, bank = _env(options)
     if options.model == HABIT:
-        asked: Any = build.named_prior(HABIT, env, params, bank)
+        asked: Any = build.named_prior(HABIT, env, params, bank=bank)
     else:
         asked = build.language_prior(_model(options), env, params)
     table = tabulate(asked, env, params, **asked.settings)

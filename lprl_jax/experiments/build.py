@@ -92,9 +92,7 @@ def make_prior(
             f"encoder is {config.encoder!r}, but nothing reads its features; with q_input=features "
             "Q-networks do"
         )
-    prior = named_prior(
-        config.prior, env, params, experiment.bank, dtype=config.prior_dtype, mesh=mesh
-    )
+    prior = named_prior(config.prior, env, params, config.prior_dtype, mesh, experiment.bank)
     if prior is None:
         return None
     if config.encoder:
@@ -127,9 +125,9 @@ def named_prior(
     name: str,
     env: TextEnv[Any, Any],
     params: TextEnvParams,
-    bank: BankConfig = BankConfig(),
     dtype: str = "float32",
     mesh: Mesh | None = None,
+    bank: BankConfig | None = None,
 ) -> Prior | None:
     """`none`, `uniform`, `habit`, a .npz table, or a model as `language_prior` takes it.
 
@@ -137,9 +135,9 @@ def named_prior(
         name: One of these.
         env: The environment.
         params: Its instances.
-        bank: How they were drawn; a habit is fitted on training instances that are drawn so.
         dtype: Of a model's weights.
         mesh: Over which these lie.
+        bank: How the instances are drawn: a habit is fitted on such, in training.
 
     Raises:
         InvalidInput: if it is none of these, or has no weights for another dtype or a mesh.
@@ -160,7 +158,7 @@ def named_prior(
     if name == "uniform":
         return UniformPrior(env)
     if name == "habit":
-        return habits.of_training(env, _options(bank))
+        return habits.of_training(env, _options(bank) if bank else ())
     if table:
         needs.require_file("prior", name)
         return TabularPrior.load(name, env, params)

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 import jax
 
 from lprl_jax.lm.checkpoint import LanguageModel
+from lprl_jax.pretraining.following import EPISODES, PLAYED
 from lprl_jax.pretraining.measuring import (
     BINS,
-    EPISODES,
     INSTANCES,
-    PLAYED,
     PROPOSALS,
     Actions,
     measure_actions,
@@ -28,7 +27,12 @@ def render(
     """The page; the last of `models` is the final one, the others its early versions."""
     final = list(models.values())[-1]
     num_params = sum(leaf.size for leaf in jax.tree.leaves(final.params))
-    actions = [measure_actions(models, task) for task in tasks if isinstance(task, ActionTask)]
+    actions = [
+        measure_actions(models, task, population)
+        for task in tasks
+        if isinstance(task, ActionTask)
+        for population in task.measured
+    ]
     completions = [task for task in tasks if isinstance(task, CompletionTask)]
     settings = [f"{f.name} = {getattr(config, f.name)}" for f in dataclasses.fields(config)]
     parts = [
@@ -64,32 +68,38 @@ def _actions(measured: Sequence[Actions]) -> list[str]:
     lines = [
         "## What it knows: the next action",
         "",
-        f"{INSTANCES} held-out instances a task, random states of each with something to be right.",
+        f"{INSTANCES} held-out instances of each kind, random states with something to be right.",
         "Top-1: the most likely action is right, that is optimal; of patterns: it is what the",
         f"hidden pattern asks for. Covered: {PROPOSALS} proposals hold a right action. KL(π* ‖ p)",
         "in nats. All are normalised over the legal actions.",
         "",
-        "| task | | top-1 | covered | KL |",
-        "|---|---|---|---|---|",
+        "| task | instances | | top-1 | covered | KL |",
+        "|---|---|---|---|---|---|",
     ]
     for m in measured:
-        for name, s in (("model", m.model), ("words shuffled", m.shuffled), ("uniform", m.uniform)):
-            lines.append(f"| {m.task} | {name} | {s.top1:.3f} | {s.covered:.3f} | {s.kl:.3f} |")
+        rows = {"words shuffled": m.shuffled, "habit": m.habit, "uniform": m.uniform}
+        for name, s in {"model": m.model, **rows}.items():
+            figures = f"{s.top1:.3f} | {s.covered:.3f} | {s.kl:.3f}"
+            lines.append(f"| {m.task} | {m.population} | {name} | {figures} |")
     lines += [
         "",
         "In the shuffled rows every word is that of another instance or state: what the model then",
-        "still gets right it gets from habit, not from the text.",
+        "still gets right it does not get from the text. The habit is the best that one can answer",
+        f"without looking at the state, fitted on {INSTANCES} training instances of the same kind:",
+        "what the model is ahead of it, it owes to reading.",
         "",
         "## Followed by itself",
         "",
-        f"Success rate of episodes on {PLAYED} held-out instances, {EPISODES} an instance.",
+        f"Success rate of episodes on {PLAYED} held-out instances of each kind, {EPISODES} an",
+        "instance, with 95 % bootstrap intervals over the instances.",
         "",
-        "| task | actions drawn from it | its most likely action | uniform |",
-        "|---|---|---|---|",
+        "| task | instances | drawn from it | its most likely action | habit | uniform |",
+        "|---|---|---|---|---|---|",
     ]
     for m in measured:
         if m.success is not None:
-            lines.append(f"| {m.task} | " + " | ".join(f"{x:.3f}" for x in m.success) + " |")
+            cells = " | ".join(f"{x.estimate:.3f} [{x.low:.2f}, {x.high:.2f}]" for x in m.success)
+            lines.append(f"| {m.task} | {m.population} | {cells} |")
     return [
         *lines,
         "",
@@ -130,10 +140,10 @@ def _ladder(versions: Sequence[str], measured: Sequence[Actions]) -> list[str]:
         "",
         "The same training stopped sooner: top-1.",
         "",
-        "| task | " + " | ".join(versions) + " |",
-        "|---" * (len(versions) + 1) + "|",
+        "| task | instances | " + " | ".join(versions) + " |",
+        "|---" * (len(versions) + 2) + "|",
     ]
     for m in measured:
         cells = " | ".join(f"{m.ladder[version]:.3f}" for version in versions)
-        lines.append(f"| {m.task} | {cells} |")
+        lines.append(f"| {m.task} | {m.population} | {cells} |")
     return [*lines, ""]

@@ -33,6 +33,15 @@ Draw = Callable[[chex.PRNGKey, TextEnvParams, jax.Array, int], tuple[Any, jax.Ar
 right in a state that is not asked about."""
 
 
+class Population(NamedTuple):
+    """Instances of one kind: what a figure is of."""
+
+    name: str
+    """For reports."""
+    sample: Sample
+    """Draws them."""
+
+
 class Answers(NamedTuple):
     """What is to be said in S states."""
 
@@ -83,6 +92,13 @@ class ActionTask:
     """Probability with which the demonstrator acts at random, among the legal actions."""
     exam: Draw | None = None
     """Draws the states that a model is measured by; None for `draw`."""
+    populations: tuple[Population, ...] = ()
+    """The kinds of instances that a model is measured on, each by itself; none for `sample`'s."""
+
+    @property
+    def measured(self) -> tuple[Population, ...]:
+        """`populations`, or the one there is."""
+        return self.populations or (Population("random", self.sample),)
 
     @property
     def texts(self) -> tuple[Template, ...]:

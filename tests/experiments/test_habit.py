@@ -1,4 +1,4 @@
-"""`prior: habit` in a config: whose habit it is, where it works, and what is said where it cannot."""
+"""`prior: habit` in a config: whose habit it is, where it works, what is said elsewhere."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def test_families_that_are_held_out_teach_no_habit(monkeypatch):
         given = {"env": "CubeStacking-lprl", "env_params": own, "prior": "habit"}
         experiment = config.parse(given)
         env, params = build.make_env("CubeStacking-lprl", experiment.env_arguments, experiment.bank)
-        build.named_prior("habit", env, params, experiment.bank)
+        build.named_prior("habit", env, params, bank=experiment.bank)
     habits.of_training.cache_clear()
     assert asked == [[env.families.index("size")], [0, 1, 2, 3]]
 

@@ -1,4 +1,4 @@
-"""HabitPrior: its weights against means, numbers worked by hand and the gradient; what it refuses."""
+"""HabitPrior: its weights against means, numbers by hand and the gradient; what it refuses."""
 
 from typing import Any
 
