@@ -52,6 +52,7 @@ def test_families_that_are_held_out_teach_no_habit(monkeypatch):
 
 def test_it_is_degraded_like_any_prior():
     degraded = prior_of(prior_epsilon=0.5, prior_adversarial=True)
+    assert degraded is not None
     assert degraded.name == "habit (adversarial, ε = 0.5)"
 
 
