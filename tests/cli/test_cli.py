@@ -60,7 +60,7 @@ BAD_CONFIGS = [
         ["prior=habit", "env_params.map_name=2x2"],
         ["a habit is fitted on training instances", "too few to split"],
     ),
-    (["prior=habit", "env=ImageCompletion-lprl", "env_params={}"], ["too many states to number"]),
+    (["prior=habit", "env=ImageCompletion-lprl", "env_params={{}}"], ["too many states to number"]),
     (["prior=no/such/model"], ["unknown prior 'no/such/model'", "embedded", "uniform"]),
     (["prior=missing.npz"], ["no table at missing.npz", "lprl prior"]),
     (["prior_access=sometimes"], ["'sometimes'", "table, live"]),
