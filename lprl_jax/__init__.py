@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lprl_jax.priors.controls import UniformPrior, degrade
     from lprl_jax.priors.encoded import EncodedPrior
     from lprl_jax.priors.flax_language import FlaxLanguagePrior
+    from lprl_jax.priors.habit import HabitPrior
     from lprl_jax.priors.language import LanguagePrior
     from lprl_jax.priors.tabular import TabularPrior, tabulate
     from lprl_jax.priors.tabular_features import TabularFeaturePrior, tabulate_features
@@ -58,6 +59,7 @@ _NAMES = {
     "EncodedPrior": "lprl_jax.priors.encoded",
     "FeaturePrior": "lprl_jax.priors.base",
     "FlaxLanguagePrior": "lprl_jax.priors.flax_language",
+    "HabitPrior": "lprl_jax.priors.habit",
     "LanguagePolicy": "lprl_jax.algorithms.policy_based.language_policy",
     "LanguagePrior": "lprl_jax.priors.language",
     "Prior": "lprl_jax.priors.base",
@@ -76,6 +78,7 @@ __all__ = [
     "EncodedPrior",
     "FeaturePrior",
     "FlaxLanguagePrior",
+    "HabitPrior",
     "LanguagePolicy",
     "LanguagePrior",
     "Prior",

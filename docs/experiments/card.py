@@ -18,56 +18,53 @@ SHOWN = {
     "ObjectArrangement 5x5": "object arrangement 5×5",
 }
 """Tasks of the README's table, by what they are called there."""
-_SUCCESS = ("drawn", "greedy", "uniform")
+KINDS = ("model", "shuffled", "habit", "uniform")
+"""Of answers."""
 
 
 def tables(figures: Mapping[str, Any]) -> dict[str, str]:
     """In how many states of held-out instances the most likely action is right."""
-    rows = {row["task"]: row for row in figures["actions"]}
-    lines = ["| | model | words of the text shuffled | uniform |", "|---|---|---|---|"]
-    for task, name in SHOWN.items():
-        kinds = [rows[task][kind]["top1"] for kind in ("model", "shuffled", "uniform")]
-        lines.append(f"| {name} | {' | '.join(_percent(value) for value in kinds)} |")
+    lines = [
+        "| | instances | model | words shuffled | habit | uniform |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in figures["actions"]:
+        if row["task"] in SHOWN:
+            kinds = " | ".join(_percent(row[kind]["top1"]) for kind in KINDS)
+            lines.append(f"| {SHOWN[row['task']]} | {row['population']} | {kinds} |")
     return {"card_top1": "\n".join(lines)}
 
 
 def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
-    """Figures by place: `FrozenLake-8x8-firm.model.top1`, `.success.drawn`, `.ladder.early-1`.
+    """Figures by place: `FrozenLake-8x8-firm.corner-to-corner.model.top1`, `.success.drawn`, ...
 
-    Tasks are as the card writes them, with "-" for what is no letter or digit; shares in percent.
+    Tasks and populations are as the card writes them, with "-" for what is no letter or digit;
+    shares in percent; `.ladder.early-1` is an early version's top-1, `.taught` of a task the share
+    of held-out texts that were taught.
     Of a completion, `CubeStacking-8-whole.accepted.most` is that of the bin that shows most.
     """
     settings = figures["settings"]
     found = {"parameters": prose.count(figures["parameters"])}
     found |= {"steps": prose.count(settings["num_steps"]), "tasks": f"{len(_tasks(figures))}"}
     for row in figures["actions"]:
-        name = _name(row["task"])
-        for kind in ("model", "shuffled", "uniform"):
+        name = f"{_name(row['task'])}.{_name(row['population'])}"
+        for kind in KINDS:
             found[f"{name}.{kind}.top1"] = _percent(row[kind]["top1"])
         if row["success"] is not None:
-            found |= prose.within(f"{name}.success", _of_success(row["success"]))
+            for way, rate in row["success"].items():
+                ends = [rate[x] for x in ("estimate", "low", "high")]
+                found |= prose.estimate(f"{name}.success.{way}", ends, prose.percent)
         for version, top1 in row["ladder"].items():
             found[f"{name}.ladder.{version}"] = _percent(top1)
     for row in figures["completions"]:
         found[f"{_name(row['task'])}.accepted.most"] = prose.percent(row["accepted"][-1])
+    for row in figures["taught"]:
+        found[f"{_name(row['task'])}.taught"] = prose.percent(row["taught_texts"] / row["texts"])
     return found
 
 
 def _tasks(figures: Mapping[str, Any]) -> list[str]:
     return [row["task"] for kind in ("actions", "completions") for row in figures[kind]]
-
-
-def _of_success(success: Any) -> prose.Numbers:
-    """Of episodes: by way of acting, with intervals where there are some."""
-    ways = success if isinstance(success, dict) else dict(zip(_SUCCESS, success, strict=True))
-    found: prose.Numbers = {}
-    for way, value in ways.items():
-        if isinstance(value, dict):
-            ends = [value[x] for x in ("estimate", "low", "high")]
-            found |= prose.estimate(way, ends, prose.percent)
-        else:
-            found[way] = prose.percent(value)
-    return found
 
 
 def _name(task: str) -> str:

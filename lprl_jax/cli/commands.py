@@ -23,6 +23,8 @@ from lprl_jax.pretraining import pretrain_run
 from lprl_jax.priors import tabulate
 from lprl_jax.results import comparison, plotting, reading, report, tables
 
+HABIT = "habit"
+"""Of which a table can be made too: it needs no model, and stands beside those of models."""
 MOST_LISTED = 9
 """Actions of an environment that are listed by name."""
 
@@ -127,7 +129,7 @@ def envs(options: argparse.Namespace) -> None:
 def check(options: argparse.Namespace) -> None:
     """`lprl check`."""
     tokenizer = hugging_face.read_tokenizer(embedded.path_of(_model(options)))
-    env, params = _env(options)
+    env, params, _ = _env(options)
     for name in passing(env, params):
         description = (lprl_envs.CHECKS[name].__doc__ or "").strip().splitlines()[0]
         print(f"ok  {name}: {description}", flush=True)
@@ -139,9 +141,12 @@ def check(options: argparse.Namespace) -> None:
 def prior(options: argparse.Namespace) -> None:
     """`lprl prior`."""
     paths.require_new(options.out, archive.ENDINGS)
-    env, params = _env(options)
-    model = build.language_prior(_model(options), env, params)
-    table = tabulate(model, env, params, **model.settings)
+    env, params, bank = _env(options)
+    if options.model == HABIT:
+        asked: Any = build.named_prior(HABIT, env, params, bank=bank)
+    else:
+        asked = build.language_prior(_model(options), env, params)
+    table = tabulate(asked, env, params, **asked.settings)
     table.save(options.out, params)
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
 
@@ -211,11 +216,11 @@ def _model(options: argparse.Namespace) -> str:
     return places.placed({"prior": options.model})["prior"]
 
 
-def _env(options: argparse.Namespace) -> tuple[Any, Any]:
-    """The environment and the bank that a command names."""
+def _env(options: argparse.Namespace) -> tuple[Any, Any, config.BankConfig]:
+    """The environment and the bank that a command names, and how the bank is drawn."""
     fields = config.override({}, options.overrides)
     arguments, bank = config.parse_env_params(options.env, fields)
-    return build.make_env(options.env, arguments, bank)
+    return *build.make_env(options.env, arguments, bank), bank
 
 
 def _threshold(options: argparse.Namespace) -> float:

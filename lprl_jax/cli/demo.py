@@ -1,8 +1,9 @@
 """The demonstration: what a language-model prior is worth on instances that neither has seen.
 
-Three experiments (`configs/`) on the same held-out instances, one a run: DQN, DQN that starts out
-optimistic (the strongest baseline without a prior), and DQN-Prior. With `controls`, also the priors
-that a claim has to be held against.
+Four experiments (`configs/`) on the same held-out instances, one a run: DQN, DQN that starts out
+optimistic (the strongest baseline without a prior), DQN-Prior, and the same with a habit that does
+not look at the state, which says how much of the gain is reading. With `controls`, also the other
+priors that a claim has to be held against.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ TITLES = {
 """Of the worlds, by the first part of their configs' names."""
 EXPERIMENTS = {"DQN": "dqn", "DQN, optimistic": "dqn_optimistic", "DQN-Prior": "dqn_prior"}
 """By the last part of their configs' names."""
+HABIT = "DQN-Prior, habit"
+"""The control that is always run."""
 CONTROLS = {
+    HABIT: "prior=habit",
     "DQN-Prior, degraded": "prior_epsilon=0.5",
     "DQN-Prior, weakest model": "prior=embedded-early-1",
     "DQN-Prior, uniform": "prior=uniform",
@@ -50,7 +54,7 @@ def run(
     Args:
         out: New directory; default, the first of results/demo, results/demo-2, ... that is free.
         world: One of `TITLES`.
-        controls: Whether to run the control priors too.
+        controls: Whether to run the other control priors too.
         slippery: Whether the ice is slippery, with the settings that were tuned on firm ice.
         progress: Whether to show a progress bar.
 
@@ -100,13 +104,12 @@ def _run(
 def _experiments(world: str, controls: bool) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Config and overrides by name."""
     experiments = {name: (f"{world}_{last}", ()) for name, last in EXPERIMENTS.items()}
-    if not controls:
-        return experiments
+    others = CONTROLS if controls else {HABIT: CONTROLS[HABIT]}
     baseline, own = (config.read(f"{world}_{last}").config for last in ("dqn", "dqn_prior"))
     steps = f"total_steps={baseline.total_steps}"
     every = f"eval_every={max(own.eval_every, baseline.total_steps // MOST_EVALUATIONS)}"
     control = {
-        name: (f"{world}_dqn_prior", (other, steps, every)) for name, other in CONTROLS.items()
+        name: (f"{world}_dqn_prior", (other, steps, every)) for name, other in others.items()
     }
     return experiments | control
 

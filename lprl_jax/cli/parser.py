@@ -93,7 +93,7 @@ def _train(add: _Add) -> None:
         "eval",
         "Evaluate a trained run, greedily and by sampling, also with another prior or k.",
         "lprl eval results/k3",
-        "lprl eval results/k3 --prior embedded,embedded-early-1,uniform k=1,5,exact",
+        "lprl eval results/k3 --prior embedded,embedded-early-1,habit,uniform k=1,5,exact",
         "lprl eval results/k3 --instances held-out env_params.bank_seed=1",
     )
     evaluate.add_argument("run", type=Path, metavar="RUN", help="a run's directory")
@@ -185,7 +185,7 @@ def _collect(add: _Add) -> None:
 def _others(add: _Add) -> None:
     demo = add(
         "demo",
-        "DQN, optimistic DQN and DQN-Prior on held-out instances.",
+        "DQN, optimistic DQN, DQN-Prior and the same with a habit, on held-out instances.",
         "lprl demo --out results/demo",
         "lprl demo blocks_world --controls",
     )
@@ -223,7 +223,9 @@ def _others(add: _Add) -> None:
     )
     prior.add_argument("env", help="a registered id")
     prior.add_argument("overrides", nargs="*", metavar="key=value", help="fields of env_params")
-    prior.add_argument("--model", required=True, help="`embedded`, or a Hugging Face directory")
+    prior.add_argument(
+        "--model", required=True, help="`embedded`, a Hugging Face directory, or `habit`"
+    )
     prior.add_argument("-o", "--out", type=Path, required=True, help="new .npz file")
 
     export = add(

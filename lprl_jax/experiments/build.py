@@ -19,9 +19,10 @@ from lprl_jax.algorithms.base import Algorithm
 from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
+from lprl_jax.algorithms.tabular import habits
 from lprl_jax.datasets import dataset
 from lprl_jax.datasets.dataset import Dataset
-from lprl_jax.experiments import needs
+from lprl_jax.experiments import needs, places
 from lprl_jax.experiments.config import BankConfig, Experiment
 from lprl_jax.lm import embedded, hugging_face
 from lprl_jax.lm.encoder import BertEncoder
@@ -53,16 +54,24 @@ def make_env(
         return env, params
     if bank.families and not env.families:
         raise InvalidInput(f"families is {bank.families}; {env_id} has none")
-    return env, _drawn(env, bank.bank_seed, bank.num_instances, bank.split, bank.families)
+    return env, _drawn(env, bank.bank_seed, bank.num_instances, bank.split, _options(bank))
+
+
+def _options(bank: BankConfig) -> tuple[tuple[str, Any], ...]:
+    """What `sample_params` takes besides number and split, as far as the config says it."""
+    return (("families", bank.families),) if bank.families else ()
 
 
 @functools.lru_cache(maxsize=16)
 def _drawn(
-    env: TextEnv[Any, Any], seed: int, num_instances: int, split: str, families: tuple[str, ...]
+    env: TextEnv[Any, Any],
+    seed: int,
+    num_instances: int,
+    split: str,
+    options: tuple[tuple[str, Any], ...],
 ) -> TextEnvParams:
     """Random instances; kept, since evaluating asks for those of the training again."""
-    options: dict[str, Any] = {"families": families} if families else {}
-    return env.sample_params(jax.random.key(seed), num_instances, split or None, **options)
+    return env.sample_params(jax.random.key(seed), num_instances, split or None, **dict(options))
 
 
 def reads_features(experiment: Experiment) -> bool:
@@ -83,7 +92,7 @@ def make_prior(
             f"encoder is {config.encoder!r}, but nothing reads its features; with q_input=features "
             "Q-networks do"
         )
-    prior = named_prior(config.prior, env, params, dtype=config.prior_dtype, mesh=mesh)
+    prior = named_prior(config.prior, env, params, config.prior_dtype, mesh, experiment.bank)
     if prior is None:
         return None
     if config.encoder:
@@ -118,13 +127,22 @@ def named_prior(
     params: TextEnvParams,
     dtype: str = "float32",
     mesh: Mesh | None = None,
+    bank: BankConfig | None = None,
 ) -> Prior | None:
-    """`none`, `uniform`, a .npz table, or a model as `language_prior` takes it.
+    """`none`, `uniform`, `habit`, a .npz table, or a model as `language_prior` takes it.
+
+    Args:
+        name: One of these.
+        env: The environment.
+        params: Its instances.
+        dtype: Of a model's weights.
+        mesh: Over which these lie.
+        bank: How the instances are drawn: a habit is fitted on such, in training.
 
     Raises:
         InvalidInput: if it is none of these, or has no weights for another dtype or a mesh.
     """
-    simple, table = ("none", "uniform"), name.endswith(".npz")
+    simple, table = places.WITHOUT_MODEL, name.endswith(".npz")
     if not (name in simple or table or name in embedded.MODELS or os.path.isdir(name)):
         known = ", ".join([*simple, *embedded.MODELS])
         raise InvalidInput(
@@ -139,6 +157,8 @@ def named_prior(
         return None
     if name == "uniform":
         return UniformPrior(env)
+    if name == "habit":
+        return habits.of_training(env, _options(bank) if bank else ())
     if table:
         needs.require_file("prior", name)
         return TabularPrior.load(name, env, params)
@@ -147,6 +167,8 @@ def named_prior(
 
 def runs_decoder(name: str) -> bool:
     """Whether a prior is a model of a family that our own decoder runs."""
+    if name in places.WITHOUT_MODEL:  # also where a directory is called so
+        return False
     if name not in embedded.MODELS and not os.path.isdir(name):
         return False
     return hugging_face.model_type(embedded.path_of(name)) in FAMILIES

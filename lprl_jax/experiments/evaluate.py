@@ -51,7 +51,7 @@ class Row:
     returns: np.ndarray
     """f32[R]: a run's mean return."""
     queries: int
-    """Prompts sent to the model while playing, one a step; none by a uniform prior."""
+    """Prompts sent to the model while playing, one a step; none by a uniform prior or a habit."""
 
 
 def run(
@@ -206,7 +206,7 @@ def _of_settings(
     settings, prior = experiment.settings, setup.prior
     parts = {name: np.split(values, len(settings)) for name, values in played.items()}
     episodes = experiment.config.eval_episodes
-    asks = setup.algorithm.asks_in_play and experiment.config.prior not in ("none", "uniform")
+    asks = setup.algorithm.asks_in_play and experiment.config.prior not in places.WITHOUT_MODEL
     return [
         Row(
             setting=config.name_of(setting),

@@ -11,7 +11,9 @@ from lprl_jax.lm import embedded
 
 PATHS = ("prior", "dataset", "encoder", "policy")
 """Fields that may name a file or a directory."""
-NAMES = ("none", "uniform", NETWORK, *embedded.MODELS)
+WITHOUT_MODEL = ("none", "uniform", "habit")
+"""Priors of our own that ask nobody."""
+NAMES = (*WITHOUT_MODEL, NETWORK, *embedded.MODELS)
 """What they may hold besides."""
 
 

@@ -37,7 +37,7 @@ class Row:
     nodes: float
     """Children made in an instance."""
     queries: float
-    """Prompts sent to the model in an instance; none by a uniform prior."""
+    """Prompts sent to the model in an instance; none by a uniform prior or a habit."""
     valuations: float
     """States valued in an instance: heuristics computed, or leaves rolled out."""
     evaluations: int

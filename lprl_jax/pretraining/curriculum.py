@@ -6,6 +6,7 @@ A further environment joins by a further entry in `TASKS`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import chex
@@ -21,7 +22,7 @@ from lprl_envs import (
 )
 from lprl_envs.patterns.env import PatternEnv
 
-from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Draw, Task, planned
+from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Draw, Population, Task, planned
 
 
 def _frozen_lake(size: str, is_slippery: bool, instances: int) -> ActionTask:
@@ -39,7 +40,13 @@ def _frozen_lake(size: str, is_slippery: bool, instances: int) -> ActionTask:
     ice = "slippery" if is_slippery else "firm"
     discount, horizon = (0.99, 200) if is_slippery else (0.97, env.numbered_states)
     draw = planned(env, horizon, discount)
-    return ActionTask(f"FrozenLake {size}, {ice}", env, sample, draw, instances, 16)
+    anywhere = functools.partial(env.sample_params, goal="anywhere")
+    populations = (
+        Population("corner to corner", env.sample_params),
+        Population("start and goal anywhere", anywhere),
+    )
+    name = f"FrozenLake {size}, {ice}"
+    return ActionTask(name, env, sample, draw, instances, 16, populations=populations)
 
 
 def _blocks_world(num_blocks: int, instances: int, states: int) -> ActionTask:
@@ -55,6 +62,7 @@ def _blocks_world(num_blocks: int, instances: int, states: int) -> ActionTask:
         states,
         noise=0.1,
         exam=planned(env, horizon, discount),
+        populations=(Population("random goals", env.sample_params),),
     )
 
 

@@ -3,7 +3,8 @@
 Of actions: how often the most likely one is right (top-1), how often five proposals hold a right
 one (exactly, from the probabilities), and KL(π* ‖ p) in nats, where π* is uniform over the right
 actions. The same with every word of the text exchanged for that of another instance or state:
-what is left then is not knowledge of the text. And the uniform distribution.
+what is left then is not knowledge of the text. And two distributions that ask nobody: the habit,
+which is the best of those that do not look at the state, and the uniform one.
 
 Of completions: how often the task's evaluator accepts what the model writes, by how much of the
 pattern it was shown.
@@ -21,26 +22,18 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import Scope, TextEnv, TextEnvParams
 
-from lprl_jax.algorithms import asking
-from lprl_jax.algorithms.asking import Told
-from lprl_jax.algorithms.base import Data
-from lprl_jax.algorithms.interaction import play_episodes
 from lprl_jax.lm import decoder, generation, parsing, scoring
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.lm.decoder import DecoderConfig
-from lprl_jax.pretraining import lessons
-from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Course, Draw
-from lprl_jax.priors.base import normalize, sample_proposals
-from lprl_jax.priors.language import LanguagePrior
-from lprl_jax.priors.tabular import Table, TabularPrior, tabulate
+from lprl_jax.pretraining import following, lessons
+from lprl_jax.pretraining.following import Followed
+from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Course, Draw, Population
+from lprl_jax.priors import habit
+from lprl_jax.priors.base import normalize
 
 PROPOSALS = 5
 INSTANCES = 200
-"""Held-out instances a task."""
-PLAYED = 50
-"""Of them, those in which episodes are played."""
-EPISODES = 8
-"""Played an instance."""
+"""Held-out instances of each kind."""
 BINS = 5
 """Of the fraction that is revealed."""
 
@@ -57,15 +50,18 @@ class Scores(NamedTuple):
 
 
 class Actions(NamedTuple):
-    """A model on one task's held-out instances."""
+    """A model on held-out instances of one kind, of one task."""
 
     task: str
+    population: str
+    """Which instances."""
     model: Scores
     shuffled: Scores
+    habit: Scores
+    """Of the best answers that do not look at the state, fitted on training instances."""
     uniform: Scores
-    success: tuple[float, float, float] | None
-    """Of episodes that draw actions from the model, that take its most likely action, and that act
-    at random; None where states are not numbered."""
+    success: Followed | None
+    """Of episodes; None where states are not numbered."""
     ladder: dict[str, float]
     """Top-1 of every version of the model, by name."""
 
@@ -85,6 +81,7 @@ class Completions(NamedTuple):
 def measure_actions(
     models: Mapping[str, LanguageModel],
     task: ActionTask,
+    population: Population,
     num_instances: int = INSTANCES,
     seed: int = 7,
 ) -> Actions:
@@ -94,39 +91,55 @@ def measure_actions(
         models: Versions of one shape and tokenizer; the last is the one that is measured, of the
             others the top-1 only.
         task: What is asked.
-        num_instances: M.
+        population: Which instances of it, one of `task.measured`.
+        num_instances: M, and as many for training, on which the habit is fitted.
         seed: Of instances, states, shuffling and episodes.
     """
-    key_bank, key_states, key_shuffle, key_play = jax.random.split(jax.random.key(seed), 4)
+    keys = jax.random.split(jax.random.key(seed), 7)
     model = list(models.values())[-1]
-    bank, course = task.sample(key_bank, num_instances, "held-out"), task.compile(model.tokenizer)
-    states, right = _draw(task.exam or task.draw, task.states, key_states, bank)
-    slots, legal = (
-        jax.vmap(jax.vmap(f, (0, None)), (0, None))(states, bank)
-        for f in (task.env.slots, task.env.action_mask)
-    )
-    score = make_scorer(model.config, course)
+    bank = population.sample(keys[0], num_instances, "held-out")
+    draw = _drawing(task.env, task.exam or task.draw, task.states)
+    states, right, legal = draw(keys[1], bank)
+    slots = jax.vmap(jax.vmap(task.env.slots, (0, None)), (0, None))(states, bank)
+    score = make_scorer(model.config, task.compile(model.tokenizer))
 
     def judged(version: LanguageModel, slots: jax.Array) -> Scores:
         return judge(normalize(score(version.params, slots), legal), right)
 
     scores = {name: judged(version, slots) for name, version in models.items()}
-    shuffled = judged(model, shuffle(task.env, key_shuffle, slots))
+    shuffled = judged(model, shuffle(task.env, keys[2], slots))
+    # On states drawn as these are, so that no other distribution that does not look does better.
+    _, *taught = draw(keys[3], population.sample(keys[4], num_instances, "train"))
+    weights = habit.fit(*(np.asarray(x).reshape(-1, task.env.num_actions) for x in taught))
+    of_habit = judge(normalize(weights, legal), right)
     uniform = judge(normalize(jnp.zeros(legal.shape), legal), right)
     played = None
     if task.env.num_states is not None:
-        played = _success(model, task, key_play, min(num_instances, PLAYED))
+        own = population.sample(keys[5], min(num_instances, following.PLAYED), "held-out")
+        played = following.follow(model, task.env, own, weights, keys[6])
     ladder = {name: found.top1 for name, found in scores.items()}
-    return Actions(task.name, list(scores.values())[-1], shuffled, uniform, played, ladder)
+    final = list(scores.values())[-1]
+    return Actions(task.name, population.name, final, shuffled, of_habit, uniform, played, ladder)
 
 
-def _draw(
-    draw: Draw, num_states: int, key: chex.PRNGKey, bank: TextEnvParams
-) -> tuple[Any, jax.Array]:
-    """States `[M, S]` of the bank's instances and the right actions there."""
-    num_instances = bank.instances.shape[0]
-    draws = jax.jit(jax.vmap(lambda k, i: draw(k, bank, i, num_states)))
-    return draws(jax.random.split(key, num_instances), jnp.arange(num_instances))
+def _drawing(
+    env: TextEnv[Any, Any], draw: Draw, num_states: int
+) -> Callable[[chex.PRNGKey, TextEnvParams], tuple[Any, jax.Array, jax.Array]]:
+    """`(key, bank)` to states `[M, S]` of its instances, what is right and what is legal there."""
+
+    def one(
+        key: chex.PRNGKey, bank: TextEnvParams, instance: jax.Array
+    ) -> tuple[Any, jax.Array, jax.Array]:
+        states, right = draw(key, bank, instance, num_states)
+        return states, right, jax.vmap(env.action_mask, (0, None))(states, bank)
+
+    @jax.jit
+    def each(key: chex.PRNGKey, bank: TextEnvParams) -> tuple[Any, jax.Array, jax.Array]:
+        num_instances = bank.instances.shape[0]
+        keys = jax.random.split(key, num_instances)
+        return jax.vmap(one, (0, None, 0))(keys, bank, jnp.arange(num_instances))
+
+    return each
 
 
 def shuffle(env: TextEnv[Any, Any], key: chex.PRNGKey, slots: jax.Array) -> jax.Array:
@@ -173,39 +186,6 @@ def judge(log_probs: jax.Array, right: jax.Array) -> Scores:
     return Scores(*means)
 
 
-def _success(
-    model: LanguageModel, task: ActionTask, key: chex.PRNGKey, num_instances: int
-) -> tuple[float, float, float]:
-    """Success rates of episodes: drawn from the model, its most likely action, at random."""
-    key_bank, key_play = jax.random.split(key)
-    bank = task.sample(key_bank, num_instances, "held-out")
-    table = tabulate(LanguagePrior.of_model(model, task.env, bank), task.env, bank).table
-    legal = jnp.isfinite(table)
-    greedy = normalize(1e3 * jnp.where(legal, table, 0.0), legal)
-    uniform = normalize(jnp.zeros(legal.shape), legal)
-    rates = [success(task.env, bank, t, key_play) for t in (table, greedy, uniform)]
-    return rates[0], rates[1], rates[2]
-
-
-def success(
-    env: TextEnv[Any, Any], bank: TextEnvParams, table: jax.Array, key: chex.PRNGKey
-) -> float:
-    """Success rate of episodes whose actions are drawn from `table f32[M, num_states, A]`."""
-    prior, num_instances = TabularPrior(env, table, "measured", 0), table.shape[0]
-    asker = asking.of(prior)
-
-    def policy(keys: chex.PRNGKey, state: Any, told: Told) -> jax.Array:
-        return jax.vmap(lambda k, p: sample_proposals(k, p, 1)[:, 0])(keys, told.log_probs)
-
-    @jax.jit
-    def play(table: Table, bank: TextEnvParams) -> jax.Array:
-        keys, own = jax.random.split(key, num_instances), jnp.arange(num_instances)[:, None]
-        data = Data(table, bank)
-        return play_episodes(env, asker, policy, keys, data, own, EPISODES)["success"]
-
-    return float(jnp.mean(play(prior.params, bank)))
-
-
 def measure_completions(
     model: LanguageModel, task: CompletionTask, num_instances: int = INSTANCES, seed: int = 7
 ) -> Completions:
@@ -214,7 +194,7 @@ def measure_completions(
     env, course = task.env, task.compile(model.tokenizer)
     bank = task.sample(key_bank, num_instances, "held-out")
     grammar = parsing.compile(env.completion, model.tokenizer)
-    states, _ = _draw(task.draw, task.states, key_states, bank)
+    states, *_ = _drawing(env, task.draw, task.states)(key_states, bank)
 
     def complete(states: Any) -> tuple[jax.Array, ...]:
         """Of one instance's states: revealed, accepted, well-formed."""

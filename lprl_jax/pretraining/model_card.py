@@ -10,11 +10,10 @@ import jax
 
 from lprl_jax.lm import identity
 from lprl_jax.lm.checkpoint import LanguageModel
+from lprl_jax.pretraining.following import EPISODES, PLAYED
 from lprl_jax.pretraining.measuring import (
     BINS,
-    EPISODES,
     INSTANCES,
-    PLAYED,
     PROPOSALS,
     Actions,
     Completions,
@@ -22,6 +21,7 @@ from lprl_jax.pretraining.measuring import (
     measure_completions,
 )
 from lprl_jax.pretraining.pretrain import PretrainConfig
+from lprl_jax.pretraining.replay import Taught, replay
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Task
 
 
@@ -29,17 +29,33 @@ class Measured(NamedTuple):
     """All that the card shows of a model."""
 
     actions: list[Actions]
-    """A task each."""
+    """A kind of instances of a task each."""
     completions: list[Completions]
     """A task each."""
+    taught: list[Taught]
+    """A task each."""
 
 
-def measure(models: Mapping[str, LanguageModel], tasks: Sequence[Task]) -> Measured:
-    """Measure on all tasks; the last of `models` is the final one, the others early versions."""
+def measure(
+    config: PretrainConfig, models: Mapping[str, LanguageModel], tasks: Sequence[Task]
+) -> Measured:
+    """Measure on all tasks, and draw all lessons again to look for what is held out.
+
+    Args:
+        config: Of the training.
+        models: The last is the final one, the others early versions.
+        tasks: Of the training.
+    """
     final = list(models.values())[-1]
     return Measured(
-        [measure_actions(models, task) for task in tasks if isinstance(task, ActionTask)],
+        [
+            measure_actions(models, task, population)
+            for task in tasks
+            if isinstance(task, ActionTask)
+            for population in task.measured
+        ],
         [measure_completions(final, task) for task in tasks if isinstance(task, CompletionTask)],
+        replay(config, tasks, final.tokenizer),
     )
 
 
@@ -61,7 +77,9 @@ def figures(
 
 
 def _plain(value: Any) -> Any:
-    """Tuples with names as objects, arrays and NumPy's numbers as Python's."""
+    """What has named fields as objects, arrays and NumPy's numbers as Python's."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _plain(dataclasses.asdict(value))
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {name: _plain(field) for name, field in value._asdict().items()}  # pyright: ignore[reportAttributeAccessIssue]
     if isinstance(value, dict):
@@ -93,12 +111,13 @@ def render(
         *_actions(measured.actions),
         *_completions(measured.completions),
         *_ladder(list(models), measured.actions),
+        *_taught(measured.taught),
         "## How it was made",
         "",
-        "Random instances, of which a hash of the content holds one in five out for ever, and",
-        "families of patterns of which all are held out. A demonstrator knows what is right, and",
-        "of actions takes a random one now and then; the model learns to continue the state's text",
-        "with its answer. Settings: " + "; ".join(settings) + ".",
+        "Random instances of the training's side of the split (`docs/environments.md` says what it",
+        "keeps apart). A demonstrator knows what is right, and of actions takes a random one now",
+        "and then; the model learns to continue the state's text with its answer. Settings:",
+        "; ".join(settings) + ".",
         "",
         "## What it is not",
         "",
@@ -114,32 +133,38 @@ def _actions(measured: Sequence[Actions]) -> list[str]:
     lines = [
         "## What it knows: the next action",
         "",
-        f"{INSTANCES} held-out instances a task, random states of each with something to be right.",
+        f"{INSTANCES} held-out instances of each kind, random states with something to be right.",
         "Top-1: the most likely action is right, that is optimal; of patterns: it is what the",
         f"hidden pattern asks for. Covered: {PROPOSALS} proposals hold a right action. KL(π* ‖ p)",
         "in nats. All are normalised over the legal actions.",
         "",
-        "| task | | top-1 | covered | KL |",
-        "|---|---|---|---|---|",
+        "| task | instances | | top-1 | covered | KL |",
+        "|---|---|---|---|---|---|",
     ]
     for m in measured:
-        for name, s in (("model", m.model), ("words shuffled", m.shuffled), ("uniform", m.uniform)):
-            lines.append(f"| {m.task} | {name} | {s.top1:.3f} | {s.covered:.3f} | {s.kl:.3f} |")
+        rows = {"words shuffled": m.shuffled, "habit": m.habit, "uniform": m.uniform}
+        for name, s in {"model": m.model, **rows}.items():
+            figures = f"{s.top1:.3f} | {s.covered:.3f} | {s.kl:.3f}"
+            lines.append(f"| {m.task} | {m.population} | {name} | {figures} |")
     lines += [
         "",
         "In the shuffled rows every word is that of another instance or state: what the model then",
-        "still gets right it gets from habit, not from the text.",
+        "still gets right it does not get from the text. The habit is the best that one can answer",
+        f"without looking at the state, fitted on {INSTANCES} training instances of the same kind:",
+        "what the model is ahead of it, it owes to reading.",
         "",
         "## Followed by itself",
         "",
-        f"Success rate of episodes on {PLAYED} held-out instances, {EPISODES} an instance.",
+        f"Success rate of episodes on {PLAYED} held-out instances of each kind, {EPISODES} an",
+        "instance, with 95 % bootstrap intervals over the instances.",
         "",
-        "| task | actions drawn from it | its most likely action | uniform |",
-        "|---|---|---|---|",
+        "| task | instances | drawn from it | its most likely action | habit | uniform |",
+        "|---|---|---|---|---|---|",
     ]
     for m in measured:
         if m.success is not None:
-            lines.append(f"| {m.task} | " + " | ".join(f"{x:.3f}" for x in m.success) + " |")
+            cells = " | ".join(f"{x.estimate:.3f} [{x.low:.2f}, {x.high:.2f}]" for x in m.success)
+            lines.append(f"| {m.task} | {m.population} | {cells} |")
     return [
         *lines,
         "",
@@ -173,16 +198,38 @@ def _completions(measured: Sequence[Completions]) -> list[str]:
     return [*lines, "", "In brackets the number of states.", ""]
 
 
+def _taught(measured: Sequence[Taught]) -> list[str]:
+    lines = [
+        "## What was held out",
+        "",
+        "All lessons of this training were drawn once more, and searched for held-out instances of",
+        "another seed: for their texts, of all states where these are numbered. Where the text",
+        "carries the instance none may be found. Where it hides it no held-out pattern may be, and",
+        "some texts, such as that of an empty grid, are equal.",
+        "",
+        "| task | different texts taught | held-out texts | of them taught | held-out instances "
+        "| of them taught |",
+        "|---|---|---|---|---|---|",
+    ]
+    for m in measured:
+        share = f"{m.taught_texts:,} ({100 * m.taught_texts / m.texts:.1f} %)"
+        lines.append(
+            f"| {m.task} | {m.lesson_texts:,} | {m.texts:,} | {share if m.taught_texts else 0} "
+            f"| {m.instances:,} | {m.taught_instances:,} |"
+        )
+    return [*lines, ""]
+
+
 def _ladder(versions: Sequence[str], measured: Sequence[Actions]) -> list[str]:
     lines = [
         "## Early versions",
         "",
         "The same training stopped sooner: top-1.",
         "",
-        "| task | " + " | ".join(versions) + " |",
-        "|---" * (len(versions) + 1) + "|",
+        "| task | instances | " + " | ".join(versions) + " |",
+        "|---" * (len(versions) + 2) + "|",
     ]
     for m in measured:
         cells = " | ".join(f"{m.ladder[version]:.3f}" for version in versions)
-        lines.append(f"| {m.task} | {cells} |")
+        lines.append(f"| {m.task} | {m.population} | {cells} |")
     return [*lines, ""]

@@ -67,8 +67,13 @@ def _train(
             if at.keep:
                 checkpoint.save(out / at.keep, at.model, jnp.bfloat16)
                 kept[at.keep] = checkpoint.load(out / at.keep)  # as it will be used: rounded
+    write_card(config, kept, out)
+
+
+def write_card(config: PretrainConfig, kept: dict[str, LanguageModel], out: Path) -> None:
+    """Measure what a training has kept, and write MODEL_CARD.md and MODEL_CARD.json."""
     command = f"lprl pretrain --steps {config.num_steps} --seed {config.seed} --out DIR"
-    measured = model_card.measure(kept, TASKS)
+    measured = model_card.measure(config, kept, TASKS)
     card = model_card.render(config, kept, measured, command)
     (out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     figures = model_card.figures(config, kept, measured, command)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import Template, TextEnv, TextEnvParams
 
-from lprl_jax.algorithms.tabular.value_iteration import law_of, plan
+from lprl_jax.algorithms.tabular.optimal_actions import optimal_actions
 from lprl_jax.lm import token_table
 from lprl_jax.lm.token_table import TokenTable
 
@@ -31,6 +31,15 @@ Sample = Callable[[chex.PRNGKey, int, str], TextEnvParams]
 Draw = Callable[[chex.PRNGKey, TextEnvParams, jax.Array, int], tuple[Any, jax.Array]]
 """`(key, params, instance, S)` to states `[S]` and the right actions there, `bool[S, A]`; none are
 right in a state that is not asked about."""
+
+
+class Population(NamedTuple):
+    """Instances of one kind: what a figure is of."""
+
+    name: str
+    """For reports."""
+    sample: Sample
+    """Draws them."""
 
 
 class Answers(NamedTuple):
@@ -83,6 +92,13 @@ class ActionTask:
     """Probability with which the demonstrator acts at random, among the legal actions."""
     exam: Draw | None = None
     """Draws the states that a model is measured by; None for `draw`."""
+    populations: tuple[Population, ...] = ()
+    """The kinds of instances that a model is measured on, each by itself; none for `sample`'s."""
+
+    @property
+    def measured(self) -> tuple[Population, ...]:
+        """`populations`, or the one there is."""
+        return self.populations or (Population("random", self.sample),)
 
     @property
     def texts(self) -> tuple[Template, ...]:
@@ -197,7 +213,7 @@ def planned(
     def draw(
         key: chex.PRNGKey, params: TextEnvParams, instance: jax.Array, num: int
     ) -> tuple[Any, jax.Array]:
-        right, value = demonstrator(env, params, instance, horizon, discount)
+        right, value = optimal_actions(env, params, instance, horizon, discount)
         asked = jnp.any(right, axis=-1)
         probs = _shares(asked)
         if fade is not None:
@@ -210,22 +226,3 @@ def planned(
         return jax.vmap(lambda i: env.state_at(instance, i, params))(index), right[index]
 
     return draw
-
-
-def demonstrator(
-    env: TextEnv[Any, Any],
-    params: TextEnvParams,
-    instance: jax.Array,
-    horizon: int,
-    discount: float,
-) -> tuple[jax.Array, jax.Array]:
-    """The optimal actions, ties included, `bool[num_states, A]`, and values `f32[num_states]`.
-
-    None is optimal where no reward can be reached, and none where the episode is over.
-    """
-    q = plan(law_of(env, params, instance), horizon, discount)
-    best = jnp.max(q, axis=-1, keepdims=True)
-    states = jnp.arange(env.numbered_states)
-    over = jax.vmap(lambda i: env.is_terminated(env.state_at(instance, i, params), params))(states)
-    right = (q >= best - 1e-4 * jnp.abs(best)) & (best > 1e-6) & ~over[:, None]
-    return right, best[:, 0]

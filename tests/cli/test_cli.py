@@ -56,6 +56,11 @@ BAD_CONFIGS = [
     (["hidden_sizes=64"], ["hidden_sizes is 64", "a list"]),
     (["env=FrozenPond"], ["unknown env 'FrozenPond'", "FrozenLake-lprl"]),
     (["algorithm=sarsa"], ["unknown algorithm 'sarsa'", "dqn"]),
+    (
+        ["prior=habit", "env_params.map_name=2x2"],
+        ["a habit is fitted on training instances", "too few to split"],
+    ),
+    (["prior=habit", "env=ImageCompletion-lprl", "env_params={{}}"], ["too many states to number"]),
     (["prior=no/such/model"], ["unknown prior 'no/such/model'", "embedded", "uniform"]),
     (["prior=missing.npz"], ["no table at missing.npz", "lprl prior"]),
     (["prior_access=sometimes"], ["'sometimes'", "table, live"]),

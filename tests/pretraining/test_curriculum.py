@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 from lprl_envs import CubeStacking
+from lprl_envs.frozen_lake.maps import GOAL
 from priors.tiny import tiny_model
 
 from lprl_jax.pretraining import curriculum, lessons
@@ -72,3 +73,18 @@ def test_a_completion_lesson_reads_as_prompt_and_pattern():
 
 def test_tasks_have_names_of_their_own():
     assert len({task.name for task in curriculum.TASKS}) == len(TASKS)
+
+
+def test_a_model_is_measured_on_lakes_of_either_kind_by_itself():
+    lake = next(task for task in TASKS if task.name == "FrozenLake 4x4, firm")
+    assert isinstance(lake, ActionTask)
+    corner, anywhere = (
+        np.asarray(population.sample(jax.random.key(0), 16, "held-out").bank.tiles) == GOAL
+        for population in lake.measured
+    )
+    assert [population.name for population in lake.measured] == [
+        "corner to corner",
+        "start and goal anywhere",
+    ]
+    assert corner[:, -1].all()
+    assert not anywhere[:, -1].all()

@@ -17,7 +17,7 @@ from lprl_jax.pretraining import lessons, pretrain
 from lprl_jax.pretraining.curriculum import TASKS
 from lprl_jax.pretraining.lessons import Widths
 from lprl_jax.pretraining.pretrain import PretrainConfig
-from lprl_jax.pretraining.tasks import ActionTask, demonstrator, planned
+from lprl_jax.pretraining.tasks import ActionTask, planned
 from lprl_jax.pretraining.tokenizer import train_tokenizer
 
 LAKE = FrozenLake("3x3", is_slippery=False)
@@ -148,21 +148,6 @@ def test_lessons_are_drawn_from_the_train_split():
         jax.random.key(0),
     )
     assert asked == [(3, "train")]
-
-
-def test_the_demonstrator_on_maps_worked_by_hand():
-    """Left, down, right, up; both of two ways that are equally long, none where none leads on."""
-    none: set[int] = set()
-    maps = {
-        ("SFF", "FFG"): [{1, 2}, {1, 2}, {1}, {2}, {2}, none],
-        ("SFF", "FHG"): [{2}, {2}, {1}, {3}, none, none],
-        ("SGH", "FHF"): [{2}, none, none, {3}, none, none],
-    }
-    env = FrozenLake("2x3", is_slippery=False)
-    params = env.params_of(list(maps))
-    act = jax.jit(jax.vmap(lambda instance: demonstrator(env, params, instance, 6, 0.97)[0]))
-    for acts, optimal in zip(np.asarray(act(jnp.arange(3))), maps.values(), strict=True):
-        assert [set(np.flatnonzero(row).tolist()) for row in acts] == optimal
 
 
 # -- the loss ------------------------------------------------------------------------------------

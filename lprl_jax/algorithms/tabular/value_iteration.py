@@ -63,15 +63,23 @@ def law_of(env: TextEnv, params: TextEnvParams, instance: jax.Array) -> Law:
 
 
 def plan(law: Law, horizon: int, discount: float = 1.0) -> jax.Array:
-    """Optimal action values `f32[S, A]` with `horizon` steps to go; -inf for illegal actions."""
+    """Optimal action values `f32[S, A]` with `horizon` steps to go; -inf for illegal actions.
 
-    def backup(q: jax.Array) -> jax.Array:
+    A backup that changes nothing is the last one: the others would change nothing either.
+    """
+
+    def backup(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        count, q, _ = carry
         value = jnp.max(q, axis=-1)
         target = law.reward + discount * law.discount * value[law.next_state]
-        return jnp.where(law.legal, jnp.sum(law.prob * target, axis=-1), -jnp.inf)
+        after = jnp.where(law.legal, jnp.sum(law.prob * target, axis=-1), -jnp.inf)
+        return count + 1, after, jnp.any(after != q)
+
+    def is_open(carry: tuple[jax.Array, ...]) -> jax.Array:
+        return (carry[0] < horizon) & carry[2]
 
     nothing = jnp.zeros(law.legal.shape, jnp.float32)
-    return jax.lax.fori_loop(0, horizon, lambda _, q: backup(q), nothing)
+    return jax.lax.while_loop(is_open, backup, (jnp.int32(0), nothing, jnp.bool_(True)))[1]
 
 
 class Regularized(NamedTuple):

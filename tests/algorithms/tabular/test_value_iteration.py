@@ -36,6 +36,8 @@ NONE = -np.inf
         # V = (3, 6): 1 + ½·3, ½·6; 2 + ½·3, 6; and so it stays.
         (3, 0.5, [[2.5, 3], [3.5, 6], [0, 0]]),
         (50, 0.5, [[2.5, 3], [3.5, 6], [0, 0]]),
+        # Nothing changes any more, so the other backups are not made.
+        (10**9, 0.5, [[2.5, 3], [3.5, 6], [0, 0]]),
         # Undiscounted: V = (1, 6), then q = 2, 6; 3, 6 and V = (6, 6), then 1 + 6, 6; 2 + 6, 6.
         (3, 1.0, [[7, 6], [8, 6], [0, 0]]),
     ],

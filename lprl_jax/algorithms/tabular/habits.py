@@ -1,0 +1,96 @@
+"""The habit of an environment: `HabitPrior`, fitted to what is right in training instances."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+
+from lprl_jax import memory
+from lprl_jax.algorithms.tabular.optimal_actions import optimal_actions
+from lprl_jax.priors import habit
+from lprl_jax.priors.habit import HabitPrior
+
+INSTANCES = 256
+"""Training instances of `of_training`."""
+SEED = 1_000_003
+"""Of their drawing: no experiment's bank is likely to be the same."""
+DISCOUNT = 0.97
+"""Of the planner."""
+BACKUPS = 1000
+"""At most; then a reward of 1 is discounted to less than a float tells from 0 beside it."""
+BYTES = 12
+"""What an action of a state takes: flags, and a share in f64."""
+
+
+def fitted(env: TextEnv[Any, Any], env_params: TextEnvParams, name: str = "habit") -> HabitPrior:
+    """The habit that is most often right, over all states of all instances of a bank.
+
+    All states count alike from which a reward can be reached; what is right there is planned
+    exactly.
+
+    Args:
+        env: The environment, whose states are numbered.
+        env_params: A bank of training instances.
+        name: For reports.
+
+    Raises:
+        NotNumbered: if the environment has too many states.
+        InvalidInput: if an instance is held out, or no reward can be reached.
+    """
+    habit.require_training(env, env_params)
+    return _fitted(env, env_params, name)
+
+
+@functools.lru_cache(maxsize=16)
+def of_training(env: TextEnv[Any, Any], options: tuple[tuple[str, Any], ...] = ()) -> HabitPrior:
+    """The habit of random training instances; kept, since it takes seconds to plan in all of them.
+
+    Args:
+        env: The environment, whose states are numbered.
+        options: Of `env.sample_params`, by name; of `families` those count that are taught.
+
+    Raises:
+        NotNumbered: if the environment has too many states.
+        InvalidInput: if it has no training instances, or no reward can be reached in them.
+    """
+    _ = env.numbered_states  # before anything is drawn
+    chosen = dict(options)
+    if families := chosen.pop("families", ()):
+        taught = [name for name in families if name not in env.held_out_families]
+        chosen |= {"families": tuple(taught)} if taught else {}
+    try:
+        env_params = env.sample_params(jax.random.key(SEED), INSTANCES, "train", **chosen)
+    except InvalidInput as error:
+        raise InvalidInput(f"a habit is fitted on training instances: {error}") from None
+    return _fitted(env, env_params, "habit")
+
+
+def _fitted(env: TextEnv[Any, Any], env_params: TextEnvParams, name: str) -> HabitPrior:
+    """See `fitted`; of instances that are known to be for training."""
+    instances = jax.tree.leaves(env_params.bank)[0].shape[0]
+    shape = {"instances": instances, "states": env.numbered_states, "actions": env.num_actions}
+    size = BYTES * math.prod(shape.values())
+    memory.require("a habit's answers", [memory.Part(tuple(shape), size)], shape)
+
+    @jax.jit
+    def answers(env_params: TextEnvParams) -> tuple[jax.Array, jax.Array]:
+        """What is right, and what is legal: `bool[M, num_states, A]`."""
+
+        def of_one(instance: jax.Array) -> tuple[jax.Array, jax.Array]:
+            def legal(index: jax.Array) -> jax.Array:
+                return env.action_mask(env.state_at(instance, index, env_params), env_params)
+
+            states = jnp.arange(env.numbered_states, dtype=jnp.int32)
+            right, _ = optimal_actions(env, env_params, instance, BACKUPS, DISCOUNT)
+            return right, jax.vmap(legal)(states)
+
+        return jax.lax.map(of_one, jnp.arange(instances, dtype=jnp.int32))
+
+    right, legal = (np.asarray(x).reshape(-1, env.num_actions) for x in answers(env_params))
+    return HabitPrior(env, habit.fit(right, legal), name)
