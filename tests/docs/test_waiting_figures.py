@@ -57,17 +57,25 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
 
 
 def a_card() -> dict[str, Any]:
+    ends = {"estimate": 0.5, "low": 0.4, "high": 0.6}
     actions = [
-        {"task": task, "model": SCORES, "shuffled": SCORES, "uniform": SCORES,
-         "success": [0.48, 0.74, 0.03], "ladder": {"early-1": 0.6}}
+        {
+            "task": task,
+            "population": population,
+            **dict.fromkeys(card.KINDS, SCORES),
+            "success": dict.fromkeys(("drawn", "greedy", "habit", "uniform"), ends),
+            "ladder": {"early-1": 0.6},
+        }
         for task in card.SHOWN
-    ]  # fmt: skip
+        for population in ("random goals", "corner to corner", "start and goal anywhere")
+    ]
+    taught = [{"task": task, "texts": 200, "taught_texts": 50} for task in card.SHOWN]
     whole = [
         {"task": f"{task}, whole", "shown": [1, 1], "accepted": [0.1, 0.758], "malformed": 0.0}
         for task in card.SHOWN
     ]
     return {"parameters": 1_037_440, "settings": {"num_steps": 800}, "actions": actions,
-            "completions": whole}  # fmt: skip
+            "completions": whole, "taught": taught}  # fmt: skip
 
 
 def test_the_demos_factors_are_of_medians(measured: dict[str, Any]) -> None:
@@ -86,15 +94,14 @@ def test_the_demos_factors_are_of_medians(measured: dict[str, Any]) -> None:
     )
 
 
-def test_the_cards_figures_are_named_by_task() -> None:
+def test_the_cards_figures_are_named_by_task_and_population() -> None:
     numbers = card.numbers(a_card())
-    assert numbers["FrozenLake-8x8-firm.model.top1"] == "96.0 %"
-    assert numbers["BlocksWorld-5.success.greedy"] == "74 %"
+    lake = "FrozenLake-8x8-firm.start-and-goal-anywhere"
+    assert numbers[f"{lake}.model.top1"] == numbers[f"{lake}.habit.top1"] == "96.0 %"
+    assert numbers[f"{lake}.success.drawn.interval"] == "50 % [40 %, 60 %]"
+    assert numbers["BlocksWorld-5.random-goals.success.greedy"] == "50 %"
     assert numbers["CubeStacking-11-whole.accepted.most"] == "76 %"
-    found = a_card()
-    ends = {"estimate": 0.5, "low": 0.4, "high": 0.6}
-    found["actions"][0]["success"] = {"drawn": ends}
-    assert card.numbers(found)["FrozenLake-8x8-firm.success.drawn.interval"] == "50 % [40 %, 60 %]"
+    assert numbers["ObjectArrangement-5x5.taught"] == "25 %"
 
 
 def test_the_readme_can_be_written_once_they_are_measured(measured: dict[str, Any]) -> None:
