@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -40,6 +41,9 @@ from lprl_jax.priors import (
     tabulate_features,
 )
 
+OPTIONS = ("families", "goal", "split_by")
+"""Fields of a bank that some environments' `sample_params` take, and others do not."""
+
 
 def make_env(
     env_id: str, arguments: Mapping[str, Any], bank: BankConfig
@@ -52,14 +56,22 @@ def make_env(
         return env, env.suite(bank.suite)
     if not bank.num_instances:
         return env, params
-    if bank.families and not env.families:
-        raise InvalidInput(f"families is {bank.families}; {env_id} has none")
+    _require_options(env, bank)
     return env, _drawn(env, bank.bank_seed, bank.num_instances, bank.split, _options(bank))
 
 
 def _options(bank: BankConfig) -> tuple[tuple[str, Any], ...]:
     """What `sample_params` takes besides number and split, as far as the config says it."""
-    return (("families", bank.families),) if bank.families else ()
+    named = ((name, getattr(bank, name)) for name in OPTIONS)
+    return tuple((name, value) for name, value in named if value)
+
+
+def _require_options(env: TextEnv[Any, Any], bank: BankConfig) -> None:
+    """Raises InvalidInput if the environment cannot be drawn so."""
+    takes = inspect.signature(env.sample_params).parameters
+    for name, value in _options(bank):
+        if name not in takes:
+            raise InvalidInput(f"{name} is {shown(value)}; {env.name} has none")
 
 
 @functools.lru_cache(maxsize=16)

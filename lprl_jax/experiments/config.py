@@ -40,6 +40,10 @@ class BankConfig:
     """Instances to draw; with none of these three, the environment's preset."""
     families: tuple[str, ...] = ()
     """Of those, the environment's kinds to draw from; none: what belongs to the split."""
+    goal: str = ""
+    """Where random maps have their start and goal: `corner`, or `anywhere`; empty: `corner`."""
+    split_by: str = ""
+    """What a split of random goals goes by: `goal`, or `shape`, which is harder; empty: `goal`."""
     split: str = ""
     """`train`, `held-out`, or empty for both."""
     bank_seed: int = 0
