@@ -111,6 +111,13 @@ BAD_INSTANCES = [
     ("BlocksWorld", "{suite: planbench-5}", ["unknown suite 'planbench-5'", "planbench-4, planb"]),
     ("BlocksWorld", "{num_blocks: 3, suite: planbench-4}", ["5 blocks", "num_blocks: 5"]),
     ("BlocksWorld", "{num_instances: 2, families: [letters]}", ["families", "has none"]),
+    ("BlocksWorld", "{num_instances: 2, goal: anywhere}", ["goal is 'anywhere'", "has none"]),
+    ("BlocksWorld", "{num_instances: 2, split_by: name}", ["split_by 'name'", "goal, shape"]),
+    (
+        "BlocksWorld",
+        "{num_blocks: 3, num_instances: 2, split: train, split_by: shape}",
+        ["3 blocks are too few to split by shape", "4 or more"],
+    ),
     ("CubeStacking", "{num_cubes: 1}", ["num_cubes is 1", "2 to 12"]),
     ("CubeStacking", "{reward: big}", ["unknown reward 'big'", "exact, paper"]),
     ("CubeStacking", "{suite: paper-9}", ["unknown suite 'paper-9'", "paper-8, paper-11"]),

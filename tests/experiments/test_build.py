@@ -1,0 +1,38 @@
+"""Banks as configs name them."""
+
+import jax
+import numpy as np
+from lprl_envs.blocks_world.instances import has_towers
+from lprl_envs.frozen_lake.maps import GOAL, START
+
+from lprl_jax.experiments import build, config
+
+FROM = "num_instances=24"
+
+
+def bank_of(name, *options):
+    experiment = config.read(name, [f"env_params.{option}" for option in (FROM, *options)])
+    return build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
+
+
+def test_goals_are_in_the_corner_or_anywhere():
+    ends = {}
+    for goal in ("corner", "anywhere"):
+        _, params = bank_of("frozen_lake_dqn", "map_name=4x4", f"goal={goal}")
+        tiles = np.asarray(params.bank.tiles)
+        pairs = zip(tiles == START, tiles == GOAL, strict=True)
+        ends[goal] = {(int(start.argmax()), int(end.argmax())) for start, end in pairs}
+            (row.argmax(), out.argmax())
+            for row, out in zip(tiles == START, tiles == GOAL, strict=True)
+        }
+    assert ends["corner"] == {(0, 15)}
+    assert len(ends["anywhere"]) > 12
+
+
+def test_blocks_are_split_by_the_shape_of_goals():
+    towers = {}
+    for split in ("train", "held-out"):
+        options = "num_blocks=4", f"split={split}", "split_by=shape"
+        _, params = bank_of("blocks_world_dqn", *options)
+        towers[split] = set(np.asarray(jax.vmap(has_towers)(params.bank)).tolist())
+    assert towers == {"train": {False}, "held-out": {True}}
