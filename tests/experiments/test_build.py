@@ -22,9 +22,6 @@ def test_goals_are_in_the_corner_or_anywhere():
         tiles = np.asarray(params.bank.tiles)
         pairs = zip(tiles == START, tiles == GOAL, strict=True)
         ends[goal] = {(int(start.argmax()), int(end.argmax())) for start, end in pairs}
-            (row.argmax(), out.argmax())
-            for row, out in zip(tiles == START, tiles == GOAL, strict=True)
-        }
     assert ends["corner"] == {(0, 15)}
     assert len(ends["anywhere"]) > 12
 
