@@ -170,7 +170,10 @@ def named_prior(
     if name == "uniform":
         return UniformPrior(env)
     if name == "habit":
-        return habits.of_training(env, _options(bank) if bank else ())
+        if bank is None:
+            return habits.of_training(env)
+        _require_options(env, bank)
+        return habits.of_training(env, _options(bank))
     if table:
         needs.require_file("prior", name)
         return TabularPrior.load(name, env, params)

@@ -2,10 +2,13 @@
 
 import jax
 import numpy as np
+import pytest
+from lprl_envs import InvalidInput
 from lprl_envs.blocks_world.instances import has_towers
 from lprl_envs.frozen_lake.maps import GOAL, START
 
 from lprl_jax.experiments import build, config
+from lprl_jax.experiments.config import BankConfig
 
 FROM = "num_instances=24"
 
@@ -33,3 +36,15 @@ def test_blocks_are_split_by_the_shape_of_goals():
         _, params = bank_of("blocks_world_dqn", *options)
         towers[split] = set(np.asarray(jax.vmap(has_towers)(params.bank)).tolist())
     assert towers == {"train": {False}, "held-out": {True}}
+
+
+def test_a_habit_is_of_instances_drawn_alike_and_refuses_what_cannot_be():
+    env, params = bank_of("frozen_lake_dqn", "map_name=4x4", "goal=corner")
+    corner, anywhere = (
+        np.exp(build.named_prior("habit", env, params, bank=BankConfig(goal=goal)).log_weights)
+        for goal in ("corner", "anywhere")
+    )
+    assert corner[1] + corner[2] > 0.7  # down and right
+    assert np.abs(anywhere - 0.25).max() < 0.1
+    with pytest.raises(InvalidInput, match="split_by is 'shape'; FrozenLake-lprl has none"):
+        build.named_prior("habit", env, params, bank=BankConfig(split_by="shape"))
