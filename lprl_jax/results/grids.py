@@ -7,6 +7,7 @@ taken from evaluations that all of them have, and what cannot be laid side by si
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -34,25 +35,27 @@ def step_of(results: Mapping[str, Result]) -> str:
 def cadence_of(results: Mapping[str, Result]) -> int | None:
     """Steps between two evaluations that all results have; None where no result tells.
 
-    It is that of the result that was evaluated least often.
+    It is that of the result that was evaluated least often, or a multiple where that is no multiple
+    of another's.
 
     Raises:
-        InvalidInput: if another's is no part of it, so that few evaluations or none are of the
-            same steps.
+        InvalidInput: if on such a multiple lie fewer evaluations than a threshold needs.
     """
     own = {name: _cadence(result) for name, result in results.items()}
     known = {name: cadence for name, cadence in own.items() if cadence}
     if not known:
         return None
-    coarsest = max(known, key=lambda name: known[name])
-    for name, cadence in known.items():
-        if known[coarsest] % cadence:
+    shared, coarsest = math.lcm(*known.values()), max(known, key=lambda name: known[name])
+    if shared != known[coarsest]:
+        other = next(name for name in known if known[coarsest] % known[name])
+        least = min(int((results[name].steps % shared == 0).sum()) for name in known)
+        if least < WINDOW:
             raise InvalidInput(
-                f"{name} was evaluated every {cadence:,} steps and {coarsest} every "
-                f"{known[coarsest]:,}, of which the former is no part; train both with one "
-                "eval_every, or with multiples"
+                f"{other} was evaluated every {known[other]:,} steps and {coarsest} every "
+                f"{known[coarsest]:,}: at the same steps, every {shared:,}, too seldom to be laid "
+                "side by side; train both with one eval_every, or with multiples"
             )
-    return known[coarsest]
+    return shared
 
 
 def alike(results: Mapping[str, Result]) -> dict[str, Result]:

@@ -73,6 +73,23 @@ def test_evaluations_that_share_no_grid_are_refused(tmp_path: Path) -> None:
     assert comparison.summarize({"b": found["b"]})["b"].evaluated_every == 96
 
 
+def test_grids_of_which_neither_is_part_of_the_other_share_a_coarser_one(tmp_path: Path) -> None:
+    found = results(
+        tmp_path,
+        a={"success": rising(7), "every": 100},
+        b={"success": rising(5), "every": 150},
+        c={"success": rising(13), "every": 50},
+    )
+    assert grids.cadence_of(found) == 300
+    steps = {name: result.steps.tolist() for name, result in grids.alike(found).items()}
+    assert steps == {name: [0, 300, 600] for name in found}
+    (line,) = grids.notes(found, 0.8)
+    assert line.endswith("evaluated more often: a (100), b (150), c (50).")
+    found["b"] = reading.read(write(tmp_path / "d", rising(4), every=150))
+    with pytest.raises(InvalidInput, match="a was evaluated every 100 steps and b every 150: at"):
+        grids.cadence_of(found)
+
+
 def test_a_last_evaluation_off_the_grid_is_the_end_and_nothing_else(tmp_path: Path) -> None:
     success = [[0.0] * 2, [1.0] * 2, [1.0] * 2, [1.0] * 2, [0.0] * 2]
     found = results(tmp_path, early={"success": success, "last": 310}, long={"success": rising(6)})
