@@ -20,10 +20,15 @@ def steps_to_threshold(
     """The step by which each run has come to the threshold for good.
 
     Single evaluations are noisy: a run stuck far below a threshold passes it once in a while. So
-    the mean of `window` evaluations is what counts, and it must stay: the step is that of the first
-    evaluation with which the mean of the last `window` evaluations is at least the threshold, then
-    and ever after. It is the window's last evaluation, not its first: nothing is claimed for a step
-    at which it had not been shown yet. So no run is earlier than evaluation number `window`.
+    the mean of `window` evaluations is what counts, and it must stay: the mean of these and all
+    that follow is at least the threshold, wherever one stops. So a run that comes and goes has not
+    come, and neither has one that is lost again; but a single bad evaluation long afterwards takes
+    nothing back. (If every later window had to be good, more steps of training would make the same
+    learner slower: of those whose policy fails once in fifty evaluations, most would have come near
+    the end, whenever that is.)
+
+    The step is that of the window's last evaluation, not of its first: nothing is claimed for a
+    step at which it had not been shown yet. So no run is earlier than evaluation number `window`.
 
     Args:
       steps: `[T]` increasing steps at which the runs were evaluated, at least `window` of them.
@@ -32,8 +37,8 @@ def steps_to_threshold(
       window: Evaluations in a mean.
 
     Returns:
-      Steps `[R]` and reached `[R]`, for `summarize_steps`. A run that does not end at the threshold
-      is censored: its step is `steps[-1]`, its reached `False`.
+      Steps `[R]` and reached `[R]`, for `summarize_steps`. A run that has not come to the threshold
+      for good is censored: its step is `steps[-1]`, its reached `False`.
 
     Examples:
       >>> success = [[0.0, 0.9, 0.9, 0.9, 0.9], [0.0, 0.9, 0.9, 0.9, 0.1]]
@@ -46,13 +51,14 @@ def steps_to_threshold(
         raise ValueError(
             f"steps: found {steps.size}, need at least {window}, over which means are taken"
         )
-    means = np.lib.stride_tricks.sliding_window_view(values, window, axis=1).mean(axis=-1)
+    # From start i on, all means are high enough where sums of what is above it never fall below 0.
+    above = values - finite("threshold", threshold)
+    sums = np.pad(np.cumsum(above, axis=1), ((0, 0), (1, 0)))  # [R, T + 1]
+    least = np.minimum.accumulate(sums[:, ::-1], axis=1)[:, ::-1]  # of this sum and all later ones
     # A mean that equals the threshold may come out a rounding below: `metrics.jsonl` has 5 digits.
-    below = means < finite("threshold", threshold) - 1e-5
-    first = below.shape[1] - np.argmax(below[:, ::-1], axis=1)  # behind the last one below
-    first = np.where(below.any(axis=1), first, 0)
-    reached = first < below.shape[1]
-    return steps[np.where(reached, first + window - 1, -1)], reached
+    holds = least[:, window:] >= sums[:, :-window] - 1e-5 * window  # [R, T + 1 - window]
+    reached = np.any(holds, axis=1)
+    return steps[np.where(reached, holds.argmax(axis=1) + window - 1, -1)], reached
 
 
 def first_passage(

@@ -83,8 +83,8 @@ def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
 def test_the_figures_are_those_worked_by_hand(runs: Path) -> None:
     summaries = comparison.summarize(reading.read_all([runs / "slow", runs / "fast"]))
     slow, fast = summaries["slow"], summaries["fast"]
-    # The means of three evaluations are 1/2, 5/6, 1 from step 300 on, of two runs; the last run has
-    # 2/3, 1, 1, and comes to .8 a step earlier; one never does.
+    # The means of three evaluations are 1/2, 5/6, 1 from step 300 on, of two runs, of the last one
+    # 2/3, 1, 1; one never comes to .8.
     assert slow.steps_to_threshold is not None
     assert slow.steps_to_threshold.median.estimate == 400
     assert (slow.steps_to_threshold.num_reached, slow.runs) == (3, 4)

@@ -138,10 +138,10 @@ def test_steps_to_threshold_by_hand():
         [0.0, 0.8, 0.8, 0.8, 0.8, 0.8],  # the means of three: .53 .8 .8 .8; shown at 40
         [0.9, 0.9, 0.9, 0.9, 0.9, 0.9],  # from the first window on: shown at 30
         [0.0, 1.0, 0.0, 1.0, 0.0, 1.0],  # three passages, but means of .33 .67 .33 .67: never
-        [0.9, 0.9, 0.9, 0.3, 0.9, 0.9],  # one bad evaluation: .9 .7 .7 .7, for good never
+        [0.9, 0.9, 0.9, 0.3, 0.9, 0.9],  # .9, and with the next .75; .7, .7, .7: never
         [1.0, 1.0, 0.0, 1.0, 1.0, 1.0],  # .67 .67 .67 1: at the very end
         [0.0, 0.1, 0.2, 0.7, 0.7, 0.9],  # .77 in the end: never, though the last is above
-        [0.9, 0.9, 0.9, 0.9, 0.9, 0.2],  # .9 .9 .9 .67: lost again
+        [0.9, 0.9, 0.9, 0.9, 0.9, 0.2],  # .9 .9 .9, and then .78: lost again
         [0.4, 1.0, 1.0, 1.0, 1.0, 1.0],  # .8 at once, of which the first evaluation shows nothing
     ]
     grid = [10, 20, 30, 40, 50, 60]
@@ -157,6 +157,30 @@ def test_steps_to_threshold_by_hand():
     steps, reached = steps_to_threshold(grid, values, 0.6, window=6)
     assert reached.tolist() == [True, True, False, True, True, False, True, True]
     assert set(steps) == {60}
+
+
+def test_one_bad_evaluation_long_afterwards_takes_nothing_back():
+    success = [[0.0, *[1.0] * 9, 0.0, 1.0, 1.0], [0.0, *[1.0] * 3, 0.0, *[1.0] * 8]]
+    steps, reached = steps_to_threshold(np.arange(13), success, 0.8)
+    # The first has 9/10 with it, the second 3/4, and starts again behind it.
+    assert steps.tolist() == [3, 7]
+    assert reached.all()
+
+
+def test_a_longer_training_does_not_make_the_same_learner_slower():
+    # From evaluation 20 on all is solved, but for one evaluation in fifty.
+    success = (np.random.default_rng(0).uniform(size=(400, 400)) > 0.02).astype(float)
+    success[:, :20] = 0.0
+    for length in (60, 120, 400):
+        steps, reached = steps_to_threshold(np.arange(length), success[:, :length], 0.8)
+        assert np.median(steps) == 22
+        assert reached.mean() > 0.97
+
+
+def test_a_run_that_is_lost_for_good_has_not_come():
+    steps, reached = steps_to_threshold(np.arange(100), [[1.0] * 60 + [0.0] * 40], 0.8)
+    assert not reached.any()
+    assert steps.tolist() == [99]
 
 
 def test_a_mean_that_equals_the_threshold_is_enough():
