@@ -211,14 +211,14 @@ def summary(played: Played, frozen: Played) -> dict[str, Any]:
     }
 
 
-def interval(scores: np.ndarray) -> list[float]:
+def interval(scores: np.ndarray) -> list[float | None]:
     """IQM, and its 95 % bootstrap interval."""
     return as_list(statistics.bootstrap_interval(scores))
 
 
-def as_list(found: Interval) -> list[float]:
+def as_list(found: Interval) -> list[float | None]:
     """For JSON."""
-    return [round(x, 4) for x in (found.estimate, found.low, found.high)]
+    return found.rounded()
 
 
 # -- the figures -----------------------------------------------------------------------------------

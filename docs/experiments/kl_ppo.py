@@ -44,7 +44,8 @@ class World:
     title: str
     """For tables."""
     every: int
-    """Environment steps between two evaluations."""
+    """Environment steps between two evaluations: PPO's update, and to within one of DQN's, of 10
+    steps, the same of every learner."""
     shown: tuple[int, ...]
     """Steps at which success is shown; the last are all."""
     alphas: tuple[float, ...] = SMALL
@@ -54,10 +55,10 @@ class World:
 
 
 WORLDS = {
-    "frozen_lake": World("Frozen Lake 8×8, firm", 250, (1_000, 3_000, 10_000, 30_000)),
+    "frozen_lake": World("Frozen Lake 8×8, firm", 512, (1_000, 3_000, 10_000, 30_000)),
     "blocks_world": World(
         "Blocks World, 5 blocks",
-        250,
+        512,
         (500, 1_000, 3_000, 10_000),
         left_out=("embedded-early-3", "embedded-early-2"),
     ),
@@ -177,12 +178,12 @@ def table_of(world: str, model: str, split: str, folder: Path) -> str:
 def row_of(world: World, result: Result, settings: int = 1) -> dict[str, Any]:
     """A result's figures; the queries of a sweep are of all its settings alike."""
     at = np.minimum(np.searchsorted(result.steps, world.shown), len(result.steps) - 1)
-    solved = statistics.steps_to_threshold(result.steps, result.success, comparison.THRESHOLD)
+    solved = comparison.summarize({"": result})[""].steps_to_threshold
     return {
         "runs": len(result.success),
         "success": [interval(result.success[:, i]) for i in at],
         "return": [interval(result.returns[:, i]) for i in at],
-        "steps_to_80": f"{statistics.summarize_steps(*solved)}",
+        "steps_to_80": "–" if solved is None else f"{solved}",
         "queries": int(result.queries[-1]) // settings,
         "evaluations": int(result.evaluations[-1]),
     }
@@ -193,10 +194,9 @@ def area(world: World, result: Result) -> float:
     return float(np.mean(statistics.normalized_area(result.steps, result.success)))
 
 
-def interval(values: np.ndarray) -> list[float]:
+def interval(values: np.ndarray) -> list[float | None]:
     """IQM and its interval."""
-    found = statistics.bootstrap_interval(values)
-    return [round(value, 4) for value in (found.estimate, found.low, found.high)]
+    return statistics.bootstrap_interval(values).rounded()
 
 
 def tables(figures: dict[str, Any]) -> dict[str, str]:

@@ -78,7 +78,7 @@ def measure(env: Any, params: Any, scale: float) -> dict[str, Any]:
     kl = np.asarray(distance(runs))
     steps, lost, gaps = learn(env, params, runs, jnp.full(len(kl), scale))
     own = np.asarray(of_prior(runs))
-    first, _ = statistics.steps_to_threshold(steps, -lost, -EPSILON)
+    first, _ = statistics.first_passage(steps, -lost, -EPSILON)
     by_uniform = first[list(found).index("uniform") * MAPS :][:MAPS]
     rows = []
     for i, name in enumerate(found):
@@ -185,13 +185,13 @@ def learn(
 
 def reached(steps: np.ndarray, lost: np.ndarray) -> dict[str, Any]:
     """Episodes until within ε of the optimum: median over the runs, with interval."""
-    first, found = statistics.steps_to_threshold(steps, -lost, -EPSILON)
+    first, found = statistics.first_passage(steps, -lost, -EPSILON)  # exact, without noise
     summary = statistics.summarize_steps(first, found)
     median = summary.median.estimate
     return {"episodes": str(summary), "median": median if np.isfinite(median) else None}
 
 
-def interval(values: np.ndarray) -> dict[str, float]:
+def interval(values: np.ndarray) -> dict[str, float | None]:
     """IQM with its interval."""
     found = statistics.bootstrap_interval(values)
     return {"iqm": found.estimate, "low": found.low, "high": found.high}

@@ -192,10 +192,9 @@ def online(world: str, learner: str, folder: Path) -> tuple[np.ndarray, dict[str
     return result.returns[:, at], asked
 
 
-def interval(returns: np.ndarray) -> list[float]:
+def interval(returns: np.ndarray) -> list[float | None]:
     """IQM and its interval."""
-    found = statistics.bootstrap_interval(returns)
-    return [round(value, 4) for value in (found.estimate, found.low, found.high)]
+    return statistics.bootstrap_interval(returns).rounded()
 
 
 def fraction(cql: np.ndarray, prior: np.ndarray, share: float) -> list[float | None]:

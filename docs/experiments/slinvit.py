@@ -169,10 +169,9 @@ def play(bank: Bank, prior: Any, alpha: float = 0.1, **settings: Any) -> Figures
     return found
 
 
-def _interval(solved: np.ndarray) -> list[float]:
-    """IQM over the seeds of the share that is solved, with its interval."""
-    shares = statistics.bootstrap_interval(solved.mean(axis=1))
-    return [round(x, 4) for x in (shares.estimate, shares.low, shares.high)]
+def _interval(solved: np.ndarray) -> list[float | None]:
+    """IQM over the seeds of the share that is solved, with its interval; of one seed, without."""
+    return statistics.bootstrap_interval(solved.mean(axis=1)).rounded()
 
 
 def tables(figures: Figures) -> dict[str, str]:

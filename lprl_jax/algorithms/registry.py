@@ -24,7 +24,9 @@ class AlgorithmEntry(NamedTuple):
     command: str = "train"
     """The command that runs it."""
     from_data: bool = False
-    """Whether it learns from a dataset alone; a step is then a gradient step."""
+    """Whether it learns from a dataset alone."""
+    step: str = "environment steps"
+    """What its steps are, in the plural; empty where none is taken."""
     of_instances: bool = False
     """Whether what it learns are tables of its instances, which mean nothing in others."""
 
@@ -33,11 +35,19 @@ ALGORITHMS = {
     "dqn": AlgorithmEntry(dqn.DQNConfig, dqn.make, dqn.HParams._fields),
     "ppo": AlgorithmEntry(ppo.PPOConfig, ppo.make, ppo.HParams._fields),
     "linvit": AlgorithmEntry(
-        linvit.LINVITConfig, linvit.make, linvit.HParams._fields, of_instances=True
+        linvit.LINVITConfig,
+        linvit.make,
+        linvit.HParams._fields,
+        step="episodes × horizon",  # as many environment steps at most: episodes may end
+        of_instances=True,
     ),
     "slinvit": AlgorithmEntry(slinvit.SLINVITConfig, slinvit.make, slinvit.HParams._fields, "plan"),
-    "cql": AlgorithmEntry(cql.CQLConfig, cql.make, cql.HParams._fields, from_data=True),
-    "bc": AlgorithmEntry(bc.BCConfig, bc.make, bc.HParams._fields, from_data=True),
-    "prior_only": AlgorithmEntry(prior_only.PriorOnlyConfig, prior_only.make, ()),
+    "cql": AlgorithmEntry(
+        cql.CQLConfig, cql.make, cql.HParams._fields, from_data=True, step="gradient steps"
+    ),
+    "bc": AlgorithmEntry(
+        bc.BCConfig, bc.make, bc.HParams._fields, from_data=True, step="gradient steps"
+    ),
+    "prior_only": AlgorithmEntry(prior_only.PriorOnlyConfig, prior_only.make, (), step=""),
 }
 """By name."""

@@ -21,7 +21,7 @@ from lprl_jax.lm import embedded, hugging_face
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
 from lprl_jax.priors import tabulate
-from lprl_jax.results import comparison, plotting, reading, report, tables
+from lprl_jax.results import comparison, grids, plotting, reading, report, tables
 
 HABIT = "habit"
 """Of which a table can be made too: it needs no model, and stands beside those of models."""
@@ -78,8 +78,12 @@ def compare(options: argparse.Namespace) -> None:
     """`lprl compare`."""
     if options.json:
         paths.require_new(options.json)
-    summaries = comparison.summarize(reading.read_all(options.runs), _threshold(options))
-    print(comparison.table(summaries, options.threshold))
+    found, threshold = reading.read_all(options.runs), _threshold(options)
+    grids.require_resolved(found, threshold)
+    summaries = comparison.summarize(found, threshold)
+    print(comparison.table(summaries, threshold))
+    for line in grids.notes(found, threshold):
+        print(line)
     if options.json:
         _write_json(options.json, comparison.as_json(summaries))
 
@@ -89,7 +93,9 @@ def plot(options: argparse.Namespace) -> None:
     paths.require_new(options.out, plotting.ENDINGS)
     found = reading.read_all(options.runs)
     curves = {name: plotting.Curve(r.steps, r.success) for name, r in found.items()}
-    figure = plotting.draw_learning_curves(curves, threshold=_threshold(options))
+    figure = plotting.draw_learning_curves(
+        curves, threshold=_threshold(options), xlabel=f"{grids.step_of(found)} a run"
+    )
     with paths.new_file(options.out) as file:
         file.write(plotting.as_image(figure, options.out.suffix))
     print(f"written to {options.out}")

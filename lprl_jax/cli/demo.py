@@ -38,8 +38,6 @@ CONTROLS = {
     "DQN-Prior, adversarial": "prior_adversarial=true",
 }
 """What differs from DQN-Prior, apart from as many steps as the baselines have."""
-MOST_EVALUATIONS = 120
-"""Of a control."""
 
 
 def run(
@@ -102,14 +100,14 @@ def _run(
 
 
 def _experiments(world: str, controls: bool) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Config and overrides by name."""
-    experiments = {name: (f"{world}_{last}", ()) for name, last in EXPERIMENTS.items()}
-    others = CONTROLS if controls else {HABIT: CONTROLS[HABIT]}
+    """Config and overrides by name; all are evaluated as often, and by as many episodes."""
     baseline, own = (config.read(f"{world}_{last}").config for last in ("dqn", "dqn_prior"))
+    measured = f"eval_every={own.eval_every}", f"eval_episodes={own.eval_episodes}"
+    experiments = {name: (f"{world}_{last}", measured) for name, last in EXPERIMENTS.items()}
+    others = CONTROLS if controls else {HABIT: CONTROLS[HABIT]}
     steps = f"total_steps={baseline.total_steps}"
-    every = f"eval_every={max(own.eval_every, baseline.total_steps // MOST_EVALUATIONS)}"
     control = {
-        name: (f"{world}_dqn_prior", (other, steps, every)) for name, other in others.items()
+        name: (f"{world}_dqn_prior", (other, steps, *measured)) for name, other in others.items()
     }
     return experiments | control
 

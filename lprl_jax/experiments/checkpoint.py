@@ -7,6 +7,7 @@ import contextlib
 import errno
 import logging
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,9 +92,18 @@ class Checkpoints:
         return newest(self.directory)
 
 
-def newest(directory: Path) -> int | None:
-    """The step of the newest state in a directory, or None."""
-    return max(_steps(directory), default=None)
+def newest(directory: Path, multiple_of: int = 1) -> int | None:
+    """The step of the newest state in a directory, of those on a grid, or None."""
+    return max((s for s in _steps(directory) if s % multiple_of == 0), default=None)
+
+
+def forget(directory: Path, after: int | None) -> None:
+    """Remove the states after a step, or all. Interrupted, it leaves no half of one to be read."""
+    for left in directory.glob("*.forgotten"):
+        shutil.rmtree(left)
+    for step in sorted(_steps(directory), reverse=True):
+        if after is None or step > after:
+            shutil.rmtree((directory / str(step)).rename(directory / f"{step}.forgotten"))
 
 
 def restore(directory: Path, step: int, like: Any) -> Any:

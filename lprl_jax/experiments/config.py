@@ -91,10 +91,12 @@ class ExperimentConfig:
     num_runs: int = 32
     """Independent runs, in one program; in a sweep, of each setting, with the same seeds."""
     total_steps: int = 20_000
-    """Environment steps a run; gradient steps, where an algorithm learns from a dataset."""
+    """Environment steps a run; gradient steps, where an algorithm learns from a dataset. Rounded
+    up to whole updates."""
     eval_every: int = 1_000
-    """Such steps a run between two evaluations: a chunk."""
-    eval_episodes: int = 8
+    """Such steps a run between two evaluations: a chunk, rounded to whole updates; the last may be
+    shorter."""
+    eval_episodes: int = 32
     """Episodes an evaluation, a run."""
     checkpoint_every: int = 20
     """Chunks between two checkpoints; the last state is always kept."""

@@ -1,9 +1,10 @@
 """Run an experiment: chunks of a compiled scan, and between them the host's work.
 
 A chunk trains every run for `eval_every` environment steps and evaluates it, on all devices, each
-with its share of the runs. Between chunks: progress, a line of `metrics.jsonl`, a line of
-`timing.jsonl`, a checkpoint. A run that was killed continues from its newest checkpoint, to the
-same bytes as if it had never been.
+with its share of the runs. The last chunk is as long as is left of `total_steps`. Between chunks:
+progress, a line of `metrics.jsonl`, a line of `timing.jsonl`, a checkpoint. A run that was killed
+continues from its newest checkpoint, to the same bytes as if it had never been; so does one that is
+now to go on for longer, and then not from its short last chunk, which the longer run does not have.
 """
 
 from __future__ import annotations
@@ -57,6 +58,56 @@ class Setup:
     """Runs and weights over devices."""
     initial_state: Callable[[], Any]
     """Fresh runs, spread over the mesh."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Chunks:
+    """The chunks of a training, which are numbered from 1; 0 is what comes before any."""
+
+    a_step: int
+    """Steps of an update."""
+    updates: int
+    """Of a chunk, but perhaps the last."""
+    all_updates: int
+    """Of all chunks."""
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> Chunks:
+        """An experiment's: `total_steps` rounded up to updates, `eval_every` rounded to them."""
+        config, a_step = experiment.config, experiment.algorithm.steps_per_update
+        updates = max(1, round(config.eval_every / a_step))
+        return cls(a_step, updates, math.ceil(config.total_steps / a_step))
+
+    @property
+    def steps(self) -> int:
+        """Of a chunk, but perhaps the last: the grid on which runs are evaluated."""
+        return self.updates * self.a_step
+
+    @property
+    def total(self) -> int:
+        """Steps of all chunks."""
+        return self.all_updates * self.a_step
+
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return math.ceil(self.all_updates / self.updates)
+
+    def step_after(self, chunk: int) -> int:
+        """Steps trained with the end of a chunk."""
+        return min(chunk * self.steps, self.total)
+
+    def updates_of(self, chunk: int) -> int:
+        """Of this chunk."""
+        return (self.step_after(chunk) - self.step_after(chunk - 1)) // self.a_step
+
+    def lengths(self, first: int) -> set[int]:
+        """Different numbers of updates among the chunks from one on: a program each."""
+        return {self.updates_of(chunk) for chunk in range(max(1, first), self.number + 1)}
+
+    def ends_with(self, chunk: int) -> bool:
+        """Whether its state is kept at the end: the last, and the last that a longer run has."""
+        return chunk == self.number or chunk == self.total // self.steps
 
 
 def set_up(experiment: Experiment) -> Setup:
@@ -135,19 +186,18 @@ def _run(
         run_directory.require_same(out, provenance)
     state = setup.initial_state()  # may refuse what the experiment asks for
     kept = out / run_directory.CHECKPOINTS
+    config, algorithm = experiment.config, setup.algorithm
+    chunks = Chunks.of(experiment)
     done = checkpoint.newest(kept) if resume else None
+    finished = done is not None and done >= chunks.total
+    if done is not None and not finished:
+        done = checkpoint.newest(kept, multiple_of=chunks.steps)
     if done is not None:
         state = checkpoint.restore(kept, done, state)
-
-    config, algorithm = experiment.config, setup.algorithm
-    a_chunk = experiment.algorithm.steps_per_update
-    updates = max(1, round(config.eval_every / a_chunk))
-    a_chunk *= updates
-    chunks = max(1, math.ceil(config.total_steps / a_chunk))
-    first = 0 if done is None else done // a_chunk + 1
+    first = 0 if done is None else done // chunks.steps + 1
     with _writing(out):
         run_directory.begin(out, experiment, provenance)
-        if first > chunks:
+        if finished:
             return run_directory.rewind(out, done)
         try:  # before anything is compiled
             fields, settings = experiment.as_dict(), experiment.settings
@@ -157,32 +207,38 @@ def _run(
                 run_directory.forget(out)
             raise
         run_directory.rewind(out, done)
+        checkpoint.forget(kept, after=done)
     with (
         _writing(out),
         Checkpoints(kept) as checkpoints,
-        Journal(out, others, first, chunks, progress) as journal,
+        Journal(out, others, first, chunks.number, progress) as journal,
     ):
         prepared = time.perf_counter()
-        train = sharding.compile_chunk(algorithm, setup.mesh, updates, state, data)
+        train = {
+            updates: sharding.compile_chunk(algorithm, setup.mesh, updates, state, data)
+            for updates in chunks.lengths(first)
+        }
         evaluate = sharding.compile_evaluation(
             algorithm, setup.mesh, config.eval_episodes, algorithm.policies[0], state, data
         )
         compiled = time.perf_counter()
         journal.time(prepare_seconds=prepared - started, compile_seconds=compiled - prepared)
-        for chunk in range(first, chunks + 1):
+        for chunk in range(first, chunks.number + 1):
+            step = chunks.step_after(chunk)
             started = time.perf_counter()
             training: dict[str, Any] = {}
             if chunk:  # the first evaluation is of the untrained runs
-                state, training = jax.block_until_ready(train(state, data))
-                require_finite(experiment, training["loss"], chunk * a_chunk, checkpoints)
+                program = train[chunks.updates_of(chunk)]
+                state, training = jax.block_until_ready(program(state, data))
+                require_finite(experiment, training["loss"], step, checkpoints)
             trained = time.perf_counter()
             played = jax.device_get(evaluate(state, data))
             evaluated = time.perf_counter()
-            record = summarize(chunk * a_chunk, state, training, played)
-            steps = a_chunk * experiment.num_runs if chunk else 0
+            record = summarize(step, state, training, played)
+            steps = (step - chunks.step_after(chunk - 1)) * experiment.num_runs if chunk else 0
             journal.record(record, trained - started, evaluated - trained, steps)
-            if chunk == chunks or (chunk and chunk % config.checkpoint_every == 0):
-                checkpoints.save(record["step"], state)
+            if chunk and (chunk % config.checkpoint_every == 0 or chunks.ends_with(chunk)):
+                checkpoints.save(step, state)
 
 
 @contextlib.contextmanager

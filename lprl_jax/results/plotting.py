@@ -32,7 +32,7 @@ class Curve:
     """The learning curves of all runs of one algorithm."""
 
     steps: np.ndarray
-    """`[T]` environment steps of one run at which it was evaluated, increasing."""
+    """`[T]` steps of one run at which it was evaluated, increasing."""
     values: np.ndarray
     """`[R, T]` what was measured there, for each run."""
 
@@ -46,6 +46,7 @@ def plot_learning_curves(
     *,
     threshold: float | None = None,
     title: str | None = None,
+    xlabel: str = "environment steps a run",
     ylabel: str = "success rate",
     ylim: tuple[float, float] | None = (0.0, 1.0),
     log_steps: bool = True,
@@ -60,6 +61,7 @@ def plot_learning_curves(
         curves,
         threshold=threshold,
         title=title,
+        xlabel=xlabel,
         ylabel=ylabel,
         ylim=ylim,
         log_steps=log_steps,
@@ -79,13 +81,15 @@ def draw_learning_curves(
     log_steps: bool = True,
     confidence: float = 0.95,
 ) -> Figure:
-    """Draw the interquartile mean of each algorithm's runs in its bootstrap band.
+    """Draw the interquartile mean of each algorithm's runs in its bootstrap band, if it has one.
+
+    Too few runs have none; see `statistics.bootstrap_interval`.
 
     Args:
       curves: The curves by the name they get in the legend, in this order.
       threshold: Where to draw a dashed horizontal line, if anywhere.
       title: Title of the figure.
-      xlabel: What the curves' steps are, which may also be seconds.
+      xlabel: What the curves' steps are: gradient steps perhaps, or seconds.
       ylabel: What the values are.
       ylim: Range of the values; `None` fits it to the curves.
       log_steps: Whether the steps are on a logarithmic axis (linear next to a step 0), since
@@ -114,7 +118,11 @@ def draw_learning_curves(
         middle = [band.estimate for band in bands]
         marker = "o" if steps.size == 1 else ""
         axes.plot(steps, middle, color=color, ls=style, marker=marker, linewidth=2.4, label=name)
-        low, high = [band.low for band in bands], [band.high for band in bands]
+        # A None among them, where few runs were all alike, has no width either.
+        low, high = (
+            [middle[t] if end is None else end for t, end in enumerate(ends)]
+            for ends in ([band.low for band in bands], [band.high for band in bands])
+        )
         axes.fill_between(steps, low, high, color=color, alpha=0.18, linewidth=0)
     if threshold is not None:
         axes.axhline(threshold, color="0.35", linestyle="--", linewidth=1.2, zorder=1)

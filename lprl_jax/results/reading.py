@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from lprl_envs import InvalidInput
 
+from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.experiments import run_directory
 from lprl_jax.experiments.config import name_of
 from lprl_jax.experiments.run_directory import CONFIG, METRICS, TIMING
@@ -21,7 +22,7 @@ class Result:
     """Curves of an experiment, T evaluations of R runs, the first before any training."""
 
     steps: np.ndarray
-    """i64[T]: environment steps a run."""
+    """i64[T]: steps a run, of the kind that `step` says."""
     success: np.ndarray
     """f64[R, T]: share of successful episodes."""
     returns: np.ndarray
@@ -35,9 +36,13 @@ class Result:
     setup_seconds: float
     """Of making the prior and of compilation; a resumed run does both again, which is not its."""
     steps_per_second: float
-    """Environment steps of all runs of the program a second of training, in the median chunk."""
+    """Steps of all runs of the program a second of training, in the median chunk."""
     settings: tuple[Mapping[str, float], ...] = ({},)
     """The swept values of each setting; the runs lie setting by setting."""
+    step: str = "environment steps"
+    """What a step is, in the plural; empty where none is taken."""
+    episodes: int | None = None
+    """Episodes an evaluation, a run; None where the config does not say."""
 
     def by_setting(self) -> dict[str, Result]:
         """A result for each setting of a sweep, by its values; {"": self} without a sweep."""
@@ -62,13 +67,19 @@ def read(directory: Path) -> Result:
     directory = paths.given(directory)
     records = run_directory.read_lines(directory / METRICS)
     settings = run_directory.read_provenance(directory).get("settings", [{}])
+    config = run_directory.read_config(directory)
     if not records:
         raise InvalidInput(f"{directory} holds no evaluation yet: {METRICS} is empty")
     timing = run_directory.read_lines(directory / TIMING)
     try:
-        return from_records(records, timing, settings)
+        result = from_records(records, timing, settings)
     except (KeyError, TypeError, ValueError):
         raise InvalidInput(f"{directory / METRICS} is damaged: lines differ in shape") from None
+    algorithm = ALGORITHMS.get(config.get("algorithm", "dqn"), ALGORITHMS["dqn"])
+    episodes = config.get("eval_episodes")
+    return dataclasses.replace(
+        result, step=algorithm.step, episodes=episodes if isinstance(episodes, int) else None
+    )
 
 
 def from_records(

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from lprl_jax.experiments import run_directory
-from lprl_jax.results import comparison, plotting, reading
+from lprl_jax.results import comparison, grids, plotting, reading
+from lprl_jax.results.curves import WINDOW
 from lprl_jax.results.reading import Result
+from lprl_jax.results.statistics import MIN_RUNS
 
 ENDINGS = (".html", ".htm")
 """Of files that hold the page."""
@@ -32,6 +34,19 @@ pre { background: #f5f5f5; padding: .7rem; overflow-x: auto; }
 p.note { color: #555; max-width: 46rem; }
 """
 
+NOTE = (
+    "IQM: interquartile mean over the runs. Intervals: 95 %; of an IQM by bootstrap over the runs, "
+    "and none of fewer than {runs}. Steps are of one run. A threshold is reached at the first "
+    "evaluation with which the mean of the last {window} is at least as high, and stays so with "
+    "all that follow; a median beyond the last step is given as “&gt;”, “–” is what cannot be "
+    "told. Seconds count set-up (prior, compilation; once, also where a run was resumed) and "
+    "training of all runs together, not evaluation. Area: under the success curve, over all steps "
+    "of a run; which of two has more is told up to the last step that both have reached. Queries: "
+    "prompts that all runs of the program asked about; evaluations: prompts that went through the "
+    "model."
+)
+"""Under the figures."""
+
 
 def render(paths: Sequence[Path], threshold: float = comparison.THRESHOLD) -> str:
     """The page.
@@ -41,9 +56,11 @@ def render(paths: Sequence[Path], threshold: float = comparison.THRESHOLD) -> st
         threshold: Success rate to reach.
 
     Raises:
-        InvalidInput: if there is no run, or one that is damaged.
+        InvalidInput: if there is no run, one that is damaged, runs that cannot be laid side by
+            side, or a threshold that no share of their episodes comes near.
     """
     found = reading.read_all(paths)
+    grids.require_share(found, threshold)
     directories = [run for path in paths for run in reading.runs_in(path)]
     configs = {d.absolute().name: run_directory.read_config(d) for d in directories}
     origins = {d.absolute().name: run_directory.read_provenance(d) for d in directories}
@@ -74,7 +91,10 @@ def _curves(found: Mapping[str, Result], threshold: float) -> list[str]:
     by_clock = {
         name: plotting.Curve(r.setup_seconds + r.seconds, r.success) for name, r in found.items()
     }
-    against_steps = plotting.draw_learning_curves(by_steps, threshold=threshold)
+    step = grids.step_of(found)
+    against_steps = plotting.draw_learning_curves(
+        by_steps, threshold=threshold, xlabel=f"{step} a run"
+    )
     against_clock = plotting.draw_learning_curves(
         by_clock,
         threshold=threshold,
@@ -82,7 +102,7 @@ def _curves(found: Mapping[str, Result], threshold: float) -> list[str]:
         log_steps=False,
     )
     return [
-        _image(plotting.as_svg(against_steps), "Success rate against environment steps a run."),
+        _image(plotting.as_svg(against_steps), f"Success rate against {step} a run."),
         _image(plotting.as_svg(against_clock), "Success rate against seconds."),
     ]
 
@@ -94,15 +114,8 @@ def _image(svg: str, description: str) -> str:
 
 def _figures(found: Mapping[str, Result], threshold: float) -> str:
     head, rows = comparison.cells(comparison.summarize(found, threshold), threshold)
-    note = (
-        "IQM: interquartile mean over the runs. Intervals: 95 %, bootstrap over the runs. Steps "
-        "are of one run; a median beyond the last step is given as “&gt;”. Seconds count set-up "
-        "(prior, compilation; once, also where a run was resumed) and training of all runs "
-        "together, not evaluation. Area: under the success curve, over all steps of a run; which "
-        "of two has more is told up to the last step that both have reached. Queries: prompts that "
-        "all runs of the program asked about; evaluations: prompts that went through the model."
-    )
-    return f'{_table(head, rows)}\n<p class="note">{note}</p>'
+    lines = [*grids.notes(found, threshold), NOTE.format(window=WINDOW, runs=MIN_RUNS)]
+    return "\n".join([_table(head, rows), *(f'<p class="note">{line}</p>' for line in lines)])
 
 
 def _settings(configs: Mapping[str, Mapping[str, Any]]) -> str:

@@ -43,7 +43,7 @@ def of_plans(rows: Sequence[planning.Row]) -> str:
 
 
 def as_json(row: evaluate.Row | planning.Row) -> dict[str, Any]:
-    """A row's fields; of a value a run, the IQM with its 95 % interval."""
+    """A row's fields; of a value a run, the IQM with its 95 % interval, null of few runs."""
     fields = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
     return {
         name: dataclasses.asdict(bootstrap_interval(value))
@@ -54,4 +54,4 @@ def as_json(row: evaluate.Row | planning.Row) -> dict[str, Any]:
 
 
 def _over_runs(values: np.ndarray) -> str:
-    return interval(bootstrap_interval(values))
+    return interval(bootstrap_interval(values), len(values))

@@ -9,6 +9,7 @@ import jax
 import pytest
 import yaml
 from lprl_envs import FrozenLake
+from results.test_reading import write
 from small_experiment import FIELDS, fields
 
 from lprl_jax.cli.commands import COMMANDS
@@ -180,6 +181,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Runs that do not go with `run`, written by hand: curves rise from step 0."""
+    folder = tmp_path_factory.mktemp("others")
+    return {
+        "begun": write(folder / "begun", [[0.0]]),
+        "offline": write(folder / "offline", [[0.0], [1.0], [1.0]], every=30, algorithm="cql"),
+        "rare": write(folder / "rare", [[0.0], [1.0], [1.0]]),
+        "often": write(folder / "often", [[0.0], *[[1.0]] * 9], every=10, eval_episodes=8),
+    }
+
+
 BAD_CALLS = [
     (["train", "{config}", "--resume", "--out", "{run}"], ["another config", "prior is 'uniform'"]),
     (
@@ -200,6 +213,14 @@ BAD_CALLS = [
     (["compare", "{folder}"], ["holds no run", "config.yaml"]),
     (["compare", "{run}", "--threshold", "1.5"], ["threshold is 1.5", "(0, 1]"]),
     (["compare", "{run}", "--threshold", "high"], ["'high'", "--help"]),
+    (["compare", "{run}", "--threshold", ".1"], ["threshold is 0.1", "2 episodes", "1/6"]),
+    (["report", "{run}", "--threshold", ".9", "-o", "{new}.html"], ["threshold is 0.9", "1/6"]),
+    (["compare", "{begun}"], ["begun has 1 of the 3 evaluations"]),
+    (["compare", "{run}", "{offline}"], ["run counts environment steps", "gradient steps"]),
+    (["plot", "{run}", "{offline}", "-o", "{new}.png"], ["run counts environment steps"]),
+    (["report", "{run}", "{offline}", "-o", "{new}.html"], ["run counts environment steps"]),
+    (["compare", "{run}", "{rare}"], ["run was evaluated every 30 steps", "rare every 100"]),
+    (["report", "{run}", "{rare}", "-o", "{new}.html"], ["run was evaluated every 30 steps"]),
     (["compare", "{run}", "--json", "{mine}"], ["exists"]),
     (["compare", "{run}", "--json", "{mine}/x.json"], ["cannot write to"]),
     (["plot", "{nowhere}", "-o", "{new}.png"], ["holds no run"]),
@@ -255,6 +276,7 @@ def test_bad_input_is_one_line_and_loses_nothing(
     words: list[str],
     config: Path,
     run: Path,
+    others: dict[str, Path],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -263,7 +285,7 @@ def test_bad_input_is_one_line_and_loses_nothing(
     mine = folder / "mine.txt"
     mine.write_text("mine")
     places = {"config": config, "run": run, "folder": folder, "mine": mine}
-    places |= {"new": tmp_path / "new", "nowhere": tmp_path / "nowhere"}
+    places |= {"new": tmp_path / "new", "nowhere": tmp_path / "nowhere", **others}
     before = contents(run, folder)
     line = complaint([argument.format(**places) for argument in call], capsys)
     for word in words:
@@ -299,6 +321,25 @@ def test_a_run_is_compared_plotted_reported_and_evaluated(
     printed = capsys.readouterr().out
     assert "| run | 4 | 90 |" in printed
     assert "| uniform | 1 | greedy | 4 | 2 |" in printed
+
+
+def test_runs_that_were_not_measured_alike_are_compared_alike_and_it_is_said(
+    run: Path, others: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [str(run), str(others["often"]), str(others["begun"])]
+    assert main(["compare", *runs, "--json", str(tmp_path / "c.json")]) == 0
+    *table, resampled, episodes, dashes = capsys.readouterr().out.splitlines()
+    assert "| environment steps |" in table[0]
+    assert "environment steps to 80 %" in table[0]
+    assert "evaluations every 30 environment steps" in resampled
+    assert "often (10)" in resampled
+    assert "run 2, often 8" in episodes
+    assert dashes.endswith("80 % was reached: begun.")
+    found = json.loads((tmp_path / "c.json").read_text())
+    assert {row["evaluated_every"] for row in found.values()} == {30}
+    assert found["often"]["steps_to_threshold"]["median"]["estimate"] == 90  # 0, 30: not yet all 1
+    assert found["begun"]["area"] is None
+    assert found["begun"]["steps_to_threshold"] is None
 
 
 def test_a_diverged_run_is_one_line_with_status_1(

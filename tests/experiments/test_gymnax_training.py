@@ -54,7 +54,7 @@ def test_a_training_says_its_return(
     assert main(["train", config, "--quiet", "--out", str(out), "total_steps=30"]) == 0
     line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("gymnax's own"))
     last = reading.read(out).returns[:, -1]
-    assert f"run {np.sort(last)[1:3].mean():.2f} [" in line
+    assert f"run {np.sort(last)[1:3].mean():.2f} (4 runs)" in line
 
 
 def test_it_resumes_to_the_same_bytes(config: str, trained: Path, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_it_resumes_to_the_same_bytes(config: str, trained: Path, tmp_path: Path
 
 def test_it_is_evaluated(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", str(trained)]) == 0
-    assert "| none | – | greedy | 4 | 2 | 0.00 [0.00, 0.00] |" in capsys.readouterr().out
+    assert "| none | – | greedy | 4 | 2 | 0.00 (4 runs) |" in capsys.readouterr().out
 
 
 def test_what_is_collected_is_learnt_from(

@@ -29,4 +29,5 @@ def test_an_evaluation_is_there_with_its_clock_or_not_at_all(
             lines.record({"step": 30, **record}, 1.0, 1.0, 30)
     assert written == ["timing.jsonl", "metrics.jsonl"] * 2
     (tmp_path / "run.json").write_text('{"settings": [{}]}')
+    (tmp_path / "config.yaml").write_text("env: FrozenLake-lprl")
     assert reading.read(tmp_path).steps.tolist() == [0]

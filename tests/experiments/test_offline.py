@@ -118,9 +118,13 @@ def test_a_run_from_data_is_trained_evaluated_and_compared(
     assert main(["eval", str(trained), "k=exact", "--json", str(folder / "e.json")]) == 0
     rows = json.loads((folder / "e.json").read_text())
     assert [(r["k"], r["policy"]) for r in rows] == [("exact", "greedy"), ("exact", "posterior")]
-    assert main(["compare", str(trained), str(folder / "dqn")]) == 0
+    assert main(["compare", str(trained)]) == 0
     assert main(["report", str(trained), "-o", str(folder / "r.html")]) == 0
-    assert "| run | 4 | 30 |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "| run | 4 | 30 |" in printed
+    assert "gradient steps to 80 %" in printed
+    assert main(["compare", str(trained), str(folder / "dqn")]) == 2
+    assert "dqn counts environment steps" in capsys.readouterr().err
 
 
 def test_its_evaluation_needs_no_data(folder: Path, trained: Path, tmp_path: Path) -> None:

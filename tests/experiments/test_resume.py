@@ -9,7 +9,7 @@ from experiments import kill_resume
 from lprl_envs import InvalidInput
 from small_experiment import FIELDS, fields
 
-from lprl_jax.experiments import config, run_directory, runner
+from lprl_jax.experiments import checkpoint, config, run_directory, runner
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,23 @@ def test_a_shorter_run_is_extended_to_the_longer_one(whole: Path, tmp_path: Path
     run(tmp_path / "run", total_steps=90)
     assert metrics(tmp_path / "run") == metrics(whole)
     assert (tmp_path / "run" / "config.yaml").read_bytes() == (whole / "config.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("shorter", [70, 20])
+def test_a_run_that_ended_early_in_a_chunk_is_extended_too(
+    shorter: int, whole: Path, tmp_path: Path
+) -> None:
+    folder = run(tmp_path / "run", resume=False, total_steps=shorter, checkpoint_every=20)
+    steps = [line["step"] for line in run_directory.read_lines(folder / "metrics.jsonl")]
+    assert steps == [step for step in (0, 30, 60) if step < shorter] + [shorter]
+    kept = folder / "checkpoints"
+    assert checkpoint.newest(kept) == shorter
+    (kept / "10.forgotten").mkdir()  # killed while it forgot
+    run(folder, total_steps=shorter, checkpoint_every=20)  # finished: as it is
+    assert checkpoint.newest(kept) == shorter
+    run(folder, total_steps=90)
+    assert metrics(folder) == metrics(whole)
+    assert sorted(p.name for p in kept.iterdir()) == ["60", "90"]
 
 
 def test_lines_after_the_checkpoint_are_written_again(whole: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -43,6 +45,47 @@ def test_metrics_have_a_line_a_chunk_and_a_value_a_run(
     times = [json.loads(line) for line in (folder / "timing.jsonl").read_text().splitlines()]
     assert [line.get("step") for line in times] == [None, 0, 30, 60, 90]
     assert not any("seconds" in name for line in lines for name in line)
+
+
+@pytest.mark.parametrize(
+    ("total", "steps"), [(1, [0, 10]), (20, [0, 20]), (30, [0, 30]), (70, [0, 30, 60, 70])]
+)
+def test_a_run_trains_what_was_asked_for(tmp_path: Path, total: int, steps: list[int]) -> None:
+    folder = runner.run(config.parse(fields(total_steps=total)), tmp_path / "r", progress=False)
+    assert reading.read(folder).steps.tolist() == steps
+    state = runner.set_up(config.parse(fields())).initial_state()
+    state = checkpoint.restore(folder / "checkpoints", steps[-1], state)
+    assert int(state.num_steps) == steps[-1]
+    times = run_directory.read_lines(folder / "timing.jsonl")
+    assert [line.get("step") for line in times] == [None, *steps]
+
+
+@pytest.mark.parametrize(
+    ("total", "every", "a_step", "lengths"),
+    [
+        (100, 50, 10, [5, 5]),
+        (101, 50, 10, [5, 5, 1]),  # rounded up to an update
+        (95, 50, 10, [5, 5]),
+        (9, 1_000, 10, [1]),
+        (30, 1, 10, [1, 1, 1]),  # an update is the least between two evaluations
+        (100, 24, 10, [2, 2, 2, 2, 2]),  # every 20
+        (100, 40, 1, [40, 40, 20]),
+    ],
+)
+def test_chunks_are_whole_updates_and_none_is_too_much(
+    total: int, every: int, a_step: int, lengths: list[int]
+) -> None:
+    own = SimpleNamespace(steps_per_update=a_step)
+    settings = SimpleNamespace(total_steps=total, eval_every=every)
+    chunks: Any = runner.Chunks.of(cast(Any, SimpleNamespace(config=settings, algorithm=own)))
+    every_one = range(1, chunks.number + 1)
+    assert [chunks.updates_of(chunk) for chunk in every_one] == lengths
+    assert chunks.lengths(0) == set(lengths)
+    assert chunks.lengths(chunks.number) == {lengths[-1]}
+    assert chunks.step_after(chunks.number) == chunks.total == a_step * sum(lengths)
+    assert 0 <= chunks.total - total < a_step
+    kept = [chunk for chunk in every_one if chunks.ends_with(chunk)]
+    assert kept == list(every_one)[-(1 + (lengths[-1] != lengths[0])) :]
 
 
 def test_the_written_config_is_the_experiment(twice: list[tuple[Path, Result]]) -> None:

@@ -19,7 +19,7 @@ from lprl_jax.results.statistics import bootstrap_interval, iqm
 def curves():
     rng = np.random.default_rng(0)
     fast = Curve(np.array([0, 100, 1_000, 10_000]), rng.uniform(size=(7, 4)))
-    slow = Curve(np.array([0, 5_000, 200_000]), rng.uniform(size=(5, 3)))
+    slow = Curve(np.array([0, 5_000, 200_000]), rng.uniform(size=(8, 3)))
     return {"fast": fast, "slow": slow}
 
 
@@ -58,6 +58,15 @@ def test_the_bands_are_bootstrap_intervals(curves):
             assert heights.max() == pytest.approx(interval.high)
 
 
+def test_few_runs_have_no_band():
+    figure = draw_learning_curves(
+        {"few": Curve(np.array([1, 2]), np.array([[0.2, 0.4], [0.4, 0.8]]))}
+    )
+    (band,) = figure.axes[0].collections
+    corners = np.asarray(band.get_paths()[0].vertices)
+    np.testing.assert_allclose(corners[:, 1], np.where(corners[:, 0] == 1, 0.3, 0.6))
+
+
 def test_labels_scales_and_limits(curves):
     axes = draw_learning_curves(curves).axes[0]
     assert axes.get_xlabel() == "environment steps a run"
@@ -67,6 +76,8 @@ def test_labels_scales_and_limits(curves):
     low, high = axes.get_ylim()
     assert -0.1 < low < 0
     assert 1 < high < 1.1
+    other = draw_learning_curves(curves, xlabel="gradient steps a run").axes[0]
+    assert other.get_xlabel() == "gradient steps a run"
     assert draw_learning_curves(curves, log_steps=False).axes[0].get_xscale() == "linear"
 
 

@@ -5,10 +5,11 @@ import doctest
 import numpy as np
 import pytest
 
-from lprl_jax.results import statistics
+from lprl_jax.results import curves, statistics
 from lprl_jax.results.statistics import (
     Interval,
     bootstrap_interval,
+    first_passage,
     iqm,
     normalized_area,
     steps_to_threshold,
@@ -16,8 +17,15 @@ from lprl_jax.results.statistics import (
 )
 
 
-def test_docstring_examples():
-    failed, attempted = doctest.testmod(statistics)
+def bounds(interval: Interval) -> tuple[float, float]:
+    assert interval.low is not None
+    assert interval.high is not None
+    return interval.low, interval.high
+
+
+@pytest.mark.parametrize("module", [statistics, curves])
+def test_docstring_examples(module):
+    failed, attempted = doctest.testmod(module)
     assert attempted > 0
     assert failed == 0
 
@@ -52,10 +60,28 @@ def test_iqm_ignores_outliers():
 
 
 def test_bootstrap_by_hand():
-    # The mean of two draws from {0, 1} is 0, 1/2, 1 with probability 1/4, 1/2, 1/4: so the middle
-    # 95 % reaches from 0 to 1, and the middle 40 % (from .3 to .7) is 1/2 alone.
-    assert bootstrap_interval([0, 1], np.mean) == Interval(0.5, 0.0, 1.0)
-    assert bootstrap_interval([0, 1], np.mean, confidence=0.4) == Interval(0.5, 0.5, 0.5)
+    # The means of six draws from five 0 and a 1 are k/6 with probability C(6, k) 5^(6-k) / 6^6:
+    # .335, .402, .201, .054, .008, .0007 from k = 0 on. Of six scores the bounds are at
+    # ndtr(sqrt(6/5) t) = .0024 of either end (t = -2.571, the .025 quantile with 5 degrees): 0 and
+    # 4/6, above which lie .0007. The percentiles themselves, at .025, would be 0 and 3/6.
+    interval = bootstrap_interval([0, 0, 0, 0, 0, 1], np.mean)
+    assert interval.rounded() == [0.1667, 0.0, 0.6667]
+    # At 40 %: t = -.559, at .270 of either end.
+    narrow = bootstrap_interval([0, 0, 0, 0, 0, 1], np.mean, confidence=0.4)
+    assert narrow.rounded() == [0.1667, 0.0, 0.1667]
+
+
+def test_few_runs_have_no_interval():
+    scores = np.random.default_rng(0).uniform(size=(6, 3))
+    assert bootstrap_interval(scores[:5, 0]) == Interval(iqm(scores[:5, 0]), None, None)
+    assert bootstrap_interval(scores[:5]).low is None
+    assert bootstrap_interval(scores[:, 0]).low is not None
+    # Three quarters of the runs succeed: 10 all alike more than once in twenty, 11 less often.
+    assert 0.75**11 < 0.05 < 0.75**10
+    assert bootstrap_interval([1.0] * 10) == Interval(1.0, None, None)
+    assert bootstrap_interval([1.0] * 11) == Interval(1.0, 1.0, 1.0)
+    assert bootstrap_interval([1.0] * 5 + [0.99]).low is not None
+    assert Interval(1 / 3, None, None).rounded() == [0.3333, None, None]
 
 
 @pytest.mark.parametrize("statistic", [iqm, np.mean, np.median])
@@ -64,10 +90,11 @@ def test_bootstrap_contains_its_estimate(statistic, shape):
     scores = np.random.default_rng(1).normal(size=shape)
     interval = bootstrap_interval(scores, statistic)
     assert interval.estimate == pytest.approx(float(statistic(scores)))
-    assert interval.low < interval.estimate < interval.high
+    low, high = bounds(interval)
+    assert low < interval.estimate < high
 
 
-@pytest.mark.parametrize("shape", [(1,), (9,), (9, 4)])
+@pytest.mark.parametrize("shape", [(12,), (9, 4)])
 def test_bootstrap_of_a_constant_has_no_width(shape):
     interval = bootstrap_interval(np.full(shape, 0.3))
     assert interval.low == interval.estimate == interval.high == pytest.approx(0.3)
@@ -80,14 +107,17 @@ def test_bootstrap_is_stratified():
     interval = bootstrap_interval(scores)
     assert interval.low == interval.estimate == interval.high == pytest.approx(0.5)
     # The first task is always half of the scores: means lie between (0 + 10)/2 and (1 + 10)/2.
-    interval = bootstrap_interval([[0, 10], [1, 10]], np.mean)
-    assert interval == Interval(5.25, 5.0, 5.5)
+    interval = bootstrap_interval([[0, 10]] * 5 + [[1, 10]], np.mean)
+    assert interval.low == 5.0
+    assert interval.high is not None
+    assert 5.1 < interval.high <= 5.5
 
 
 def test_bootstrap_draws_each_task_by_itself():
     # Rows sum to 1: drawing whole rows would always give a mean of 1/2.
-    interval = bootstrap_interval([[0, 1], [1, 0]], np.mean)
-    assert interval == Interval(0.5, 0.0, 1.0)
+    interval = bounds(bootstrap_interval([[0, 1], [1, 0]] * 3, np.mean))
+    assert interval[0] < 0.3
+    assert interval[1] > 0.7
 
 
 def test_bootstrap_is_fixed_by_its_seed():
@@ -100,44 +130,114 @@ def test_more_confidence_is_wider():
     scores = np.random.default_rng(2).normal(size=20)
     narrow = bootstrap_interval(scores, confidence=0.5)
     wide = bootstrap_interval(scores, confidence=0.99)
-    assert wide.low < narrow.low < narrow.high < wide.high
-
-
-def test_bootstrap_covers_the_truth():
-    # The IQM of a normal is its mean, 0. Percentile intervals of 32 runs cover a little less
-    # than 95 %; the standard error of 300 repetitions is 1.3 %.
-    samples = np.random.default_rng(0).normal(size=(300, 32))
-    intervals = [bootstrap_interval(s, num_resamples=400, seed=i) for i, s in enumerate(samples)]
-    coverage = np.mean([interval.low <= 0 <= interval.high for interval in intervals])
-    assert 0.89 < coverage < 0.99
+    assert bounds(wide)[0] < bounds(narrow)[0] < bounds(narrow)[1] < bounds(wide)[1]
 
 
 def test_steps_to_threshold_by_hand():
+    values = [
+        [0.0, 0.8, 0.8, 0.8, 0.8, 0.8],  # the means of three: .53 .8 .8 .8; shown at 40
+        [0.9, 0.9, 0.9, 0.9, 0.9, 0.9],  # from the first window on: shown at 30
+        [0.0, 1.0, 0.0, 1.0, 0.0, 1.0],  # three passages, but means of .33 .67 .33 .67: never
+        [0.9, 0.9, 0.9, 0.3, 0.9, 0.9],  # .9, and with the next .75; .7, .7, .7: never
+        [1.0, 1.0, 0.0, 1.0, 1.0, 1.0],  # .67 .67 .67 1: at the very end
+        [0.0, 0.1, 0.2, 0.7, 0.7, 0.9],  # .77 in the end: never, though the last is above
+        [0.9, 0.9, 0.9, 0.9, 0.9, 0.2],  # .9 .9 .9, and then .78: lost again
+        [0.4, 1.0, 1.0, 1.0, 1.0, 1.0],  # .8 at once, of which the first evaluation shows nothing
+    ]
+    grid = [10, 20, 30, 40, 50, 60]
+    steps, reached = steps_to_threshold(grid, values, 0.8)
+    np.testing.assert_array_equal(steps, [40, 30, 60, 60, 60, 60, 60, 30])
+    np.testing.assert_array_equal(reached, [True, True, False, False, True, False, False, True])
+    assert np.issubdtype(steps.dtype, np.integer)
+    # A window of one: from where on all evaluations are above.
+    steps, reached = steps_to_threshold(grid, values, 0.8, window=1)
+    np.testing.assert_array_equal(steps, [20, 10, 60, 50, 40, 60, 60, 20])
+    assert reached.tolist() == [True, True, True, True, True, True, False, True]
+    # As many evaluations as the window: one mean.
+    steps, reached = steps_to_threshold(grid, values, 0.6, window=6)
+    assert reached.tolist() == [True, True, False, True, True, False, True, True]
+    assert set(steps) == {60}
+
+
+def test_one_bad_evaluation_long_afterwards_takes_nothing_back():
+    success = [[0.0, *[1.0] * 9, 0.0, 1.0, 1.0], [0.0, *[1.0] * 3, 0.0, *[1.0] * 8]]
+    steps, reached = steps_to_threshold(np.arange(13), success, 0.8)
+    # The first has 9/10 with it, the second 3/4, and starts again behind it.
+    assert steps.tolist() == [3, 7]
+    assert reached.all()
+
+
+def test_a_longer_training_does_not_make_the_same_learner_slower():
+    # From evaluation 20 on all is solved, but for one evaluation in fifty.
+    success = (np.random.default_rng(0).uniform(size=(400, 400)) > 0.02).astype(float)
+    success[:, :20] = 0.0
+    for length in (60, 120, 400):
+        steps, reached = steps_to_threshold(np.arange(length), success[:, :length], 0.8)
+        assert np.median(steps) == 22
+        assert reached.mean() > 0.97
+
+
+def test_a_run_that_is_lost_for_good_has_not_come():
+    steps, reached = steps_to_threshold(np.arange(100), [[1.0] * 60 + [0.0] * 40], 0.8)
+    assert not reached.any()
+    assert steps.tolist() == [99]
+
+
+def test_a_mean_that_equals_the_threshold_is_enough():
+    # 72 of 90 episodes, in shares of five digits as metrics.jsonl has them: .73333 + .83333 + ...
+    _, reached = steps_to_threshold([1, 2, 3], [[0.73333, 0.83333, 0.83333]], 0.8)
+    assert reached.all()
+    _, reached = steps_to_threshold([1, 2, 3], [[0.73333, 0.83333, 0.8]], 0.8)
+    assert not reached.any()
+
+
+def test_a_run_stuck_below_the_threshold_does_not_come_to_it():
+    # 240 evaluations of 8 episodes at success .5: half of all runs pass .8 within ten, 6 or more
+    # of 8 being rare but seven evaluations in a hundred (9/256 + ... = .035 for 7 or 8).
+    success = np.random.default_rng(0).binomial(8, 0.5, size=(200, 240)) / 8
+    passed = first_passage(np.arange(240), success, 0.8)[1]
+    assert passed.mean() > 0.99
+    reached = steps_to_threshold(np.arange(240), success, 0.8)[1]
+    assert reached.mean() < 0.02
+
+
+def test_first_passage_by_hand():
     values = [
         [0.0, 0.8, 0.5, 0.9],  # at 20 (equal is enough), though it falls again
         [0.9, 0.9, 0.9, 0.9],  # at once
         [0.0, 0.1, 0.2, 0.8],  # at the very end: reached
         [0.0, 0.1, 0.2, 0.7],  # never: censored at the end
     ]
-    steps, reached = steps_to_threshold([10, 20, 30, 40], values, 0.8)
+    steps, reached = first_passage([10, 20, 30, 40], values, 0.8)
     np.testing.assert_array_equal(steps, [20, 10, 40, 40])
     np.testing.assert_array_equal(reached, [True, True, True, False])
     assert np.issubdtype(steps.dtype, np.integer)
 
 
 def test_summary_when_all_reach():
-    summary = summarize_steps([900, 1200, 1500], [True] * 3)
-    # The middle of three draws is 900 if two or three of them are: 3·(1/9)·(2/3) + 1/27 = 7/27.
-    assert summary.median == Interval(1200, 900, 1500)
-    assert str(summary) == "1,200 [900, 1,500], 3/3"
+    summary = summarize_steps([900, 1200, 1300, 1500, 1600, 1700], [True] * 6)
+    # All six lie on one side of the median in 2/64 of all cases: the ends cover it 97 % of times.
+    assert summary.median == Interval(1300, 900, 1700)
+    assert str(summary) == "1,300 [900, 1,700], 6/6"
+    # Of nine, two or more lie on either side in 1 - 2 (1 + 9)/512 = 96 %.
+    summary = summarize_steps(range(1, 10), [True] * 9)
+    assert summary.median == Interval(5, 2, 8)
+    # Of 32, the tenth and the last but nine: 2 P(Binomial(32, 1/2) <= 9) = 2 %, and of 10 5.01 %.
+    assert summarize_steps(range(1, 33), [True] * 32).median == Interval(16, 10, 23)
+
+
+def test_of_five_runs_the_median_has_no_bounds():
+    summary = summarize_steps([900, 1200, 1300, 1500, 1600], [True] * 5)
+    assert summary.median == Interval(1300, None, None)
+    assert str(summary) == "1,300, 5/5"
+    assert summarize_steps([1, 2, 3, 4, 5], [True] * 5, confidence=0.9).median == Interval(3, 1, 5)
 
 
 def test_summary_with_a_censored_bound():
-    summary = summarize_steps([100, 200, 300, 300], [True, True, False, False])
-    # Half had reached by 200. The second of four sorted draws is 100 if two or more are: 67/256;
-    # it is a censored run if three or more are: 5/16. Both exceed 2.5 %.
+    summary = summarize_steps([100, 150, 200] + 3 * [300], 3 * [True] + 3 * [False])
+    # Half had reached by 200.
     assert summary.median == Interval(200, 100, np.inf)
-    assert str(summary) == "200 [100, > 300], 2/4"
+    assert str(summary) == "200 [100, > 300], 3/6"
 
 
 def test_summary_with_a_censored_median():
@@ -145,13 +245,13 @@ def test_summary_with_a_censored_median():
     reached[:3], steps[:3] = True, 5
     assert str(summarize_steps(steps, reached)) == "> 200,000, 3/32"
     assert str(summarize_steps([200_000] * 32, [False] * 32)) == "> 200,000, 0/32"
-    # One in three: the middle of three draws is 5 in 7/27 of the resamples, so the bound is.
-    assert str(summarize_steps([5, 90, 90], [True, False, False])) == "> 90 [5, > 90], 1/3"
+    assert str(summarize_steps([5] + 5 * [90], [True] + 5 * [False])) == "> 90 [5, > 90], 1/6"
+    assert str(summarize_steps([5, 90, 90], [True, False, False])) == "> 90, 1/3"
 
 
 def test_reaching_at_the_last_step_is_not_censored():
-    assert str(summarize_steps([30, 30, 30], [True, True, False])) == "30 [30, > 30], 2/3"
-    assert str(summarize_steps([30, 30, 30], [True, True, True])) == "30 [30, 30], 3/3"
+    assert str(summarize_steps([30] * 6, 5 * [True] + [False])) == "30 [30, > 30], 5/6"
+    assert str(summarize_steps([30] * 6, [True] * 6)) == "30 [30, 30], 6/6"
 
 
 def test_area_by_hand():
@@ -189,6 +289,9 @@ def test_area_of_costs():
             lambda: steps_to_threshold([1, 2], [[0, 1, 2]], 1),
             r"found shapes \(2,\) and \(1, 3\), need \[T\] and \[runs, T\]",
         ),
+        (lambda: steps_to_threshold([1, 2], [[0, 1]], 1), "steps: found 2, need at least 3, over"),
+        (lambda: steps_to_threshold([1, 2], [[0, 1]], 1, window=0), "steps: found 2, need at"),
+        (lambda: first_passage([1, 2], [[0, 1]], np.inf), "threshold: found NaN or infinity"),
         (lambda: steps_to_threshold([1, 2], [0, 1], 1), r"found shapes \(2,\) and \(2,\)"),
         (lambda: steps_to_threshold([[1, 2]], [[0, 1]], 1), r"found shapes \(1, 2\) and \(1, 2\)"),
         (lambda: steps_to_threshold([1, 3, 3], [[0, 1, 2]], 1), "steps: found 3 after 3, need inc"),
@@ -197,7 +300,7 @@ def test_area_of_costs():
             "values: found NaN or infinity in 1",
         ),
         (lambda: steps_to_threshold([1, np.inf], [[0, 1]], 1), "steps: found NaN or infinity"),
-        (lambda: steps_to_threshold([1, 2], [[0, 1]], np.nan), "threshold: found NaN"),
+        (lambda: steps_to_threshold([1, 2, 3], [[0, 1, 1]], np.nan), "threshold: found NaN"),
         (lambda: steps_to_threshold([], [], 1), "values: found no values"),
         (lambda: summarize_steps([1, 2], [True]), r"found shapes \(2,\) and \(1,\) of bool"),
         (lambda: summarize_steps([1, 2], [1, 0]), "of int64, need .runs. numbers and .runs. bool"),

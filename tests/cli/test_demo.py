@@ -1,0 +1,23 @@
+"""The demonstration's rows are measured alike."""
+
+import pytest
+
+from lprl_jax.cli import demo
+from lprl_jax.experiments import config, runner
+
+
+@pytest.mark.parametrize("world", demo.TITLES)
+def test_all_rows_are_evaluated_as_often_and_by_as_many_episodes(world: str) -> None:
+    rows = {
+        name: config.read(file, overrides)
+        for name, (file, overrides) in demo._experiments(world, controls=True).items()
+    }
+    assert set(rows) == {*demo.EXPERIMENTS, *demo.CONTROLS}
+    assert len({runner.Chunks.of(row).steps for row in rows.values()}) == 1
+    assert {row.config.eval_episodes for row in rows.values()} == {32}
+    # The controls have as many steps as the baselines, DQN-Prior as its config says.
+    steps = {name: row.config.total_steps for name, row in rows.items()}
+    assert {steps[name] for name in demo.CONTROLS} == {steps["DQN"]}
+    assert steps["DQN-Prior"] == config.read(f"{world}_dqn_prior").config.total_steps
+    without = demo._experiments(world, controls=False)
+    assert without == {name: demo._experiments(world, controls=True)[name] for name in without}
