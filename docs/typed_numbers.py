@@ -19,7 +19,7 @@ ALLOWED: dict[str, str] = {
     r"commit \w+": "a version",
     r"Python [\d., or]+\d": "versions that are supported",
     r"(?:version|transformers|gymnax|Llama|GPT-|Qwen) ?\d[\d.]*(?:(?:,| and) \d)?": "a version",
-    r"95 % (?:bootstrap )?intervals?|95 %, by bootstrap|of 95 %": "which interval: of statistics.py",
+    r"95 % (?:bootstrap )?intervals?|95 %, by bootstrap|of 95 %": "which interval",
     r"fewer than (?:6|11)\b(?: runs)?": "statistics.MIN_RUNS, and of runs that are all alike",
     r"[Tt]o 80 %|reach(?:ed|es)? 80 %|is \.8 or more": "comparison.THRESHOLD",
     r"\b[kmndNR] = \d+": "a setting",

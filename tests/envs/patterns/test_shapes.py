@@ -277,7 +277,7 @@ def test_patterns_by_hand():
         ("5x5", {"families": ["frames"], "split": "train"}, ["'frames' is held out"]),
         ("5x5", {"split": "test"}, ["unknown split 'test'", "train, held-out"]),
         ("5x5", {"num_instances": 0}, ["num_instances is 0"]),
-        ("3x3", {"families": ["crosses"], "split": "train"}, ["crosses of 3x3", "use no split"]),
+        ("3x3", {"families": ["crosses"], "split": "held-out"}, ["crosses of 3x3", "use no split"]),
     ],
 )
 def test_bad_samples(size, arguments, words):
