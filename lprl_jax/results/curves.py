@@ -21,11 +21,11 @@ def steps_to_threshold(
 
     Single evaluations are noisy: a run stuck far below a threshold passes it once in a while. So
     the mean of `window` evaluations is what counts, and it must stay: the mean of these and all
-    that follow is at least the threshold, wherever one stops. So a run that comes and goes has not
-    come, and neither has one that is lost again; but a single bad evaluation long afterwards takes
-    nothing back. (If every later window had to be good, more steps of training would make the same
-    learner slower: of those whose policy fails once in fifty evaluations, most would have come near
-    the end, whenever that is.)
+    that follow is at least the threshold, wherever one stops, and so is that of the last `window`.
+    So a run that comes and goes has not come, and neither has one that is lost again; but a single
+    bad evaluation long before the end takes nothing back. (If every later window had to be good,
+    more steps of training would make the same learner slower: of those whose policy fails once in
+    fifty evaluations, most would have come near the end, whenever that is.)
 
     The step is that of the window's last evaluation, not of its first: nothing is claimed for a
     step at which it had not been shown yet. So no run is earlier than evaluation number `window`.
@@ -57,6 +57,7 @@ def steps_to_threshold(
     least = np.minimum.accumulate(sums[:, ::-1], axis=1)[:, ::-1]  # of this sum and all later ones
     # A mean that equals the threshold may come out a rounding below: `metrics.jsonl` has 5 digits.
     holds = least[:, window:] >= sums[:, :-window] - 1e-5 * window  # [R, T + 1 - window]
+    holds &= sums[:, -1:] >= sums[:, [-1 - window]] - 1e-5 * window  # not lost in the end
     reached = np.any(holds, axis=1)
     return steps[np.where(reached, holds.argmax(axis=1) + window - 1, -1)], reached
 
