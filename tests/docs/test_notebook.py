@@ -71,7 +71,7 @@ def test_the_prior_is_worth_its_steps(facts: dict[str, Any]) -> None:
     assert with_prior["runs"] == 64
     assert with_prior["after_200"] >= 0.75
     assert with_prior["after_2000"] >= 0.95
-    assert with_prior["to_80"] <= 120
+    assert with_prior["to_80"] <= 240  # the third evaluation, at 80, is the earliest
     assert curves["DQN"]["runs"] == 256
     assert curves["DQN"]["after_200"] <= 0.25
     assert curves["DQN"]["after_2000"] >= 0.9
