@@ -160,8 +160,8 @@ def test_steps_to_threshold_by_hand():
 
 
 def test_one_bad_evaluation_long_afterwards_takes_nothing_back():
-    success = [[0.0, *[1.0] * 9, 0.0, 1.0, 1.0], [0.0, *[1.0] * 3, 0.0, *[1.0] * 8]]
-    steps, reached = steps_to_threshold(np.arange(13), success, 0.8)
+    success = [[0.0, *[1.0] * 9, 0.0, *[1.0] * 3], [0.0, *[1.0] * 3, 0.0, *[1.0] * 9]]
+    steps, reached = steps_to_threshold(np.arange(14), success, 0.8)
     # The first has 9/10 with it, the second 3/4, and starts again behind it.
     assert steps.tolist() == [3, 7]
     assert reached.all()
