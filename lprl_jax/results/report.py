@@ -39,11 +39,11 @@ NOTE = (
     "and none of fewer than {runs}. Steps are of one run. A threshold is reached at the first "
     "evaluation with which the mean of the last {window} is at least as high, and stays so with "
     "all that follow, to the last {window}; a median beyond the last step is given as “&gt;”, “–” "
-    "is what cannot be told. Seconds count set-up (prior, compilation; once, also where a run was resumed) and "
-    "training of all runs together, not evaluation. Area: under the success curve, over all steps "
-    "of a run; which of two has more is told up to the last step that both have reached. Queries: "
-    "prompts that all runs of the program asked about; evaluations: prompts that went through the "
-    "model."
+    "is what cannot be told. Seconds count set-up (prior, compilation; once, also where a run was "
+    "resumed) and training of all runs together, not evaluation. Area: under the success curve, "
+    "over all steps of a run; which of two has more is told up to the last step that both have "
+    "reached. Queries: prompts that all runs of the program asked about; evaluations: prompts that "
+    "went through the model."
 )
 """Under the figures."""
 
