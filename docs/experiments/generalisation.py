@@ -51,6 +51,8 @@ class World:
     """Of the configs."""
     steps: tuple[int, ...]
     """Environment steps a run after which is played; multiples of the first."""
+    of: str = ""
+    """First part of the configs' names; empty, the world's own name."""
 
 
 WORLDS = {
@@ -60,15 +62,25 @@ WORLDS = {
         (25_000, 50_000, 100_000),
     ),
     "blocks_world": World(
-        "Blocks World, 4 blocks", ("env_params.num_blocks=4",), (12_500, 25_000, 50_000)
+        "Blocks World, 4 blocks, goals never seen",
+        ("env_params.num_blocks=4",),
+        (12_500, 25_000, 50_000),
+    ),
+    "blocks_world_shape": World(
+        "Blocks World, 4 blocks, shapes of goals never seen",
+        ("env_params.num_blocks=4", "env_params.split_by=shape"),
+        (12_500, 25_000, 50_000),
+        of="blocks_world",
     ),
 }
+HABIT = "DQN-Prior, habit"
 LEARNERS = {
     "PPO": ("ppo", 1.0),
     "KL-PPO": ("kl_ppo", 1.0),
     "KL-PPO, ten times its α": ("kl_ppo", 10.0),
     "DQN": ("dqn", 1.0),
     "DQN-Prior": ("dqn_prior", 1.0),
+    HABIT: ("dqn_prior", 1.0),
 }
 """The last part of a config's name, and a factor of α."""
 ALONE = "the prior alone"
@@ -93,7 +105,8 @@ def measure(world: str, folder: Path) -> dict[str, Any]:
     tables = {split: table_of(world, split, folder) for split in ("train", "held-out")}
     found: dict[str, Any] = {}
     for name, (learner, factor) in LEARNERS.items():
-        found[name] = learn(world, learner, factor, tables)
+        priors = dict.fromkeys(tables, "habit") if name == HABIT else tables
+        found[name] = learn(world, learner, factor, priors)
         print(world, name, json.dumps(found[name]), flush=True)
     _, setup, data = _set_up(world, "kl_ppo", tables["held-out"], "held-out", "prior_only")
     keys = jax.random.split(jax.random.key(0), SEEDS)
@@ -181,7 +194,8 @@ def _read(world: str, learner: str, split: str, prior: str) -> config.Experiment
     count = SIZES[-1] if split == "train" else HELD_OUT
     bank = [f"env_params.num_instances={count}", f"env_params.split={split}"]
     bank += ["env_params.instance_per_run=false", f"prior={prior}"]
-    return config.read(f"{world}_{learner}", [*WORLDS[world].overrides, *bank])
+    here = WORLDS[world]
+    return config.read(f"{here.of or world}_{learner}", [*here.overrides, *bank])
 
 
 def table_of(world: str, split: str, folder: Path) -> str:

@@ -36,7 +36,7 @@ from lprl_jax.algorithms.policy_based import actor_critic, ppo
 from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic
 from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK, PPOConfig
-from lprl_jax.algorithms.tabular import value_iteration
+from lprl_jax.algorithms.tabular import habits, value_iteration
 from lprl_jax.experiments import config, sharding
 from lprl_jax.lm import embedded
 from lprl_jax.lm.checkpoint import load
@@ -46,6 +46,8 @@ from lprl_jax.results.statistics import Interval
 
 RESULTS = Path(__file__).parents[1] / "results" / "gflan.json"
 RUNS, MAPS, HELD_OUT = 6, 16, 64
+GOAL = "anywhere"
+"""Of the maps, with their start."""
 UPDATES, MEASURES = 20, 2
 """Of the policy, and how often it is measured meanwhile."""
 LONGER = 60
@@ -70,7 +72,10 @@ class Cell(NamedTuple):
 
 CELLS = (
     *(Cell("embedded", "frozen", alpha) for alpha in (0.0, 0.01, 0.1, 1.0)),
-    *(Cell("embedded", target, 0.1) for target in ("uniform", "half uniform", "adversarial")),
+    *(
+        Cell("embedded", target, 0.1)
+        for target in ("habit", "uniform", "half uniform", "adversarial")
+    ),
     Cell("embedded-early-2", "frozen", 0.1),
     Cell("embedded-early-1", "frozen", 0.1),
 )
@@ -104,7 +109,7 @@ def main() -> None:
 
 def bank(seed: int, count: int, split: str) -> EnvParams:
     """So many random maps."""
-    draw = functools.partial(LAKE.sample_params, num_instances=count, split=split)
+    draw = functools.partial(LAKE.sample_params, num_instances=count, split=split, goal=GOAL)
     return jax.jit(draw)(jax.random.key(seed))
 
 
@@ -284,6 +289,7 @@ def measure() -> dict[str, Any]:
 def targets(prior: LanguagePrior, table: TabularPrior, train: EnvParams) -> dict[str, TabularPrior]:
     """What a policy is kept near, as tables of one shape."""
     kept = {"frozen": table, "uniform": UniformPrior(LAKE)}
+    kept["habit"] = habits.of_training(LAKE, (("goal", GOAL),))
     kept["half uniform"] = degrade(table, epsilon=0.5)
     kept["adversarial"] = degrade(table, adversarial=True)
     return {

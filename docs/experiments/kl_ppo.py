@@ -26,6 +26,7 @@ import written
 
 from lprl_jax.experiments import build, config, runner
 from lprl_jax.experiments.config import Experiment
+from lprl_jax.experiments.places import WITHOUT_MODEL
 from lprl_jax.priors import tabulate
 from lprl_jax.results import comparison, reading, statistics
 from lprl_jax.results.reading import Result
@@ -76,6 +77,7 @@ PRIORS: dict[str, dict[str, Any]] = {
     "embedded-early-3": {"prior": "embedded-early-3"},
     "embedded-early-2": {"prior": "embedded-early-2"},
     "embedded-early-1": {"prior": "embedded-early-1"},
+    "habit": {"prior": "habit"},
     "uniform": {"prior": "uniform"},
     "adversarial, 10 % uniform": {
         "prior": "embedded",
@@ -140,7 +142,7 @@ def measure(world: str, folder: Path, tables: Path) -> dict[str, Any]:
     controls, alone = {}, {}
     for name in [name for name in PRIORS if name not in here.left_out]:
         fields, model = PRIORS[name], PRIORS[name]["prior"]
-        where = model if model == "uniform" else table_of(world, model, "held-out", tables)
+        where = model if model in WITHOUT_MODEL else table_of(world, model, "held-out", tables)
         fields = {**fields, "prior": where}
         controls[name] = only(learn("kl_ppo", **fields, alpha=chosen["exact"]))
         alone[name] = only(learn("prior_only", **fields))

@@ -24,7 +24,7 @@ import written
 
 import lprl_jax
 from lprl_jax import Data, LanguagePrior, tabulate
-from lprl_jax.algorithms.tabular import linvit, value_iteration
+from lprl_jax.algorithms.tabular import habits, linvit, value_iteration
 from lprl_jax.algorithms.tabular.linvit_problem import Problem, of_bank
 from lprl_jax.lm import embedded
 from lprl_jax.priors import UniformPrior
@@ -34,6 +34,8 @@ from lprl_jax.results.comparison import markdown
 FIGURES = Path(__file__).parents[1] / "results" / "linvit.json"
 MAPS, HORIZON, EPSILON = 32, 20, 0.1
 EPISODES, EVERY = 3_000, 5
+GOAL = "anywhere"
+"""Of the maps, with their start."""
 LAKES = {"firm": {"is_slippery": False}, "slippery": {"is_slippery": True, "success_rate": 0.8}}
 SCALES = (0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 MOST_TEMPERATURE = 1.0
@@ -47,9 +49,9 @@ def main() -> None:
     figures: dict[str, Any] = {"maps": MAPS, "horizon": HORIZON, "epsilon": EPSILON, "lakes": {}}
     for lake, arguments in LAKES.items():
         env, _ = lprl_jax.make("FrozenLake-lprl", map_name="4x4", **arguments)
-        tuned = tune(env, env.sample_params(jax.random.key(1), MAPS, split="train"))
+        tuned = tune(env, env.sample_params(jax.random.key(1), MAPS, "train", goal=GOAL))
         scale = min(SCALES[1:], key=lambda s: tuned[s]["median"] or np.inf)
-        held_out = env.sample_params(jax.random.key(0), MAPS, split="held-out")
+        held_out = env.sample_params(jax.random.key(0), MAPS, "held-out", goal=GOAL)
         figures["lakes"][lake] = {
             "bonus_scale": scale,
             "tuning": tuned,
@@ -110,10 +112,12 @@ def priors(env: Any, params: Any, base: Problem) -> dict[str, jax.Array]:
         for name in embedded.MODELS
     }
     adversarial = jax.nn.log_softmax(-told["embedded"], axis=-1)
+    habit = habits.of_training(env, (("goal", GOAL),))
     return {
         **{f"{w:.0%} optimal, rest uniform": mixed(optimal, uniform, w) for w in MIXED},
         **{f"{name}, 2 % uniform": mixed(p, uniform, 0.98) for name, p in told.items()},
         "embedded, half uniform": mixed(told["embedded"], uniform, 0.5),
+        "habit, 2 % uniform": mixed(tabulate(habit, env, params).table, uniform, 0.98),
         "uniform": uniform,
         "adversarial, half uniform": mixed(adversarial, uniform, 0.5),
         "adversarial, 10 % uniform": mixed(adversarial, uniform, 0.9),

@@ -26,6 +26,7 @@ import prose
 import written
 
 from lprl_jax.experiments import build, config, gather, runner
+from lprl_jax.experiments.places import WITHOUT_MODEL
 from lprl_jax.priors import tabulate
 from lprl_jax.results import comparison, reading, statistics
 from lprl_jax.results.statistics import Interval
@@ -58,6 +59,7 @@ PRIORS: dict[str, dict[str, Any]] = {
     "embedded": {"prior": "embedded"},
     "half uniform": {"prior": "embedded", "prior_epsilon": 0.5},
     "embedded-early-1": {"prior": "embedded-early-1"},
+    "habit": {"prior": "habit"},
     "uniform": {"prior": "uniform"},
     "adversarial": {"prior": "embedded", "prior_adversarial": True},
 }
@@ -150,7 +152,7 @@ def with_tables(world: str, folder: Path, bank: Sequence[str] = ()) -> dict[str,
     named = {}
     for name, fields in PRIORS.items():
         model, table = fields["prior"], folder / f"table-{fields['prior']}.npz"
-        if model == "uniform":
+        if model in WITHOUT_MODEL:
             named[name] = fields
             continue
         if not table.exists():
