@@ -23,7 +23,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from lprl_jax import Data
-from lprl_jax.cli import demo
 from lprl_jax.experiments import build, config, sharding
 from lprl_jax.results import statistics
 
@@ -175,7 +174,7 @@ def numbers(report: dict[str, Any]) -> prose.Numbers:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Tune a world's learners with one budget.")
-    parser.add_argument("world", choices=demo.TITLES, help="the first part of a config's name")
+    parser.add_argument("world", choices=ALPHAS, help="the first part of a config's name")
     parser.add_argument("--only", choices=LEARNERS, action="append", help="one; repeatable")
     parser.add_argument("--seed", type=int, default=0, help="of settings, instances and runs")
     options = parser.parse_args()

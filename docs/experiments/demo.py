@@ -26,7 +26,7 @@ from lprl_jax.results.reading import Result
 RESULTS = Path(__file__).parents[1] / "results" / "demo.json"
 MODELS = ("embedded", "embedded-early-1")
 LAKE, SLIPPERY = "frozen_lake", "slippery"
-PRIOR = "DQN-Prior"
+PRIOR, HABIT = "DQN-Prior", demo.HABIT
 OTHER_PRIORS, KS, EPISODES = (*MODELS, "uniform"), ("1", "5", "15", "exact"), 32
 """At evaluation."""
 TITLES = {
@@ -41,7 +41,7 @@ TITLES = {
 def main() -> None:
     """Run the parts and write the figures."""
     figures = written.kept(RESULTS, MODELS)
-    for part in sys.argv[1:] or (*demo.TITLES, SLIPPERY):
+    for part in sys.argv[1:] or (*demo.WORLDS, SLIPPERY):
         with tempfile.TemporaryDirectory() as folder:
             figures[part] = measure(part, Path(folder) / "demo")
         written.write(RESULTS, figures, MODELS)
@@ -70,6 +70,8 @@ def measure(part: str, out: Path) -> dict[str, Any]:
 
 def rows(results: Mapping[str, Result]) -> dict[str, dict[str, Any]]:
     """A learner each, as `lprl demo` names it."""
+    against = {HABIT: results[HABIT], **results}  # the first is what the others are held against
+    ahead = {name: s.better for name, s in comparison.summarize(against).items()}
     return {
         name: {
             "steps": s.steps,
@@ -80,6 +82,7 @@ def rows(results: Mapping[str, Result]) -> dict[str, dict[str, Any]]:
             "steps_to_80": f"{s.steps_to_threshold}",
             "median": _finite(s.steps_to_threshold.median.estimate, s.steps),
             "more_area_than_the_first": None if s.better is None else _ends(s.better),
+            "more_area_than_habit": None if name == HABIT else _ends(_known(ahead[name])),
             "queries": s.queries,
             "evaluations": s.evaluations,
         }
@@ -100,8 +103,14 @@ def evaluated(run: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _ends(found: statistics.Interval) -> list[float]:
-    return [round(x, 4) for x in (found.estimate, found.low, found.high)]
+def _known(found: statistics.Interval | None) -> statistics.Interval:
+    """An interval that there must be."""
+    assert found is not None
+    return found
+
+
+def _ends(found: statistics.Interval) -> list[float | None]:
+    return found.rounded()
 
 
 def _finite(steps: float, last: int) -> float | None:
@@ -159,8 +168,9 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
             found |= {f"{at}.{x}": prose.count(row[x]) for x in ("queries", "evaluations")}
             found |= {f"{at}.total": prose.count(row["steps"])}
             found |= {"runs": f"{row['runs']}"}
-            if row["more_area_than_the_first"] is not None:
-                found |= prose.estimate(f"{at}.better", row["more_area_than_the_first"])
+            for key, of in (("the_first", "better"), ("habit", "than_habit")):
+                if row[f"more_area_than_{key}"] is not None:
+                    found |= prose.estimate(f"{at}.{of}", row[f"more_area_than_{key}"])
             if ours:
                 least = row["median"] is None
                 times = (row["steps"] if least else row["median"]) / ours

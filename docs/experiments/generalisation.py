@@ -213,7 +213,7 @@ def table_of(world: str, split: str, folder: Path) -> str:
 def tables(figures: dict[str, Any]) -> dict[str, str]:
     """Success by m, by the names of their places on the page."""
     made = {}
-    for name, world in WORLDS.items():
+    for name, world in measured(figures).items():
         rows = []
         for learner, found in figures[name].items():
             if learner == ALONE:
@@ -232,11 +232,16 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
     return made
 
 
+def measured(figures: dict[str, Any]) -> dict[str, World]:
+    """The worlds that there are figures of."""
+    return {name: world for name, world in WORLDS.items() if name in figures}
+
+
 def numbers(figures: dict[str, Any]) -> prose.Numbers:
     """What sentences quote: `WORLD.LEARNER.held-out.64`, by m, after all steps."""
     found = {"seeds": f"{SEEDS}", "episodes": f"{EPISODES}", "held_out": f"{HELD_OUT}"}
     found["runs"] = f"{SEEDS * len(figures['sizes'])}"
-    for world, here in WORLDS.items():
+    for world, here in measured(figures).items():
         found[f"{world}.steps"] = prose.count(here.steps[-1])
         best_of_one = 0.0
         for learner, own in figures[world].items():
@@ -247,7 +252,7 @@ def numbers(figures: dict[str, Any]) -> prose.Numbers:
             for where in ("own", "held-out", "greedy"):
                 for m, values in zip(figures["sizes"], own[where][-1], strict=True):
                     found |= prose.estimate(f"{name}.{where}.{m}", values)
-            if learner != "DQN-Prior":
+            if learner not in ("DQN-Prior", HABIT):
                 best_of_one = max(best_of_one, own["held-out"][-1][0][0])
         found[f"{world}.without_a_prior.held-out.1"] = prose.share(best_of_one)
     return found

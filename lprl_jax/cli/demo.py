@@ -8,6 +8,7 @@ priors that a claim has to be held against.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -20,12 +21,31 @@ from lprl_jax.files import paths
 from lprl_jax.results import comparison, plotting, reading
 from lprl_jax.results.reading import Result
 
-TITLES = {
-    "frozen_lake": "Frozen Lake 8x8, held-out maps, one map a run",
-    "blocks_world": "Blocks World with 5 blocks, held-out instances, one a run",
-    "cube_stacking": "Stacking 8 cubes, held-out patterns, one a run",
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """What is demonstrated."""
+
+    title: str
+    """Of the picture."""
+    configs: str
+    """The first part of the configs' names."""
+    overrides: tuple[str, ...] = ()
+    """Of the configs."""
+
+
+WORLDS = {
+    "frozen_lake": World("Frozen Lake 8x8, goal anywhere, held-out maps, one a run", "frozen_lake"),
+    "frozen_lake_corner": World(
+        "Frozen Lake 8x8, goal in the corner, held-out maps, one a run",
+        "frozen_lake",
+        ("env_params.goal=corner",),
+    ),
+    "blocks_world": World("Blocks World with 5 blocks, held-out goals, one a run", "blocks_world"),
+    "cube_stacking": World("Stacking 8 cubes, held-out cubes, one a run", "cube_stacking"),
 }
-"""Of the worlds, by the first part of their configs' names."""
+"""By name. Where the goal of a lake is in the corner a habit goes far; where it is anywhere the map
+has to be read."""
 EXPERIMENTS = {"DQN": "dqn", "DQN, optimistic": "dqn_optimistic", "DQN-Prior": "dqn_prior"}
 """By the last part of their configs' names."""
 HABIT = "DQN-Prior, habit"
@@ -51,7 +71,7 @@ def run(
 
     Args:
         out: New directory; default, the first of results/demo, results/demo-2, ... that is free.
-        world: One of `TITLES`.
+        world: One of `WORLDS`.
         controls: Whether to run the other control priors too.
         slippery: Whether the ice is slippery, with the settings that were tuned on firm ice.
         progress: Whether to show a progress bar.
@@ -61,9 +81,9 @@ def run(
             is in use or not empty.
         CannotWrite: if there is no room for more.
     """
-    require_one_of("demo", world, TITLES)
-    if slippery and world != "frozen_lake":
-        raise InvalidInput(f"slippery is for frozen_lake; {world} has no ice")
+    require_one_of("demo", world, WORLDS)
+    if slippery and WORLDS[world].configs != "frozen_lake":
+        raise InvalidInput(f"slippery is for lakes; {world} has no ice")
     out = paths.given(out or _free(Path("results/demo")))
     with hold(out):
         run_directory.require_empty(out)
@@ -92,7 +112,7 @@ def _run(
     figure = plotting.draw_learning_curves(
         curves,
         threshold=comparison.THRESHOLD,
-        title=TITLES[world] + (", slippery" if slippery else ""),
+        title=WORLDS[world].title + (", slippery" if slippery else ""),
     )
     with paths.new_file(out / "learning_curves.png") as file:
         file.write(plotting.as_image(figure, ".png"))
@@ -101,13 +121,16 @@ def _run(
 
 def _experiments(world: str, controls: bool) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Config and overrides by name; all are evaluated as often, and by as many episodes."""
-    baseline, own = (config.read(f"{world}_{last}").config for last in ("dqn", "dqn_prior"))
+    here = WORLDS[world]
+    baseline, own = (config.read(f"{here.configs}_{last}").config for last in ("dqn", "dqn_prior"))
     measured = f"eval_every={own.eval_every}", f"eval_episodes={own.eval_episodes}"
-    experiments = {name: (f"{world}_{last}", measured) for name, last in EXPERIMENTS.items()}
+    common = (*here.overrides, *measured)
+    experiments = {name: (f"{here.configs}_{last}", common) for name, last in EXPERIMENTS.items()}
     others = CONTROLS if controls else {HABIT: CONTROLS[HABIT]}
     steps = f"total_steps={baseline.total_steps}"
     control = {
-        name: (f"{world}_dqn_prior", (other, steps, *measured)) for name, other in others.items()
+        name: (f"{here.configs}_dqn_prior", (other, steps, *common))
+        for name, other in others.items()
     }
     return experiments | control
 

@@ -193,13 +193,13 @@ def _others(add: _Add) -> None:
         "world",
         nargs="?",
         default="frozen_lake",
-        help="frozen_lake (default), blocks_world or cube_stacking",
+        help="frozen_lake (default), frozen_lake_corner, blocks_world or cube_stacking",
     )
     demo.add_argument("--out", type=Path, help="new directory (default: results/demo, or the next)")
     demo.add_argument(
         "--controls", action="store_true", help="also the uniform, degraded and adversarial priors"
     )
-    demo.add_argument("--slippery", action="store_true", help="frozen_lake on slippery ice")
+    demo.add_argument("--slippery", action="store_true", help="a lake on slippery ice")
     demo.add_argument("--quiet", action="store_true", help="no progress bar")
 
     add("envs", "List the environments, with a sample of their text.", "lprl envs")

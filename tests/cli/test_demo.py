@@ -6,7 +6,7 @@ from lprl_jax.cli import demo
 from lprl_jax.experiments import config, runner
 
 
-@pytest.mark.parametrize("world", demo.TITLES)
+@pytest.mark.parametrize("world", demo.WORLDS)
 def test_all_rows_are_evaluated_as_often_and_by_as_many_episodes(world: str) -> None:
     rows = {
         name: config.read(file, overrides)
@@ -18,6 +18,10 @@ def test_all_rows_are_evaluated_as_often_and_by_as_many_episodes(world: str) -> 
     # The controls have as many steps as the baselines, DQN-Prior as its config says.
     steps = {name: row.config.total_steps for name, row in rows.items()}
     assert {steps[name] for name in demo.CONTROLS} == {steps["DQN"]}
-    assert steps["DQN-Prior"] == config.read(f"{world}_dqn_prior").config.total_steps
+    own = config.read(f"{demo.WORLDS[world].configs}_dqn_prior").config
+    assert steps["DQN-Prior"] == own.total_steps
+    if world.startswith("frozen_lake"):
+        goals = {row.bank.goal for row in rows.values()}
+        assert goals == {"corner" if world.endswith("corner") else "anywhere"}
     without = demo._experiments(world, controls=False)
     assert without == {name: demo._experiments(world, controls=True)[name] for name in without}

@@ -21,9 +21,9 @@ SCORES = {"top1": 0.96, "covered": 0.9, "kl": 0.3}
 
 
 def result(reached_at: int) -> Result:
-    """Four runs that are solved from a step on, of 1,000."""
-    steps = np.arange(0, 1_001, 100)
-    success = np.tile((steps >= reached_at).astype(float), (4, 1))
+    """Twelve runs that are solved from a step on, of 2,000; shown two evaluations later."""
+    steps = np.arange(0, 2_001, 100)
+    success = np.tile((steps >= reached_at).astype(float), (12, 1))
     return Result(steps, success, success, 12 * steps, 0 * steps + 7, steps * 1.0, 0.0, 0.0)
 
 
@@ -32,12 +32,12 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """Of all parts; everything takes 100 steps, DQN 1,000, and a uniform prior more."""
     own = {name: result(100) for name in (*demo.demo.EXPERIMENTS, *demo.demo.CONTROLS)}
     own |= {"DQN": result(1_000), "DQN-Prior, uniform": result(9_999)}
-    longer = result(500)
+    longer, plain = result(500), (*demo.demo.EXPERIMENTS, demo.HABIT)
     asked: list[Any] = []
 
     def play(out: Path, world: str, controls: bool, slippery: bool) -> dict[str, Result]:
         asked.append((world, controls, slippery))
-        return {n: r for n, r in own.items() if controls or n in demo.demo.EXPERIMENTS}
+        return {n: r for n, r in own.items() if controls or n in plain}
 
     def evaluated(run: Path, overrides: Any, priors: Any, ks: Any) -> list[Any]:
         assert (run, overrides) == (tmp_path / "dqn-prior", ["eval_episodes=32"])
@@ -50,7 +50,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     monkeypatch.setattr(demo.evaluate, "run", evaluated)
     monkeypatch.setattr(demo.runner, "run", lambda experiment, *_, **__: experiment)
     monkeypatch.setattr(demo.reading, "read", lambda experiment: longer)
-    found = {p: demo.measure(p, tmp_path) for p in (*demo.demo.TITLES, demo.SLIPPERY)}
+    found = {p: demo.measure(p, tmp_path) for p in (*demo.demo.WORLDS, demo.SLIPPERY)}
     assert asked[-1] == ("frozen_lake", False, True)
     assert all(controls and not slippery for _, controls, slippery in asked[:-1])
     return json.loads(json.dumps(found))
@@ -80,16 +80,17 @@ def a_card() -> dict[str, Any]:
 
 def test_the_demos_factors_are_of_medians(measured: dict[str, Any]) -> None:
     numbers = demo.numbers(measured)
-    assert numbers["frozen_lake.dqn.steps"] == "1,000"
-    assert numbers["frozen_lake.dqn.times"] == "10"
-    assert numbers["frozen_lake.dqn-prior-uniform.times"] == "more than 10"
+    assert numbers["frozen_lake.dqn.steps"] == "1,200"
+    assert numbers["frozen_lake.dqn.times"] == "4"
+    assert numbers["frozen_lake.dqn-prior-uniform.times"] == "more than 7"
     assert numbers["frozen_lake.dqn-prior-uniform.steps.runs"] == "0"
     assert numbers["frozen_lake.dqn-prior.untrained"] == "0 %"
-    assert numbers["frozen_lake.dqn-prior.better.interval"] == "1.00 [1.00, 1.00]"
+    assert numbers["frozen_lake.dqn-prior.better.interval"] == "1.00 [0.74, 1.00]"
+    assert numbers["frozen_lake.dqn-prior.than_habit"] == ".50"
     assert numbers["frozen_lake.evaluated.uniform.exact.greedy"] == ".50"
-    assert numbers["slippery.dqn-prior.steps"] == "500"
+    assert numbers["slippery.dqn-prior.steps"] == "700"
     assert (
-        "| 1,000 | 100 | 1.00 [1.00, 1.00] | 100 [100, 100], 4/4 |"
+        "| 2,000 | 100 | 1.00 [1.00, 1.00] | 300 [300, 300], 12/12 |"
         in (demo.tables(measured)["demo_frozen_lake"])
     )
 

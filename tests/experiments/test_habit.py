@@ -125,11 +125,14 @@ def test_where_there_is_no_habit_one_line_says_so(env, own, words):
 
 
 def test_every_demo_has_it_for_as_many_steps_as_the_baselines():
-    for world in demo.TITLES:
+    for world in demo.WORLDS:
         plain, controls = (demo._experiments(world, flag) for flag in (False, True))
         assert [*plain] == ["DQN", "DQN, optimistic", "DQN-Prior", "DQN-Prior, habit"]
         assert [*controls][3] == "DQN-Prior, habit"
         assert len(controls) == 8
-        (file, overrides), dqn = plain["DQN-Prior, habit"], config.read(f"{world}_dqn").config
+        (file, overrides), dqn = (
+            plain["DQN-Prior, habit"],
+            config.read(f"{demo.WORLDS[world].configs}_dqn").config,
+        )
         own = config.read(file, overrides).config
         assert (own.prior, own.total_steps) == ("habit", dqn.total_steps)
