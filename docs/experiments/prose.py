@@ -31,16 +31,20 @@ def count(value: float) -> str:
 
 
 def estimate(
-    name: str, found: Sequence[float], shown: Callable[[float], str] = share
+    name: str, found: Sequence[float | None], shown: Callable[[float], str] = share
 ) -> dict[str, str]:
     """An estimate with its interval, and either end: `name`, `.interval`, `.low`, `.high`.
 
     Args:
         name: Of the estimate.
-        found: Estimate, low, high.
+        found: Estimate, low, high; the ends are None of too few runs, and are not to be quoted.
         shown: How a number is written.
     """
-    middle, low, high = map(shown, found)
+    middle, *ends = (None if x is None else shown(x) for x in found)
+    assert middle is not None
+    if None in ends:
+        return {name: middle}
+    low, high = map(str, ends)
     return {
         name: middle,
         f"{name}.interval": f"{middle} [{low}, {high}]",
