@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import chex
 import jax
@@ -30,27 +30,13 @@ from lprl_envs.banks import content_hash, draw_instance, set_apart
 from lprl_envs.errors import InvalidInput, NotNumbered
 from lprl_envs.render import Picture, picture_of_text
 from lprl_envs.template import Template
-from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
+from lprl_envs.text_env_data import Action, Successor, TextEnvParams, TextEnvState
 
 HELD_OUT_ONE_IN = 5
 """One instance in five is held out: never to be trained or tuned on."""
 
 TState = TypeVar("TState", bound=TextEnvState)
 TParams = TypeVar("TParams", bound=TextEnvParams)
-
-
-class Successor(NamedTuple):
-    """Where a legal action leads, in an environment whose law leaves nothing to chance."""
-
-    action: jax.Array
-    """i32[]"""
-    state: Any
-    reward: jax.Array
-    """f32[]"""
-    is_solved: jax.Array
-    """bool[]"""
-    is_over: jax.Array
-    """bool[]: solved, or terminal."""
 
 
 class TextEnv(environment.Environment[TState, TParams], abc.ABC):

@@ -1,8 +1,8 @@
-"""What every `TextEnv` has as data: the state of an episode, and parameters with a bank."""
+"""What every `TextEnv` has as data: an episode's state, parameters with a bank, a successor."""
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -43,3 +43,17 @@ class TextEnvParams(environment.EnvParams):
             bank=bank,
             instances=jnp.arange(num_instances, dtype=jnp.int32),
         )
+
+
+class Successor(NamedTuple):
+    """Where a legal action leads, in an environment whose law leaves nothing to chance."""
+
+    action: jax.Array
+    """i32[]"""
+    state: Any
+    reward: jax.Array
+    """f32[]"""
+    is_solved: jax.Array
+    """bool[]"""
+    is_over: jax.Array
+    """bool[]: solved, or terminal."""

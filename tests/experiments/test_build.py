@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 from lprl_envs import InvalidInput
-from lprl_envs.blocks_world.instances import has_towers
+from lprl_envs.blocks_world.split import has_towers
 from lprl_envs.frozen_lake.maps import GOAL, START
 
 from lprl_jax.experiments import build, config

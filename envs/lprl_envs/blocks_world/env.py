@@ -22,7 +22,6 @@ the drawing in `picture`.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,27 +32,21 @@ from flax import struct
 from gymnax.environments import spaces
 
 from lprl_envs import values
-from lprl_envs.banks import content_hash, draw_bank, made_once
+from lprl_envs.banks import made_once
 from lprl_envs.blocks_world import instances as problems
 from lprl_envs.blocks_world.instances import MOST_BLOCKS, Problems, require_blocks
 from lprl_envs.blocks_world.picture import draw_blocks
 from lprl_envs.blocks_world.rules import ABSENT, act, features_of, is_reached, legal_actions, settle
 from lprl_envs.blocks_world.search import SOLVED, heuristic, list_moves, look_ahead, make_move
+from lprl_envs.blocks_world.split import draw_problems, goal_hash, require_splittable
 from lprl_envs.blocks_world.states import MOST_NUMBERED, count_states, number_state, numbered_state
 from lprl_envs.blocks_world.text import action_texts_of, by_colour, slots_of, template_of
-from lprl_envs.errors import InvalidInput, NotNumbered, require_one_of
+from lprl_envs.errors import NotNumbered
 from lprl_envs.observations import require_mode
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
-from lprl_envs.text_env import Successor, TextEnv, only_outcome
-from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
-
-_SALT = 63
-"""Hashed with a goal. There are few goals, and chance may hold out too many or too few of them: of
-0 to 2,999 this is the first that comes nearest to a fifth of the goals of 3, 4 and 5 blocks and of
-PlanBench's customary suites alike."""
-SPLITS_BY = {"goal": 3, "shape": 4}
-"""What a split of random instances can go by, and how many blocks that needs."""
+from lprl_envs.text_env import TextEnv, only_outcome
+from lprl_envs.text_env_data import Action, Successor, TextEnvParams, TextEnvState
 
 
 @struct.dataclass(kw_only=True)
@@ -164,40 +157,14 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
             num_instances: M.
             split: `"train"`, `"held-out"`, or None for both.
             num_blocks: Of each instance; None for the environment's.
-            split_by: `"goal"`: held out is one goal in five, as it is written. `"shape"`, which is
-                harder: held out is every goal of two towers or more. To be trained on is then what
-                neither of the two holds out.
+            split_by: `"goal"`, or `"shape"`, which is harder; see `split`.
         """
         blocks = self.num_blocks if num_blocks is None else num_blocks
         require_blocks("num_blocks of an instance", blocks, self.num_blocks)
-        require_one_of("split_by", split_by, SPLITS_BY)
-        least = SPLITS_BY[split_by]
-        if split is not None and blocks < least:
-            raise InvalidInput(
-                f"{blocks} blocks are too few to split by {split_by}; use {least} or more, or no "
-                "split"
-            )
-        return self._params(self._draw_bank(key, num_instances, split, blocks, split_by))
-
-    @functools.partial(jax.jit, static_argnums=(0, 2, 3, 4, 5))  # its operations take long alone
-    def _draw_bank(
-        self,
-        key: chex.PRNGKey,
-        num_instances: int,
-        split: str | None,
-        num_blocks: int,
-        split_by: str,
-    ) -> Problems:
-        def held_out(problem: Problems) -> jax.Array:
-            by_shape, by_goal = problems.has_towers(problem), self.held_out(problem)
-            if split_by == "goal":
-                return by_goal
-            return by_shape if split == "held-out" else by_shape | by_goal
-
-        draw = problems.random_problem(num_blocks)
-        name = f"{self.name} of {num_blocks} blocks"
-        drawn = draw_bank(key, num_instances, split, draw, held_out, problems.is_fit, name)
-        return problems.resize(drawn, self.num_blocks)
+        require_splittable(split, split_by, blocks)
+        name = f"{self.name} of {blocks} blocks"
+        drawn = draw_problems(key, num_instances, split, blocks, split_by, name)
+        return self._params(problems.resize(drawn, self.num_blocks))
 
     def _params(self, bank: Problems) -> EnvParams:
         return EnvParams.of_all(bank, limit=8 * (self.num_blocks - 1))
@@ -209,8 +176,7 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
 
     def split_hash(self, instance: Problems) -> jax.Array:
         """Of the goal as it is written, whatever the initial state and the number of blocks."""
-        goal = problems.resize(instance, MOST_BLOCKS).goal
-        return content_hash(jnp.append(goal, _SALT))
+        return goal_hash(instance)
 
     # -- gymnax --------------------------------------------------------------------------------
 

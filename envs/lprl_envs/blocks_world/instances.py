@@ -67,13 +67,6 @@ def is_fit(problem: Problems) -> jax.Array:
     return ~is_reached(problem.on, problem.goal)  # a goal of no facts always holds
 
 
-def has_towers(problem: Problems) -> jax.Array:
-    """`bool[]`: whether the goal is of two towers or more; a tower has a lowest block each."""
-    wanted = problem.goal != NONE
-    carries = jnp.any(problem.goal[:, None] == jnp.arange(problem.goal.size)[None], axis=0)
-    return jnp.sum(carries & ~wanted) >= 2
-
-
 # -- by hand -------------------------------------------------------------------------------------
 
 

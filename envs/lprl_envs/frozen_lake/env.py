@@ -138,10 +138,7 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
     @property
     @made_once
     def default_params(self) -> EnvParams:
-        """Gymnasium's map of that name (or one random map), and its time limit.
-
-        Presets are instances like others: a hash decides that 4x4 is held out and 8x8 is not.
-        """
+        """Gymnasium's map of that name (4x4 is held out, 8x8 is not), or one random map."""
         if self.map_name in PRESETS:
             return self.params_of([PRESETS[self.map_name]])
         return self.sample_params(jax.random.key(0), 1)
@@ -205,9 +202,7 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         """On one of the map's starts."""
         which = jnp.int32(0)
         if params.bank.starts.shape[-1] > 1:
-            which = jax.random.randint(
-                key, (), 0, params.bank.num_starts[instance], dtype=jnp.int32
-            )
+            which = jax.random.randint(key, (), 0, params.bank.num_starts[instance], jnp.int32)
         position = params.bank.starts[instance, which]
         return EnvState(time=jnp.int32(0), instance=instance, position=position)
 

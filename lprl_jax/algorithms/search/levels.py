@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from lprl_envs.text_env import Successor
+from lprl_envs.text_env_data import Successor
 
 from lprl_jax.algorithms.base import Env
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from lprl_envs import BlocksWorld, BlocksWorldSubgoals, InvalidInput
-from lprl_envs.blocks_world.env import SPLITS_BY
-from lprl_envs.blocks_world.instances import Problems, has_towers
+from lprl_envs.blocks_world.instances import Problems
 from lprl_envs.blocks_world.rules import NONE
+from lprl_envs.blocks_world.split import SPLITS_BY, has_towers
 
 
 def goals_of(n):
