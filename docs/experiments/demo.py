@@ -9,6 +9,7 @@ with DQN-Prior for as many steps as the others. Writes `docs/results/demo.json`.
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -174,7 +175,7 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
             if ours:
                 least = row["median"] is None
                 times = (row["steps"] if least else row["median"]) / ours
-                found[f"{at}.times"] = f"more than {times:.0f}" if least else _times(times)
+                found[f"{at}.times"] = f"more than {math.floor(times)}" if least else _times(times)
         for row in own.get("evaluated", ()):
             name = f"{part}.evaluated.{row['prior']}.{row['k']}.{row['policy']}"
             found |= prose.estimate(name, row["success"])

@@ -21,8 +21,11 @@ def share(value: float, digits: int = 2) -> str:
 
 
 def percent(value: float) -> str:
-    """Of a share: `19 %`."""
-    return f"{100 * value:.0f} %"
+    """Of a share: `19 %`; `under 1 %` and `over 99 %` where rounding would say none or all."""
+    text = f"{100 * value:.0f} %"
+    if text == "0 %" and value > 0:
+        return "under 1 %"
+    return "over 99 %" if text == "100 %" and value < 1 else text
 
 
 def count(value: float) -> str:

@@ -59,9 +59,9 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     held_out_families: tuple[str, ...] = ()
     """Families of which every instance is held out."""
     held_out_as: str = "text"
-    """What the split keeps apart. `"text"`: no text of a held-out instance, in whatever state, is
-    one of an instance to be trained on. `"content"`: where the text does not show the instance, no
-    held-out `identity` is one of an instance to be trained on, though some texts may be equal."""
+    """What the split keeps apart, in environments of one `config`. `"text"`: no text of a held-out
+    instance, in whatever state, is one of an instance to be trained on. `"content"`: where the text
+    hides the instance, no held-out `identity` is one of those, though some texts may be equal."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.config == other.config  # type: ignore[attr-defined]

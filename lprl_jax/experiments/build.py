@@ -50,13 +50,13 @@ def make_env(
 ) -> tuple[TextEnv[Any, Any], TextEnvParams]:
     """The environment and its bank of instances."""
     env, params = lprl_envs.make(env_id, **arguments)
+    _require_options(env, bank)
     if bank.instances:
         return env, env.params_of(bank.instances)
     if bank.suite:
         return env, env.suite(bank.suite)
     if not bank.num_instances:
         return env, params
-    _require_options(env, bank)
     return env, _drawn(env, bank.bank_seed, bank.num_instances, bank.split, _options(bank))
 
 

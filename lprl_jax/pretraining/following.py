@@ -19,7 +19,7 @@ from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.priors.base import normalize, sample_proposals
 from lprl_jax.priors.language import LanguagePrior
 from lprl_jax.priors.tabular import Table, TabularPrior, tabulate
-from lprl_jax.results.statistics import Interval, bootstrap_interval
+from lprl_jax.results.statistics import Interval, share_interval
 
 PLAYED = 50
 """Instances of each kind."""
@@ -53,7 +53,7 @@ def follow(
     sharp = 1e3 * jnp.where(legal, table, 0.0)
     others = (normalize(scores, legal) for scores in (sharp, log_weights, jnp.zeros(legal.shape)))
     rates = success(env, bank, (table, *others), key)
-    return Followed(*(bootstrap_interval(rate, np.mean) for rate in rates))
+    return Followed(*(share_interval(rate) for rate in rates))
 
 
 def success(

@@ -23,6 +23,7 @@ from lprl_jax.pretraining.measuring import (
 from lprl_jax.pretraining.pretrain import PretrainConfig
 from lprl_jax.pretraining.replay import Taught, replay
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Task
+from lprl_jax.results.comparison import interval
 
 
 class Measured(NamedTuple):
@@ -156,14 +157,14 @@ def _actions(measured: Sequence[Actions]) -> list[str]:
         "## Followed by itself",
         "",
         f"Success rate of episodes on {PLAYED} held-out instances of each kind, {EPISODES} an",
-        "instance, with 95 % bootstrap intervals over the instances.",
+        "instance, with 95 % intervals over the instances (Clopper and Pearson's).",
         "",
         "| task | instances | drawn from it | its most likely action | habit | uniform |",
         "|---|---|---|---|---|---|",
     ]
     for m in measured:
         if m.success is not None:
-            cells = " | ".join(f"{x.estimate:.3f} [{x.low:.2f}, {x.high:.2f}]" for x in m.success)
+            cells = " | ".join(interval(rate) for rate in m.success)
             lines.append(f"| {m.task} | {m.population} | {cells} |")
     return [
         *lines,

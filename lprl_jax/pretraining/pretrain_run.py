@@ -78,3 +78,9 @@ def write_card(config: PretrainConfig, kept: dict[str, LanguageModel], out: Path
     (out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     figures = model_card.figures(config, kept, measured, command)
     (out / "MODEL_CARD.json").write_text(json.dumps(figures, indent=1) + "\n")
+    leaked = [row.task for row in measured.taught if not row.is_kept_apart]
+    if leaked:
+        raise InvalidInput(
+            f"what is held out was taught, of {', '.join(leaked)}, as MODEL_CARD.md shows; a split "
+            "must keep it apart"
+        )

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 WINDOW = 3
-"""Evaluations whose mean must hold a threshold."""
+"""Evaluations whose mean must come to a threshold."""
+LOST = 10
+"""Evaluations whose mean must not fall below it again."""
 
 
 def steps_to_threshold(
@@ -20,12 +22,13 @@ def steps_to_threshold(
     """The step by which each run has come to the threshold for good.
 
     Single evaluations are noisy: a run stuck far below a threshold passes it once in a while. So
-    the mean of `window` evaluations is what counts, and it must stay: the mean of these and all
-    that follow is at least the threshold, wherever one stops, and so is that of the last `window`.
-    So a run that comes and goes has not come, and neither has one that is lost again; but a single
-    bad evaluation long before the end takes nothing back. (If every later window had to be good,
-    more steps of training would make the same learner slower: of those whose policy fails once in
-    fifty evaluations, most would have come near the end, whenever that is.)
+    the mean of `window` evaluations is what counts, and it must stay: no later mean of the last
+    `LOST` evaluations, or of all since the window began while they are fewer, is below the
+    threshold. So a run that comes and goes has not come, and neither has one that is lost again.
+
+    It takes more evaluations to be lost than to come, for else more steps of training would make
+    the same learner slower: of those whose policy fails once in fifty evaluations, most would have
+    come near the end, whenever that is.
 
     The step is that of the window's last evaluation, not of its first: nothing is claimed for a
     step at which it had not been shown yet. So no run is earlier than evaluation number `window`.
@@ -34,7 +37,7 @@ def steps_to_threshold(
       steps: `[T]` increasing steps at which the runs were evaluated, at least `window` of them.
       values: `[R, T]` what was measured there.
       threshold: The value to reach.
-      window: Evaluations in a mean.
+      window: Evaluations in a mean, at most `LOST`.
 
     Returns:
       Steps `[R]` and reached `[R]`, for `summarize_steps`. A run that has not come to the threshold
@@ -47,19 +50,27 @@ def steps_to_threshold(
       ([30, 40], [True, False])
     """
     steps, values = as_curves(steps, values)
-    if not 1 <= window <= steps.size:
+    num = steps.size
+    if not 1 <= window <= min(num, LOST):
         raise ValueError(
-            f"steps: found {steps.size}, need at least {window}, over which means are taken"
+            f"steps: found {num}, need at least the {window} over which means are taken; these are "
+            f"1 to {LOST}"
         )
-    # From start i on, all means are high enough where sums of what is above it never fall below 0.
     above = values - finite("threshold", threshold)
     sums = np.pad(np.cumsum(above, axis=1), ((0, 0), (1, 0)))  # [R, T + 1]
-    least = np.minimum.accumulate(sums[:, ::-1], axis=1)[:, ::-1]  # of this sum and all later ones
-    # A mean that equals the threshold may come out a rounding below: `metrics.jsonl` has 5 digits.
-    holds = least[:, window:] >= sums[:, :-window] - 1e-5 * window  # [R, T + 1 - window]
-    holds &= sums[:, -1:] >= sums[:, [-1 - window]] - 1e-5 * window  # not lost in the end
-    reached = np.any(holds, axis=1)
-    return steps[np.where(reached, holds.argmax(axis=1) + window - 1, -1)], reached
+
+    def holds(length: int) -> NDArray[np.bool_]:
+        """Whether the mean from each start is high enough, `[R, T + 1 - window]`; if it ends."""
+        # One that equals the threshold may come out a rounding below: `metrics.jsonl` has 5 digits.
+        own = sums[:, length:] >= sums[:, : num + 1 - length] - 1e-5 * length
+        return np.pad(own, ((0, 0), (0, length - window)), constant_values=True)
+
+    lengths = [holds(length) for length in range(window, min(num, LOST) + 1)]
+    # Behind the first LOST evaluations it is the full means, from all later starts.
+    ever_after = np.logical_and.accumulate(lengths[-1][:, ::-1], axis=1)[:, ::-1]
+    good = np.logical_and.reduce([*lengths, ever_after])
+    reached = np.any(good, axis=1)
+    return steps[np.where(reached, good.argmax(axis=1) + window - 1, -1)], reached
 
 
 def first_passage(

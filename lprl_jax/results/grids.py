@@ -117,6 +117,16 @@ def notes(results: Mapping[str, Result], threshold: float) -> list[str]:
             f"Steps and seconds to a threshold and areas are of evaluations every {cadence:,} "
             f"{step_of(results)}, which all have; evaluated more often: {finer}."
         )
+    early = [
+        f"{name} ({int(r.steps[-1]):,})"
+        for name, r in results.items()
+        if cadence and len(r.steps) > 2 and r.steps[-1] % cadence
+    ]
+    if early:
+        lines.append(
+            f"Final success is of a last evaluation between those: {', '.join(early)}; steps to a "
+            "threshold and areas leave it out."
+        )
     episodes = {name: r.episodes for name, r in results.items() if r.episodes}
     if len(set(episodes.values())) > 1:
         each = ", ".join(f"{name} {number}" for name, number in episodes.items())

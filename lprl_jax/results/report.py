@@ -13,7 +13,7 @@ from typing import Any
 
 from lprl_jax.experiments import run_directory
 from lprl_jax.results import comparison, grids, plotting, reading
-from lprl_jax.results.curves import WINDOW
+from lprl_jax.results.curves import LOST, WINDOW
 from lprl_jax.results.reading import Result
 from lprl_jax.results.statistics import MIN_RUNS
 
@@ -37,8 +37,8 @@ p.note { color: #555; max-width: 46rem; }
 NOTE = (
     "IQM: interquartile mean over the runs. Intervals: 95 %; of an IQM by bootstrap over the runs, "
     "and none of fewer than {runs}. Steps are of one run. A threshold is reached at the first "
-    "evaluation with which the mean of the last {window} is at least as high, and stays so with "
-    "all that follow, to the last {window}; a median beyond the last step is given as “&gt;”, “–” "
+    "evaluation with which the mean of the last {window} is at least as high, if no later mean of "
+    "{lost} is below it again; a median beyond the last step is given as “&gt;”, “–” "
     "is what cannot be told. Seconds count set-up (prior, compilation; once, also where a run was "
     "resumed) and training of all runs together, not evaluation. Area: under the success curve, "
     "over all steps of a run; which of two has more is told up to the last step that both have "
@@ -114,7 +114,7 @@ def _image(svg: str, description: str) -> str:
 
 def _figures(found: Mapping[str, Result], threshold: float) -> str:
     head, rows = comparison.cells(comparison.summarize(found, threshold), threshold)
-    lines = [*grids.notes(found, threshold), NOTE.format(window=WINDOW, runs=MIN_RUNS)]
+    lines = [*grids.notes(found, threshold), NOTE.format(window=WINDOW, lost=LOST, runs=MIN_RUNS)]
     return "\n".join([_table(head, rows), *(f'<p class="note">{line}</p>' for line in lines)])
 
 

@@ -36,6 +36,7 @@ __all__ = (
     "iqm",
     "normalized_area",
     "probability_of_improvement",
+    "share_interval",
     "steps_to_threshold",
     "summarize_steps",
 )
@@ -146,7 +147,7 @@ def bootstrap_interval(
     mean of normal scores: sqrt(R / (R - 1)), and Student's t in place of the normal quantile. The
     bounds stay within the scores.
 
-    Fewer than MIN_RUNS runs give no bounds, nor do fewer than MIN_ALIKE scores that are all alike.
+    Fewer than MIN_RUNS runs give no bounds, nor do fewer than MIN_ALIKE that are all alike.
 
     Args:
       scores: `[R]` or `[R, T]`, finite.
@@ -170,7 +171,7 @@ def bootstrap_interval(
     estimate = float(statistic(scores.reshape(1, -1), axis=1)[0])
     num_runs = len(scores)
     alike = scores.min() == scores.max()
-    if num_runs < MIN_RUNS or (alike and scores.size < MIN_ALIKE):
+    if num_runs < MIN_RUNS or (alike and num_runs < MIN_ALIKE):
         return Interval(estimate, None, None)
 
     columns = scores.reshape(num_runs, -1)  # [R, T]
@@ -203,10 +204,34 @@ def probability_of_improvement(x: ArrayLike, y: ArrayLike, *, confidence: float 
     x, y = finite("x", x), finite("y", y)
     if x.ndim != 1 or y.ndim != 1:
         raise ValueError(f"x and y: found shapes {x.shape} and {y.shape}, need [runs] each")
-    tail = (1 - _confidence(confidence)) / 2
     share = float(((x[:, None] > y) + 0.5 * (x[:, None] == y)).mean())
-    trials = min(x.size, y.size)
-    won = share * trials
+    return _of_trials(share, min(x.size, y.size), confidence)
+
+
+def share_interval(shares: ArrayLike, *, confidence: float = 0.95) -> Interval:
+    """The mean of shares in [0, 1], as of instances each of which is solved in some episodes.
+
+    The interval is Clopper and Pearson's, of as many trials as shares. Shares vary most where each
+    is 0 or 1, and then it is exact; a bootstrap covers too little where nearly all are alike.
+
+    Args:
+      shares: `[N]`, in [0, 1].
+      confidence: Coverage, between 0 and 1.
+
+    Examples:
+      >>> found = share_interval([1.0] * 50)
+      >>> round(found.low, 2), found.high
+      (0.93, 1.0)
+    """
+    shares = finite("shares", shares)
+    if shares.ndim != 1 or shares.min() < 0 or shares.max() > 1:
+        raise ValueError(f"shares: found shape {shares.shape}, need [N] numbers in [0, 1]")
+    return _of_trials(float(shares.mean()), shares.size, confidence)
+
+
+def _of_trials(share: float, trials: int, confidence: float) -> Interval:
+    """Clopper and Pearson's interval; the number that was won need not be whole."""
+    tail, won = (1 - _confidence(confidence)) / 2, share * trials
     low = special.betaincinv(won, trials - won + 1, tail) if won > 0 else 0.0
     high = special.betaincinv(won + 1, trials - won, 1 - tail) if won < trials else 1.0
     return Interval(share, float(low), float(high))

@@ -143,6 +143,8 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
             families: Names of those to draw from, each as likely. None named: all, or with a split
                 all that are not held out.
         """
+        if split is not None and self.num_cubes < 3:  # three colours tell the held-out family
+            raise InvalidInput("two cubes are too few to split; use 3 or more, or no split")
         chosen = choose_families(self.families, self.held_out_families, families, split)
         return self._params(self._draw_bank(key, num_instances, split, chosen))
 
