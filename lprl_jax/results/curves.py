@@ -53,8 +53,7 @@ def steps_to_threshold(
     num = steps.size
     if not 1 <= window <= min(num, LOST):
         raise ValueError(
-            f"steps: found {num}, need at least the {window} over which means are taken; these are "
-            f"1 to {LOST}"
+            f"steps: found {num}, need at least {window}, over which means are taken, 1 to {LOST}"
         )
     above = values - finite("threshold", threshold)
     sums = np.pad(np.cumsum(above, axis=1), ((0, 0), (1, 0)))  # [R, T + 1]

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from lprl_envs import CubeStacking, FrozenLake
+from lprl_envs import CubeStacking, FrozenLake, InvalidInput
 from priors.tiny import tiny_model
 
 from lprl_jax.lm import generation, identity
-from lprl_jax.pretraining import following, measuring, model_card
+from lprl_jax.pretraining import following, measuring, model_card, pretrain_run
 from lprl_jax.pretraining.following import Followed
 from lprl_jax.pretraining.pretrain import PretrainConfig
 from lprl_jax.pretraining.replay import Taught
@@ -154,3 +154,12 @@ def test_the_card_has_a_row_of_every_task(monkeypatch):
         "model": {name: identity.of_model(model) for name, model in models.items()},
         "command": "lprl pretrain",
     }
+
+
+def test_a_card_that_shows_a_leak_is_refused(tmp_path, monkeypatch):
+    leak = Taught("cubes", "text", 9, 9, 1, 9, 0)
+    measured = model_card.Measured([], [], [leak])
+    monkeypatch.setattr(model_card, "measure", lambda *_: measured)
+    with pytest.raises(InvalidInput, match="what is held out was taught, of cubes, as MODEL_CARD"):
+        pretrain_run.write_card(PretrainConfig(), {"final": tiny_model()}, tmp_path)
+    assert "| cubes | 9 | 9 | 1 (11.1 %) | 9 | 0 |" in (tmp_path / "MODEL_CARD.md").read_text()

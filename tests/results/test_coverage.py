@@ -11,6 +11,7 @@ from lprl_jax.results.statistics import (
     bootstrap_interval,
     iqm,
     probability_of_improvement,
+    share_interval,
     summarize_steps,
 )
 
@@ -126,3 +127,19 @@ def test_the_probability_of_improvement(kind: str, sizes: tuple[int, int]) -> No
 
 def _binomial(n: int, k: int) -> int:
     return 1 if k == 0 else _binomial(n, k - 1) * (n - k + 1) // k
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.9, 0.98, 0.99])
+@pytest.mark.parametrize("episodes", [1, 8])
+def test_the_mean_of_shares_of_instances(rate: float, episodes: int) -> None:
+    """Also where nearly every instance is solved, and where each is or is not."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(10 * REPETITIONS):
+        own = rng.uniform(size=50) < rate if episodes == 1 else rng.beta(rate, 1 - rate, 50)
+        found.append(share_interval(rng.binomial(episodes, own) / episodes))
+    assert np.mean([holds(interval, rate) for interval in found]) >= 0.94
+
+
+def test_shares_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="need \\[N\\] numbers in \\[0, 1\\]"):
+        share_interval([0.5, 1.5])

@@ -1,5 +1,6 @@
 """What may be laid side by side, on curves written by hand."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +192,12 @@ def test_equal_evaluations_give_equal_figures_however_often_one_was_looked_at(
         assert getattr(figures["fine"], name) == getattr(figures["coarse"], name)
     assert figures["coarse"].better is not None
     assert figures["coarse"].better.estimate == pytest.approx(0.5)
+
+
+def test_a_last_evaluation_between_the_others_is_told(tmp_path: Path) -> None:
+    found = results(tmp_path, run={"success": rising(6), "every": 100})
+    steps = found["run"].steps.copy()
+    steps[-1] = 430
+    early = {"run": dataclasses.replace(found["run"], steps=steps)}
+    (line,) = grids.notes(early, 0.8)
+    assert "a last evaluation between those: run (430)" in line

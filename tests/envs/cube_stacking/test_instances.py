@@ -268,3 +268,8 @@ def test_suites_refused():
     refused("unknown suite 'paper-9'; valid: paper-8, paper-11", CubeStacking().suite, "paper-9")
     message = "an instance has 11 cubes, the environment 8; set num_cubes: 11"
     refused(message, CubeStacking().suite, "paper-11")
+
+
+def test_two_cubes_are_not_split():
+    with pytest.raises(InvalidInput, match="two cubes are too few to split; use 3 or more"):
+        CubeStacking(2).sample_params(jax.random.key(0), 2, "train")
