@@ -21,8 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 import prose
 import written
+from lprl_envs import FrozenLake
 
-import lprl_jax
 from lprl_jax import Data, LanguagePrior, tabulate
 from lprl_jax.algorithms.tabular import habits, linvit, value_iteration
 from lprl_jax.algorithms.tabular.linvit_problem import Problem, of_bank
@@ -48,7 +48,7 @@ def main() -> None:
     """Choose the bonus scale, run all priors, write the figures."""
     figures: dict[str, Any] = {"maps": MAPS, "horizon": HORIZON, "epsilon": EPSILON, "lakes": {}}
     for lake, arguments in LAKES.items():
-        env, _ = lprl_jax.make("FrozenLake-lprl", map_name="4x4", **arguments)
+        env = FrozenLake("4x4", **arguments)
         tuned = tune(env, env.sample_params(jax.random.key(1), MAPS, "train", goal=GOAL))
         scale = min(SCALES[1:], key=lambda s: tuned[s]["median"] or np.inf)
         held_out = env.sample_params(jax.random.key(0), MAPS, "held-out", goal=GOAL)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from lprl_jax.lm import identity
 from lprl_jax.lm.checkpoint import LanguageModel
@@ -87,7 +88,7 @@ def _plain(value: Any) -> Any:
         return {name: _plain(field) for name, field in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return value.tolist() if hasattr(value, "tolist") else value
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def render(

@@ -68,6 +68,7 @@ def frames(key: chex.PRNGKey, shape: Shape) -> jax.Array:
 
 def is_frame(grid: jax.Array) -> jax.Array:
     """`bool[]`: whether a pattern `bool[H, W]` is one of `frames`, whatever drew it."""
+    shape = grid.shape[0], grid.shape[1]
     rows, cols = jnp.any(grid, axis=1), jnp.any(grid, axis=0)
     top, left = jnp.argmax(rows), jnp.argmax(cols)
     bottom, right = (
@@ -75,7 +76,7 @@ def is_frame(grid: jax.Array) -> jax.Array:
         grid.shape[1] - 1 - jnp.argmax(cols[::-1]),
     )
     large = (bottom - top >= 2) & (right - left >= 2)
-    alike = [jnp.all(grid == it) for it in _frames_at(top, left, bottom, right, grid.shape)]
+    alike = [jnp.all(grid == it) for it in _frames_at(top, left, bottom, right, shape)]
     return large & (alike[0] | alike[1])
 
 

@@ -1,5 +1,6 @@
 """What Blocks World holds out: goals as they are written, or their shapes; in plain Python."""
 
+import dataclasses
 import functools
 import itertools
 
@@ -71,7 +72,8 @@ def test_a_goal_is_on_one_side_whatever_the_start_and_the_number_of_blocks():
     goals = goals_of(3)
     among_3 = held_out_of(3, goals)
     np.testing.assert_array_equal(among_3, held_out_of(5, [(*goal, None, None) for goal in goals]))
-    started = problems_of(goals).replace(on=jnp.tile(jnp.array([[1, -1, -1]], jnp.int32), (12, 1)))
+    on = jnp.tile(jnp.array([[1, -1, -1]], jnp.int32), (12, 1))
+    started = dataclasses.replace(problems_of(goals), on=on)
     np.testing.assert_array_equal(among_3, jax.vmap(BlocksWorld(3).held_out)(started))
     assert 0 < among_3.sum() < len(goals)
 
