@@ -138,7 +138,9 @@ class HabitPrior:
 
 
 def require_training(env: TextEnv[Any, Any], env_params: TextEnvParams) -> None:
-    """Check that a habit may be fitted on a bank.
+    """Check that a habit may be fitted on a bank, by `env.held_out`.
+
+    A bank that was split by something else (`split_by`) is not told from another.
 
     Raises:
         InvalidInput: if one of its instances is held out.

@@ -141,7 +141,8 @@ def _row(name: str, s: Summary, compared: bool) -> list[str]:
 def interval(i: Interval, runs: int | None = None) -> str:
     """`0.86 [0.56, 0.96]`; `0.86 (3 runs)`, or `0.86`, where they are too few for an interval."""
     if i.low is None or i.high is None:
-        return f"{i.estimate:.2f}" + ("" if runs is None else f" ({runs} runs)")
+        few = "" if runs is None else " (1 run)" if runs == 1 else f" ({runs} runs)"
+        return f"{i.estimate:.2f}{few}"
     return f"{i.estimate:.2f} [{i.low:.2f}, {i.high:.2f}]"
 
 

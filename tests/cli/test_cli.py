@@ -257,8 +257,11 @@ BAD_CALLS = [
     (["pretrain", "--steps", "0", "--out", "{new}"], ["steps is 0", "1 or more"]),
     (["pretrain", "--out", "{folder}"], ["not empty"]),
     (["demo", "--out", "{folder}"], ["not empty"]),
-    (["demo", "lake", "--out", "{new}"], ["unknown demo 'lake'", "frozen_lake, blocks_world"]),
-    (["demo", "blocks_world", "--slippery", "--out", "{new}"], ["frozen_lake", "no ice"]),
+    (
+        ["demo", "lake", "--out", "{new}"],
+        ["unknown demo 'lake'", "frozen_lake_corner, blocks_world"],
+    ),
+    (["demo", "blocks_world", "--slippery", "--out", "{new}"], ["for lakes", "no ice"]),
 ]
 
 

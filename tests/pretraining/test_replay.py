@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from lprl_envs import BlocksWorld
 
 from lprl_jax.pretraining import lessons, replay
 from lprl_jax.pretraining.curriculum import TASKS
@@ -53,14 +52,13 @@ def test_no_held_out_pattern_was_taught_though_some_texts_were(found):
 
 
 def test_it_finds_what_was_taught(tokenizer):
-    # A task that is asked about its own lessons: the split by start and goal together.
-    class SplitByBoth(BlocksWorld):
-        def split_hash(self, instance):
-            return jnp.sum(self.identity(instance)).astype(jnp.uint32)
-
+    # A task whose lessons are of both sides.
     (task,) = [task for task in TASKS if task.name == "BlocksWorld 4"]
-    env = SplitByBoth(4)
-    leaky = dataclasses.replace(task, env=env, sample=env.sample_params)
+
+    def sample(key, num_instances, split):
+        return task.sample(key, num_instances, None if split == "train" else split)
+
+    leaky = dataclasses.replace(task, sample=sample)
     (row,) = replay.replay(PretrainConfig(), [leaky], tokenizer, range(1, 9), NUM_HELD_OUT)
     assert not row.is_kept_apart
     assert row.taught_texts > 0

@@ -31,7 +31,7 @@ PRIOR = TabularPrior(
 
 
 class Newer(FrozenLake):
-    version = 2
+    version = 3
 
 
 class Reworded(FrozenLake):
@@ -105,7 +105,7 @@ def test_tabulate_asks_about_every_state_that_is_not_terminal():
     ("env", "message"),
     [
         (FrozenLake("4x4", is_slippery=True), "template '{}', here it is '{}'"),
-        (Newer("4x4", is_slippery=False), "version 1, here it is 2"),
+        (Newer("4x4", is_slippery=False), "version 2, here it is 3"),
         (Reworded("4x4", is_slippery=False), "actions .* left.*, here it is .* west"),
     ],
     ids=["template", "version", "actions"],

@@ -1,4 +1,9 @@
-"""The check of what a split keeps apart: what `held_out_as` declares. See `check`."""
+"""The check of what a split keeps apart: what `held_out_as` declares. See `check`.
+
+It looks at samples: instances as `sample_params` draws them by default, of either side and of every
+family, and states of theirs. What it finds is wrong; what it does not find may be. Where states are
+not numbered it reads first states alone, so check a small world of the same kind as well.
+"""
 
 from __future__ import annotations
 
