@@ -33,7 +33,7 @@ FOUND = BARE._replace(log_probs=uniform(BARE.state), next_log_probs=uniform(BARE
 
 
 class Newer(TabularMDP):
-    version = 3
+    version = 2
 
 
 class Reworded(TabularMDP):
@@ -88,7 +88,7 @@ def test_instances_are_numbered_as_in_the_bank(file):
 @pytest.mark.parametrize(
     ("env", "message"),
     [
-        (Newer(2, 3), "of version 2, here it is 3"),
+        (Newer(2, 3), "of version 1, here it is 2"),
         (Reworded(2, 3), "of actions .* go left.*, here it is .* sleep"),
         (TabularMDP(3, 3), "of template .*, here it is "),
         (FrozenLake("4x4"), "of environment 'TabularMDP', here it is 'FrozenLake-lprl'"),
