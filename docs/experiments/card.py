@@ -64,7 +64,8 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
 
 
 def _tasks(figures: Mapping[str, Any]) -> list[str]:
-    return [row["task"] for kind in ("actions", "completions") for row in figures[kind]]
+    rows = (row["task"] for kind in ("actions", "completions") for row in figures[kind])
+    return list(dict.fromkeys(rows))  # a task may have several kinds of instances
 
 
 def _name(task: str) -> str:
