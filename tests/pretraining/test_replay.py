@@ -56,7 +56,8 @@ def test_it_finds_what_was_taught(tokenizer):
     (task,) = [task for task in TASKS if task.name == "BlocksWorld 4"]
 
     def sample(key, num_instances, split):
-        return task.sample(key, num_instances, None if split == "train" else split)
+        side = None if split == "train" else split
+        return task.env.sample_params(key, num_instances, side)
 
     leaky = dataclasses.replace(task, sample=sample)
     (row,) = replay.replay(PretrainConfig(), [leaky], tokenizer, range(1, 9), NUM_HELD_OUT)
