@@ -80,7 +80,10 @@ def _draw_bank(
 ) -> Patterns:
     draw = functools.partial(_draw, shape=shape, families=families)
     what = f"{name}, {', '.join(families)} of {shape[0]}x{shape[1]}"
-    held_out = lambda pattern: is_held_out(pattern.cells.reshape(shape))  # noqa: E731
+
+    def held_out(pattern: Patterns) -> jax.Array:
+        return is_held_out(pattern.cells.reshape(shape))
+
     return draw_bank(key, num_patterns, split, draw, held_out, name=what)
 
 
