@@ -58,8 +58,13 @@ POLICY = {
     "entropy_coef": (0.0, 0.003, 0.01, 0.03, 0.1),
 }
 KL_ALPHAS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-STEPS = {"frozen_lake": (16, 64), "blocks_world": (16, 64), "cube_stacking": (8, 32)}
-"""Of PPO's environments between two learning phases."""
+ROLLOUTS = {
+    "frozen_lake": ((10, 5), (10, 25), (5, 50)),
+    "blocks_world": ((10, 5), (10, 25), (5, 50)),
+    "cube_stacking": ((10, 5), (5, 10)),
+}
+"""PPO's environments, and their steps between two learning phases. They divide what lies between
+two evaluations, which is the same for all learners of a world."""
 LEARNERS = ("dqn", "dqn_optimistic", "dqn_prior", "ppo", "kl_ppo")
 WITH_A_PRIOR = ("dqn_prior", "kl_ppo")
 
@@ -85,8 +90,8 @@ def shapes_of(world: str, learner: str) -> list[dict[str, Any]]:
     # Where most runs meet no reward for long, normalising makes advantages of the values' errors:
     # the best of 24 settings, half of them so, had an area of .32 on the lake.
     normalized = (False,) if (world, learner) == ("frozen_lake", "ppo") else (False, True)
-    both = itertools.product(STEPS[world], normalized)
-    return [{"rollout_length": t, "normalize_advantages": n} for t, n in both]
+    both = itertools.product(ROLLOUTS[world], normalized)
+    return [{"num_envs": n, "rollout_length": t, "normalize_advantages": x} for (n, t), x in both]
 
 
 def tune(world: str, learner: str, seed: int) -> dict[str, Any]:

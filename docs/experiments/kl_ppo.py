@@ -45,8 +45,7 @@ class World:
     title: str
     """For tables."""
     every: int
-    """Environment steps between two evaluations: PPO's update, and to within one of DQN's, of 10
-    steps, the same of every learner."""
+    """Environment steps between two evaluations, of every learner."""
     shown: tuple[int, ...]
     """Steps at which success is shown; the last are all."""
     alphas: tuple[float, ...] = SMALL
@@ -56,16 +55,16 @@ class World:
 
 
 WORLDS = {
-    "frozen_lake": World("Frozen Lake 8×8, firm", 512, (1_000, 3_000, 10_000, 30_000)),
+    "frozen_lake": World("Frozen Lake 8×8, firm", 250, (1_000, 3_000, 10_000, 30_000)),
     "blocks_world": World(
         "Blocks World, 5 blocks",
-        512,
+        250,
         (500, 1_000, 3_000, 10_000),
         left_out=("embedded-early-3", "embedded-early-2"),
     ),
     "cube_stacking": World(
         "Stacking 8 cubes",
-        64,
+        50,
         (200, 500, 1_000, 5_000),
         (0.0, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0),
     ),
