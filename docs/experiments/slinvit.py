@@ -131,7 +131,8 @@ def priors_of(rows: Sequence[Any], folder: Path | None) -> dict[str, Any]:
         "embedded, adversarial": degrade(found["embedded"], adversarial=True),
     }
     tables = {name: tabulate(prior, ENV, params) for name, prior in worse.items()}
-    return {**found, **tables, "uniform": slinvit_tables.uniform(rows)}
+    controls = {"habit": slinvit_tables.of_habit(rows), "uniform": slinvit_tables.uniform(rows)}
+    return {**found, **tables, **controls}
 
 
 @functools.cache

@@ -8,7 +8,7 @@ the environment of five numbers states and actions.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from lprl_envs import BlocksWorld, BlocksWorldSubgoals
 from lprl_envs.blocks_world.instances import Problems, published, resize
 
 from lprl_jax import LanguagePrior, TabularPrior, UniformPrior, tabulate
+from lprl_jax.algorithms.tabular import habits
 
 BLOCKS = 5
 ENV = BlocksWorld(BLOCKS)
@@ -44,20 +45,42 @@ def of_model(
     name: str, rows: Sequence[dict[str, Any]], folder: Path | None, large: Env = ENV
 ) -> TabularPrior:
     """A model's answers in every state that can be reached; kept in `folder`, if one is named."""
+
+    def asked(env: Env, params: Any) -> TabularPrior:
+        path = None if folder is None else folder / f"{name}-{env.name}-{env.num_blocks}.npz"
+        if path is not None and path.exists():
+            return TabularPrior.load(path, env, params)
+        table = tabulate(LanguagePrior.from_pretrained(name, env, params), env, params)
+        if path is not None:
+            table.save(path, params)
+        return table
+
+    return _by_size(name, rows, large, asked)
+
+
+def of_habit(rows: Sequence[dict[str, Any]], large: Env = ENV) -> TabularPrior:
+    """Of each number of blocks the habit of its training instances."""
+
+    def fitted(env: Env, params: Any) -> TabularPrior:
+        return tabulate(habits.of_training(env), env, params)
+
+    return _by_size("habit", rows, large, fitted)
+
+
+def _by_size(
+    name: str,
+    rows: Sequence[dict[str, Any]],
+    large: Env,
+    answers_in: Callable[[Env, Any], TabularPrior],
+) -> TabularPrior:
+    """Answers in the environment of as many blocks as a row has, laid out as the large one's."""
     log_probs = np.array(uniform(rows, large).table)
     evaluations = 0
     sizes = [len("".join(row["init"])) for row in rows]
     for size in sorted(set(sizes)):
         env = type(large)(size)
         own = [i for i, found in enumerate(sizes) if found == size]
-        params = params_of([rows[i] for i in own], env)
-        path = None if folder is None else folder / f"{name}-{env.name}-{size}.npz"
-        if path is not None and path.exists():
-            table = TabularPrior.load(path, env, params)
-        else:
-            table = tabulate(LanguagePrior.from_pretrained(name, env, params), env, params)
-            if path is not None:
-                table.save(path, params)
+        table = answers_in(env, params_of([rows[i] for i in own], env))
         evaluations += table.evaluations
         states, actions = _places(env, large)
         answers = np.full((len(own), len(states), large.num_actions), -np.inf, np.float32)

@@ -70,10 +70,17 @@ def measure(folder: Path | None) -> Figures:
         },
         "seeds": SEEDS,
         "evaluations": {"actions": by_hand.evaluations, "subgoals": unseen.evaluations},
-        "actions": _searches(over_actions, _and_worse(over_actions, by_hand)),
+        "actions": _searches(
+            over_actions,
+            {**_and_worse(over_actions, by_hand), "habit": slinvit_tables.of_habit(rows)},
+        ),
         "subgoals": _searches(
             over_subgoals,
-            _and_worse(over_subgoals, through_actions(by_hand)) | _and_worse(over_subgoals, unseen),
+            {
+                **_and_worse(over_subgoals, through_actions(by_hand)),
+                **_and_worse(over_subgoals, unseen),
+                "habit": slinvit_tables.of_habit(rows, ENV),
+            },
         ),
     }
 
