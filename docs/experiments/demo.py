@@ -28,13 +28,16 @@ RESULTS = Path(__file__).parents[1] / "results" / "demo.json"
 MODELS = ("embedded", "embedded-early-1")
 LAKE, SLIPPERY = "frozen_lake", "slippery"
 PRIOR, HABIT = "DQN-Prior", demo.HABIT
-OTHER_PRIORS, KS, EPISODES = (*MODELS, "uniform"), ("1", "5", "15", "exact"), 32
+OTHER_PRIORS, KS, EPISODES = (*MODELS, "habit", "uniform"), ("1", "5", "15", "exact"), 32
 """At evaluation."""
 TITLES = {
     "DQN": "DQN, ε-greedy",
     PRIOR: "**DQN-Prior, embedded model**",
+    HABIT: "control: habit, the state not looked at",
     "DQN-Prior, degraded": "control: its prior mixed with half uniform (ε = .5)",
     "DQN-Prior, weakest model": "control: the ladder's weakest model (`embedded-early-1`)",
+    "DQN-Prior, uniform": "control: uniform",
+    "DQN-Prior, adversarial": "control: adversarial, its logits turned round",
 }
 """Of rows, where they differ from the demo's."""
 
@@ -138,7 +141,8 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _rows(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    head = ["", "steps", "measured every", "final success", "steps to 80 %", "queries"]
+    head = ["", "steps", "measured every", "final success", "steps to 80 %"]
+    head += ["P(more area than with the habit)", "queries", "evaluations"]
     cells = [
         [
             TITLES.get(name, name),
@@ -146,12 +150,19 @@ def _rows(rows: Mapping[str, Mapping[str, Any]]) -> str:
             f"{row['every']:,}",
             comparison.interval(statistics.Interval(*row["success"])),
             row["steps_to_80"],
+            _ahead(row),
             f"{row['queries']:,}",
             f"{row['evaluations']:,}",
         ]
         for name, row in rows.items()
     ]
-    return comparison.markdown([*head, "evaluations"], cells)
+    return comparison.markdown(head, cells)
+
+
+def _ahead(row: Mapping[str, Any]) -> str:
+    """How probably a run has more area than one with the habit, but for the habit itself."""
+    found = row["more_area_than_habit"]
+    return "–" if found is None else comparison.interval(statistics.Interval(*found))
 
 
 def numbers(figures: Mapping[str, Any]) -> prose.Numbers:

@@ -164,10 +164,15 @@ def test_names_are_listed_with_their_values() -> None:
         ("Worse, (.07).", ".07"),
         ("The loss is 1e-3.", "1e-3"),
         ("110,000 instances", "110,000"),
+        ("## 45 % of them", "45"),
+        ("| .97 | 45 % |", ".97"),
+        ("`a` and `.97` and `b`", ".97"),
+        ("It is ten times faster.", "ten times"),
+        ("It needs a tenth of the data.", "a tenth"),
     ],
 )
 def test_a_measured_number_typed_by_hand_is_found(sentence: str, number: str) -> None:
-    found = list(typed_numbers.found(f"# A page of 12\n\nSome words.\n{sentence}\n"))
+    found = list(typed_numbers.found(f"# A page\n\nSome words.\n{sentence}\n"))
     assert found[0][:2] == (4, number)
 
 
@@ -178,8 +183,8 @@ def test_a_measured_number_typed_by_hand_is_found(sentence: str, number: str) ->
         "A 95 % interval of steps to\n80 %.",
         "`lprl train x=15_000` and [97](docs/97.md#15)".replace("97]", "it]"),
         "```\nsuccess .97\n```",
-        "| .97 | 45 % |",
-        "## 45 % of them",
+        "| a | `x=15_000` |",
+        "It asks one of four questions, in two cases.",
         "<!-- .97 -->",
         "embedded-early-1, Qwen2.5, GPT-2 and R8",
     ],

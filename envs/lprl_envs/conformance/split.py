@@ -2,7 +2,7 @@
 
 It looks at samples: instances as `sample_params` draws them by default, of either side and of every
 family, and states of theirs. What it finds is wrong; what it does not find may be. Where states are
-not numbered it reads first states alone, so check a small world of the same kind as well.
+not numbered it reads those that short walks meet, so check a small world of the same kind as well.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lprl_envs.conformance.compare import num_rows
-from lprl_envs.conformance.subject import Subject
+from lprl_envs.conformance.subject import Subject, walk
 from lprl_envs.errors import InvalidInput
 from lprl_envs.text_env_data import TextEnvParams
 
@@ -25,7 +25,8 @@ SAYS = {"text": "reads", "content": "has the identity"}
 NUM_DRAWN = 64
 """Instances drawn of each side, and of each family."""
 NUM_READ = 64
-"""States of each instance that are read; all, where there are fewer."""
+"""States of each instance that are read: all, where there are fewer; steps of a walk, where they
+are not numbered."""
 
 
 def split(s: Subject) -> str | None:
@@ -66,11 +67,14 @@ def _contents(s: Subject, params: TextEnvParams) -> Iterator[tuple[int, str]]:
 
 
 def _texts(s: Subject, params: TextEnvParams) -> Iterator[tuple[int, str]]:
-    """Row and text of states of every instance: some, where they are numbered, or the first."""
+    """Row and text of some states of every instance."""
     rows = np.arange(num_rows(params.bank), dtype=np.int32)
     if s.env.num_states is None:
-        start = jax.jit(jax.vmap(s.env.initial_state, (0, 0, None)))
-        states = start(s.keys(len(rows)), jnp.asarray(rows), params)
+        keys = s.keys(len(rows) * (NUM_READ + 1)).reshape(len(rows), -1)
+        met = jax.jit(jax.vmap(functools.partial(walk, s.env), (0, 0, None)))
+        states = met(keys, jnp.asarray(rows), params)
+        states = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), states)
+        rows = np.repeat(rows, NUM_READ)
     else:
         num = s.env.numbered_states
         numbers = s.rng.choice(num, min(num, NUM_READ), replace=False).astype(np.int32)

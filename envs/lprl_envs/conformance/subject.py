@@ -153,23 +153,9 @@ class Subject:
     @property
     def _met(self) -> Any:
         """States that random legal actions meet on their way through the instances."""
-        env = self.env
-
-        def walk(keys: jax.Array, instance: jax.Array, params: Any) -> Any:
-            def step(state: Any, key: jax.Array) -> tuple[Any, Any]:
-                key_action, key_step = jax.random.split(key)
-                legal = jnp.where(env.action_mask(state, params), 0.0, -jnp.inf)
-                action = jax.random.categorical(key_action, legal)
-                _, after, _, ended, _ = env.step_env(key_step, state, action, params)
-                after = jax.tree.map(lambda x, y: jnp.where(ended, x, y), start, after)
-                return dataclasses.replace(after, time=jnp.int32(0)), state
-
-            start = env.initial_state(keys[0], instance, params)
-            return jax.lax.scan(step, start, keys[1:])[1]
-
         instances = np.repeat(self.rows, NUM_WALKS)
         keys = self.keys(len(instances) * (NUM_STATES + 1)).reshape(len(instances), -1)
-        walks = self.each(walk, keys, instances)
+        walks = self.each(functools.partial(walk, self.env), keys, instances)
         sparse = jax.tree.map(lambda x: x[:, ::NUM_WALKS], walks)
         return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), sparse)
 
@@ -279,6 +265,21 @@ class Subject:
     def name_of_step(self, row: int) -> str:
         """The same for a row of `steps`."""
         return self.name_of(take(self.steps.before, row), self.steps.action[row])
+
+
+def walk(env: TextEnv[Any, Any], keys: jax.Array, instance: jax.Array, params: Any) -> Any:
+    """States `[len(keys) - 1]` that random legal actions meet; after an end they start again."""
+
+    def step(state: Any, key: jax.Array) -> tuple[Any, Any]:
+        key_action, key_step = jax.random.split(key)
+        legal = jnp.where(env.action_mask(state, params), 0.0, -jnp.inf)
+        action = jax.random.categorical(key_action, legal)
+        _, after, _, ended, _ = env.step_env(key_step, state, action, params)
+        after = jax.tree.map(lambda x, y: jnp.where(ended, x, y), start, after)
+        return dataclasses.replace(after, time=jnp.int32(0)), state
+
+    start = env.initial_state(keys[0], instance, params)
+    return jax.lax.scan(step, start, keys[1:])[1]
 
 
 def _some(rng: np.random.Generator, num: int, most: int) -> np.ndarray:

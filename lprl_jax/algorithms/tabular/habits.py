@@ -24,8 +24,8 @@ DISCOUNT = 0.97
 """Of the planner."""
 BACKUPS = 1000
 """At most; then a reward of 1 is discounted to less than a float tells from 0 beside it."""
-BYTES = 12
-"""What an action of a state takes: flags, and a share in f64."""
+BYTES = 36
+"""What an action of a state takes at most, with what the planner holds meanwhile: 33 measured."""
 
 
 def fitted(env: TextEnv[Any, Any], env_params: TextEnvParams, name: str = "habit") -> HabitPrior:
