@@ -27,22 +27,21 @@ import jax.numpy as jnp
 import numpy as np
 import prose
 import written
+from gflan_played import LAKE, as_list, interval, log_probs_of, on_own_maps, play, summary
 from gflan_tables import tables as tables
 from lprl_envs import FrozenLake
 from lprl_envs.frozen_lake.env import EnvParams
 
 from lprl_jax.algorithms.base import Algorithm, Data
 from lprl_jax.algorithms.policy_based import actor_critic, ppo
-from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic
 from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK, PPOConfig
-from lprl_jax.algorithms.tabular import habits, value_iteration
+from lprl_jax.algorithms.tabular import habits
 from lprl_jax.experiments import config, sharding
 from lprl_jax.lm import embedded
 from lprl_jax.lm.checkpoint import load
 from lprl_jax.priors import LanguagePrior, TabularPrior, UniformPrior, degrade, tabulate
 from lprl_jax.results import statistics
-from lprl_jax.results.statistics import Interval
 
 RESULTS = Path(__file__).parents[1] / "results" / "gflan.json"
 RUNS, MAPS, HELD_OUT = 6, 16, 64
@@ -52,7 +51,6 @@ UPDATES, MEASURES = 20, 2
 """Of the policy, and how often it is measured meanwhile."""
 LONGER = 60
 """PPO with a network is also given so many times the steps."""
-LAKE = FrozenLake("4x4", is_slippery=False)
 SEEN = FrozenLake("4x4", is_slippery=False, observation="features")
 """The same, for a network: the cell, the holes and the goal."""
 RATES = {"language model": (3e-5, 1e-4, 3e-4), "network": (3e-4, 1e-3, 3e-3)}
@@ -81,19 +79,6 @@ CELLS = (
 )
 
 MODELS = tuple(dict.fromkeys(cell.start for cell in CELLS))
-
-
-class Played(NamedTuple):
-    """What a policy does on M maps, `f64[R, M]`, exact."""
-
-    success: np.ndarray
-    """Actions drawn."""
-    greedy: np.ndarray
-    """The likeliest actions."""
-    kl: np.ndarray
-    """KL(π ‖ p) from the frozen start, summed over an episode of drawn actions."""
-    length: np.ndarray
-    """Its steps."""
 
 
 def main() -> None:
@@ -157,73 +142,6 @@ def compiled(algorithm: Algorithm, mesh: Any, own: PPOConfig, state: Any, data: 
     steps = UPDATES * settings().steps_per_update
     updates = steps // own.steps_per_update // MEASURES
     return sharding.compile_chunk(algorithm, mesh, updates, state, data)
-
-
-# -- measuring -------------------------------------------------------------------------------------
-
-
-def every_state(params: EnvParams) -> Any:
-    """`[M * S]`"""
-    count = params.instances.shape[0]
-    instance = jnp.repeat(jnp.arange(count, dtype=jnp.int32), LAKE.num_states)
-    index = jnp.tile(jnp.arange(LAKE.num_states, dtype=jnp.int32), count)
-    return jax.vmap(lambda i, s: LAKE.state_at(i, s, params))(instance, index)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def log_probs_of(actor: ActorCritic, params: Any, data: Data) -> jax.Array:
-    """`f32[R, M, S, A]` of runs' parameters, everywhere in a bank."""
-    states = every_state(data.env_params)
-
-    def one(params: Any) -> jax.Array:
-        context = actor.prepare(params, data.env_params.instances, data)
-        judged = actor.apply(params, context, actor.read(states, data), data)
-        return judged.log_probs.reshape(-1, LAKE.num_states, LAKE.num_actions)
-
-    return jax.lax.map(one, params)
-
-
-@jax.jit
-def play(log_policy: jax.Array, log_prior: jax.Array, params: EnvParams) -> Played:
-    """What policies `[R, M, S, A]` come to on the maps, by their law."""
-    horizon = 100
-
-    def on_map(policy: jax.Array, prior: jax.Array, instance: jax.Array) -> Played:
-        law = value_iteration.law_of(LAKE, params, instance)
-        start = LAKE.initial_state(jax.random.key(0), instance, params).position
-
-        def gain(policy: jax.Array, law: Any) -> Any:
-            always = jnp.broadcast_to(policy, (horizon, *policy.shape))
-            return jax.tree.map(lambda x: x[0, start], value_iteration.gain_of(law, always, prior))
-
-        steps = law._replace(reward=jnp.ones_like(law.reward))
-        likeliest = jnp.log(jax.nn.one_hot(jnp.argmax(policy, axis=-1), policy.shape[-1]))
-        drawn = gain(policy, law)
-        return Played(drawn.total, gain(likeliest, law).total, drawn.kl, gain(policy, steps).total)
-
-    over_maps = jax.vmap(on_map)
-    return jax.lax.map(lambda policy: over_maps(policy, log_prior, params.instances), log_policy)
-
-
-def summary(played: Played, frozen: Played) -> dict[str, Any]:
-    """Over runs: IQM with interval; the gain also over maps, for the runs' maps are the same."""
-    gains = np.mean(played.success - frozen.success, axis=0)
-    return {
-        "success": interval(played.success.mean(1)),
-        "greedy": interval(played.greedy.mean(1)),
-        "gain over maps": as_list(statistics.bootstrap_interval(gains, np.mean)),
-        "kl a step": interval(played.kl.sum(1) / played.length.sum(1)),
-    }
-
-
-def interval(scores: np.ndarray) -> list[float | None]:
-    """IQM, and its 95 % bootstrap interval."""
-    return as_list(statistics.bootstrap_interval(scores))
-
-
-def as_list(found: Interval) -> list[float | None]:
-    """For JSON."""
-    return found.rounded()
 
 
 # -- the figures -----------------------------------------------------------------------------------
@@ -296,14 +214,6 @@ def targets(prior: LanguagePrior, table: TabularPrior, train: EnvParams) -> dict
         name: p if p is table else tabulate(p, LAKE, train, **prior.settings)
         for name, p in kept.items()
     }
-
-
-def on_own_maps(
-    actor: ActorCritic, params: Any, data: Data, log_prior: jax.Array, instances: jax.Array
-) -> np.ndarray:
-    """Success of each run on the maps it was trained on, `[R]`."""
-    played = jax.device_get(play(log_probs_of(actor, params, data), log_prior, data.env_params))
-    return np.take_along_axis(played.success, np.asarray(instances), axis=1).mean(1)
 
 
 def network_settings(rate: float) -> PPOConfig:

@@ -98,7 +98,7 @@ def _run(
     """`run`, in a directory that is held."""
     ice = ("env_params.is_slippery=true",) if slippery else ()
     results = {}
-    for name, (file, overrides) in _experiments(world, controls).items():
+    for name, (file, overrides) in experiments(world, controls).items():
         folder = out / name.lower().replace(", ", "-").replace(" ", "-")
         runner.run(config.read(file, (*overrides, *ice)), folder, progress=progress)
         results[name] = reading.read(folder)
@@ -119,7 +119,7 @@ def _run(
     return results
 
 
-def _experiments(world: str, controls: bool) -> dict[str, tuple[str, tuple[str, ...]]]:
+def experiments(world: str, controls: bool) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Config and overrides by name; all are evaluated as often, and by as many episodes."""
     here = WORLDS[world]
     baseline, own = (config.read(f"{here.configs}_{last}").config for last in ("dqn", "dqn_prior"))

@@ -10,7 +10,7 @@ from lprl_jax.experiments import config, runner
 def test_all_rows_are_evaluated_as_often_and_by_as_many_episodes(world: str) -> None:
     rows = {
         name: config.read(file, overrides)
-        for name, (file, overrides) in demo._experiments(world, controls=True).items()
+        for name, (file, overrides) in demo.experiments(world, controls=True).items()
     }
     assert set(rows) == {*demo.EXPERIMENTS, *demo.CONTROLS}
     assert len({runner.Chunks.of(row).steps for row in rows.values()}) == 1
@@ -23,5 +23,5 @@ def test_all_rows_are_evaluated_as_often_and_by_as_many_episodes(world: str) -> 
     if world.startswith("frozen_lake"):
         goals = {row.bank.goal for row in rows.values()}
         assert goals == {"corner" if world.endswith("corner") else "anywhere"}
-    without = demo._experiments(world, controls=False)
-    assert without == {name: demo._experiments(world, controls=True)[name] for name in without}
+    without = demo.experiments(world, controls=False)
+    assert without == {name: demo.experiments(world, controls=True)[name] for name in without}

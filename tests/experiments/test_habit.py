@@ -126,7 +126,7 @@ def test_where_there_is_no_habit_one_line_says_so(env, own, words):
 
 def test_every_demo_has_it_for_as_many_steps_as_the_baselines():
     for world in demo.WORLDS:
-        plain, controls = (demo._experiments(world, flag) for flag in (False, True))
+        plain, controls = (demo.experiments(world, flag) for flag in (False, True))
         assert [*plain] == ["DQN", "DQN, optimistic", "DQN-Prior", "DQN-Prior, habit"]
         assert [*controls][3] == "DQN-Prior, habit"
         assert len(controls) == 8
