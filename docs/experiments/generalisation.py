@@ -59,7 +59,7 @@ WORLDS = {
     "frozen_lake": World(
         "Frozen Lake 4×4, firm",
         ("env_params.map_name=4x4", "env_params.observation=features"),
-        (25_000, 50_000, 100_000),
+        (25_000, 50_000),
     ),
     "blocks_world": World(
         "Blocks World, 4 blocks, goals never seen",

@@ -55,7 +55,7 @@ class World:
 
 
 WORLDS = {
-    "frozen_lake": World("Frozen Lake 8×8, firm", 250, (1_000, 3_000, 10_000, 30_000)),
+    "frozen_lake": World("Frozen Lake 8×8, firm", 250, (500, 1_000, 3_000, 10_000)),
     "blocks_world": World(
         "Blocks World, 5 blocks",
         250,
