@@ -52,7 +52,7 @@ class World:
 
 
 WORLDS = {
-    "frozen_lake": World("Frozen Lake 8×8, firm", 12_000),
+    "frozen_lake": World("Frozen Lake 8×8, firm", 3_000),
     "blocks_world": World("Blocks World, 4 blocks", 3_000, ("env_params.num_blocks=4",)),
 }
 PRIORS: dict[str, dict[str, Any]] = {
