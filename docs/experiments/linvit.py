@@ -4,7 +4,7 @@
 
 writes `docs/results/linvit.json`. 32 maps, a run each for every prior, all runs of a lake in one
 program. A prior's quality is ε_LLM: the divergence from it of the nearest optimal policy, exact, of
-each run's own map. λ = ε / (2 ε_LLM) as in the paper, run by run. Every 5 episodes the policy's
+each run's own map. λ = ε / (2 ε_LLM) as in the paper, run by run. After every episode the policy's
 true return, which the law gives exactly, is held against the optimum; a run has reached ε when it
 is within ε of it for the first time.
 
@@ -33,7 +33,7 @@ from lprl_jax.results.comparison import markdown
 
 FIGURES = Path(__file__).parents[1] / "results" / "linvit.json"
 MAPS, HORIZON, EPSILON = 32, 20, 0.1
-EPISODES, EVERY = 3_000, 5
+EPISODES, EVERY = 1_000, 1
 GOAL = "anywhere"
 """Of the maps, with their start."""
 LAKES = {"firm": {"is_slippery": False}, "slippery": {"is_slippery": True, "success_rate": 0.8}}
