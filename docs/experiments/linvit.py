@@ -227,7 +227,7 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
 def numbers(figures: dict[str, Any]) -> prose.Numbers:
     """What sentences quote: `LAKE.PRIOR.episodes`, and what the worst and the best prior span."""
     found = {name: f"{figures[name]:g}" for name in ("maps", "horizon", "epsilon")}
-    found |= {"every": f"{EVERY}", "most_temperature": f"{MOST_TEMPERATURE:g}"}
+    found |= {"most_temperature": f"{MOST_TEMPERATURE:g}"}
     for lake, own in figures["lakes"].items():
         found[f"{lake}.success_rate"] = f"{LAKES[lake].get('success_rate', 1.0):g}"
         for row in own["rows"]:
