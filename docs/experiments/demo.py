@@ -99,7 +99,8 @@ def insert_after(
 
 def rows(results: Mapping[str, Result]) -> dict[str, dict[str, Any]]:
     """A learner each, as `lprl demo` names it."""
-    against = {HABIT: results[HABIT], **results}  # the first is what the others are held against
+    habit = OWN if OWN in results else HABIT
+    against = {habit: results[habit], **results}  # the first is what the others are held against
     ahead = {name: s.better for name, s in comparison.summarize(against).items()}
     return {
         name: {
@@ -111,7 +112,7 @@ def rows(results: Mapping[str, Result]) -> dict[str, dict[str, Any]]:
             "steps_to_80": f"{s.steps_to_threshold}",
             "median": _median(s),
             "more_area_than_the_first": None if s.better is None else _ends(s.better),
-            "more_area_than_habit": None if name == HABIT else _ends(_known(ahead[name])),
+            "more_area_than_habit": None if name == habit else _ends(_known(ahead[name])),
             "queries": s.queries,
             "evaluations": s.evaluations,
         }
@@ -185,7 +186,7 @@ def _rows(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _ahead(row: Mapping[str, Any]) -> str:
-    """How probably a run has more area than one with the habit, but for the habit itself."""
+    """How probably a run has more area than one with the habit, tuned; not of that itself."""
     found = row["more_area_than_habit"]
     return "–" if found is None else comparison.interval(statistics.Interval(*found))
 
