@@ -25,7 +25,6 @@ TO_BE_MEASURED = (
     "docs/results/gflan.json",
     "docs/results/kl_estimator.json",
     "docs/results/kl_ppo.json",
-    "docs/results/linvit.json",
     "docs/results/offline.json",
     "docs/results/offline_tuning.json",
 )
