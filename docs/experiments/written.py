@@ -20,7 +20,6 @@ from lprl_jax.version import __version__
 
 ROOT = Path(__file__).parents[2]
 TO_BE_MEASURED = (
-    "docs/results/cartpole.json",
     "docs/results/generalisation.json",
     "docs/results/gflan.json",
     "docs/results/kl_estimator.json",
