@@ -13,7 +13,6 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +65,7 @@ ROLLOUTS: dict[str, tuple[tuple[int, int], ...]] = {
 }
 """PPO's environments, and their steps between two learning phases. They divide what lies between
 two evaluations, which is the same for all learners of a world."""
-LEARNERS = ("dqn", "dqn_optimistic", "dqn_prior", "ppo", "kl_ppo")
-HABIT = "dqn_prior_habit"
-"""The control that comes nearest has settings of its own, too."""
+LEARNERS = ("dqn", "dqn_optimistic", "dqn_prior", "dqn_prior_habit", "ppo", "kl_ppo")
 WITH_A_MODEL = ("dqn_prior", "kl_ppo")
 
 
@@ -80,7 +77,7 @@ def grid_of(world: str, learner: str) -> dict[str, tuple[float, ...]]:
         return POLICY
     if learner == "kl_ppo":
         return POLICY | {"alpha": KL_ALPHAS}
-    if learner in ("dqn_prior", HABIT):
+    if learner in ("dqn_prior", "dqn_prior_habit"):
         return COMMON | {"alpha": ALPHAS[world]}
     rates = tuple(round(rate * REWARDS[world], 6) for rate in TRUSTING["learning_rate"])
     return COMMON | TRUSTING | {"learning_rate": rates}
@@ -108,15 +105,8 @@ def tune(world: str, learner: str, seed: int) -> dict[str, Any]:
     found, each = [], SETTINGS // len(shapes)
     for i, shape in enumerate(shapes):
         found += measure(world, learner, shape, settings[i * each : (i + 1) * each], seed)
-    total = read(world, learner, ()).config.total_steps
+    total = config.read(f"{world}_{learner}").config.total_steps
     return {"settings": sorted(found, key=lambda one: -one["area"]), "steps": total}
-
-
-def read(world: str, learner: str, overrides: Sequence[str]) -> config.Experiment:
-    """A learner's config; the habit's is that of DQN-Prior."""
-    if learner == HABIT:
-        return config.read(f"{world}_dqn_prior", ["prior=habit", *overrides])
-    return config.read(f"{world}_{learner}", overrides)
 
 
 def measure(
@@ -127,7 +117,7 @@ def measure(
     bank = (f"num_instances={INSTANCES}", "split=train", f"bank_seed={seed}")
     overrides = [*(f"env_params.{b}" for b in bank), f"num_runs={num_runs}"]
     overrides += [f"{field}={value}" for field, value in shape.items()]
-    experiment = read(world, learner, overrides)
+    experiment = config.read(f"{world}_{learner}", overrides)
     env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
     prior = build.make_prior(experiment, env, params)
     algorithm = build.make_algorithm(experiment, env, prior)
@@ -189,13 +179,12 @@ def numbers(report: dict[str, Any]) -> prose.Numbers:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Tune a world's learners with one budget.")
-    learners = (*LEARNERS, HABIT)
     parser.add_argument("world", choices=ALPHAS, help="the first part of a config's name")
-    parser.add_argument("--only", choices=learners, action="append", help="one; repeatable")
+    parser.add_argument("--only", choices=LEARNERS, action="append", help="one; repeatable")
     parser.add_argument("--seed", type=int, default=0, help="of settings, instances and runs")
     options = parser.parse_args()
     report = json.loads(RESULTS.read_text())
-    for learner in options.only or learners:
+    for learner in options.only or LEARNERS:
         models = ["embedded"] if learner in WITH_A_MODEL else []
         found = {written.MADE: written.made(models), **tune(options.world, learner, options.seed)}
         report.setdefault(options.world, {})[learner] = found

@@ -2,19 +2,17 @@
 
     python docs/experiments/demo.py [PART ...]
 
-Parts: the demo's worlds, each as `lprl demo WORLD --controls`, with the habit a second time, by the
-settings that `bench/tune.py` found best for it; of the lake also the trained learner with other
-priors and another k, as `lprl eval` plays it; `slippery`, as `lprl demo --slippery`, with DQN-Prior
-for as many steps as the others. Writes `docs/results/demo.json`.
+Parts: the demo's worlds, each as `lprl demo WORLD --controls`; of the lake also the trained learner
+with other priors and another k, as `lprl eval` plays it; `slippery`, as `lprl demo --slippery`,
+with DQN-Prior for as many steps as the others. Writes `docs/results/demo.json`.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +25,15 @@ from lprl_jax.results import comparison, reading, statistics
 from lprl_jax.results.reading import Result
 
 RESULTS = Path(__file__).parents[1] / "results" / "demo.json"
-TUNING = Path(__file__).parents[2] / "bench" / "results" / "tuning.json"
 MODELS = ("embedded", "embedded-early-1")
 LAKE, SLIPPERY = "frozen_lake", "slippery"
-PRIOR, HABIT, OWN = "DQN-Prior", demo.HABIT, "DQN-Prior, habit, tuned"
+PRIOR, HABIT = demo.PRIOR, demo.HABIT
 OTHER_PRIORS, KS, EPISODES = (*MODELS, "habit", "uniform"), ("1", "5", "15", "exact"), 32
 """At evaluation."""
 TITLES = {
     "DQN": "DQN, ε-greedy",
     PRIOR: "**DQN-Prior, embedded model**",
     HABIT: "control: habit, the state not looked at",
-    OWN: "control: habit, with settings tuned for it",
     "DQN-Prior, degraded": "control: its prior mixed with half uniform (ε = .5)",
     "DQN-Prior, weakest model": "control: the ladder's weakest model (`embedded-early-1`)",
     "DQN-Prior, uniform": "control: uniform",
@@ -70,37 +66,15 @@ def measure(part: str, out: Path) -> dict[str, Any]:
         more = [f"total_steps={longest}", f"eval_every={every}", "env_params.is_slippery=true"]
         run = runner.run(config.read(f"{LAKE}_dqn_prior", more), out / "longer", progress=False)
         results[PRIOR] = reading.read(run)
-    else:
-        results = dict(insert_after(results, HABIT, OWN, reading.read(of_habit(world, out))))
     found: dict[str, Any] = {"rows": rows(results)}
     if part == LAKE:
         found["evaluated"] = evaluated(out / "dqn-prior")
     return found
 
 
-def of_habit(world: str, out: Path) -> Path:
-    """DQN-Prior with the habit and the settings that are best for it, else as the demo has it."""
-    file, overrides = demo.experiments(world, controls=True)[HABIT]
-    found = json.loads(TUNING.read_text())[demo.WORLDS[world].configs]["dqn_prior_habit"]
-    best = {name: found["settings"][0][name] for name in ("learning_rate", "gamma", "tau", "alpha")}
-    settings = [f"{name}={value}" for name, value in best.items()]
-    return runner.run(config.read(file, (*overrides, *settings)), out / "tuned", progress=False)
-
-
-def insert_after(
-    results: Mapping[str, Result], place: str, name: str, result: Result
-) -> Iterator[tuple[str, Result]]:
-    """The results with another one behind one of them."""
-    for own, found in results.items():
-        yield own, found
-        if own == place:
-            yield name, result
-
-
 def rows(results: Mapping[str, Result]) -> dict[str, dict[str, Any]]:
     """A learner each, as `lprl demo` names it."""
-    habit = OWN if OWN in results else HABIT
-    against = {habit: results[habit], **results}  # the first is what the others are held against
+    against = {HABIT: results[HABIT], **results}  # the first is what the others are held against
     ahead = {name: s.better for name, s in comparison.summarize(against).items()}
     return {
         name: {
@@ -112,7 +86,7 @@ def rows(results: Mapping[str, Result]) -> dict[str, dict[str, Any]]:
             "steps_to_80": f"{s.steps_to_threshold}",
             "median": _median(s),
             "more_area_than_the_first": None if s.better is None else _ends(s.better),
-            "more_area_than_habit": None if name == habit else _ends(_known(ahead[name])),
+            "more_area_than_habit": None if name == HABIT else _ends(_known(ahead[name])),
             "queries": s.queries,
             "evaluations": s.evaluations,
         }
@@ -186,7 +160,7 @@ def _rows(rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _ahead(row: Mapping[str, Any]) -> str:
-    """How probably a run has more area than one with the habit, tuned; not of that itself."""
+    """How probably a run has more area than one with the habit, but for the habit itself."""
     found = row["more_area_than_habit"]
     return "–" if found is None else comparison.interval(statistics.Interval(*found))
 

@@ -108,12 +108,17 @@ def measure(world: str, folder: Path) -> dict[str, Any]:
         priors = dict.fromkeys(tables, "habit") if name == HABIT else tables
         found[name] = learn(world, learner, factor, priors)
         print(world, name, json.dumps(found[name]), flush=True)
-    _, setup, data = _set_up(world, "kl_ppo", tables["held-out"], "held-out", "prior_only")
-    keys = jax.random.split(jax.random.key(0), SEEDS)
-    state = setup.init(keys, (), data)
-    played = setup.evaluate(state, data, EPISODES)
-    found[ALONE] = kl_ppo.interval(np.asarray(played["success"]))
+    found[ALONE] = alone(world, tables["held-out"])
     return found
+
+
+def alone(world: str, table: str) -> list[float | None]:
+    """Success of the prior by itself on the held-out instances."""
+    experiment, setup, data = _set_up(world, "kl_ppo", table, "held-out", "prior_only")
+    keys = jax.random.split(jax.random.key(0), SEEDS)
+    state = setup.init(keys, experiment.algorithm.hparams(SEEDS), data)
+    played = setup.evaluate(state, data, EPISODES)
+    return kl_ppo.interval(np.asarray(played["success"]))
 
 
 def learn(world: str, learner: str, factor: float, tables: dict[str, str]) -> dict[str, Any]:

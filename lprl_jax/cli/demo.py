@@ -46,12 +46,16 @@ WORLDS = {
 }
 """By name. Where the goal of a lake is in the corner a habit goes far; where it is anywhere the map
 has to be read."""
-EXPERIMENTS = {"DQN": "dqn", "DQN, optimistic": "dqn_optimistic", "DQN-Prior": "dqn_prior"}
-"""By the last part of their configs' names."""
-HABIT = "DQN-Prior, habit"
-"""The control that is always run."""
+PRIOR, HABIT = "DQN-Prior", "DQN-Prior, habit"
+EXPERIMENTS = {
+    "DQN": "dqn",
+    "DQN, optimistic": "dqn_optimistic",
+    PRIOR: "dqn_prior",
+    HABIT: "dqn_prior_habit",
+}
+"""By the last part of their configs' names. The habit is the control that is always run, with
+settings of its own."""
 CONTROLS = {
-    HABIT: "prior=habit",
     "DQN-Prior, degraded": "prior_epsilon=0.5",
     "DQN-Prior, weakest model": "prior=embedded-early-1",
     "DQN-Prior, uniform": "prior=uniform",
@@ -120,19 +124,24 @@ def _run(
 
 
 def experiments(world: str, controls: bool) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Config and overrides by name; all are evaluated as often, and by as many episodes."""
+    """Config and overrides by name; all are evaluated as often, and by as many episodes.
+
+    They have as many steps as the baseline, but for DQN-Prior, which is soon there.
+    """
     here = WORLDS[world]
     baseline, own = (config.read(f"{here.configs}_{last}").config for last in ("dqn", "dqn_prior"))
     measured = f"eval_every={own.eval_every}", f"eval_episodes={own.eval_episodes}"
-    common = (*here.overrides, *measured)
-    experiments = {name: (f"{here.configs}_{last}", common) for name, last in EXPERIMENTS.items()}
-    others = CONTROLS if controls else {HABIT: CONTROLS[HABIT]}
     steps = f"total_steps={baseline.total_steps}"
-    control = {
-        name: (f"{here.configs}_dqn_prior", (other, steps, *common))
-        for name, other in others.items()
+
+    def of(last: str, *more: str) -> tuple[str, tuple[str, ...]]:
+        return f"{here.configs}_{last}", (*more, *here.overrides, *measured)
+
+    found = {
+        name: of(last) if name == PRIOR else of(last, steps) for name, last in EXPERIMENTS.items()
     }
-    return experiments | control
+    if controls:
+        found |= {name: of("dqn_prior", other, steps) for name, other in CONTROLS.items()}
+    return found
 
 
 def _free(path: Path) -> Path:

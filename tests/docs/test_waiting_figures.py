@@ -32,7 +32,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """Of all parts; everything takes 100 steps, DQN 1,000, and a uniform prior more."""
     own = {name: result(100) for name in (*demo.demo.EXPERIMENTS, *demo.demo.CONTROLS)}
     own |= {"DQN": result(1_000), "DQN-Prior, uniform": result(9_999)}
-    longer, plain = result(500), (*demo.demo.EXPERIMENTS, demo.HABIT)
+    longer, plain = result(500), demo.demo.EXPERIMENTS
     asked: list[Any] = []
 
     def play(out: Path, world: str, controls: bool, slippery: bool) -> dict[str, Result]:

@@ -4,7 +4,7 @@ import pytest
 
 from lprl_jax.experiments import config
 
-ONLINE = ("dqn", "dqn_optimistic", "dqn_prior", "ppo", "kl_ppo")
+ONLINE = ("dqn", "dqn_optimistic", "dqn_prior", "dqn_prior_habit", "ppo", "kl_ppo")
 WORLDS = ("blocks_world", "cube_stacking", "frozen_lake")
 
 
