@@ -64,12 +64,12 @@ WORLDS = {
     "blocks_world": World(
         "Blocks World, 4 blocks, goals never seen",
         ("env_params.num_blocks=4",),
-        (12_500, 25_000, 50_000),
+        (12_500, 25_000),
     ),
     "blocks_world_shape": World(
         "Blocks World, 4 blocks, shapes of goals never seen",
         ("env_params.num_blocks=4", "env_params.split_by=shape"),
-        (12_500, 25_000, 50_000),
+        (12_500, 25_000),
         of="blocks_world",
     ),
 }
