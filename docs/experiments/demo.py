@@ -141,8 +141,13 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _rows(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    head = ["", "steps", "measured every", "final success", "steps to 80 %"]
-    head += ["P(more area than with the habit)", "queries", "evaluations"]
+    head = ["", "environment steps", "measured every", "final success"]
+    head += [
+        "environment steps to 80 %",
+        "P(more area than with the habit)",
+        "queries",
+        "evaluations",
+    ]
     cells = [
         [
             TITLES.get(name, name),

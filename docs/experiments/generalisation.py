@@ -230,7 +230,12 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
                 cells = [_text(values) for values in found[key][at]]
                 asked = [f"{found['queries']:,}", f"{found['evaluations']:,}"]
                 rows.append([learner, where, f"{world.steps[at]:,}", *cells, *asked])
-        head = ["learner", "instances", "steps", *(f"m = {m}" for m in figures["sizes"])]
+        head = [
+            "learner",
+            "instances",
+            "environment steps",
+            *(f"m = {m}" for m in figures["sizes"]),
+        ]
         made[f"generalisation_{name}"] = comparison.markdown(
             [*head, "queries", "evaluations"], rows
         )

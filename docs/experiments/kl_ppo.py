@@ -278,7 +278,8 @@ def _alphas(figures: dict[str, Any]) -> str:
 
 def _head(world: World) -> list[str]:
     cells = [f"success at {steps:,}" for steps in world.shown]
-    return ["learner", *cells, "return at the end", "steps to 80 %", "queries", "evaluations"]
+    asked = ["queries", "evaluations"]
+    return ["learner", *cells, "return at the end", "environment steps to 80 %", *asked]
 
 
 def _row(name: str, row: dict[str, Any], learns: bool = True) -> list[str]:
