@@ -22,6 +22,7 @@ import written
 from lprl_jax.cli import demo
 from lprl_jax.experiments import config, evaluate, runner
 from lprl_jax.results import comparison, reading, statistics
+from lprl_jax.results.curves import WINDOW
 from lprl_jax.results.reading import Result
 
 RESULTS = Path(__file__).parents[1] / "results" / "demo.json"
@@ -173,7 +174,8 @@ def _ahead(row: Mapping[str, Any]) -> str:
 def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
     """What sentences quote: `frozen_lake.dqn.steps`, `.success`, `.untrained`, `.better`, `.times`.
 
-    `.times` is how many times DQN-Prior's steps to 80 % a learner takes, in the median;
+    `.times` is how many times DQN-Prior's steps to 80 % a learner takes, in the median; `.floor` the
+    least steps that evaluations so far apart can show;
     `frozen_lake.evaluated.embedded-early-1.5.posterior` is of another prior and k.
     """
     found: prose.Numbers = {"episodes": f"{EPISODES}"}
@@ -186,6 +188,8 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
             found |= prose.estimate(f"{at}.untrained", row["untrained"], prose.percent)
             found |= {f"{at}.{x}": prose.count(row[x]) for x in ("queries", "evaluations")}
             found |= {f"{at}.total": prose.count(row["steps"])}
+            found |= {f"{at}.every": prose.count(row["every"])}
+            found |= {f"{at}.floor": prose.count((WINDOW - 1) * row["every"])}
             found |= {"runs": f"{row['runs']}"}
             for key, of in (("the_first", "better"), ("habit", "than_habit")):
                 if row[f"more_area_than_{key}"] is not None:

@@ -77,6 +77,7 @@ def numbers(figures: dict[str, Any]) -> prose.Numbers:
     for start in figures["frozen"]:
         own = [cell["curve"][-1]["success"][0] for cell in kept if cell["start"] == start]
         found[f"{start}.most"] = prose.share(max(own))
+        found[f"{start}.least"] = prose.share(min(own))
     short, long = sorted(figures["network"], key=lambda row: row["steps"])
     for name, row in (("short", short), ("long", long)):
         for what in ("training", "success", "greedy"):
