@@ -174,8 +174,8 @@ def _ahead(row: Mapping[str, Any]) -> str:
 def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
     """What sentences quote: `frozen_lake.dqn.steps`, `.success`, `.untrained`, `.better`, `.times`.
 
-    `.times` is how many times DQN-Prior's steps to 80 % a learner takes, in the median; `.floor` the
-    least steps that evaluations so far apart can show;
+    `.times` is how many times DQN-Prior's steps to 80 % a learner takes, in the median; `.floor` is
+    the least that evaluations so far apart can show;
     `frozen_lake.evaluated.embedded-early-1.5.posterior` is of another prior and k.
     """
     found: prose.Numbers = {"episodes": f"{EPISODES}"}
