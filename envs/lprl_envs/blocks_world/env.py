@@ -157,7 +157,7 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
             num_instances: M.
             split: `"train"`, `"held-out"`, or None for both.
             num_blocks: Of each instance; None for the environment's.
-            split_by: `"goal"`, or `"shape"`, which is harder; see `split`.
+            split_by: `"goal"`, or `"shape"`, which keeps more apart; see `split`.
         """
         blocks = self.num_blocks if num_blocks is None else num_blocks
         require_blocks("num_blocks of an instance", blocks, self.num_blocks)
