@@ -20,7 +20,7 @@ def numbers(figures: Figures, five: int) -> prose.Numbers:
     found = {"draws": prose.count(figures["draws"])}
     for world, prior, stage, own in _every(figures):
         name = f"{world}.{prose.slug(prior)}.{prose.slug(stage)}"
-        found |= {"states": prose.count(own["states"]), f"{name}.kl": _short(own["kl"])}
+        found |= {f"{world}.states": prose.count(own["states"]), f"{name}.kl": _short(own["kl"])}
         for k, of_k in own["k"].items():
             found[f"{name}.k{k}.from_rare_actions"] = prose.percent(of_k["from_rare_actions"])
             for estimator, measured in of_k["estimators"].items():
