@@ -83,6 +83,7 @@ SENTENCES: dict[str, str] = {
     "for 90 % of CQL's return": "the same",
     "Fewer than 10 % of the data, as the paper has it": "the paper's",
     "for m up to 16": "names a column",
+    "Over 100 % it needs more than CQL": "what the share says",
     "finished episode, 0 before there is one": "how returns are defined",
 }
 """Words with numbers, as they stand on a page, and where the number comes from."""

@@ -5,8 +5,8 @@
 KL-PPO with the exact divergence and the settings of `configs/`, 32 held-out instances, one a run;
 and once more with a sharper prior, p ∝ p⁴. Before training, after a tenth of it and at its end, the
 states that the policies then reach by acting, one an environment, are kept, with π and p. Of every
-state, k proposals are drawn 2,000 times. Deviations, of gradients too, are worked out from π and p where
-that can be done, for draws miss what is rare. Writes `docs/results/kl_estimator.json`.
+state, k proposals are drawn 2,000 times. Deviations, of gradients too, are worked out from π and p
+where that can be done, for draws miss what is rare. Writes `docs/results/kl_estimator.json`.
 """
 
 from __future__ import annotations
