@@ -205,7 +205,7 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
 
 
 def _times(value: float) -> str:
-    return f"{value:.0f}" if value >= 3 else f"{value:.1f}"
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
 
 
 if __name__ == "__main__":
