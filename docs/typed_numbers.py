@@ -70,7 +70,7 @@ SENTENCES: dict[str, str] = {
     "about 1,450 token columns": "a count of the template's, not a measurement",
     # results.md
     "that CQL-Prior needs a tenth of the data is *not* reproduced": "the paper's",
-    "ten times the α changes nothing": "a setting",
+    "with ten times the α": "a setting",
     "(70 % of an optimal policy": "a row's name",
     "wrong nine times in ten": "the control's",
     "over two orders of magnitude": "the table's values of α",
