@@ -4,7 +4,7 @@
 
 Parts: the demo's worlds, each as `lprl demo WORLD --controls`; of the lake also the trained learner
 with other priors and another k, as `lprl eval` plays it; `slippery`, as `lprl demo --slippery`,
-with DQN-Prior for as many steps as the others. Writes `docs/results/demo.json`.
+with DQN-Prior for as many steps as the others. On one device. Writes `docs/results/demo.json`.
 """
 
 from __future__ import annotations
