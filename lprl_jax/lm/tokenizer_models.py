@@ -1,4 +1,4 @@
-"""`tokenizers.Tokenizer`s from plain data: tokens with ranks, or SentencePiece's pieces with scores.
+"""`tokenizers.Tokenizer`s from plain data: tokens with ranks, SentencePiece's pieces with scores.
 
 Files of other formats (tiktoken's ranks, a SentencePiece model, a GGUF file's metadata) say which
 tokens there are and how a text is split beforehand, and often not which pairs are merged. What is
@@ -8,12 +8,14 @@ built here encodes as their own programs do:
   Whatever a token stands in, the merges inside of it are those of the token alone, as long as none
   crosses its ends. So one pair makes each token: the last one merged where the token itself is the
   whole text. A token that is not reached so is only ever taken whole.
-* SentencePiece does the same with characters and scores, over the whole text at once.
+* SentencePiece does the same with characters and scores, over the whole text at once. Its runs of
+  spaces have one score, which `merges_of_scores` allows for.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -166,19 +168,18 @@ def merges_of_scores(
         types: Of each piece; only normal ones are made of others.
 
     Raises:
-        InvalidInput: if two pieces that are made of others have one score, or one is made of a
-            character that is no piece: the merges would not tell what is encoded.
+        InvalidInput: if pieces that are made of others have one score, other than runs of one
+            character, or one is made of a character that is no piece: no merges encode likewise.
     """
     normal = [
         (-score, piece)
         for piece, score, kind in zip(pieces, scores, types, strict=True)
         if kind not in (UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE)
     ]
-    made = sorted((score, piece) for score, piece in normal if len(piece) > 1)
-    ranks = {piece: rank for rank, (_, piece) in enumerate(made)}
-    for (score, piece), (other_score, other) in zip(made, made[1:], strict=False):
-        if score == other_score:
-            raise InvalidInput(f"{piece!r} and {other!r} have one score; which is merged first?")
+    made = sorted((score, -len(piece), piece) for score, piece in normal if len(piece) > 1)
+    for _, tied in itertools.groupby(made, lambda one: one[0]):
+        _require_run([piece for *_, piece in tied])
+    ranks = {piece: rank for rank, (*_, piece) in enumerate(made)}
     single = {piece for _, piece in normal if len(piece) == 1}
     found = []
     for piece in ranks:
@@ -189,6 +190,17 @@ def merges_of_scores(
             raise InvalidInput(f"{piece!r} is made of {lacking[0]!r}, which is no piece")
         found.append(pair)
     return found
+
+
+def _require_run(tied: list[str]) -> None:
+    """Pieces of one score are runs of one character.
+
+    Among these the leftmost pair is merged first, so that a run grows at its left end; and so it
+    does where the longest is merged first, since no pair further right makes a longer one. Of other
+    pieces that is not so.
+    """
+    if len(tied) > 1 and len(set("".join(tied))) > 1:
+        raise InvalidInput(f"{tied[0]!r} and {tied[1]!r} have one score; scores tell the order")
 
 
 def _last_pair(parts: list[Text], ranks: Mapping[Text, int]) -> tuple[Text, Text] | None:
