@@ -17,7 +17,7 @@ from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.cli import demo as demonstration
 from lprl_jax.experiments import build, config, evaluate, export, gather, places, planning, runner
 from lprl_jax.files import archive, paths
-from lprl_jax.lm import embedded, hugging_face
+from lprl_jax.lm import embedded, fetched, named
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
 from lprl_jax.priors import tabulate
@@ -134,7 +134,7 @@ def envs(options: argparse.Namespace) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """`lprl check`."""
-    tokenizer = hugging_face.read_tokenizer(embedded.path_of(_model(options)))
+    tokenizer = named.tokenizer_of(_model(options))
     env, params, _ = _env(options)
     for name in passing(env, params):
         description = (lprl_envs.CHECKS[name].__doc__ or "").strip().splitlines()[0]
@@ -155,6 +155,23 @@ def prior(options: argparse.Namespace) -> None:
     table = tabulate(asked, env, params, **asked.settings)
     table.save(options.out, params)
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
+
+
+def fetch(options: argparse.Namespace) -> None:
+    """`lprl fetch`."""
+    path, now = fetched.fetch(options.model)
+    print(f"{options.model}: {fetched.MODELS[options.model].about}")
+    print(f"{'fetched to' if now else 'already at'} {path}; use it as prior={options.model}")
+
+
+def priors(options: argparse.Namespace) -> None:
+    """`lprl priors`."""
+    del options
+    print("models, for `prior=NAME` and `--model NAME`:")
+    print(f"  {', '.join(embedded.MODELS)}: come with the package")
+    for name, model in fetched.MODELS.items():
+        here = fetched.path_of(name).is_file()
+        print(f"  {name}: {model.about}; {'fetched' if here else f'`lprl fetch {name}` brings it'}")
 
 
 def collect(options: argparse.Namespace) -> None:
@@ -200,6 +217,8 @@ COMMANDS = {
     "envs": envs,
     "check": check,
     "prior": prior,
+    "priors": priors,
+    "fetch": fetch,
     "collect": collect,
     "export": export_,
     "pretrain": pretrain,

@@ -228,6 +228,15 @@ def _others(add: _Add) -> None:
     )
     prior.add_argument("-o", "--out", type=Path, required=True, help="new .npz file")
 
+    add("priors", "List the models and the tables of answers that can be a prior.", "lprl priors")
+
+    fetch = add(
+        "fetch",
+        "Bring a published language model into the user's cache.",
+        "lprl fetch smollm2",
+    )
+    fetch.add_argument("model", help="its name; `lprl priors` lists them")
+
     export = add(
         "export",
         "Write the language model that a run has fine-tuned as a Hugging Face directory.",

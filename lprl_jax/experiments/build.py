@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +24,7 @@ from lprl_jax.datasets import dataset
 from lprl_jax.datasets.dataset import Dataset
 from lprl_jax.experiments import needs, places
 from lprl_jax.experiments.config import BankConfig, Experiment
-from lprl_jax.lm import embedded, hugging_face
+from lprl_jax.lm import named
 from lprl_jax.lm.encoder import BertEncoder
 from lprl_jax.lm.families import FAMILIES
 from lprl_jax.priors import (
@@ -155,11 +154,9 @@ def named_prior(
         InvalidInput: if it is none of these, or has no weights for another dtype or a mesh.
     """
     simple, table = places.WITHOUT_MODEL, name.endswith(".npz")
-    if not (name in simple or table or name in embedded.MODELS or os.path.isdir(name)):
-        known = ", ".join([*simple, *embedded.MODELS])
-        raise InvalidInput(
-            f"unknown prior {shown(name)}; valid: {known}, a Hugging Face directory, a .npz table"
-        )
+    if not (name in simple or table or named.is_model(name)):
+        known = f"{', '.join(simple)}, {named.VALID}, a .npz table"
+        raise InvalidInput(f"unknown prior {shown(name)}; valid: {known}")
     if (dtype != "float32" or mesh is not None) and not runs_decoder(name):
         raise InvalidInput(
             f"prior_dtype and model_parallel are for models of {', '.join(FAMILIES)}; the prior "
@@ -184,9 +181,7 @@ def runs_decoder(name: str) -> bool:
     """Whether a prior is a model of a family that our own decoder runs."""
     if name in places.WITHOUT_MODEL:  # also where a directory is called so
         return False
-    if name not in embedded.MODELS and not os.path.isdir(name):
-        return False
-    return hugging_face.model_type(embedded.path_of(name)) in FAMILIES
+    return named.is_model(name) and named.family_of(name) in FAMILIES
 
 
 def language_prior(
@@ -196,10 +191,9 @@ def language_prior(
 
     Only for our own decoder there is a `placement`: `dtype` and `mesh`.
     """
-    path = embedded.path_of(name)
     if runs_decoder(name):
         return LanguagePrior.from_pretrained(name, env, params, **placement)
-    return FlaxLanguagePrior.from_pretrained(path, env, params)
+    return FlaxLanguagePrior.from_pretrained(named.path_of(name), env, params)
 
 
 def make_policy(
@@ -216,14 +210,11 @@ def make_policy(
     name = policy_name(experiment)
     if name == NETWORK:
         return None
-    if not (name in embedded.MODELS or os.path.isdir(name)):
-        known = ", ".join([NETWORK, *embedded.MODELS])
-        raise InvalidInput(
-            f"unknown policy {shown(name)}; valid: {known}, a Hugging Face directory"
-        )
+    if not named.is_model(name):
+        raise InvalidInput(f"unknown policy {shown(name)}; valid: {NETWORK}, {named.VALID}")
     if not runs_decoder(name):
         raise InvalidInput(
-            f"the policy {name!r} is of the family {hugging_face.model_type(name)}, which can be a "
+            f"the policy {name!r} is of the family {named.family_of(name)}, which can be a "
             f"prior, but is not trained; valid: {', '.join(FAMILIES)}"
         )
     return LanguagePolicy.from_pretrained(name, env, params, mesh)

@@ -73,7 +73,8 @@ class ExperimentConfig:
     dataset: str = ""
     """What an algorithm learns from that does not act: a file of `lprl collect`."""
     prior: str = "none"
-    """`none`, `uniform`, `habit`, an embedded model, a Hugging Face directory, or a .npz table."""
+    """`none`, `uniform`, `habit`, an embedded model, `smollm2` once it was fetched, a Hugging Face
+    directory, a .gguf file, or a .npz table."""
     prior_access: str = "table"
     """`table` asks a model about all states beforehand; `live` asks it at every step."""
     encoder: str = ""

@@ -7,13 +7,13 @@ from typing import Any
 
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.files import paths
-from lprl_jax.lm import embedded
+from lprl_jax.lm import named
 
 PATHS = ("prior", "dataset", "encoder", "policy")
 """Fields that may name a file or a directory."""
 WITHOUT_MODEL = ("none", "uniform", "habit")
 """Priors of our own that ask nobody."""
-NAMES = (*WITHOUT_MODEL, NETWORK, *embedded.MODELS)
+NAMES = (*WITHOUT_MODEL, NETWORK, *named.NAMES)
 """What they may hold besides."""
 
 

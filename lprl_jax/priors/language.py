@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from lprl_envs import TextEnv, TextEnvParams
 
 from lprl_jax import memory
-from lprl_jax.lm import embedded, identity
+from lprl_jax.lm import identity, named
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.decoder import KeyValues
 from lprl_jax.lm.scoring import Scores
@@ -74,7 +74,8 @@ class LanguagePrior:
         """A prior from a model's name or directory.
 
         Args:
-            name: `"embedded"`, one of its early versions, or a Hugging Face directory.
+            name: `"embedded"`, one of its early versions, `"smollm2"` once it was fetched, a
+                Hugging Face directory, or a GGUF file.
             env: The environment.
             env_params: Its bank of instances; default, the environment's own.
             normalization: Of an action's log-likelihood: its `"sum"` over tokens, or that divided
@@ -89,9 +90,9 @@ class LanguagePrior:
             InvalidInput: if there is no such model, its tokenizer cannot render the template piece
                 by piece, or an argument is out of range.
         """
-        model = load(embedded.path_of(str(name)), dtype, mesh)
+        model = load(named.path_of(str(name)), dtype, mesh)
         return LanguagePrior.of_model(
-            model._replace(name=str(name)) if name in embedded.MODELS else model,
+            model._replace(name=str(name)) if name in named.NAMES else model,
             env,
             env_params,
             normalization=normalization,

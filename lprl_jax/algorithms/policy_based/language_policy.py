@@ -24,7 +24,7 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic, Judgement
-from lprl_jax.lm import embedded, identity
+from lprl_jax.lm import identity, named
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.decoder import KeyValues
 from lprl_jax.lm.partition import LANGUAGE_MODEL
@@ -85,8 +85,8 @@ class LanguagePolicy:
         Raises:
             InvalidInput: as there.
         """
-        model = load(embedded.path_of(str(name)), mesh=mesh)
-        model = model._replace(name=str(name)) if name in embedded.MODELS else model
+        model = load(named.path_of(str(name)), mesh=mesh)
+        model = model._replace(name=str(name)) if name in named.NAMES else model
         return LanguagePolicy.of_model(model, env, env_params)
 
     @staticmethod
