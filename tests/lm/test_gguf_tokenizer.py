@@ -107,7 +107,7 @@ def test_sentencepiece_without_a_space_before(tmp_path):
     ("change", "message"),
     [
         ({"tokenizer.ggml.scores": SCORES[:-1]}, "263 scores for 264 tokens"),
-        ({"tokenizer.ggml.scores": [*SCORES[:-1], -1.0]}, "'ab' and '▁ab' have one score"),
+        ({"tokenizer.ggml.scores": [*SCORES[:-1], -1.0]}, "'▁ab' and 'ab' have one score"),
         ({"tokenizer.ggml.token_type": [1, *TYPES[1:]]}, "0 pieces are the unknown one"),
         ({"tokenizer.ggml.tokens": [*PIECES[:-1], "a"]}, "its tokens repeat"),
     ],
