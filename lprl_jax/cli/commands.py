@@ -12,6 +12,7 @@ import lprl_envs
 import lprl_envs.registration
 from lprl_envs import InvalidInput
 from lprl_envs.conformance.check import passing
+from lprl_envs.errors import require_one_of
 
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.cli import demo as demonstration
@@ -20,7 +21,7 @@ from lprl_jax.files import archive, paths
 from lprl_jax.lm import embedded, fetched, named
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
-from lprl_jax.priors import tabulate
+from lprl_jax.priors import tabular, tabulate
 from lprl_jax.results import comparison, grids, plotting, reading, report, tables
 
 HABIT = "habit"
@@ -147,13 +148,14 @@ def check(options: argparse.Namespace) -> None:
 def prior(options: argparse.Namespace) -> None:
     """`lprl prior`."""
     paths.require_new(options.out, archive.ENDINGS)
+    require_one_of("precision", options.precision, tabular.PRECISIONS)
     env, params, bank = _env(options)
     if options.model == HABIT:
         asked: Any = build.named_prior(HABIT, env, params, bank=bank)
     else:
         asked = build.language_prior(_model(options), env, params)
     table = tabulate(asked, env, params, **asked.settings)
-    table.save(options.out, params)
+    table.save(options.out, params, options.precision)
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
 
 

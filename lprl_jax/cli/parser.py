@@ -227,6 +227,11 @@ def _others(add: _Add) -> None:
         "--model", required=True, help="`embedded`, a Hugging Face directory, or `habit`"
     )
     prior.add_argument("-o", "--out", type=Path, required=True, help="new .npz file")
+    prior.add_argument(
+        "--precision",
+        default="float32",
+        help="of the file: float32 (default), or float16, which is half as large",
+    )
 
     add("priors", "List the models and the tables of answers that can be a prior.", "lprl priors")
 
