@@ -19,7 +19,7 @@ from lprl_envs import InvalidInput
 from lprl_envs.errors import require_one_of
 
 from lprl_jax.files import paths
-from lprl_jax.lm import families, gguf_model, hugging_face, partition, weights
+from lprl_jax.lm import families, hugging_face, partition, weights
 from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.lm.tensor_files import TensorFiles
 
@@ -64,6 +64,8 @@ def load(
             f"is called {partition.MODEL}"
         )
     if path.is_file():
+        from lprl_jax.lm import gguf_model  # what only such files need is imported with them
+
         return LanguageModel(*gguf_model.load(path, dtype, mesh), path.stem)
     fields = hugging_face.read_config(path)
     try:

@@ -20,7 +20,6 @@ import numpy as np
 from gguf import GGUFReader, constants, quants
 from lprl_envs import InvalidInput
 
-ENDING = ".gguf"
 MAGIC = b"GGUF"
 
 

@@ -11,20 +11,14 @@ from typing import TYPE_CHECKING
 
 from lprl_envs import InvalidInput
 
-from lprl_jax.lm import (
-    embedded,
-    fetched,
-    gguf_files,
-    gguf_model,
-    gguf_tokenizer,
-    hugging_face,
-)
+from lprl_jax.lm import embedded, fetched, hugging_face
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 NAMES = (*embedded.MODELS, *fetched.MODELS)
 """Names of our own; a directory that is called so is not meant."""
+ENDING = ".gguf"
 VALID = f"{', '.join(NAMES)}, a Hugging Face directory, a .gguf file"
 """For messages."""
 
@@ -56,7 +50,11 @@ def family_of(name: str) -> str:
         InvalidInput: as `path_of`, or if what says it is missing or damaged.
     """
     path = path_of(name)
-    return gguf_model.family(path) if path.is_file() else hugging_face.model_type(path)
+    if not path.is_file():
+        return hugging_face.model_type(path)
+    from lprl_jax.lm import gguf_model
+
+    return gguf_model.family(path)
 
 
 def tokenizer_of(name: str) -> PreTrainedTokenizerFast:
@@ -66,10 +64,12 @@ def tokenizer_of(name: str) -> PreTrainedTokenizerFast:
         InvalidInput: as `path_of`, or if there is none that can be read.
     """
     path = path_of(name)
-    if path.is_file():
-        return gguf_tokenizer.read(gguf_files.opened(path))
-    return hugging_face.read_tokenizer(path)
+    if not path.is_file():
+        return hugging_face.read_tokenizer(path)
+    from lprl_jax.lm import gguf_files, gguf_tokenizer
+
+    return gguf_tokenizer.read(gguf_files.opened(path))
 
 
 def _is_gguf(name: str) -> bool:
-    return name.lower().endswith(gguf_files.ENDING) and os.path.isfile(name)
+    return name.lower().endswith(ENDING) and os.path.isfile(name)
