@@ -10,7 +10,6 @@ import dataclasses
 import difflib
 import itertools
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,8 @@ from lprl_envs.errors import require_one_of, shown
 
 from lprl_jax.algorithms import base
 from lprl_jax.algorithms.registry import ALGORITHMS
-from lprl_jax.experiments import yaml_values
 from lprl_jax.experiments.places import placed
-from lprl_jax.files import paths
-
-REPOSITORY_CONFIGS = Path(__file__).parents[2] / "configs"
-PACKAGED_CONFIGS = Path(__file__).parents[1] / "configs"
+from lprl_jax.files import paths, shipped, yaml_values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,12 +164,11 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """
     file = paths.given(path)
     if not file.is_file():
-        named = [folder / f"{path}.yaml" for folder in (REPOSITORY_CONFIGS, PACKAGED_CONFIGS)]
-        found = [candidate for candidate in named if os.path.isfile(candidate)]
-        if not found:
+        found = shipped.find(str(path))
+        if found is None:
             asked = " ".join(str(path).splitlines())
             raise InvalidInput(f"no config {asked}; valid: a YAML file, or {', '.join(names())}")
-        file = found[0]
+        file = found
     try:
         fields = yaml_values.load(file.read_bytes(), str(path))
     except OSError as error:
@@ -188,8 +182,7 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
 
 def names() -> list[str]:
     """Configs that come with the package."""
-    folders = (REPOSITORY_CONFIGS, PACKAGED_CONFIGS)
-    return sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    return shipped.names()
 
 
 def override(fields: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
