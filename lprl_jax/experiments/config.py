@@ -21,6 +21,7 @@ from lprl_jax.algorithms import base
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.experiments.places import placed
 from lprl_jax.files import paths, shipped, yaml_values
+from lprl_jax.priors.options import NORMALIZATIONS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +78,14 @@ class ExperimentConfig:
     """Of a model's weights and matrix products: `float32`, or `bfloat16` on accelerators."""
     model_parallel: int = 1
     """Devices that share one copy of a model's weights; the runs are split over the others."""
+    wording: str = "bare"
+    """What a model reads around a state: one of `priors.wordings.names()`, or a YAML file."""
+    normalization: str = "sum"
+    """Of a model's log-likelihood of an action: `sum`, or divided by its `token`s or `word`s."""
+    end_of_action: str = "\n"
+    """What ends an action's text, for a model."""
+    chunk: int = 0
+    """States that a model runs at a time; 0: 256, and 16 of a family that is run by Flax code."""
     prior_temperature: float = 1.0
     """Above 1 the prior is flattened; see `degrade`."""
     prior_epsilon: float = 0.0
@@ -108,6 +117,9 @@ class ExperimentConfig:
                 raise InvalidInput(f"{name} is {getattr(self, name)}; it must be 1 or more")
         require_one_of("prior_access", self.prior_access, ("table", "live"))
         require_one_of("prior_dtype", self.prior_dtype, ("float32", "bfloat16"))
+        require_one_of("normalization", self.normalization, NORMALIZATIONS)
+        if self.chunk < 0:
+            raise InvalidInput(f"chunk is {self.chunk}; it must be 1 or more, or 0 for the default")
         base.require_fraction(self, "prior_epsilon")
         base.require_above_0(self, "prior_temperature")
         base.require_finite(self, "prior_temperature")

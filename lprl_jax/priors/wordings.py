@@ -227,8 +227,8 @@ def listed_actions(texts: Sequence[str]) -> str:
     """Actions' texts with commas between them; of many, some, and that there are more."""
     if len(texts) <= MOST_LISTED:
         return ", ".join(text.strip() for text in texts)
-    places = np.linspace(0, len(texts) - 1, LISTED).round().astype(int).tolist()
-    return ", ".join([*(texts[place].strip() for place in places), "and others like these"])
+    places = np.linspace(0, len(texts) - 1, LISTED).round()
+    return ", ".join([*(texts[int(place)].strip() for place in places), "and others like these"])
 
 
 def _cut(text: str) -> tuple[str, str]:
