@@ -17,6 +17,7 @@ from lprl_envs.errors import require_one_of
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.cli import demo as demonstration
 from lprl_jax.experiments import build, config, evaluate, export, gather, places, planning, runner
+from lprl_jax.experiments.asking import Asking
 from lprl_jax.files import archive, paths
 from lprl_jax.lm import embedded, fetched, named
 from lprl_jax.lm.check import check_tokens
@@ -149,11 +150,15 @@ def prior(options: argparse.Namespace) -> None:
     """`lprl prior`."""
     paths.require_new(options.out, archive.ENDINGS)
     require_one_of("precision", options.precision, tabular.PRECISIONS)
+    asking = Asking(**_asking(options))
     env, params, bank = _env(options)
+    build.require_decoder(_model(options), options.dtype)
     if options.model == HABIT:
-        asked: Any = build.named_prior(HABIT, env, params, bank=bank)
+        asked: Any = build.named_prior(HABIT, env, params, bank=bank, asking=asking)
     else:
-        asked = build.language_prior(_model(options), env, params)
+        drawn = build.drawn_by(bank)
+        dtype = {} if options.dtype == "float32" else {"dtype": options.dtype}
+        asked = build.language_prior(_model(options), env, params, asking, drawn, **dtype)
     table = tabulate(asked, env, params, **asked.settings)
     table.save(options.out, params, options.precision)
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
@@ -241,6 +246,13 @@ def _experiment(options: argparse.Namespace) -> config.Experiment:
 def _model(options: argparse.Namespace) -> str:
     """The model that a command names, as a config would."""
     return places.placed({"prior": options.model})["prior"]
+
+
+def _asking(options: argparse.Namespace) -> dict[str, Any]:
+    """How a command says that a model is asked, as a config would."""
+    fields = {"wording": options.wording, "normalization": options.normalization}
+    end = options.end_of_action.replace("\\n", "\n")
+    return {**places.placed(fields), "end_of_action": end, "chunk": options.chunk}
 
 
 def _env(options: argparse.Namespace) -> tuple[Any, Any, config.BankConfig]:

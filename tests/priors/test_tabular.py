@@ -72,7 +72,7 @@ def test_a_file_of_half_the_precision(tmp_path):
         PRIOR.save(tmp_path / "byte.npz", PARAMS, "int8")
     halved = dataclasses.replace(PRIOR, table=PRIOR.table - 0.5)
     halved.save(tmp_path / "damaged.npz", PARAMS, "float16")
-    with pytest.raises(InvalidInput, match="probabilities add up to 0.606"):
+    with pytest.raises(InvalidInput, match=r"probabilities add up to 0\.606"):
         TabularPrior.load(tmp_path / "damaged.npz", LAKE, PARAMS)
 
 

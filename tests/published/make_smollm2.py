@@ -15,6 +15,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import llama_cpp
 import numpy as np
@@ -54,8 +55,8 @@ CONFIG = {
 PROMPTS = (
     "Cross the frozen lake to the goal and avoid holes. The ice is firm.\nHoles b2 d2 d3 a4\n"
     "Goal d4\nAt a1 left edge down ice right ice up edge\nMove right",
-    "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\nThe capital "
-    "of France is Paris.",
+    "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\nThe "
+    "capital of France is Paris.",
     "My goal is to have that the red block is on top of the blue block.\nAs initial conditions I "
     "have that, the red block is clear",
     "def fibonacci(n):\n    if n < 2:\n        return n\n    return fibonacci(n - 1) + ",
@@ -98,7 +99,7 @@ def main(file: str, texts: str) -> None:
     def tokens_of(text: str) -> list[int]:
         return vocabulary.tokenize(text.encode(), add_bos=False, special=True)
 
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         convert(file, Path(folder))
         model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
