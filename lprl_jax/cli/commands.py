@@ -148,10 +148,11 @@ def prior(options: argparse.Namespace) -> None:
     """`lprl prior`."""
     paths.require_new(options.out, archive.ENDINGS)
     env, params, bank = _env(options)
+    chosen = {"calibration": options.calibration}
     if options.model == HABIT:
-        asked: Any = build.named_prior(HABIT, env, params, bank=bank)
+        asked: Any = build.named_prior(HABIT, env, params, bank=bank, **chosen)
     else:
-        asked = build.language_prior(_model(options), env, params)
+        asked = build.language_prior(_model(options), env, params, **chosen)
     table = tabulate(asked, env, params, **asked.settings)
     table.save(options.out, params)
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")

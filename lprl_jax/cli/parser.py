@@ -226,6 +226,9 @@ def _others(add: _Add) -> None:
     prior.add_argument(
         "--model", required=True, help="`embedded`, a Hugging Face directory, or `habit`"
     )
+    prior.add_argument(
+        "--calibration", default="none", help="none (default), pmi or contextual, of a model"
+    )
     prior.add_argument("-o", "--out", type=Path, required=True, help="new .npz file")
 
     export = add(

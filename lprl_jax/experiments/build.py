@@ -40,6 +40,7 @@ from lprl_jax.priors import (
     tabulate,
     tabulate_features,
 )
+from lprl_jax.priors import calibration as calibrations
 
 OPTIONS = ("families", "goal", "split_by")
 """Fields of a bank that some environments' `sample_params` take, and others do not."""
@@ -104,7 +105,8 @@ def make_prior(
             f"encoder is {config.encoder!r}, but nothing reads its features; with q_input=features "
             "Q-networks do"
         )
-    prior = named_prior(config.prior, env, params, config.prior_dtype, mesh, experiment.bank)
+    how = config.prior_dtype, mesh, experiment.bank, config.calibration
+    prior = named_prior(config.prior, env, params, *how)
     if prior is None:
         return None
     if config.encoder:
@@ -140,6 +142,7 @@ def named_prior(
     dtype: str = "float32",
     mesh: Mesh | None = None,
     bank: BankConfig | None = None,
+    calibration: str = "none",
 ) -> Prior | None:
     """`none`, `uniform`, `habit`, a .npz table, or a model as `language_prior` takes it.
 
@@ -150,9 +153,10 @@ def named_prior(
         dtype: Of a model's weights.
         mesh: Over which these lie.
         bank: How the instances are drawn: a habit is fitted on such, in training.
+        calibration: Of a model's answers.
 
     Raises:
-        InvalidInput: if it is none of these, or has no weights for another dtype or a mesh.
+        InvalidInput: if it is none of these, or has nothing that these options are for.
     """
     simple, table = places.WITHOUT_MODEL, name.endswith(".npz")
     if not (name in simple or table or name in embedded.MODELS or os.path.isdir(name)):
@@ -165,6 +169,8 @@ def named_prior(
             f"prior_dtype and model_parallel are for models of {', '.join(FAMILIES)}; the prior "
             f"{name!r} has neither"
         )
+    if not runs_decoder(name):
+        calibrations.require_off(calibration, name)
     if name == "none":
         return None
     if name == "uniform":
@@ -177,7 +183,7 @@ def named_prior(
     if table:
         needs.require_file("prior", name)
         return TabularPrior.load(name, env, params)
-    return language_prior(name, env, params, dtype=dtype, mesh=mesh)
+    return language_prior(name, env, params, dtype=dtype, mesh=mesh, calibration=calibration)
 
 
 def runs_decoder(name: str) -> bool:
@@ -194,11 +200,12 @@ def language_prior(
 ) -> LanguagePrior | FlaxLanguagePrior:
     """A model by name or directory: by our own decoder, if that knows its family.
 
-    Only for our own decoder there is a `placement`: `dtype` and `mesh`.
+    Only for our own decoder there is a `placement`: `dtype`, `mesh` and `calibration`.
     """
     path = embedded.path_of(name)
     if runs_decoder(name):
         return LanguagePrior.from_pretrained(name, env, params, **placement)
+    calibrations.require_off(placement.get("calibration", "none"), name)
     return FlaxLanguagePrior.from_pretrained(path, env, params)
 
 

@@ -23,6 +23,7 @@ from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.experiments import yaml_values
 from lprl_jax.experiments.places import placed
 from lprl_jax.files import paths
+from lprl_jax.priors import calibration
 
 REPOSITORY_CONFIGS = Path(__file__).parents[2] / "configs"
 PACKAGED_CONFIGS = Path(__file__).parents[1] / "configs"
@@ -82,6 +83,9 @@ class ExperimentConfig:
     """Of a model's weights and matrix products: `float32`, or `bfloat16` on accelerators."""
     model_parallel: int = 1
     """Devices that share one copy of a model's weights; the runs are split over the others."""
+    calibration: str = "none"
+    """What a model likes to say anyway, divided out: `none`, `pmi`, `contextual`; see
+    `priors.calibration`. The temperature behind it is `prior_temperature`."""
     prior_temperature: float = 1.0
     """Above 1 the prior is flattened; see `degrade`."""
     prior_epsilon: float = 0.0
@@ -113,6 +117,7 @@ class ExperimentConfig:
                 raise InvalidInput(f"{name} is {getattr(self, name)}; it must be 1 or more")
         require_one_of("prior_access", self.prior_access, ("table", "live"))
         require_one_of("prior_dtype", self.prior_dtype, ("float32", "bfloat16"))
+        require_one_of("calibration", self.calibration, calibration.METHODS)
         base.require_fraction(self, "prior_epsilon")
         base.require_above_0(self, "prior_temperature")
         base.require_finite(self, "prior_temperature")

@@ -25,7 +25,7 @@ from lprl_jax.files import paths
 
 MAY_CHANGE = (
     "prior", "prior_access", "prior_temperature", "prior_epsilon", "prior_adversarial",
-    "prior_dtype", "model_parallel", "k", "eval_episodes", "seed",
+    "prior_dtype", "model_parallel", "calibration", "k", "eval_episodes", "seed",
 )  # fmt: skip
 """Fields of the config that may differ from the training's, besides those of its instances."""
 
@@ -112,7 +112,7 @@ def told_apart(found: Sequence[tuple[str, Row]]) -> list[Row]:
 def _with_prior(fields: dict[str, Any], prior: str) -> dict[str, Any]:
     """The fields with another prior, placed as they say if it can be."""
     if prior != fields["prior"] and not build.runs_decoder(prior):
-        fields = {**fields, "prior_dtype": "float32", "model_parallel": 1}
+        fields = {**fields, "prior_dtype": "float32", "model_parallel": 1, "calibration": "none"}
     return {**fields, "prior": prior}
 
 
