@@ -15,13 +15,23 @@ from lprl_envs.conformance.check import passing
 
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.cli import demo as demonstration
-from lprl_jax.experiments import build, config, evaluate, export, gather, places, planning, runner
+from lprl_jax.experiments import (
+    build,
+    config,
+    evaluate,
+    export,
+    gather,
+    measuring,
+    places,
+    planning,
+    runner,
+)
 from lprl_jax.files import archive, paths
 from lprl_jax.lm import embedded, hugging_face
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
 from lprl_jax.priors import tabulate
-from lprl_jax.results import comparison, grids, plotting, reading, report, tables
+from lprl_jax.results import comparison, grids, measured, plotting, reading, report, tables
 
 HABIT = "habit"
 """Of which a table can be made too: it needs no model, and stands beside those of models."""
@@ -158,6 +168,23 @@ def prior(options: argparse.Namespace) -> None:
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
 
 
+def measure(options: argparse.Namespace) -> None:
+    """`lprl measure`."""
+    if options.json:
+        paths.require_new(options.json)
+    fields = config.override({}, options.overrides)
+    given = options.env, *config.parse_env_params(options.env, fields)
+    models = [places.placed({"prior": name})["prior"] for name in options.model.split(",")]
+    asked = models, options.calibration.split(","), options.states, options.seed
+    found = measuring.run(*given, *asked)
+    print(measured.caption(found))
+    print(measured.table(found))
+    for line in measured.verdicts(found):
+        print(line)
+    if options.json:
+        _write_json(options.json, measured.as_json(found))
+
+
 def collect(options: argparse.Namespace) -> None:
     """`lprl collect`."""
     paths.require_new(options.out, archive.ENDINGS)
@@ -201,6 +228,7 @@ COMMANDS = {
     "envs": envs,
     "check": check,
     "prior": prior,
+    "measure": measure,
     "collect": collect,
     "export": export_,
     "pretrain": pretrain,

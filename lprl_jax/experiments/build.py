@@ -58,10 +58,10 @@ def make_env(
         return env, env.suite(bank.suite)
     if not bank.num_instances:
         return env, params
-    return env, _drawn(env, bank.bank_seed, bank.num_instances, bank.split, _options(bank))
+    return env, _drawn(env, bank.bank_seed, bank.num_instances, bank.split, options_of(bank))
 
 
-def _options(bank: BankConfig) -> tuple[tuple[str, Any], ...]:
+def options_of(bank: BankConfig) -> tuple[tuple[str, Any], ...]:
     """What `sample_params` takes besides number and split, as far as the config says it."""
     named = ((name, getattr(bank, name)) for name in OPTIONS)
     return tuple((name, value) for name, value in named if value)
@@ -70,7 +70,7 @@ def _options(bank: BankConfig) -> tuple[tuple[str, Any], ...]:
 def _require_options(env: TextEnv[Any, Any], bank: BankConfig) -> None:
     """Raises InvalidInput if the environment cannot be drawn so."""
     takes = inspect.signature(env.sample_params).parameters
-    for name, value in _options(bank):
+    for name, value in options_of(bank):
         if name not in takes:
             raise InvalidInput(f"{name} is {shown(value)}; {env.name} has none")
 
@@ -179,7 +179,7 @@ def named_prior(
         if bank is None:
             return habits.of_training(env)
         _require_options(env, bank)
-        return habits.of_training(env, _options(bank))
+        return habits.of_training(env, options_of(bank))
     if table:
         needs.require_file("prior", name)
         return TabularPrior.load(name, env, params)
