@@ -16,14 +16,24 @@ from lprl_envs.errors import require_one_of
 
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.cli import demo as demonstration
-from lprl_jax.experiments import build, config, evaluate, export, gather, places, planning, runner
-from lprl_jax.experiments.asking import Asking
+from lprl_jax.experiments import (
+    asking,
+    build,
+    config,
+    evaluate,
+    export,
+    gather,
+    measuring,
+    places,
+    planning,
+    runner,
+)
 from lprl_jax.files import archive, paths
 from lprl_jax.lm import embedded, fetched, named
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
 from lprl_jax.priors import tabular, tabulate
-from lprl_jax.results import comparison, grids, plotting, reading, report, tables
+from lprl_jax.results import comparison, grids, measured, plotting, reading, report, tables
 
 HABIT = "habit"
 """Of which a table can be made too: it needs no model, and stands beside those of models."""
@@ -150,15 +160,15 @@ def prior(options: argparse.Namespace) -> None:
     """`lprl prior`."""
     paths.require_new(options.out, archive.ENDINGS)
     require_one_of("precision", options.precision, tabular.PRECISIONS)
-    asking = Asking(**_asking(options))
+    how = asking.Asking(**_asking(options))
     env, params, bank = _env(options)
     build.require_decoder(_model(options), options.dtype)
     if options.model == HABIT:
-        asked: Any = build.named_prior(HABIT, env, params, bank=bank, asking=asking)
+        asked: Any = build.named_prior(HABIT, env, params, bank=bank, asking=how)
     else:
         drawn = build.drawn_by(bank)
         dtype = {} if options.dtype == "float32" else {"dtype": options.dtype}
-        asked = build.language_prior(_model(options), env, params, asking, drawn, **dtype)
+        asked = build.language_prior(_model(options), env, params, how, drawn, **dtype)
     table = tabulate(asked, env, params, **asked.settings)
     table.save(options.out, params, options.precision)
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
@@ -179,6 +189,23 @@ def priors(options: argparse.Namespace) -> None:
     for name, model in fetched.MODELS.items():
         here = fetched.path_of(name).is_file()
         print(f"  {name}: {model.about}; {'fetched' if here else f'`lprl fetch {name}` brings it'}")
+
+
+def measure(options: argparse.Namespace) -> None:
+    """`lprl measure`."""
+    if options.json:
+        paths.require_new(options.json)
+    fields = config.override({}, options.overrides)
+    given = options.env, *config.parse_env_params(options.env, fields)
+    models = [places.placed({"prior": name})["prior"] for name in options.model.split(",")]
+    asked = models, options.calibration.split(","), options.states, options.seed
+    found = measuring.run(*given, *asked)
+    print(measured.caption(found))
+    print(measured.table(found))
+    for line in measured.verdicts(found):
+        print(line)
+    if options.json:
+        _write_json(options.json, measured.as_json(found))
 
 
 def collect(options: argparse.Namespace) -> None:
@@ -226,6 +253,7 @@ COMMANDS = {
     "prior": prior,
     "priors": priors,
     "fetch": fetch,
+    "measure": measure,
     "collect": collect,
     "export": export_,
     "pretrain": pretrain,
@@ -250,9 +278,9 @@ def _model(options: argparse.Namespace) -> str:
 
 def _asking(options: argparse.Namespace) -> dict[str, Any]:
     """How a command says that a model is asked, as a config would."""
-    fields = {"wording": options.wording, "normalization": options.normalization}
     end = options.end_of_action.replace("\\n", "\n")
-    return {**places.placed(fields), "end_of_action": end, "chunk": options.chunk}
+    own = {name: getattr(options, name) for name in asking.FIELDS}
+    return {**places.placed(own), "end_of_action": end}
 
 
 def _env(options: argparse.Namespace) -> tuple[Any, Any, config.BankConfig]:

@@ -35,6 +35,7 @@ from lprl_jax.priors import (
     Prior,
     TabularPrior,
     UniformPrior,
+    calibration,
     degrade,
     has_features,
     tabulate,
@@ -219,7 +220,9 @@ def language_prior(
     """
     options = asking.options(env, drawn)
     if runs_decoder(name):
-        return LanguagePrior.from_pretrained(name, env, params, **options, **placement)
+        own = {"calibration": asking.calibration, **placement}
+        return LanguagePrior.from_pretrained(name, env, params, **options, **own)
+    calibration.require_off(asking.calibration, name)
     return FlaxLanguagePrior.from_pretrained(named.path_of(name), env, params, **options)
 
 

@@ -21,6 +21,7 @@ from lprl_jax.algorithms import base
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.experiments.places import placed
 from lprl_jax.files import paths, shipped, yaml_values
+from lprl_jax.priors import calibration
 from lprl_jax.priors.options import NORMALIZATIONS
 
 
@@ -87,6 +88,9 @@ class ExperimentConfig:
     """What ends an action's text, for a model."""
     chunk: int = 0
     """States that a model runs at a time; 0: 256, and 16 of a family that is run by Flax code."""
+    calibration: str = "none"
+    """What a model likes to say anyway, divided out: `none`, `pmi`, `contextual`; see
+    `priors.calibration`. The temperature behind it is `prior_temperature`."""
     prior_temperature: float = 1.0
     """Above 1 the prior is flattened; see `degrade`."""
     prior_epsilon: float = 0.0
@@ -121,6 +125,7 @@ class ExperimentConfig:
         require_one_of("normalization", self.normalization, NORMALIZATIONS)
         if self.chunk < 0:
             raise InvalidInput(f"chunk is {self.chunk}; it must be 1 or more, or 0 for the default")
+        require_one_of("calibration", self.calibration, calibration.METHODS)
         base.require_fraction(self, "prior_epsilon")
         base.require_above_0(self, "prior_temperature")
         base.require_finite(self, "prior_temperature")

@@ -28,7 +28,7 @@ from lprl_jax.files import paths
 MAY_CHANGE = (
     "prior", "prior_access", "prior_temperature", "prior_epsilon", "prior_adversarial",
     "prior_dtype", "model_parallel", "wording", "normalization", "end_of_action", "chunk",
-    "k", "eval_episodes", "seed",
+    "calibration", "k", "eval_episodes", "seed",
 )  # fmt: skip
 """Fields of the config that may differ from the training's, besides those of its instances."""
 
