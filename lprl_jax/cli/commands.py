@@ -15,12 +15,21 @@ from lprl_envs.conformance.check import passing
 
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.cli import demo as demonstration
-from lprl_jax.experiments import build, config, evaluate, export, gather, places, planning, runner
+from lprl_jax.experiments import (
+    build,
+    config,
+    evaluate,
+    export,
+    gather,
+    places,
+    planning,
+    prior_kinds,
+    runner,
+)
 from lprl_jax.files import archive, paths
 from lprl_jax.lm import embedded, hugging_face
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
-from lprl_jax.priors import tabulate
 from lprl_jax.results import comparison, grids, plotting, reading, report, tables
 
 HABIT = "habit"
@@ -147,14 +156,18 @@ def check(options: argparse.Namespace) -> None:
 def prior(options: argparse.Namespace) -> None:
     """`lprl prior`."""
     paths.require_new(options.out, archive.ENDINGS)
+    form = prior_kinds.free_form(options.kind, vars(options))
     env, params, bank = _env(options)
     if options.model == HABIT:
         asked: Any = build.named_prior(HABIT, env, params, bank=bank)
     else:
         asked = build.language_prior(_model(options), env, params)
-    table = tabulate(asked, env, params, **asked.settings)
+    asked = prior_kinds.written_by(asked, form, options.model)
+    table = prior_kinds.tabulated(asked, env, params)
     table.save(options.out, params)
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
+    if table.figures:
+        print("answers: " + ", ".join(f"{name} {x:.3g}" for name, x in table.figures.items()))
 
 
 def collect(options: argparse.Namespace) -> None:

@@ -23,7 +23,7 @@ from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.algorithms.tabular import habits
 from lprl_jax.datasets import dataset
 from lprl_jax.datasets.dataset import Dataset
-from lprl_jax.experiments import needs, places
+from lprl_jax.experiments import needs, places, prior_kinds
 from lprl_jax.experiments.config import BankConfig, Experiment
 from lprl_jax.lm import embedded, hugging_face
 from lprl_jax.lm.encoder import BertEncoder
@@ -31,13 +31,13 @@ from lprl_jax.lm.families import FAMILIES
 from lprl_jax.priors import (
     EncodedPrior,
     FlaxLanguagePrior,
+    FreeFormPrior,
     LanguagePrior,
     Prior,
     TabularPrior,
     UniformPrior,
     degrade,
     has_features,
-    tabulate,
     tabulate_features,
 )
 
@@ -105,6 +105,8 @@ def make_prior(
             "Q-networks do"
         )
     prior = named_prior(config.prior, env, params, config.prior_dtype, mesh, experiment.bank)
+    form = prior_kinds.free_form(config.prior_kind, vars(config))
+    prior = prior_kinds.written_by(prior, form, config.prior)
     if prior is None:
         return None
     if config.encoder:
@@ -125,12 +127,10 @@ def _tabulated(
     prior: Prior, env: TextEnv[Any, Any], params: TextEnvParams, with_features: bool
 ) -> Prior:
     """A table in the place of what a model computes."""
-    settings = getattr(prior, "settings", {})
     if with_features and has_features(prior):
-        return tabulate_features(prior, env, params, **settings)
-    if isinstance(prior, LanguagePrior | FlaxLanguagePrior):
-        return tabulate(prior, env, params, **settings)
-    return prior
+        return tabulate_features(prior, env, params, **getattr(prior, "settings", {}))
+    is_model = isinstance(prior, LanguagePrior | FlaxLanguagePrior | FreeFormPrior)
+    return prior_kinds.tabulated(prior, env, params) if is_model else prior
 
 
 def named_prior(

@@ -19,13 +19,23 @@ from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.registry import ALGORITHMS
-from lprl_jax.experiments import build, checkpoint, config, places, run_directory, runner, sharding
+from lprl_jax.experiments import (
+    build,
+    checkpoint,
+    config,
+    places,
+    prior_kinds,
+    run_directory,
+    runner,
+    sharding,
+)
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.files import paths
 
 MAY_CHANGE = (
     "prior", "prior_access", "prior_temperature", "prior_epsilon", "prior_adversarial",
     "prior_dtype", "model_parallel", "k", "eval_episodes", "seed",
+    "prior_kind", *prior_kinds.FIELDS,
 )  # fmt: skip
 """Fields of the config that may differ from the training's, besides those of its instances."""
 
@@ -113,6 +123,8 @@ def _with_prior(fields: dict[str, Any], prior: str) -> dict[str, Any]:
     """The fields with another prior, placed as they say if it can be."""
     if prior != fields["prior"] and not build.runs_decoder(prior):
         fields = {**fields, "prior_dtype": "float32", "model_parallel": 1}
+        own = ("prior_kind", *prior_kinds.FIELDS)
+        fields = {name: value for name, value in fields.items() if name not in own}
     return {**fields, "prior": prior}
 
 
