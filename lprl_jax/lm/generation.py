@@ -183,6 +183,8 @@ def sample(
 
     first = jnp.broadcast_to(hidden[:, 0, -1][:, None], (batch, k, hidden.shape[-1]))
     written = write(0, first, jnp.zeros((batch, k, num_tokens), jnp.int32))
+    if num_tokens == 1:
+        return written
     # Room for all but the last token, which is not run.
     room = (config.num_hidden_layers, batch, k, num_tokens - 1, *text.keys.shape[-2:])
     own = KeyValues(*(jnp.zeros(room, x.dtype) for x in text))
