@@ -26,13 +26,14 @@ from lprl_jax.experiments import (
     measuring,
     places,
     planning,
+    prior_kinds,
     runner,
 )
 from lprl_jax.files import archive, paths
 from lprl_jax.lm import embedded, fetched, named
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
-from lprl_jax.priors import tabular, tabulate
+from lprl_jax.priors import tabular
 from lprl_jax.results import comparison, grids, measured, plotting, reading, report, tables
 
 HABIT = "habit"
@@ -161,6 +162,7 @@ def prior(options: argparse.Namespace) -> None:
     paths.require_new(options.out, archive.ENDINGS)
     require_one_of("precision", options.precision, tabular.PRECISIONS)
     how = asking.Asking(**_asking(options))
+    form = prior_kinds.free_form(options.kind, vars(options))
     env, params, bank = _env(options)
     build.require_decoder(_model(options), options.dtype)
     if options.model == HABIT:
@@ -169,9 +171,12 @@ def prior(options: argparse.Namespace) -> None:
         drawn = build.drawn_by(bank)
         dtype = {} if options.dtype == "float32" else {"dtype": options.dtype}
         asked = build.language_prior(_model(options), env, params, how, drawn, **dtype)
-    table = tabulate(asked, env, params, **asked.settings)
+    asked = prior_kinds.written_by(asked, form, options.model)
+    table = prior_kinds.tabulated(asked, env, params)
     table.save(options.out, params, options.precision)
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
+    if table.figures:
+        print("answers: " + ", ".join(f"{name} {x:.3g}" for name, x in table.figures.items()))
 
 
 def fetch(options: argparse.Namespace) -> None:

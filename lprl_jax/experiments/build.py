@@ -22,7 +22,7 @@ from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.algorithms.tabular import habits
 from lprl_jax.algorithms.tabular.worked_examples import worked
-from lprl_jax.experiments import needs, places
+from lprl_jax.experiments import needs, places, prior_kinds
 from lprl_jax.experiments.asking import PLAIN, Asking
 from lprl_jax.experiments.config import BankConfig, Experiment
 from lprl_jax.lm import named
@@ -31,6 +31,7 @@ from lprl_jax.lm.families import FAMILIES
 from lprl_jax.priors import (
     EncodedPrior,
     FlaxLanguagePrior,
+    FreeFormPrior,
     LanguagePrior,
     Prior,
     TabularPrior,
@@ -38,7 +39,6 @@ from lprl_jax.priors import (
     calibration,
     degrade,
     has_features,
-    tabulate,
     tabulate_features,
 )
 
@@ -109,6 +109,8 @@ def make_prior(
     if policy_name(experiment) != NETWORK and not asks_model(config.prior):
         asking = dataclasses.replace(asking, wording=PLAIN.wording)  # it is the policy's
     prior = named_prior(config.prior, env, params, *own, asking)
+    form = prior_kinds.free_form(config.prior_kind, vars(config))
+    prior = prior_kinds.written_by(prior, form, config.prior)
     if prior is None:
         return None
     if config.encoder:
@@ -129,12 +131,10 @@ def _tabulated(
     prior: Prior, env: TextEnv[Any, Any], params: TextEnvParams, with_features: bool
 ) -> Prior:
     """A table in the place of what a model computes."""
-    settings = getattr(prior, "settings", {})
     if with_features and has_features(prior):
-        return tabulate_features(prior, env, params, **settings)
-    if isinstance(prior, LanguagePrior | FlaxLanguagePrior):
-        return tabulate(prior, env, params, **settings)
-    return prior
+        return tabulate_features(prior, env, params, **getattr(prior, "settings", {}))
+    is_model = isinstance(prior, LanguagePrior | FlaxLanguagePrior | FreeFormPrior)
+    return prior_kinds.tabulated(prior, env, params) if is_model else prior
 
 
 def named_prior(

@@ -67,7 +67,10 @@ BAD_CONFIGS = [
     (["prior_access=sometimes"], ["'sometimes'", "table, live"]),
     (["prior_epsilon=2"], ["prior_epsilon is 2", "[0, 1]"]),
     (["calibration=mean"], ["unknown calibration 'mean'", "none, pmi, contextual"]),
-    (["prior=uniform", "calibration=pmi"], ["calibration is 'pmi'", "for models", "'uniform'"]),
+    (
+        ["prior=uniform", "calibration=pmi"],
+        ["calibration is 'pmi'", "how a model is asked", "'uniform'"],
+    ),
     (["prior_temperature=0"], ["prior_temperature is 0", "above 0"]),
     (["k=0"], ["k is 0", "a whole number from 1", "exact"]),
     (["k=several"], ["k is 'several'", "exact"]),
