@@ -20,10 +20,9 @@ from lprl_envs import TextEnv, TextEnvParams
 from lprl_jax import memory
 from lprl_jax.lm import embedded, identity
 from lprl_jax.lm.checkpoint import LanguageModel, load
-from lprl_jax.lm.decoder import KeyValues
 from lprl_jax.lm.scoring import Scores
 from lprl_jax.priors import fingerprint
-from lprl_jax.priors.action_scores import ActionScorer
+from lprl_jax.priors.action_scores import ActionScorer, Prefix
 from lprl_jax.priors.base import Counters, evaluate_where_needed, require_world
 from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.wording import check_options, settings_of
@@ -34,8 +33,8 @@ class LanguagePriorParams(NamedTuple):
 
     weights: Any
     """Of the model."""
-    prefix: KeyValues
-    """`[L, M, P, K, H]`: keys and values of each instance's text."""
+    prefix: Prefix
+    """Keys and values of each instance's text."""
     prefix_valid: jax.Array
     """bool[M, P]"""
     fingerprint: Fingerprint

@@ -26,10 +26,9 @@ from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic, Judgement
 from lprl_jax.lm import embedded, identity
 from lprl_jax.lm.checkpoint import LanguageModel, load
-from lprl_jax.lm.decoder import KeyValues
 from lprl_jax.lm.partition import LANGUAGE_MODEL
 from lprl_jax.priors import fingerprint
-from lprl_jax.priors.action_scores import ActionScorer
+from lprl_jax.priors.action_scores import ActionScorer, Prefix
 from lprl_jax.priors.base import Prior
 from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.wording import settings_of, vocabulary_of
@@ -56,8 +55,8 @@ class Context(NamedTuple):
 
     instances: jax.Array
     """i32[m]"""
-    prefix: KeyValues
-    """`[L, m, P, K, H]`: keys and values of their texts."""
+    prefix: Prefix
+    """Keys and values of their texts."""
     prefix_valid: jax.Array
     """bool[m, P]"""
 
