@@ -203,6 +203,7 @@ def attend(
         jnp.max(own, axis=-1, keepdims=True),
         jnp.max(far, axis=-1, keepdims=True, initial=lowest),
     )
+    near = None
     if shared:
         # One product a head for all groups, so heads stand first.
         near = product("gkstrh,ckh->kgstrc", queries, shared[0]) * scale
@@ -213,7 +214,7 @@ def attend(
     total = jnp.sum(own, axis=-1, keepdims=True) + jnp.sum(far, axis=-1, keepdims=True)
     out = product("gkstru,gksuh->gkstrh", own.astype(values.dtype), values)
     out += product("gkstrp,gpkh->gkstrh", far.astype(prefix_values.dtype), prefix_values)
-    if shared:
+    if shared and near is not None:
         near = jnp.exp(near - jnp.swapaxes(top, 0, 1))
         total += jnp.swapaxes(jnp.sum(near, axis=-1, keepdims=True), 0, 1)
         out += product("kgstrc,ckh->gkstrh", near.astype(shared[1].dtype), shared[1])

@@ -26,6 +26,8 @@ from lprl_jax.priors.wording import divisor_of, render_bank
 
 INSTANCES = 16
 """Texts that are run at a time when those of many instances are encoded."""
+STATES = 4_096
+"""States that are rendered at a time when the longest is looked for."""
 
 
 class Prefix(NamedTuple):
@@ -35,6 +37,15 @@ class Prefix(NamedTuple):
     """`[L, C, K, H]`: of what they begin with; a long wording is there once."""
     own: KeyValues
     """`[L, M, P - C, K, H]`: of the rest of each."""
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Width:
+    """Columns that a bank's states are read in; part of a program's shape, as an array's is."""
+
+    columns: int
+    """Enough for the longest text of a state."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,6 +94,21 @@ class ActionScorer:
         literal = self.table.suffix.slot[-1]  # the last segment is one
         return int(np.cumprod(self.table.prefix.slot == literal).sum())
 
+    def measure(self, env_params: TextEnvParams) -> Width:
+        """The width of a bank's states, each of which is looked at.
+
+        A template has a column for every token that a slot may have, and few states have them all.
+        Where states are not numbered, and where none is shorter, all columns are kept.
+        """
+        suffix, env = self.table.suffix, self.env
+        sizes = [*(len(slot.values) for slot in env.template.slots), 1]
+        columns = zip(suffix.valid, suffix.slot, strict=True)
+        if env.num_states is None or all(row[: sizes[slot]].all() for row, slot in columns):
+            return Width(len(suffix.slot))
+        num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
+        longest = _longest(self, env.num_states, num_instances, env_params)
+        return Width(int(longest))
+
     def encode(self, weights: Any, tokens: jax.Array, valid: jax.Array) -> Prefix:
         """Keys and values of texts `[M, P]`, some of them at a time.
 
@@ -99,6 +125,7 @@ class ActionScorer:
         rows: jax.Array,
         states: Any,
         env_params: Any,
+        width: Width | None = None,
     ) -> Scores:
         """Log-likelihoods of the actions, and the read-out.
 
@@ -109,11 +136,20 @@ class ActionScorer:
             rows: `i32[B]`: which of these texts each state stands behind.
             states: B of them.
             env_params: Of the environment.
+            width: What `measure` found for the bank; all columns, where it is not given.
 
         Returns:
-            `f32[B, A]` and `f32[B, D]`.
+            `f32[B, A]` and `f32[B, D]`. No text is cut: a state that is longer than all that were
+            measured, which an environment that numbers its states does not have, gets NaN.
         """
         slots = jax.vmap(self.env.slots, in_axes=(0, None))(states, env_params)
+        tokens, valid = jax.vmap(self.table.suffix.render)(slots)
+        if width is not None and width.columns < tokens.shape[1]:
+            fits = jnp.sum(valid, axis=1) <= width.columns
+            compact = functools.partial(token_table.compact_right, width=width.columns)
+            tokens, valid = jax.vmap(compact)(tokens, valid)
+        else:
+            fits = jnp.ones(len(tokens), bool)
         # One text: every state is behind the same prefix. Otherwise each has its own.
         alone = prefix_valid.shape[0] == 1
         axis = 0 if alone else 1
@@ -121,7 +157,7 @@ class ActionScorer:
         def arrange(x: jax.Array) -> jax.Array:
             return jnp.expand_dims(x, axis)
 
-        tokens, valid = map(arrange, jax.vmap(self.table.suffix.render)(slots))
+        tokens, valid = arrange(tokens), arrange(valid)
         prefix_valid = prefix_valid[:, prefix.shared.keys.shape[1] :]
         texts = self.config, weights, prefix.own, prefix_valid, tokens, valid
         # What all answers are lowered by cancels, unless they are divided by different lengths.
@@ -130,7 +166,8 @@ class ActionScorer:
         behind = normalizer, None if alone else rows, prefix.shared
         if isinstance(self.answers, Trie):
             found = scoring.score(*texts, self.answers, *behind)
-            return jax.tree.map(lambda x: x.reshape(-1, x.shape[-1]), found)
+            scores, readout = (x.reshape(-1, x.shape[-1]) for x in found)
+            return Scores(jnp.where(fits[:, None], scores, jnp.nan), readout)
         legal = self._legal(states, env_params)
         _, chosen = jax.lax.top_k(legal.astype(jnp.int32), self.env.max_legal)
         scores, readout = scoring.score_chosen(*texts, self.answers, arrange(chosen), *behind)
@@ -138,6 +175,7 @@ class ActionScorer:
         scores = (
             jnp.zeros(legal.shape, jnp.float32).at[own, chosen].set(scores.reshape(chosen.shape))
         )
+        scores = jnp.where(fits[:, None], scores, jnp.nan)
         return Scores(scores, readout.reshape(len(chosen), -1))
 
     def normalize(self, scores: jax.Array, states: Any, env_params: Any) -> jax.Array:
@@ -154,6 +192,20 @@ def _pack(answers: Sequence[Sequence[int]], max_legal: int) -> Trie | Answers:
     trie, rows = Trie.build(answers), Answers.build(answers)
     own = max_legal * (rows.tokens.shape[1] - 1)
     return rows if own < len(trie.tokens) else trie
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _longest(
+    scorer: ActionScorer, num_states: int, num_instances: int, env_params: Any
+) -> jax.Array:
+    """Of all states of a bank, the largest number of tokens."""
+
+    def length(place: jax.Array) -> jax.Array:
+        state = scorer.env.state_at(place // num_states, place % num_states, env_params)
+        return jnp.sum(scorer.table.suffix.render(scorer.env.slots(state, env_params))[1])
+
+    places = jnp.arange(num_instances * num_states, dtype=jnp.int32)
+    return jnp.max(jax.lax.map(length, places, batch_size=min(STATES, len(places))))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))

@@ -22,7 +22,7 @@ from lprl_jax.lm import embedded, identity
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.scoring import Scores
 from lprl_jax.priors import fingerprint
-from lprl_jax.priors.action_scores import ActionScorer, Prefix
+from lprl_jax.priors.action_scores import ActionScorer, Prefix, Width
 from lprl_jax.priors.base import Counters, evaluate_where_needed, require_world
 from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.wording import check_options, settings_of
@@ -37,6 +37,8 @@ class LanguagePriorParams(NamedTuple):
     """Keys and values of each instance's text."""
     prefix_valid: jax.Array
     """bool[M, P]"""
+    width: Width
+    """Of the bank's states."""
     fingerprint: Fingerprint
     """What they are of."""
 
@@ -195,7 +197,7 @@ class LanguagePrior:
     def _scores(self, params: LanguagePriorParams, states: Any, env_params: Any) -> Scores:
         """Log-likelihoods `f32[B, A]` of the actions of B states, and the read-out `f32[B, D]`."""
         prefix = params.prefix, params.prefix_valid, states.instance
-        return self.scorer.score(params.weights, *prefix, states, env_params)
+        return self.scorer.score(params.weights, *prefix, states, env_params, params.width)
 
 
 def encode_bank(
@@ -213,4 +215,4 @@ def encode_bank(
     memory.require("keys and values of their texts", [part], size)
     made_for = fingerprint.of(scorer.env, env_params, identity.of_model(model), model.name)
     prefix = scorer.encode(model.params, tokens, valid)
-    return LanguagePriorParams(model.params, prefix, valid, made_for)
+    return LanguagePriorParams(model.params, prefix, valid, scorer.measure(env_params), made_for)

@@ -15,6 +15,7 @@ from priors.tiny import naive_scores, tiny_model
 from lprl_jax.lm import decoder
 from lprl_jax.lm.scoring import Answers
 from lprl_jax.priors import FlaxLanguagePrior, LanguagePrior, action_scores, language, tabulate
+from lprl_jax.priors.action_scores import Width
 
 LAKE = FrozenLake("4x4", is_slippery=False)
 MAPS = (
@@ -184,7 +185,26 @@ def test_few_legal_actions_are_scored_alone(num_instances):
     states = all_states(env, params)
     legal = np.asarray(jax.vmap(env.action_mask, (0, None))(states, params))
     scores, _ = naive(env, params, states)
-    np.testing.assert_allclose(ask(prior, params, states)[0], log_softmax(scores, legal), atol=3e-5)
+    found = ask(prior, params, states)[0]
+    np.testing.assert_allclose(found, log_softmax(scores, legal), atol=3e-5)
+    # A state is read in as many columns as the longest needs; one that needs more is not cut.
+    slots = jax.vmap(env.slots, (0, None))(states, params)
+    lengths = np.asarray(jax.vmap(prior.scorer.table.suffix.render)(slots)[1]).sum(-1)
+    assert prior.params.width == Width(lengths.max())
+    assert lengths.min() < lengths.max() < len(prior.scorer.table.suffix.slot)
+    if num_instances == 1:
+        narrow = prior.params._replace(width=Width(int(lengths.max()) - 1))
+        needed = jnp.ones(len(found), bool)
+        cut = np.asarray(asker(prior)(narrow, prior.init(), states, params, needed)[0])
+        fits = lengths < lengths.max()
+        assert_close(cut[fits], found[fits])
+        assert np.isnan(cut[~fits]).all()
+
+
+def test_where_no_state_is_shorter_all_columns_are_kept():
+    """In Frozen Lake every state has as many tokens."""
+    scorer = lake(0)[1].scorer
+    assert scorer.measure(lake_params(0)) == Width(len(scorer.table.suffix.slot))
 
 
 @BANKS

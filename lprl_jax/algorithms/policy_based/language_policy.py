@@ -28,7 +28,7 @@ from lprl_jax.lm import embedded, identity
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.partition import LANGUAGE_MODEL
 from lprl_jax.priors import fingerprint
-from lprl_jax.priors.action_scores import ActionScorer, Prefix
+from lprl_jax.priors.action_scores import ActionScorer, Prefix, Width
 from lprl_jax.priors.base import Prior
 from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.wording import settings_of, vocabulary_of
@@ -46,6 +46,8 @@ class LanguagePolicyParams(NamedTuple):
     """i32[M, P]: of each instance's text."""
     valid: jax.Array
     """bool[M, P]"""
+    width: Width
+    """Of the bank's states."""
     fingerprint: Fingerprint
     """What they are of."""
 
@@ -97,7 +99,8 @@ class LanguagePolicy:
         bank = env.default_params if env_params is None else env_params
         texts = scorer.render(model.name, bank)
         made_for = fingerprint.of(env, bank, identity.of_model(model), model.name)
-        return LanguagePolicy(model, scorer, LanguagePolicyParams(model.params, *texts, made_for))
+        params = LanguagePolicyParams(model.params, *texts, scorer.measure(bank), made_for)
+        return LanguagePolicy(model, scorer, params)
 
     @property
     def name(self) -> str:
@@ -132,7 +135,8 @@ class LanguagePolicy:
         def apply(params: Any, context: Context, states: Any, data: Data) -> Judgement:
             rows = jnp.argmax(context.instances[None] == states.instance[:, None], axis=1)
             prefix = context.prefix, context.prefix_valid, rows
-            scores, readout = scorer.score(params[LANGUAGE_MODEL], *prefix, states, data.env_params)
+            rest = states, data.env_params, data.policy_params.width
+            scores, readout = scorer.score(params[LANGUAGE_MODEL], *prefix, *rest)
             log_probs = scorer.normalize(scores, states, data.env_params)
             head = params["value"]
             return Judgement(log_probs, readout @ head["kernel"] + head["bias"])
