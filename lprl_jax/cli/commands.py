@@ -12,15 +12,17 @@ import lprl_envs
 import lprl_envs.registration
 from lprl_envs import InvalidInput
 from lprl_envs.conformance.check import passing
+from lprl_envs.errors import require_one_of
 
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.cli import demo as demonstration
 from lprl_jax.experiments import build, config, evaluate, export, gather, places, planning, runner
+from lprl_jax.experiments.asking import Asking
 from lprl_jax.files import archive, paths
-from lprl_jax.lm import embedded, hugging_face
+from lprl_jax.lm import embedded, fetched, named
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
-from lprl_jax.priors import tabulate
+from lprl_jax.priors import tabular, tabulate
 from lprl_jax.results import comparison, grids, plotting, reading, report, tables
 
 HABIT = "habit"
@@ -134,7 +136,7 @@ def envs(options: argparse.Namespace) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """`lprl check`."""
-    tokenizer = hugging_face.read_tokenizer(embedded.path_of(_model(options)))
+    tokenizer = named.tokenizer_of(_model(options))
     env, params, _ = _env(options)
     for name in passing(env, params):
         description = (lprl_envs.CHECKS[name].__doc__ or "").strip().splitlines()[0]
@@ -147,14 +149,36 @@ def check(options: argparse.Namespace) -> None:
 def prior(options: argparse.Namespace) -> None:
     """`lprl prior`."""
     paths.require_new(options.out, archive.ENDINGS)
+    require_one_of("precision", options.precision, tabular.PRECISIONS)
+    asking = Asking(**_asking(options))
     env, params, bank = _env(options)
+    build.require_decoder(_model(options), options.dtype)
     if options.model == HABIT:
-        asked: Any = build.named_prior(HABIT, env, params, bank=bank)
+        asked: Any = build.named_prior(HABIT, env, params, bank=bank, asking=asking)
     else:
-        asked = build.language_prior(_model(options), env, params)
+        drawn = build.drawn_by(bank)
+        dtype = {} if options.dtype == "float32" else {"dtype": options.dtype}
+        asked = build.language_prior(_model(options), env, params, asking, drawn, **dtype)
     table = tabulate(asked, env, params, **asked.settings)
-    table.save(options.out, params)
+    table.save(options.out, params, options.precision)
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
+
+
+def fetch(options: argparse.Namespace) -> None:
+    """`lprl fetch`."""
+    path, now = fetched.fetch(options.model)
+    print(f"{options.model}: {fetched.MODELS[options.model].about}")
+    print(f"{'fetched to' if now else 'already at'} {path}; use it as prior={options.model}")
+
+
+def priors(options: argparse.Namespace) -> None:
+    """`lprl priors`."""
+    del options
+    print("models, for `prior=NAME` and `--model NAME`:")
+    print(f"  {', '.join(embedded.MODELS)}: come with the package")
+    for name, model in fetched.MODELS.items():
+        here = fetched.path_of(name).is_file()
+        print(f"  {name}: {model.about}; {'fetched' if here else f'`lprl fetch {name}` brings it'}")
 
 
 def collect(options: argparse.Namespace) -> None:
@@ -200,6 +224,8 @@ COMMANDS = {
     "envs": envs,
     "check": check,
     "prior": prior,
+    "priors": priors,
+    "fetch": fetch,
     "collect": collect,
     "export": export_,
     "pretrain": pretrain,
@@ -220,6 +246,13 @@ def _experiment(options: argparse.Namespace) -> config.Experiment:
 def _model(options: argparse.Namespace) -> str:
     """The model that a command names, as a config would."""
     return places.placed({"prior": options.model})["prior"]
+
+
+def _asking(options: argparse.Namespace) -> dict[str, Any]:
+    """How a command says that a model is asked, as a config would."""
+    fields = {"wording": options.wording, "normalization": options.normalization}
+    end = options.end_of_action.replace("\\n", "\n")
+    return {**places.placed(fields), "end_of_action": end, "chunk": options.chunk}
 
 
 def _env(options: argparse.Namespace) -> tuple[Any, Any, config.BankConfig]:

@@ -220,13 +220,52 @@ def _others(add: _Add) -> None:
         "Ask a model about every state of a bank, and write the answers as a table.",
         "lprl prior FrozenLake-lprl map_name=8x8 is_slippery=false num_instances=32 "
         "split=held-out --model embedded -o table.npz",
+        "lprl prior BlocksWorld-lprl num_instances=32 --model DIR --wording few-shot-2 -o few.npz",
     )
     prior.add_argument("env", help="a registered id")
     prior.add_argument("overrides", nargs="*", metavar="key=value", help="fields of env_params")
     prior.add_argument(
         "--model", required=True, help="`embedded`, a Hugging Face directory, or `habit`"
     )
+    prior.add_argument(
+        "--wording",
+        default="bare",
+        help="what a model reads around a state: bare (default), instruction, few-shot-2, chat, or "
+        "a YAML file",
+    )
+    prior.add_argument(
+        "--normalization",
+        default="sum",
+        help="an action's log-likelihood: the sum over its tokens (default), or that by `token` or "
+        "by `word`",
+    )
+    prior.add_argument(
+        "--end-of-action",
+        default="\\n",
+        metavar="TEXT",
+        help="what ends an action's text (default: \\n, a line break)",
+    )
+    prior.add_argument(
+        "--chunk", type=int, default=0, metavar="N", help="states that a model runs at a time"
+    )
+    prior.add_argument(
+        "--dtype", default="float32", help="of a model's weights: float32 (default), or bfloat16"
+    )
     prior.add_argument("-o", "--out", type=Path, required=True, help="new .npz file")
+    prior.add_argument(
+        "--precision",
+        default="float32",
+        help="of the file: float32 (default), or float16, which is half as large",
+    )
+
+    add("priors", "List the models and the tables of answers that can be a prior.", "lprl priors")
+
+    fetch = add(
+        "fetch",
+        "Bring a published language model into the user's cache.",
+        "lprl fetch smollm2",
+    )
+    fetch.add_argument("model", help="its name; `lprl priors` lists them")
 
     export = add(
         "export",

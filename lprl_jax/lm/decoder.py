@@ -36,6 +36,7 @@ from lprl_jax.lm.layers import (
     LayerNorm,
     Linear,
     RMSNorm,
+    RopeFactors,
     RopeScaling,
     Rotation,
     attend,
@@ -70,7 +71,7 @@ class DecoderConfig:
     """Rotated keys and queries, or an embedding that is added (GPT-2)."""
     rope_theta: float = 10_000.0
     """Base of the rotary position embedding."""
-    rope_scaling: RopeScaling | None = None
+    rope_scaling: RopeScaling | RopeFactors | None = None
     """How it is stretched."""
     norm: Literal["rms", "layer"] = "rms"
     """By the root mean square, or by mean and variance with a bias (GPT-2)."""

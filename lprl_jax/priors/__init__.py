@@ -3,6 +3,7 @@
 `language` asks our decoder, `flax_language` transformers' Flax models, `tabular` a table of
 answers; `controls` are the uniform prior and degraded ones, `habit` is one that does not look at
 the state, `encoded` adds an encoder's features.
+`wordings` says what a model reads around a state, `options` how its answers are weighed.
 `base` says what a prior is, `fingerprint` what its parameters belong to. It may import `lm`, and no
 algorithm.
 """
@@ -21,19 +22,23 @@ from lprl_jax.priors.habit import HabitPrior
 from lprl_jax.priors.language import LanguagePrior
 from lprl_jax.priors.tabular import TabularPrior, tabulate
 from lprl_jax.priors.tabular_features import TabularFeaturePrior, tabulate_features
+from lprl_jax.priors.wordings import Example, Shown, Wording
 
 __all__ = [
     "Counters",
     "DegradedPrior",
     "EncodedPrior",
+    "Example",
     "FeaturePrior",
     "FlaxLanguagePrior",
     "HabitPrior",
     "LanguagePrior",
     "Prior",
+    "Shown",
     "TabularFeaturePrior",
     "TabularPrior",
     "UniformPrior",
+    "Wording",
     "degrade",
     "has_features",
     "sample_proposals",

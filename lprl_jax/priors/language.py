@@ -18,14 +18,14 @@ from jax.sharding import Mesh
 from lprl_envs import TextEnv, TextEnvParams
 
 from lprl_jax import memory
-from lprl_jax.lm import embedded, identity
+from lprl_jax.lm import named
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.scoring import Scores
-from lprl_jax.priors import fingerprint
 from lprl_jax.priors.action_scores import ActionScorer, Prefix, Width
 from lprl_jax.priors.base import Counters, evaluate_where_needed, require_world
 from lprl_jax.priors.fingerprint import Fingerprint
-from lprl_jax.priors.wording import check_options, settings_of
+from lprl_jax.priors.options import check_options, fingerprint_of, settings_of
+from lprl_jax.priors.wordings import Wording
 
 
 class LanguagePriorParams(NamedTuple):
@@ -66,6 +66,7 @@ class LanguagePrior:
         env: TextEnv[Any, Any],
         env_params: TextEnvParams | None = None,
         *,
+        wording: Wording | str | Path = "bare",
         normalization: str = "sum",
         end_of_action: str = "\n",
         chunk: int = 256,
@@ -75,9 +76,12 @@ class LanguagePrior:
         """A prior from a model's name or directory.
 
         Args:
-            name: `"embedded"`, one of its early versions, or a Hugging Face directory.
+            name: `"embedded"`, one of its early versions, `"smollm2"` once it was fetched, a
+                Hugging Face directory, or a GGUF file.
             env: The environment.
             env_params: Its bank of instances; default, the environment's own.
+            wording: What stands around a state: a `Wording`, or the name or YAML file of one. With
+                examples by number it is worked out first, by `lprl_jax.worked`.
             normalization: Of an action's log-likelihood: its `"sum"` over tokens, or that divided
                 by its number of tokens (`"token"`) or words (`"word"`).
             end_of_action: What ends an action's text. With it, "go" and "go left" are alternatives;
@@ -87,14 +91,15 @@ class LanguagePrior:
             mesh: Over whose axis `model` the weights are split; see `checkpoint.load`.
 
         Raises:
-            InvalidInput: if there is no such model, its tokenizer cannot render the template piece
-                by piece, or an argument is out of range.
+            InvalidInput: if there is no such model or wording, its tokenizer cannot render the
+                prompt piece by piece, or an argument is out of range.
         """
-        model = load(embedded.path_of(str(name)), dtype, mesh)
+        model = load(named.path_of(str(name)), dtype, mesh)
         return LanguagePrior.of_model(
-            model._replace(name=str(name)) if name in embedded.MODELS else model,
+            model._replace(name=str(name)) if name in named.NAMES else model,
             env,
             env_params,
+            wording=wording,
             normalization=normalization,
             end_of_action=end_of_action,
             chunk=chunk,
@@ -106,6 +111,7 @@ class LanguagePrior:
         env: TextEnv[Any, Any],
         env_params: TextEnvParams | None = None,
         *,
+        wording: Wording | str | Path = "bare",
         normalization: str = "sum",
         end_of_action: str = "\n",
         chunk: int = 256,
@@ -113,7 +119,7 @@ class LanguagePrior:
         """As `from_pretrained`, of a model at hand."""
         check_options(normalization, chunk, end_of_action)
         require_world(env, env_params)
-        scorer = ActionScorer.of(model, env, normalization, end_of_action)
+        scorer = ActionScorer.of(model, env, normalization, end_of_action, wording)
         bank = env.default_params if env_params is None else env_params
         return LanguagePrior(
             model=model,
@@ -143,7 +149,8 @@ class LanguagePrior:
     @property
     def settings(self) -> dict[str, str]:
         """What a table of this prior records of it."""
-        return settings_of(self.model, self.normalization, self.end_of_action)
+        asked = self.scorer.prompt, self.normalization, self.end_of_action
+        return settings_of(self.model, self.env, *asked)
 
     @property
     def feature_shape(self) -> tuple[int]:
@@ -213,6 +220,6 @@ def encode_bank(
     size = {"instances": valid.shape[0]}
     part = memory.Part(("instances",), memory.num_bytes(kept))
     memory.require("keys and values of their texts", [part], size)
-    made_for = fingerprint.of(scorer.env, env_params, identity.of_model(model), model.name)
+    made_for = fingerprint_of(model, scorer.env, env_params, scorer.prompt)
     prefix = scorer.encode(model.params, tokens, valid)
     return LanguagePriorParams(model.params, prefix, valid, scorer.measure(env_params), made_for)

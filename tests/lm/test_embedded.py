@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from lprl_envs import InvalidInput
 
-from lprl_jax.lm import checkpoint, embedded
+from lprl_jax.lm import checkpoint, embedded, named
 from lprl_jax.pretraining import measuring
 from lprl_jax.pretraining.curriculum import TASKS
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, planned
@@ -123,5 +123,5 @@ def test_the_card_is_of_this_model():
 
 
 def test_a_name_that_is_no_model_is_answered_with_the_names():
-    with pytest.raises(InvalidInput, match="embedded-early-1, or a Hugging Face directory"):
-        embedded.path_of("embeded")
+    with pytest.raises(InvalidInput, match="embedded-early-1, smollm2, a Hugging Face directory"):
+        named.path_of("embeded")

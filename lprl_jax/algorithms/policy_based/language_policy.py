@@ -24,14 +24,14 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic, Judgement
-from lprl_jax.lm import embedded, identity
+from lprl_jax.lm import named
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.partition import LANGUAGE_MODEL
-from lprl_jax.priors import fingerprint
 from lprl_jax.priors.action_scores import ActionScorer, Prefix, Width
 from lprl_jax.priors.base import Prior
 from lprl_jax.priors.fingerprint import Fingerprint
-from lprl_jax.priors.wording import settings_of, vocabulary_of
+from lprl_jax.priors.options import fingerprint_of, settings_of, vocabulary_of
+from lprl_jax.priors.wordings import Wording
 
 END_OF_ACTION = "\n"
 """What ends an action's text."""
@@ -80,25 +80,29 @@ class LanguagePolicy:
         env: TextEnv[Any, Any],
         env_params: TextEnvParams | None = None,
         mesh: Mesh | None = None,
+        wording: Wording | str | Path = "bare",
     ) -> LanguagePolicy:
         """A policy from a model's name or directory; arguments as for `LanguagePrior`.
 
         Raises:
             InvalidInput: as there.
         """
-        model = load(embedded.path_of(str(name)), mesh=mesh)
-        model = model._replace(name=str(name)) if name in embedded.MODELS else model
-        return LanguagePolicy.of_model(model, env, env_params)
+        model = load(named.path_of(str(name)), mesh=mesh)
+        model = model._replace(name=str(name)) if name in named.NAMES else model
+        return LanguagePolicy.of_model(model, env, env_params, wording)
 
     @staticmethod
     def of_model(
-        model: LanguageModel, env: TextEnv[Any, Any], env_params: TextEnvParams | None = None
+        model: LanguageModel,
+        env: TextEnv[Any, Any],
+        env_params: TextEnvParams | None = None,
+        wording: Wording | str | Path = "bare",
     ) -> LanguagePolicy:
         """As `from_pretrained`, of a model at hand."""
-        scorer = ActionScorer.of(model, env, "sum", END_OF_ACTION)
+        scorer = ActionScorer.of(model, env, "sum", END_OF_ACTION, wording)
         bank = env.default_params if env_params is None else env_params
         texts = scorer.render(model.name, bank)
-        made_for = fingerprint.of(env, bank, identity.of_model(model), model.name)
+        made_for = fingerprint_of(model, env, bank, scorer.prompt)
         params = LanguagePolicyParams(model.params, *texts, scorer.measure(bank), made_for)
         return LanguagePolicy(model, scorer, params)
 
@@ -110,7 +114,7 @@ class LanguagePolicy:
     @property
     def settings(self) -> dict[str, str]:
         """As a prior's."""
-        return settings_of(self.model, "sum", END_OF_ACTION)
+        return settings_of(self.model, self.scorer.env, self.scorer.prompt, "sum", END_OF_ACTION)
 
     def actor_critic(self) -> ActorCritic:
         """Policy and values of one run."""

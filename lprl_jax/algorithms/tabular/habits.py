@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -60,15 +61,22 @@ def of_training(env: TextEnv[Any, Any], options: tuple[tuple[str, Any], ...] = (
         InvalidInput: if it has no training instances, or no reward can be reached in them.
     """
     _ = env.numbered_states  # before anything is drawn
+    try:
+        env_params = env.sample_params(
+            jax.random.key(SEED), INSTANCES, "train", **for_training(env, options)
+        )
+    except InvalidInput as error:
+        raise InvalidInput(f"a habit is fitted on training instances: {error}") from None
+    return _fitted(env, env_params, "habit")
+
+
+def for_training(env: TextEnv[Any, Any], options: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Options of `env.sample_params` by which training instances are drawn; see `of_training`."""
     chosen = dict(options)
     if families := chosen.pop("families", ()):
         taught = [name for name in families if name not in env.held_out_families]
         chosen |= {"families": tuple(taught)} if taught else {}
-    try:
-        env_params = env.sample_params(jax.random.key(SEED), INSTANCES, "train", **chosen)
-    except InvalidInput as error:
-        raise InvalidInput(f"a habit is fitted on training instances: {error}") from None
-    return _fitted(env, env_params, "habit")
+    return chosen
 
 
 def _fitted(env: TextEnv[Any, Any], env_params: TextEnvParams, name: str) -> HabitPrior:
