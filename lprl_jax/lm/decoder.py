@@ -6,7 +6,10 @@ suffix. A prefix's keys and values are `[L, G, P, ...]`, without an axis for its
 
 * one prompt shared by the whole batch: G = 1, S = batch;
 * a prefix a row: G = batch, S = 1;
+* few prefixes of many rows: as before, and `read` takes each row's from among them, layer by layer;
 * a plain forward pass: P = 0.
+
+What stands before all prefixes is `shared`, `[L, C, ...]`: there once, whatever the batch.
 
 Inside a suffix the mask is free, so that candidate continuations can be packed as a token tree.
 
@@ -145,6 +148,7 @@ class Layer(nn.Module):
         by: Rotation | tuple[()],
         mask: jax.Array,
         prefix_mask: jax.Array,
+        shared: KeyValues | tuple[()] = (),
         start: int = 0,
         past: KeyValues | tuple[()] = (),
     ) -> tuple[jax.Array, KeyValues]:
@@ -170,10 +174,11 @@ class Layer(nn.Module):
         if isinstance(by, Rotation):
             k, q = rotate(k, by), rotate(q, Rotation(*(part[:, :, start:] for part in by)))
         q = q.reshape(*q.shape[:3], c.num_key_value_heads, repeats, c.head_dim)
-        seen = KeyValues(k, v)
+        seen, values = k, v
         if past:
-            seen = jax.tree.map(lambda *x: jnp.concatenate(x, axis=2), past, seen)
-        y = attend(q, *seen, mask[:, :, start:], prefix.keys, prefix.values, prefix_mask)
+            seen, values = (jnp.concatenate(x, axis=2) for x in zip(past, (k, v), strict=True))
+        far = prefix.keys, prefix.values, prefix_mask, shared
+        y = attend(q, seen, values, mask[:, :, start:], *far)
         y = Linear(c.hidden_size, c.o_bias, name="o")(y.reshape(*q.shape[:3], -1))
         x = x[:, :, start:] + y
 
@@ -199,6 +204,7 @@ class Decoder(nn.Module):
         mask: jax.Array,
         prefix: KeyValues,
         prefix_mask: jax.Array,
+        shared: KeyValues | tuple[()] = (),
     ) -> tuple[jax.Array, KeyValues]:
         """Hidden states behind the last norm, and the keys and values of these tokens.
 
@@ -208,6 +214,7 @@ class Decoder(nn.Module):
             mask: `bool[G, S, T, T]`: `mask[.., t, u]`, whether token t sees token u.
             prefix: Of the prefixes; `no_prefix` where there is none.
             prefix_mask: `bool[G, P]`.
+            shared: `[L, C, K, H]`, of what stands before all prefixes, if there is anything.
 
         Returns:
             `[G, S, T, D]`, and `KeyValues` of `[L, G, S, T, K, H]`.
@@ -224,11 +231,11 @@ class Decoder(nn.Module):
             Layer,
             variable_axes={"params": 0},
             split_rngs={"params": True},
-            in_axes=(0, nn.broadcast, nn.broadcast, nn.broadcast),  # pyright: ignore[reportArgumentType]
+            in_axes=(0, nn.broadcast, nn.broadcast, nn.broadcast, 0),  # pyright: ignore[reportArgumentType]
             length=c.num_hidden_layers,
         )(c, name="layers")
         x, by = _embed(c, tables, tokens, positions)
-        x, key_values = layers(x, prefix, by, mask, prefix_mask)
+        x, key_values = layers(x, prefix, by, mask, prefix_mask, shared)
         return _norm(c, "norm")(x), key_values
 
 
@@ -241,17 +248,25 @@ def read(
     prefix: KeyValues,
     prefix_mask: jax.Array,
     start: int,
+    rows: jax.Array | None = None,
+    shared: KeyValues | tuple[()] = (),
 ) -> jax.Array:
     """Hidden states of the tokens from `start`, `[G, S, T - start, D]`; arguments as for `Decoder`.
 
-    Of the tokens before, the last layer computes keys and values only.
+    Of the tokens before, the last layer computes keys and values only. With `rows i32[G]`, prefixes
+    are a bank of M, `[L, M, P, K, H]` and `bool[M, P]`, of which each group takes one: those of a
+    layer are gathered when it is run, and never those of all layers.
     """
     tables = [params[name] for name in ("embedding", "positions") if name in params]
     x, by = _embed(config, tables, tokens, positions)
+    where = () if rows is None else (rows,)
+    prefix_mask = prefix_mask[where]
 
     def layer(x: jax.Array, number: jax.Array | int, start: int = 0) -> jax.Array:
-        weights, own = jax.tree.map(lambda leaf: leaf[number], (params["layers"], prefix))
-        return Layer(config).apply({"params": weights}, x, own, by, mask, prefix_mask, start)[0]
+        weights, before = jax.tree.map(lambda leaf: leaf[number], (params["layers"], shared))
+        own = jax.tree.map(lambda leaf: leaf[number, *where], prefix)
+        told = x, own, by, mask, prefix_mask, before, start
+        return Layer(config).apply({"params": weights}, *told)[0]
 
     last = config.num_hidden_layers - 1
     numbers = jnp.arange(last, dtype=jnp.int32)
@@ -290,12 +305,20 @@ def head(params: Any) -> jax.Array:
 
 
 def encode_prefix(
-    config: DecoderConfig, params: Any, tokens: jax.Array, valid: jax.Array
+    config: DecoderConfig,
+    params: Any,
+    tokens: jax.Array,
+    valid: jax.Array,
+    shared: KeyValues | tuple[()] = (),
 ) -> KeyValues:
-    """Keys and values `[L, G, P, K, H]` of prefixes `tokens [G, P]`, where `valid [G, P]`."""
+    """Keys and values `[L, G, P, K, H]` of prefixes `tokens [G, P]`, where `valid [G, P]`.
+
+    Behind what is `shared`, `[L, C, K, H]`, if there is anything.
+    """
     if tokens.shape[1] == 0:
         return no_prefix(config, tokens.shape[0])[0]
-    positions = jnp.cumsum(valid, axis=1) - 1
+    before = shared[0].shape[1] if shared else 0
+    positions = before + jnp.cumsum(valid, axis=1) - 1
     causal = jnp.tril(jnp.ones((tokens.shape[1],) * 2, bool))
     mask = causal[None] & valid[:, None, :]
     _, key_values = Decoder(config).apply(
@@ -304,6 +327,7 @@ def encode_prefix(
         positions[:, None],
         mask[:, None],
         *no_prefix(config, tokens.shape[0]),
+        shared,
     )
     return jax.tree.map(lambda x: x[:, :, 0], key_values)
 

@@ -61,7 +61,7 @@ def nucleus(logits: jax.Array, top_p: float) -> jax.Array:
 
 
 class Behind(NamedTuple):
-    """What each of B texts stands behind: one of M prefixes."""
+    """What each of B texts stands behind: one of M prefixes, and before it what all share."""
 
     memory: KeyValues
     """`[L, M, P, K, H]`: keys and values of the prefixes."""
@@ -69,11 +69,14 @@ class Behind(NamedTuple):
     """bool[M, P]"""
     rows: jax.Array
     """i32[B]: which of them."""
+    shared: KeyValues | tuple[()] = ()
+    """`[L, C, K, H]`, if there is anything."""
 
     @property
-    def count(self) -> jax.Array:
+    def num_before(self) -> jax.Array:
         """`i32[B]`: tokens before each text."""
-        return jnp.sum(self.valid, axis=1)[self.rows]
+        begin = self.shared[0].shape[1] if self.shared else 0
+        return begin + jnp.sum(self.valid, axis=1)[self.rows]
 
     def layer(self, number: jax.Array) -> KeyValues:
         """Keys and values `[B, P, K, H]` of one layer; all layers' at once would be large."""
@@ -134,10 +137,11 @@ def sample(
     causal = jnp.tril(jnp.ones((length, length), bool))
     # A column that is not there sees itself, so that no row of the softmax is empty.
     mask = (causal[None] & valid[:, None]) | jnp.eye(length, dtype=bool)[None]
-    places = behind.count[:, None] + jnp.cumsum(valid, axis=1) - 1
+    places = behind.num_before[:, None] + jnp.cumsum(valid, axis=1) - 1
     texts = tokens[:, None], places[:, None], mask[:, None]
     prefix_valid = behind.valid[behind.rows]
-    hidden, read = _run(config, params, *texts, behind.layer, prefix_valid, ())
+    first_of = behind.layer, prefix_valid, behind.shared
+    hidden, read = _run(config, params, *texts, *first_of, ())
     text = jax.tree.map(lambda x: x[:, :, 0], read)  # [L, B, T, K, H]
     before = jnp.concatenate([prefix_valid, valid], axis=1)
 
@@ -169,13 +173,13 @@ def sample(
         """Run token i - 1, and choose token i."""
         i, written, own = carry
         seen = jnp.append(jnp.arange(num_tokens - 1) < i - 1, True)
-        place = (behind.count + jnp.sum(valid, axis=1) + i - 1)[:, None, None]
+        place = (behind.num_before + jnp.sum(valid, axis=1) + i - 1)[:, None, None]
         one = (
             written[:, :, i - 1, None],
             jnp.broadcast_to(place, (batch, k, 1)),
             jnp.broadcast_to(seen, (batch, k, 1, num_tokens)),
         )
-        hidden, new = _run(config, params, *one, earlier, before, own)
+        hidden, new = _run(config, params, *one, earlier, before, behind.shared, own)
         own = jax.tree.map(
             lambda kept, x: jax.lax.dynamic_update_slice_in_dim(kept, x, i - 1, axis=3), own, new
         )
@@ -204,6 +208,7 @@ def _run(
     mask: jax.Array,
     prefix_of: Callable[[jax.Array], KeyValues],
     prefix_mask: jax.Array,
+    shared: KeyValues | tuple[()],
     past: KeyValues | tuple[()],
 ) -> tuple[jax.Array, KeyValues]:
     """As `Decoder`, a layer's prefixes at a time, with N tokens of each suffix run before.
@@ -216,6 +221,7 @@ def _run(
         mask: `bool[G, S, T, N + T]`.
         prefix_of: A layer's number to keys and values `[G, P, K, H]`.
         prefix_mask: `bool[G, P]`.
+        shared: `[L, C, K, H]`, before all prefixes; () for nothing.
         past: `[L, G, S, N, K, H]`; () for none.
 
     Returns:
@@ -225,8 +231,9 @@ def _run(
     x, by = decoder._embed(config, tables, tokens, positions)
 
     def layer(x: jax.Array, number: jax.Array) -> tuple[jax.Array, KeyValues]:
-        weights, own = jax.tree.map(lambda leaf: leaf[number], (params["layers"], past))
-        seen = x, prefix_of(number), by, mask, prefix_mask
+        stacked = params["layers"], past, shared
+        weights, own, begin = jax.tree.map(lambda leaf: leaf[number], stacked)
+        seen = x, prefix_of(number), by, mask, prefix_mask, begin
         return Layer(config).apply({"params": weights}, *seen, past=own)  # type: ignore[return-value]
 
     numbers = jnp.arange(config.num_hidden_layers, dtype=jnp.int32)

@@ -2,8 +2,9 @@
 
 Matrices multiply in the dtype of their input; norms, rotations and softmax are computed in f32.
 
-Letters: G prefixes, S suffixes, T and U suffix tokens, P prefix tokens, D width, K key-value heads,
-R query heads per key-value head, H width of a head, F width of the feed-forward layer.
+Letters: G prefixes, S suffixes, T and U suffix tokens, P prefix tokens, C tokens that all prefixes
+begin with, D width, K key-value heads, R query heads per key-value head, H width of a head, F width
+of the feed-forward layer.
 """
 
 from __future__ import annotations
@@ -187,6 +188,7 @@ def attend(
     prefix_keys: jax.Array,
     prefix_values: jax.Array,
     prefix_mask: jax.Array,
+    shared: tuple[jax.Array, jax.Array] | tuple[()] = (),
 ) -> jax.Array:
     """Softmax attention over prefix and suffix, joined by their common maximum and sum.
 
@@ -198,6 +200,7 @@ def attend(
         prefix_keys: `[G, P, K, H]`; `prefix_values` likewise.
         prefix_values: See `prefix_keys`.
         prefix_mask: `bool[G, P]`: prefix tokens that are there.
+        shared: Keys and values `[C, K, H]` of what stands before all prefixes, seen by every token.
 
     Returns:
         `[G, S, T, K, R, H]`.
@@ -216,8 +219,19 @@ def attend(
         jnp.max(own, axis=-1, keepdims=True),
         jnp.max(far, axis=-1, keepdims=True, initial=lowest),
     )
-    own, far = (jnp.exp(x - jax.lax.stop_gradient(top)) for x in (own, far))
+    near = None
+    if shared:
+        # One product a head for all groups, so heads stand first.
+        near = product("gkstrh,ckh->kgstrc", queries, shared[0]) * scale
+        highest = jnp.max(near, axis=-1, keepdims=True, initial=lowest)
+        top = jnp.maximum(top, jnp.swapaxes(highest, 0, 1))
+    top = jax.lax.stop_gradient(top)
+    own, far = (jnp.exp(x - top) for x in (own, far))
     total = jnp.sum(own, axis=-1, keepdims=True) + jnp.sum(far, axis=-1, keepdims=True)
     out = product("gkstru,gksuh->gkstrh", own.astype(values.dtype), values)
     out += product("gkstrp,gpkh->gkstrh", far.astype(prefix_values.dtype), prefix_values)
+    if shared and near is not None:
+        near = jnp.exp(near - jnp.swapaxes(top, 0, 1))
+        total += jnp.swapaxes(jnp.sum(near, axis=-1, keepdims=True), 0, 1)
+        out += product("kgstrc,ckh->gkstrh", near.astype(shared[1].dtype), shared[1])
     return jnp.einsum("gkstrh->gstkrh", (out / total).astype(queries.dtype))

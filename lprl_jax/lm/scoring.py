@@ -107,6 +107,8 @@ def score(
     valid: jax.Array,
     trie: Trie,
     normalizer: Normalizer | None = None,
+    rows: jax.Array | None = None,
+    shared: KeyValues | tuple[()] = (),
 ) -> Scores:
     """Every answer behind every text.
 
@@ -120,12 +122,14 @@ def score(
         trie: The answers, of N inner nodes.
         normalizer: `of_all_tokens` by default; where answers are only compared with each other,
             `of_later_tokens` gives log-likelihoods short of a constant a text.
+        rows: `i32[G]`: with it, prefixes are a bank of M in the place of G, and each group takes
+            this one of them; see `decoder.read`.
+        shared: `[L, C, K, H]`: of what stands before all prefixes, if there is anything.
     """
     normalizer = normalizer or of_all_tokens
     nodes = jnp.broadcast_to(trie.tokens, (*tokens.shape[:2], len(trie.tokens)))
-    sources = _run(
-        config, params, prefix, prefix_valid, tokens, valid, nodes, trie.depth, trie.sees
-    )
+    texts = config, params, prefix, prefix_valid, tokens, valid
+    sources = _run(*texts, nodes, trie.depth, trie.sees, rows, shared)
     vocabulary = decoder.head(params)
     chosen = sources[:, :, trie.edge_source], vocabulary[trie.edge_token]
     raised = jnp.einsum("gsed,ed->gse", *chosen, preferred_element_type=jnp.float32)
@@ -144,6 +148,8 @@ def score_chosen(
     answers: Answers,
     chosen: jax.Array,
     normalizer: Normalizer | None = None,
+    rows: jax.Array | None = None,
+    shared: KeyValues | tuple[()] = (),
 ) -> Scores:
     """Some answers of every text, C in place of A; see `score`.
 
@@ -158,19 +164,22 @@ def score_chosen(
         valid: `bool[G, S, T]`.
         answers: All of them, of W tokens at most.
         chosen: `i32[G, S, C]`: those that are scored.
-        normalizer: As for `score`.
+        normalizer: As for `score`; so are `rows` and `shared`.
+        rows: See there.
+        shared: See there.
     """
     normalizer = normalizer or of_all_tokens
-    (*rows, count), width = chosen.shape, answers.tokens.shape[1]
+    (*batch, count), width = chosen.shape, answers.tokens.shape[1]
     target, there = jnp.asarray(answers.tokens)[chosen], jnp.asarray(answers.valid)[chosen]
     # The last token of an answer is predicted, not run.
-    chain, depth = target[..., :-1].reshape(*rows, -1), np.tile(np.arange(width - 1), count)
+    chain, depth = target[..., :-1].reshape(*batch, -1), np.tile(np.arange(width - 1), count)
     sees = np.kron(np.eye(count, dtype=bool), np.tril(np.ones((width - 1,) * 2, bool)))
-    sources = _run(config, params, prefix, prefix_valid, tokens, valid, chain, depth, sees)
+    texts = config, params, prefix, prefix_valid, tokens, valid
+    sources = _run(*texts, chain, depth, sees, rows, shared)
     vocabulary = decoder.head(params)
     # Source of an answer's first token is the text's last one, of the others the one before.
-    first = jnp.broadcast_to(sources[:, :, None, :1], (*rows, count, 1, sources.shape[-1]))
-    within = sources[:, :, 1:].reshape(*rows, count, width - 1, -1)
+    first = jnp.broadcast_to(sources[:, :, None, :1], (*batch, count, 1, sources.shape[-1]))
+    within = sources[:, :, 1:].reshape(*batch, count, width - 1, -1)
     raised = jnp.einsum(
         "gscwd,gscwd->gscw",
         jnp.concatenate([first, within], axis=3),
@@ -178,8 +187,8 @@ def score_chosen(
         preferred_element_type=jnp.float32,
     )
     lowered = normalizer(sources, vocabulary)
-    first = jnp.broadcast_to(lowered[:, :, None, :1], (*rows, count, 1))
-    within = lowered[:, :, 1:].reshape(*rows, count, width - 1)
+    first = jnp.broadcast_to(lowered[:, :, None, :1], (*batch, count, 1))
+    within = lowered[:, :, 1:].reshape(*batch, count, width - 1)
     log_probs = raised - jnp.concatenate([first, within], axis=3)
     scores = jnp.sum(jnp.where(there, log_probs, 0.0), axis=-1)
     return Scores(scores, sources[:, :, 0].astype(jnp.float32))
@@ -195,6 +204,8 @@ def _run(
     branches: jax.Array,
     depth: np.ndarray,
     sees: np.ndarray,
+    rows: jax.Array | None,
+    shared: KeyValues | tuple[()],
 ) -> jax.Array:
     """Hidden states `[G, S, 1 + N, D]` of the texts' last tokens and of what is packed behind.
 
@@ -208,19 +219,23 @@ def _run(
         branches: `i32[G, S, N]`: tokens behind the texts.
         depth: `i32[N]`: how far behind the text's last token, from 0.
         sees: `bool[N, N]`: which of each other they see.
+        rows: `i32[G]`, or None; see `decoder.read`.
+        shared: `[L, C, K, H]`, or nothing.
     """
     length, nodes = tokens.shape[-1], branches.shape[-1]
 
     def behind(text: jax.Array, branch: np.ndarray | jax.Array) -> jax.Array:
         return jnp.concatenate([text, jnp.broadcast_to(branch, branches.shape)], axis=-1)
 
-    ends = jnp.sum(prefix_valid, axis=-1)[:, None, None] + jnp.cumsum(valid, axis=-1)
+    before = jnp.sum(prefix_valid, axis=-1) + (shared[0].shape[1] if shared else 0)
+    before = before if rows is None else before[rows]
+    ends = before[:, None, None] + jnp.cumsum(valid, axis=-1)
     positions = behind(ends - 1, ends[..., -1:] + jnp.asarray(depth).reshape(1, 1, nodes))
     structure = np.tril(np.ones((length + nodes,) * 2, bool))
     structure[length:, length:] = sees
     mask = behind(valid, np.ones(nodes, bool))[:, :, None, :] & structure[None, None]
     read = behind(tokens, branches), positions, mask, prefix, prefix_valid
-    return decoder.read(config, params, *read, start=length - 1)
+    return decoder.read(config, params, *read, length - 1, rows, shared)
 
 
 def of_later_tokens(sources: jax.Array, vocabulary: jax.Array) -> jax.Array:

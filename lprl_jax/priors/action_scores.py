@@ -10,7 +10,7 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,26 @@ from lprl_jax.priors.wordings import Wording
 
 INSTANCES = 16
 """Texts that are run at a time when those of many instances are encoded."""
+STATES = 4_096
+"""States that are rendered at a time when the longest is looked for."""
+
+
+class Prefix(NamedTuple):
+    """Keys and values of the texts of M instances, which begin alike."""
+
+    shared: KeyValues
+    """`[L, C, K, H]`: of what they begin with; a long wording is there once."""
+    own: KeyValues
+    """`[L, M, P - C, K, H]`: of the rest of each."""
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Width:
+    """Columns that a bank's states are read in; part of a program's shape, as an array's is."""
+
+    columns: int
+    """Enough for the longest text of a state."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,60 +99,94 @@ class ActionScorer:
         require_fits(name, c.vocab_size, c.max_position_embeddings, columns, *tokens)
         return prefix, valid
 
-    def encode(self, weights: Any, tokens: jax.Array, valid: jax.Array) -> KeyValues:
-        """Keys and values `[L, M, P, K, H]` of texts `[M, P]`, some of them at a time.
+    @property
+    def begins_with(self) -> int:
+        """C: tokens that all texts of all instances begin with, whatever their slots hold."""
+        literal = self.table.suffix.slot[-1]  # the last segment is one
+        return int(np.cumprod(self.table.prefix.slot == literal).sum())
+
+    def measure(self, env_params: TextEnvParams) -> Width:
+        """The width of a bank's states, each of which is looked at.
+
+        A template has a column for every token that a slot may have, and few states have them all.
+        Where states are not numbered, and where none is shorter, all columns are kept.
+        """
+        suffix, env = self.table.suffix, self.env
+        sizes = [*(len(slot.values) for slot in self.prompt.template.slots), 1]
+        columns = zip(suffix.valid, suffix.slot, strict=True)
+        if env.num_states is None or all(row[: sizes[slot]].all() for row, slot in columns):
+            return Width(len(suffix.slot))
+        num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
+        longest = _longest(self, env.num_states, num_instances, env_params)
+        return Width(int(longest))
+
+    def encode(self, weights: Any, tokens: jax.Array, valid: jax.Array) -> Prefix:
+        """Keys and values of texts `[M, P]`, some of them at a time.
 
         As `decoder.encode_prefix`; attention scores `[M, heads, P, P]` are of a chunk only.
         """
-        return _encode(self.config, min(INSTANCES, len(tokens)), weights, tokens, valid)
+        common = self.begins_with
+        return _encode(self.config, min(INSTANCES, len(tokens)), common, weights, tokens, valid)
 
     def score(
         self,
         weights: Any,
-        prefix: KeyValues,
+        prefix: Prefix,
         prefix_valid: jax.Array,
         rows: jax.Array,
         states: Any,
         env_params: Any,
+        width: Width | None = None,
     ) -> Scores:
         """Log-likelihoods of the actions, and the read-out.
 
         Args:
             weights: Of the model.
-            prefix: `[L, M, P, K, H]`: of the instances' texts.
+            prefix: Of the instances' texts.
             prefix_valid: `bool[M, P]`
             rows: `i32[B]`: which of these texts each state stands behind.
             states: B of them.
             env_params: Of the environment.
+            width: What `measure` found for the bank; all columns, where it is not given.
 
         Returns:
-            `f32[B, A]` and `f32[B, D]`.
+            `f32[B, A]` and `f32[B, D]`. No text is cut: a state that is longer than all that were
+            measured, which an environment that numbers its states does not have, gets NaN.
         """
         slots = jax.vmap(self.env.slots, in_axes=(0, None))(states, env_params)
+        tokens, valid = jax.vmap(self.table.suffix.render)(slots)
+        if width is not None and width.columns < tokens.shape[1]:
+            fits = jnp.sum(valid, axis=1) <= width.columns
+            compact = functools.partial(token_table.compact_right, width=width.columns)
+            tokens, valid = jax.vmap(compact)(tokens, valid)
+        else:
+            fits = jnp.ones(len(tokens), bool)
         # One text: every state is behind the same prefix. Otherwise each has its own.
-        axis = 0 if prefix_valid.shape[0] == 1 else 1
+        alone = prefix_valid.shape[0] == 1
+        axis = 0 if alone else 1
 
         def arrange(x: jax.Array) -> jax.Array:
             return jnp.expand_dims(x, axis)
 
-        tokens, valid = map(arrange, jax.vmap(self.table.suffix.render)(slots))
-        if axis == 1:
-            prefix = jax.tree.map(lambda x: x[:, rows], prefix)
-            prefix_valid = prefix_valid[rows]
-        texts = self.config, weights, prefix, prefix_valid, tokens, valid
+        tokens, valid = arrange(tokens), arrange(valid)
+        prefix_valid = prefix_valid[:, prefix.shared.keys.shape[1] :]
+        texts = self.config, weights, prefix.own, prefix_valid, tokens, valid
         # What all answers are lowered by cancels, unless they are divided by different lengths.
         alike = np.ptp(self.divisor) == 0
         normalizer = scoring.of_later_tokens if alike else scoring.of_all_tokens
+        behind = normalizer, None if alone else rows, prefix.shared
         if isinstance(self.answers, Trie):
-            found = scoring.score(*texts, self.answers, normalizer)
-            return jax.tree.map(lambda x: x.reshape(-1, x.shape[-1]), found)
+            found = scoring.score(*texts, self.answers, *behind)
+            scores, readout = (x.reshape(-1, x.shape[-1]) for x in found)
+            return Scores(jnp.where(fits[:, None], scores, jnp.nan), readout)
         legal = self._legal(states, env_params)
         _, chosen = jax.lax.top_k(legal.astype(jnp.int32), self.env.max_legal)
-        scores, readout = scoring.score_chosen(*texts, self.answers, arrange(chosen), normalizer)
+        scores, readout = scoring.score_chosen(*texts, self.answers, arrange(chosen), *behind)
         own = jnp.arange(len(chosen), dtype=jnp.int32)[:, None]
         scores = (
             jnp.zeros(legal.shape, jnp.float32).at[own, chosen].set(scores.reshape(chosen.shape))
         )
+        scores = jnp.where(fits[:, None], scores, jnp.nan)
         return Scores(scores, readout.reshape(len(chosen), -1))
 
     @property
@@ -158,18 +212,40 @@ def _pack(answers: Sequence[Sequence[int]], max_legal: int) -> Trie | Answers:
     return rows if own < len(trie.tokens) else trie
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _longest(
+    scorer: ActionScorer, num_states: int, num_instances: int, env_params: Any
+) -> jax.Array:
+    """Of all states of a bank, the largest number of tokens."""
+
+    def length(place: jax.Array) -> jax.Array:
+        state = scorer.env.state_at(place // num_states, place % num_states, env_params)
+        return jnp.sum(scorer.table.suffix.render(scorer.env.slots(state, env_params))[1])
+
+    places = jnp.arange(num_instances * num_states, dtype=jnp.int32)
+    return jnp.max(jax.lax.map(length, places, batch_size=min(STATES, len(places))))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _encode(
-    config: DecoderConfig, chunk: int, weights: Any, tokens: jax.Array, valid: jax.Array
-) -> KeyValues:
-    """See `ActionScorer.encode`."""
+    config: DecoderConfig,
+    chunk: int,
+    common: int,
+    weights: Any,
+    tokens: jax.Array,
+    valid: jax.Array,
+) -> Prefix:
+    """See `ActionScorer.encode`; the first `common` tokens are those of all."""
     count = len(tokens)
-    rows = [jnp.pad(x, [(0, -count % chunk), (0, 0)]) for x in (tokens, valid)]
-    rows = [x.reshape(-1, chunk, x.shape[1]) for x in rows]
-    found = jax.lax.map(lambda x: decoder.encode_prefix(config, weights, *x), rows)
+    begin = decoder.encode_prefix(config, weights, tokens[:1, :common], valid[:1, :common])
+    shared = jax.tree.map(lambda x: x[:, 0], begin)
+    rows = [jnp.pad(x[:, common:], [(0, -count % chunk), (0, 0)]) for x in (tokens, valid)]
+    rows = [x.reshape(len(x) // chunk, chunk, x.shape[1]) for x in rows]
+    encode = functools.partial(decoder.encode_prefix, config, weights)
+    found = jax.lax.map(lambda x: encode(x[0], x[1], shared), rows)
 
     def join(x: jax.Array) -> jax.Array:
         x = jnp.moveaxis(x, 0, 1)  # layers first
-        return x.reshape(x.shape[0], -1, *x.shape[3:])[:, :count]
+        return x.reshape(x.shape[0], len(x[0]) * chunk, *x.shape[3:])[:, :count]
 
-    return jax.tree.map(join, found)
+    return Prefix(shared, jax.tree.map(join, found))

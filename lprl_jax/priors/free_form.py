@@ -203,10 +203,11 @@ class FreeFormPrior:
         slots = jax.vmap(self.env.slots, in_axes=(0, None))(states, env_params)
         legal = jax.vmap(self.env.action_mask, in_axes=(0, None))(states, env_params)
         keys = jax.vmap(lambda own: jax.random.split(_key_of(form.seed, own), form.samples))(slots)
+        own_valid = params.prefix_valid[:, params.prefix.shared.keys.shape[1] :]
         written = generation.sample(
             self.language.model.config,
             params.weights,
-            Behind(params.prefix, params.prefix_valid, states.instance),
+            Behind(params.prefix.own, own_valid, states.instance, params.prefix.shared),
             *jax.vmap(table.suffix.render)(slots),
             keys,
             form.max_tokens,
@@ -234,7 +235,7 @@ def tabulate_free_form(
     log_probs, figures, asked = ask_everywhere(prior.log_probs_and_figures, prior, env, env_params)
     means = np.asarray(jnp.sum(figures, axis=(0, 1)), np.float64) / max(asked, 1)
     made_for = fingerprint_of(prior, env, env_params)
-    measured = dict(zip(FIGURES, means.round(4).tolist(), strict=True))
+    measured: dict[str, float] = dict(zip(FIGURES, means.round(4).tolist(), strict=True))
     return TabularPrior(env, log_probs, prior.name, asked, settings, made_for, measured)
 
 

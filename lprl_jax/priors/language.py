@@ -20,10 +20,9 @@ from lprl_envs import TextEnv, TextEnvParams
 from lprl_jax import memory
 from lprl_jax.lm import named
 from lprl_jax.lm.checkpoint import LanguageModel, load
-from lprl_jax.lm.decoder import KeyValues
 from lprl_jax.lm.scoring import Scores
 from lprl_jax.priors import calibration as calibrations
-from lprl_jax.priors.action_scores import ActionScorer
+from lprl_jax.priors.action_scores import ActionScorer, Prefix, Width
 from lprl_jax.priors.base import Counters, evaluate_where_needed, require_world
 from lprl_jax.priors.calibration import Calibration
 from lprl_jax.priors.fingerprint import Fingerprint
@@ -36,10 +35,12 @@ class LanguagePriorParams(NamedTuple):
 
     weights: Any
     """Of the model."""
-    prefix: KeyValues
-    """`[L, M, P, K, H]`: keys and values of each instance's text."""
+    prefix: Prefix
+    """Keys and values of each instance's text."""
     prefix_valid: jax.Array
     """bool[M, P]"""
+    width: Width
+    """Of the bank's states."""
     calibration: Calibration
     """What the log-likelihoods are lowered and divided by."""
     fingerprint: Fingerprint
@@ -252,7 +253,7 @@ class LanguagePrior:
     def _scores(self, params: LanguagePriorParams, states: Any, env_params: Any) -> Scores:
         """Log-likelihoods `f32[B, A]` of the actions of B states, and the read-out `f32[B, D]`."""
         prefix = params.prefix, params.prefix_valid, states.instance
-        return self.scorer.score(params.weights, *prefix, states, env_params)
+        return self.scorer.score(params.weights, *prefix, states, env_params, params.width)
 
 
 def encode_bank(
@@ -280,4 +281,5 @@ def encode_bank(
     made_for = fingerprint_of(model, scorer.env, env_params, scorer.prompt)
     prefix = scorer.encode(model.params, tokens, valid)
     calibration = calibration or calibrations.none(scorer.env.num_actions)
-    return LanguagePriorParams(model.params, prefix, valid, calibration, made_for)
+    width = scorer.measure(env_params)
+    return LanguagePriorParams(model.params, prefix, valid, width, calibration, made_for)

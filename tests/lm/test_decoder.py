@@ -131,6 +131,38 @@ def test_different_prefixes_split_at_every_position_among_padding(tiny, name, sc
             np.testing.assert_allclose(ours, expected[g, s, split:], atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["grouped-tied", "gpt2"])
+@pytest.mark.parametrize("common", [0, 1, 3])
+def test_a_bank_of_prefixes_behind_what_all_begin_with(tiny, name, common):
+    """Three begin with `common` tokens; five rows take one each, and equal whole sequences."""
+    (model, tokens, _), rng = tiny(name), np.random.default_rng(1)
+    config, length, vocab_size = model.config, tokens.shape[1], model.config.vocab_size
+    tokens = tokens[:3].copy()
+    tokens[:, :common] = tokens[0, :common]
+    splits, rows = np.array([5, 7, 6]), np.array([2, 0, 0, 1, 2])
+    own = [tokens[m, common:split] for m, split in enumerate(splits)]
+    bank, there = map(jnp.asarray, scatter(rng, own, length, vocab_size, True))
+    text, valid = scatter(rng, [tokens[m, splits[m] :] for m in rows], length, vocab_size, False)
+    # To the right, as a text that is read at its end.
+    for row, is_valid in zip(text, valid, strict=True):
+        count = is_valid.sum()
+        row[:], is_valid[:] = np.roll(row, -count), np.roll(is_valid, -count)
+    positions = common + there.sum(-1)[rows, None] + np.cumsum(valid, -1) - 1
+    mask = jnp.asarray(np.tri(length, dtype=bool)[None] & valid[:, None])
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def last(config, params):
+        begin = tokens[:1, :common], jnp.ones((1, common), bool)
+        shared = jax.tree.map(lambda x: x[:, 0], decoder.encode_prefix(config, params, *begin))
+        prefix = decoder.encode_prefix(config, params, bank, there, shared)
+        read = jnp.asarray(text)[:, None], positions[:, None], mask[:, None], prefix, there
+        return decoder.read(config, params, *read, length - 1, jnp.asarray(rows), shared)
+
+    found = last(config, model.params)
+    right = plain_hidden(config, model.params, tokens)[rows, -1]
+    np.testing.assert_allclose(found[:, 0, 0], right, atol=1e-5)
+
+
 def test_a_prefix_without_columns_is_no_prefix(tiny):
     model, _, _ = tiny("grouped-tied")
     none = jnp.zeros((2, 0), jnp.int32)

@@ -12,6 +12,7 @@ NAME = "grouped-tied"
 NUM = 5
 
 plain_logits = jax.jit(decoder.logits, static_argnums=0)
+Texts = tuple[np.ndarray, np.ndarray]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def texts():
     return rng.integers(0, 61, valid.shape).astype(np.int32), valid
 
 
-def write(tiny, texts, choose, seed=0):
+def write(tiny, texts: Texts, choose, seed=0):
     model = tiny(NAME)[0]
     keys = jax.random.split(jax.random.key(seed), 3)
     run = jax.jit(generation.generate, static_argnums=(0, 5, 6))
@@ -37,7 +38,7 @@ def logits_of(model, text):
     return plain_logits(model.config, model.params, padded)[0, len(text) - 1]
 
 
-def test_greedy_is_the_most_likely_token_of_the_text_so_far(tiny, texts):
+def test_greedy_is_the_most_likely_token_of_the_text_so_far(tiny, texts: Texts):
     written, _ = write(tiny, texts, generation.greedy)
     assert written.shape == (3, NUM)
     assert written.dtype == np.int32
@@ -48,7 +49,7 @@ def test_greedy_is_the_most_likely_token_of_the_text_so_far(tiny, texts):
             text.append(token)
 
 
-def test_draws_are_those_of_softmax_with_a_temperature(tiny, texts):
+def test_draws_are_those_of_softmax_with_a_temperature(tiny, texts: Texts):
     written, keys = write(tiny, texts, generation.sampled(2.0))
     for tokens, valid, tail, key in zip(*texts, written, keys, strict=True):
         text = tokens[valid].tolist()
@@ -63,7 +64,7 @@ ROWS = {"one prefix": [0, 0, 0], "prefixes": [1, 0, 1]}
 
 
 @pytest.mark.parametrize("rows", list(ROWS.values()), ids=list(ROWS))
-def test_samples_behind_kept_prefixes_are_those_behind_whole_texts(tiny, texts, rows):
+def test_samples_behind_kept_prefixes_are_those_behind_whole_texts(tiny, texts: Texts, rows):
     """Each of k samples with its own key, token for token."""
     model, k = tiny(NAME)[0], 2
     rng = np.random.default_rng(1)
@@ -93,7 +94,7 @@ def test_samples_behind_kept_prefixes_are_those_behind_whole_texts(tiny, texts, 
     assert (own[:, 0] != own[:, 1]).any()
 
 
-def test_an_end_is_repeated_and_stops_the_loop(tiny, texts):
+def test_an_end_is_repeated_and_stops_the_loop(tiny, texts: Texts):
     """What stands before it is what is written without ends."""
     model = tiny(NAME)[0]
     keys = jax.random.split(jax.random.key(3), (3, 2))
@@ -136,7 +137,7 @@ def test_nucleus_is_the_fewest_likely_tokens(top_p):
     assert (np.isfinite(found).sum(1) < 61).any()
 
 
-def test_all_of_the_probability_leaves_draws_as_they_are(tiny, texts):
+def test_all_of_the_probability_leaves_draws_as_they_are(tiny, texts: Texts):
     choose, kept = generation.sampled(2.0), generation.sampled(2.0, 1.0)
     np.testing.assert_array_equal(write(tiny, texts, choose)[0], write(tiny, texts, kept)[0])
     likely = write(tiny, texts, generation.sampled(2.0, 1e-6))[0]

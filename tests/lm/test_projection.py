@@ -5,6 +5,7 @@ import re
 import string
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from lprl_envs import ENVIRONMENTS, InvalidInput
@@ -166,7 +167,7 @@ def test_a_special_token_ends_the_text(tokenizer):
     rows = np.array([row + [own.eos_token_id] * (WIDTH - len(row))], np.int32)
     projection, project = compiled(own)
     assert int(project(rows, np.ones((1, len(ACTIONS)), bool)).action[0]) == 5
-    assert int(projection.num_read(rows)[0]) == len(own.encode(" open")) + 1
+    assert int(projection.num_read(jnp.asarray(rows))[0]) == len(own.encode(" open")) + 1
 
 
 @pytest.mark.parametrize("end", ["", "<end>"])

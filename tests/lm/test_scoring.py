@@ -2,6 +2,7 @@
 
 import functools
 import re
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -236,3 +237,78 @@ def test_probabilities_of_all_that_can_be_said_sum_to_one(tiny):
     log_probs = np.asarray(score(model.config, answers, model.params, *draw(2, 2)), np.float64)
     np.testing.assert_allclose(np.sum(np.exp(log_probs), axis=-1), 1.0, atol=1e-5)
     assert log_probs.max() < 0
+
+
+# -- a bank of prefixes ----------------------------------------------------------------------------
+
+ROWS = np.array([1, 0, 1, 2, 2, 0])
+
+
+def from_a_bank(config, answers, params, begin, bank, there, tokens, valid):
+    """`f32[B, A]` of states `[B, T]` that stand behind prefixes of a bank of three."""
+    shared = decoder.encode_prefix(config, params, begin, jnp.ones(begin.shape, bool))
+    shared = jax.tree.map(lambda x: x[:, 0], shared)
+    prefix = decoder.encode_prefix(config, params, bank, there, shared)
+    texts = config, params, prefix, jnp.asarray(there), tokens[:, None], valid[:, None]
+    behind = Trie.build(answers), None, jnp.asarray(ROWS), shared
+    return scoring.score(*texts, *behind).log_likelihoods[:, 0]
+
+
+def draw_from_a_bank():
+    bank, there, tokens, valid = draw(3, 2, seed=4)
+    begin = np.array([[3, 1, 4, 1]], np.int32)
+    return begin, bank, there, tokens.reshape(6, -1), valid.reshape(6, -1)
+
+
+def test_scores_and_gradients_behind_a_bank_of_prefixes(tiny):
+    """Those of every text as its own prefix: a gradient flows through all three parts."""
+    (model, _, _), weigh = tiny(NAME), np.random.default_rng(0).normal(size=(6, len(ANSWERS)))
+    begin, bank, there, tokens, valid = draw_from_a_bank()
+    whole = jnp.concatenate([np.repeat(begin, 6, 0), bank[ROWS], tokens], axis=1)[:, None]
+    whole_valid = jnp.concatenate([np.ones((6, 4), bool), there[ROWS], valid], axis=1)[:, None]
+    nothing = decoder.no_prefix(model.config, 6)
+
+    def plain(params):
+        texts = model.config, params, *nothing, whole, whole_valid
+        scores = scoring.score(*texts, Trie.build(ANSWERS)).log_likelihoods[:, 0]
+        return jnp.sum(scores * weigh), scores
+
+    def ours(params):
+        drawn = begin, bank, there, tokens, valid
+        scores = from_a_bank(model.config, ANSWERS, params, *drawn)
+        return jnp.sum(scores * weigh), scores
+
+    (found, right) = (
+        jax.jit(jax.grad(f, has_aux=True), compiler_options=FAST)(model.params)
+        for f in (ours, plain)
+    )
+    np.testing.assert_allclose(found[1], right[1], rtol=1e-6, atol=1e-5)
+
+    def close(path, ours, theirs):
+        assert np.abs(theirs).max() > 1e-3, path
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4, err_msg=str(path))
+
+    jax.tree_util.tree_map_with_path(close, *(x[0] for x in (found, right)))
+
+
+def test_prefixes_are_gathered_a_layer_at_a_time():
+    """What is held while it runs does not grow with layers; keys and values of all would."""
+    batch, instances, columns = 64, 8, 100
+
+    def held(layers):
+        config = decoder.DecoderConfig(32, 16, 16, layers, 2, 1, 8)
+        params = jax.eval_shape(functools.partial(decoder.init, config=config), jax.random.key(0))
+        kept: Any = jax.ShapeDtypeStruct((layers, instances, columns, 1, 8), jnp.float32)
+
+        def run(params, prefix, rows):
+            there, text = jnp.ones((instances, columns), bool), jnp.ones((batch, 1, 4), jnp.int32)
+            texts = config, params, prefix, there, text, text.astype(bool)
+            return scoring.score(*texts, Trie.build([(1, 2), (3, 2)]), None, rows).log_likelihoods
+
+        rows = jax.ShapeDtypeStruct((batch,), jnp.int32)
+        prefix: Any = decoder.KeyValues(*[kept] * 2)
+        program: Any = jax.jit(run).lower(params, prefix, rows).compile()
+        return program.memory_analysis().temp_size_in_bytes
+
+    a_layer = 2 * batch * columns * 8 * 4
+    assert held(6) < held(2) + a_layer / 2

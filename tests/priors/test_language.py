@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from algorithms.probes import END, FAST_TO_COMPILE, TabularMDP, tables
 from lm.flax_folders import MAP, folder
-from lprl_envs import BlocksWorld, FrozenLake, InvalidInput
+from lprl_envs import BlocksWorld, FrozenLake, InvalidInput, Literal
 from priors.tiny import naive_scores, tiny_model
 
 from lprl_jax.lm import decoder
 from lprl_jax.lm.scoring import Answers
 from lprl_jax.priors import FlaxLanguagePrior, LanguagePrior, action_scores, language, tabulate
+from lprl_jax.priors.action_scores import Width
 
 LAKE = FrozenLake("4x4", is_slippery=False)
 MAPS = (
@@ -54,7 +55,7 @@ def ask(prior, params, states):
 
 
 def assert_close(a, b):
-    np.testing.assert_allclose(a, b, rtol=2e-6, atol=1e-5)
+    np.testing.assert_allclose(a, b, rtol=2e-6, atol=2e-5)
 
 
 def naive(env, params, states, end="\n"):
@@ -134,19 +135,34 @@ def test_a_bank_is_encoded_a_few_instances_at_a_time(monkeypatch):
     right = language.encode_bank(tiny_model(), scorer, params)
     counts, encode = [], decoder.encode_prefix
 
-    def counted(config, params, tokens, valid):
+    def counted(config, params, tokens, valid, *shared):
         counts.append(len(tokens))
-        return encode(config, params, tokens, valid)
+        return encode(config, params, tokens, valid, *shared)
 
     monkeypatch.setattr(action_scores, "INSTANCES", 2)
     monkeypatch.setattr(decoder, "encode_prefix", counted)
     found = language.encode_bank(tiny_model(), scorer, params)
-    assert counts == [2]
+    assert counts == [1, 2]  # what all begin with, then what they do not
     np.testing.assert_array_equal(found.prefix_valid, right.prefix_valid)
-    there = np.asarray(right.prefix_valid)
-    for ours, theirs in zip(found.prefix, right.prefix, strict=True):
+    there = np.asarray(right.prefix_valid)[:, scorer.begins_with :]
+    jax.tree.map(assert_close, found.prefix.shared, right.prefix.shared)
+    for ours, theirs in zip(found.prefix.own, right.prefix.own, strict=True):
         assert ours.shape == theirs.shape
         assert_close(np.asarray(ours)[:, there], np.asarray(theirs)[:, there])
+
+
+def test_what_all_texts_begin_with_is_kept_once():
+    """It is what no slot changes; of the tiny model's tokenizer, up to the line of the holes."""
+    params, prior, _, _ = lake(2, 0)
+    begin = LAKE.template.segments[0]
+    assert isinstance(begin, Literal)
+    tokens = tiny_model().tokenizer.encode(begin.text)
+    assert prior.scorer.begins_with == len(tokens) > 5
+    rendered, _ = prior.scorer.render("tiny", params)
+    np.testing.assert_array_equal(rendered[:, : len(tokens)], [tokens, tokens])
+    assert prior.params.prefix.shared.keys.shape == (2, len(tokens), 1, 8)
+    width = rendered.shape[1] - len(tokens)
+    assert prior.params.prefix.own.keys.shape == (2, 2, width, 1, 8)
 
 
 def test_a_tokenizer_of_another_model_is_refused():
@@ -170,7 +186,26 @@ def test_few_legal_actions_are_scored_alone(num_instances):
     states = all_states(env, params)
     legal = np.asarray(jax.vmap(env.action_mask, (0, None))(states, params))
     scores, _ = naive(env, params, states)
-    np.testing.assert_allclose(ask(prior, params, states)[0], log_softmax(scores, legal), atol=3e-5)
+    found = ask(prior, params, states)[0]
+    np.testing.assert_allclose(found, log_softmax(scores, legal), atol=3e-5)
+    # A state is read in as many columns as the longest needs; one that needs more is not cut.
+    slots = jax.vmap(env.slots, (0, None))(states, params)
+    lengths = np.asarray(jax.vmap(prior.scorer.table.suffix.render)(slots)[1]).sum(-1)
+    assert prior.params.width == Width(lengths.max())
+    assert lengths.min() < lengths.max() < len(prior.scorer.table.suffix.slot)
+    if num_instances == 1:
+        narrow = prior.params._replace(width=Width(int(lengths.max()) - 1))
+        needed = jnp.ones(len(found), bool)
+        cut = np.asarray(asker(prior)(narrow, prior.init(), states, params, needed)[0])
+        fits = lengths < lengths.max()
+        assert_close(cut[fits], found[fits])
+        assert np.isnan(cut[~fits]).all()
+
+
+def test_where_no_state_is_shorter_all_columns_are_kept():
+    """In Frozen Lake every state has as many tokens."""
+    scorer = lake(0)[1].scorer
+    assert scorer.measure(lake_params(0)) == Width(len(scorer.table.suffix.slot))
 
 
 @BANKS

@@ -26,9 +26,8 @@ from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic, Judgement
 from lprl_jax.lm import named
 from lprl_jax.lm.checkpoint import LanguageModel, load
-from lprl_jax.lm.decoder import KeyValues
 from lprl_jax.lm.partition import LANGUAGE_MODEL
-from lprl_jax.priors.action_scores import ActionScorer
+from lprl_jax.priors.action_scores import ActionScorer, Prefix, Width
 from lprl_jax.priors.base import Prior
 from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.options import fingerprint_of, settings_of, vocabulary_of
@@ -47,6 +46,8 @@ class LanguagePolicyParams(NamedTuple):
     """i32[M, P]: of each instance's text."""
     valid: jax.Array
     """bool[M, P]"""
+    width: Width
+    """Of the bank's states."""
     fingerprint: Fingerprint
     """What they are of."""
 
@@ -56,8 +57,8 @@ class Context(NamedTuple):
 
     instances: jax.Array
     """i32[m]"""
-    prefix: KeyValues
-    """`[L, m, P, K, H]`: keys and values of their texts."""
+    prefix: Prefix
+    """Keys and values of their texts."""
     prefix_valid: jax.Array
     """bool[m, P]"""
 
@@ -102,7 +103,8 @@ class LanguagePolicy:
         bank = env.default_params if env_params is None else env_params
         texts = scorer.render(model.name, bank)
         made_for = fingerprint_of(model, env, bank, scorer.prompt)
-        return LanguagePolicy(model, scorer, LanguagePolicyParams(model.params, *texts, made_for))
+        params = LanguagePolicyParams(model.params, *texts, scorer.measure(bank), made_for)
+        return LanguagePolicy(model, scorer, params)
 
     @property
     def name(self) -> str:
@@ -137,7 +139,8 @@ class LanguagePolicy:
         def apply(params: Any, context: Context, states: Any, data: Data) -> Judgement:
             rows = jnp.argmax(context.instances[None] == states.instance[:, None], axis=1)
             prefix = context.prefix, context.prefix_valid, rows
-            scores, readout = scorer.score(params[LANGUAGE_MODEL], *prefix, states, data.env_params)
+            rest = states, data.env_params, data.policy_params.width
+            scores, readout = scorer.score(params[LANGUAGE_MODEL], *prefix, *rest)
             log_probs = scorer.normalize(scores, states, data.env_params)
             head = params["value"]
             return Judgement(log_probs, readout @ head["kernel"] + head["bias"])
