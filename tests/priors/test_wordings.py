@@ -175,6 +175,15 @@ def test_a_chat_in_its_turns() -> None:
     )
 
 
+def test_a_space_that_a_template_puts_before_answers_stands_before_this_one() -> None:
+    template = (
+        "{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]"
+        "{% else %} {{ m.content }} {% endif %}{% endfor %}"
+    )
+    text = text_of(Wording("mine", chat=True), chatting(template))
+    assert text == f"[INST] {STATE} [/INST] Move"
+
+
 def test_special_tokens_of_a_chat_are_single_tokens() -> None:
     model = chatting()
     text = text_of(Wording("mine", chat=True))
