@@ -140,7 +140,7 @@ class Wording:
         assert isinstance(last, Literal)  # a template ensures it
         rest, cue = _cut(last.text)
         leads = cue if self.answer is None else "\n" + self._fill("answer", env)
-        turns = [(_before(x.state, cue), leads, x.action) for x in self._worked(env)]
+        turns = [(x.state.removesuffix(cue), leads, x.action) for x in self._worked(env)]
         system, instruction = self._fill("system", env), self._fill("instruction", env)
         if self.chat:
             before, after = self._dialogue(tokenizer, system, instruction, turns)
@@ -239,11 +239,6 @@ def _cut(text: str) -> tuple[str, str]:
     """The end of a state's text, and the line behind it, which leads to the action."""
     place = text.rfind("\n")
     return (text[:place], text[place:]) if place >= 0 else ("", text)
-
-
-def _before(state: str, cue: str) -> str:
-    """A state's text without that line."""
-    return state.removesuffix(cue)
 
 
 def _filled(field: str, text: str, slots: Mapping[str, str]) -> str:
