@@ -29,8 +29,8 @@ FOLDER = "wordings"
 """Of those that ship, in `configs/`."""
 MOST_LISTED, LISTED = 9, 6
 """Of more actions than the one, `{actions}` names the other, spread over all of them."""
-MARKER = "[[the state of affairs]]"
-"""In the place of a state, where a chat template is rendered."""
+MARKER, ANSWER = "[[the state of affairs]]", "[[what is to be done]]"
+"""In the place of a state and of its answer, where a chat template is rendered."""
 CHAT: dict[str, Any] = {"enable_thinking": False, "date_string": "26 Jul 2024"}
 """What some chat templates take: an answer at once, and a date that is not today's, so that a text
 is the same tomorrow."""
@@ -140,7 +140,7 @@ class Wording:
         assert isinstance(last, Literal)  # a template ensures it
         rest, cue = _cut(last.text)
         leads = cue if self.answer is None else "\n" + self._fill("answer", env)
-        turns = [(_before(x.state, cue), leads, x.action) for x in self._worked(env)]
+        turns = [(x.state.removesuffix(cue), leads, x.action) for x in self._worked(env)]
         system, instruction = self._fill("system", env), self._fill("instruction", env)
         if self.chat:
             before, after = self._dialogue(tokenizer, system, instruction, turns)
@@ -187,6 +187,10 @@ class Wording:
         if instruction:
             said[first] = "user", f"{instruction}\n\n{said[first][1]}"
         before, after = _rendered(self.name, tokenizer, said).split(MARKER)
+        # Some templates put a space before an answer, and do not write it where they ask for one.
+        answered = _rendered(self.name, tokenizer, [*said, ("assistant", ANSWER)])
+        between = answered.split(MARKER)[1].partition(ANSWER)[0]
+        after = between if between.rstrip() == after.rstrip() else after
         bos = tokenizer.bos_token
         if bos and tokenizer.encode("")[:1] == [tokenizer.bos_token_id]:
             before = before.removeprefix(str(bos))  # the tokenizer puts it there itself
@@ -237,11 +241,6 @@ def _cut(text: str) -> tuple[str, str]:
     return (text[:place], text[place:]) if place >= 0 else ("", text)
 
 
-def _before(state: str, cue: str) -> str:
-    """A state's text without that line."""
-    return state.removesuffix(cue)
-
-
 def _filled(field: str, text: str, slots: Mapping[str, str]) -> str:
     """A text whose slots are filled.
 
@@ -289,7 +288,7 @@ def _of_fields(name: str, fields: Any) -> Wording:
 def _rendered(
     name: str, tokenizer: PreTrainedTokenizerFast, said: Sequence[tuple[str, str]]
 ) -> str:
-    """A dialogue in a model's own chat template, up to where it answers."""
+    """A dialogue in a model's own chat template, up to where it answers, if it has not."""
     if not getattr(tokenizer, "chat_template", None):
         raise InvalidInput(
             f"the wording {name!r} is a chat, and the model's tokenizer has no chat template; a "
@@ -299,7 +298,7 @@ def _rendered(
     try:
         with hugging_face.quiet():
             text = tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True, **CHAT
+                messages, tokenize=False, add_generation_prompt=said[-1][0] == "user", **CHAT
             )
     except Exception as error:  # whatever a template raises
         reason = " ".join(str(error).split())

@@ -255,6 +255,8 @@ def test_a_model_is_known_by_its_digest_wherever_it_lies():
     copy = asked("copy", model="copy")
     assert copy.name != LABELLED.prior
     dataset.require_prior("d", LABELLED, copy)
+    own = dataclasses.replace(LABELLED, prior_settings=OF_A_MODEL | {"prompt": "p", "wording": "x"})
+    dataset.require_prior("d", own, asked(prompt="p", wording="y"))  # a name, for reports
     worse = degrade(asked("copy", model="copy"), epsilon=0.5)
     recorded = dataclasses.replace(LABELLED, prior=degrade(asked(), epsilon=0.5).name)
     assert worse.name != recorded.prior
@@ -271,6 +273,7 @@ def test_a_model_is_known_by_its_digest_wherever_it_lies():
             "'checkpoint-500' has bbbbbbbbbbbb: weights, vocabulary or prior_dtype differ",
         ),
         (LABELLED, asked(end_of_action="!"), "of prior_settings .* here it is .*'!'"),
+        (LABELLED, asked(prompt="p", wording="chat"), "of prior_settings .* here it is .*'prompt'"),
         (LABELLED, degrade(asked(), epsilon=0.5), "prior 'checkpoint-500', here .*500 \\(ε = 0.5"),
         (LABELLED, asked(digest=...), "is a table that names its model, but not by a digest; make"),
         (

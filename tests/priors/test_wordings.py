@@ -175,10 +175,20 @@ def test_a_chat_in_its_turns() -> None:
     )
 
 
+def test_a_space_that_a_template_puts_before_answers_stands_before_this_one() -> None:
+    template = (
+        "{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]"
+        "{% else %} {{ m.content }} {% endif %}{% endfor %}"
+    )
+    text = text_of(Wording("mine", chat=True), chatting(template))
+    assert text == f"[INST] {STATE} [/INST] Move"
+
+
 def test_special_tokens_of_a_chat_are_single_tokens() -> None:
     model = chatting()
     text = text_of(Wording("mine", chat=True))
-    marks = [model.tokenizer.convert_tokens_to_ids(x) for x in ("<|im_start|>", "<|im_end|>")]
+    vocabulary = model.tokenizer.get_vocab()
+    marks = [vocabulary[x] for x in ("<|im_start|>", "<|im_end|>")]
     for ids in (model.tokenizer.encode(text), Encoder(model.tokenizer).batch([text])[0]):
         assert [int(np.sum(np.array(ids) == mark)) for mark in marks] == [2, 1]
 

@@ -103,8 +103,9 @@ def _by_hand(env: TextEnv[Any, Any], example: Shown, name: str) -> Example:
     instance = jnp.int32(0)
     if example.state is None:
         state = env.initial_state(jax.random.key(SEED), instance, params)
-    elif not 0 <= example.state < (count := env.numbered_states):
-        raise InvalidInput(f"{name}: its state is {example.state}; valid: 0 to {count - 1}")
+    elif not 0 <= example.state < env.numbered_states:
+        valid = f"valid: 0 to {env.numbered_states - 1}"
+        raise InvalidInput(f"{name}: its state is {example.state}; {valid}")
     else:
         state = env.state_at(instance, example.state, params)
     if bool(env.is_terminated(state, params)):

@@ -21,7 +21,10 @@ from lprl_jax.algorithms.tabular.worked_examples import worked
 from lprl_jax.priors import Example, Shown, Wording
 
 LAKE = FrozenLake("4x4", is_slippery=False)
-MAP = ["SFFF", "FHFH", "FFFH", "HFFG"]
+MAP = ["SFFF", "FHFF", "FFFH", "HFFG"]
+"""To be trained on."""
+TOWERS = {"init": ["acb"], "goal": ["ab"]}
+"""The same in Blocks World."""
 STEPS = {" left": (-1, 0), " down": (0, 1), " right": (1, 0), " up": (0, -1)}
 
 
@@ -114,17 +117,6 @@ def held_out_map() -> list[str]:
     return ["".join("SFHG"[tile] for tile in row) for row in tiles]
 
 
-def block_towers(env: BlocksWorld, split: str) -> dict[str, list[str]]:
-    """An instance by hand that is on a side of the split."""
-    towers = [("ab", "c"), ("abc",), ("a", "b", "c"), ("cba",), ("bac",), ("ca", "b"), ("bca",)]
-    for goal in towers:
-        written = {"init": ["acb"], "goal": list(goal)}
-        bank = env.params_of([written]).bank
-        if bool(env.held_out(jax.tree.map(lambda x: x[0], bank))) == (split == "held-out"):
-            return written
-    raise AssertionError("none is on that side")
-
-
 LARGE, SMALL = BlocksWorld(8), BlocksWorld(3)
 REFUSED: dict[str, tuple[Any, Any, str]] = {
     "held out": (LAKE, lambda: Shown(held_out_map()), "its instance is held out; right: one to be"),
@@ -135,7 +127,7 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
     "no such action": (LAKE, lambda: Shown(MAP, 0, "jump"), "its action is 'jump'; valid: left, "),
     "illegal": (
         SMALL,
-        lambda: Shown(block_towers(SMALL, "train"), None, "put down the red block"),
+        lambda: Shown(TOWERS, None, "put down the red block"),
         "' put down the red block' is illegal in its state; valid: unstack",
     ),
     "not planned": (LARGE, lambda: 0, "is planned where states are numbered, and BlocksWorld"),
