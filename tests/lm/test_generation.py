@@ -12,7 +12,7 @@ NAME = "grouped-tied"
 NUM = 5
 
 plain_logits = jax.jit(decoder.logits, static_argnums=0)
-Texts = tuple[np.ndarray, np.ndarray]
+Texts = tuple[jax.Array, jax.Array]
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def texts():
     rng = np.random.default_rng(0)
     valid = rng.random((3, 7)) < 0.6
     valid[:, -1] = True
-    return rng.integers(0, 61, valid.shape).astype(np.int32), valid
+    return jnp.asarray(rng.integers(0, 61, valid.shape), jnp.int32), jnp.asarray(valid)
 
 
 def write(tiny, texts: Texts, choose, seed=0):
