@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -58,10 +58,10 @@ def make_env(
         return env, env.suite(bank.suite)
     if not bank.num_instances:
         return env, params
-    return env, _drawn(env, bank.bank_seed, bank.num_instances, bank.split, options_of(bank))
+    return env, _drawn(env, bank.bank_seed, bank.num_instances, bank.split, drawn_by(bank))
 
 
-def options_of(bank: BankConfig) -> tuple[tuple[str, Any], ...]:
+def drawn_by(bank: BankConfig) -> tuple[tuple[str, Any], ...]:
     """What `sample_params` takes besides number and split, as far as the config says it."""
     named = ((name, getattr(bank, name)) for name in OPTIONS)
     return tuple((name, value) for name, value in named if value)
@@ -70,7 +70,7 @@ def options_of(bank: BankConfig) -> tuple[tuple[str, Any], ...]:
 def _require_options(env: TextEnv[Any, Any], bank: BankConfig) -> None:
     """Raises InvalidInput if the environment cannot be drawn so."""
     takes = inspect.signature(env.sample_params).parameters
-    for name, value in options_of(bank):
+    for name, value in drawn_by(bank):
         if name not in takes:
             raise InvalidInput(f"{name} is {shown(value)}; {env.name} has none")
 
@@ -97,8 +97,12 @@ def make_prior(
     env: TextEnv[Any, Any],
     params: TextEnvParams,
     mesh: Mesh | None = None,
+    look: Callable[[Prior], object] | None = None,
 ) -> Prior | None:
-    """The prior that the config names, or None; a model's weights on the mesh, if there is one."""
+    """The prior that the config names, or None; a model's weights on the mesh, if there is one.
+
+    One that is to be tabulated is first given to `look`.
+    """
     config, with_features = experiment.config, reads_features(experiment)
     if config.encoder and not with_features:
         raise InvalidInput(
@@ -109,6 +113,8 @@ def make_prior(
     prior = named_prior(config.prior, env, params, *how)
     if prior is None:
         return None
+    if look and config.prior_access == "table":
+        look(prior)
     if config.encoder:
         prior = EncodedPrior(prior, BertEncoder.from_pretrained(config.encoder, env))
     if config.prior_access == "table":
@@ -179,7 +185,7 @@ def named_prior(
         if bank is None:
             return habits.of_training(env)
         _require_options(env, bank)
-        return habits.of_training(env, options_of(bank))
+        return habits.of_training(env, drawn_by(bank))
     if table:
         needs.require_file("prior", name)
         return TabularPrior.load(name, env, params)

@@ -163,7 +163,7 @@ def _own_habit(
     key: chex.PRNGKey,
 ) -> jax.Array:
     """Log-probabilities `f32[M, S, A]` of what a prior says in the mean of training instances."""
-    options = build.options_of(bank)
+    options = build.drawn_by(bank)
     num_instances = len(paper.exam.right)
     taught = habits.training_instances(paper.env, options, num_instances)
     lesson = exams.draw(paper.env, taught, jax.random.fold_in(key, 1), num_states)
