@@ -2,9 +2,9 @@
 
 A prior that is worse than uniform slows learning down, and nothing in a learning curve says why. So
 where a model is asked about all states beforehand, it is first asked about some of a few training
-instances, drawn as those of the bank are: what is held out stays so. The package's own models are not
-asked again: what they know of its worlds stands on their card, and the programs take seconds to
-compile.
+instances, drawn as those of the bank are: what is held out stays so. The package's own models are
+not asked again: what they know of its worlds stands on their card, and the programs that ask take
+seconds to compile.
 """
 
 from __future__ import annotations
