@@ -1,4 +1,4 @@
-"""What `lprl measure` finds, against plain Python; and what a run says of a prior before it begins."""
+"""What `lprl measure` finds, against plain Python; what a run says of a prior before it begins."""
 
 import functools
 import json
@@ -110,7 +110,7 @@ def test_habit_and_uniform_against_plain_python():
 
 
 def test_the_habit_of_a_model_does_not_look_and_words_exchanged_mislead_it():
-    """By the twin's formulas: some distribution is the same in all states; exchange none, is it."""
+    """One answer is its best everywhere, which is right as often as the twin says of that one."""
     best = np.asarray(row(OWN_HABIT).scores.top1)
     shares = []  # of each action, in a map: how often it is right
     for rows in MAPS:
@@ -183,7 +183,7 @@ def test_few_instances_give_no_verdict():
     assert line.startswith("mine (pmi) cannot be told from habit (KL 0.2")
 
 
-# -- before a run -----------------------------------------------------------------------------------
+# -- before a run ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
