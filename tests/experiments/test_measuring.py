@@ -16,7 +16,7 @@ from lprl_jax.cli.main import main
 from lprl_jax.experiments import build, config, measuring, worth
 from lprl_jax.experiments.measuring import HABIT, ITSELF, OWN_HABIT, SHUFFLED, UNIFORM
 from lprl_jax.lm import checkpoint, embedded
-from lprl_jax.priors import judging
+from lprl_jax.priors import LanguagePrior, judging
 from lprl_jax.priors.judging import Scores
 from lprl_jax.results import measured
 
@@ -125,7 +125,7 @@ def test_the_habit_of_a_model_does_not_look_and_words_exchanged_mislead_it():
 def test_words_that_are_exchanged_for_themselves_change_nothing(monkeypatch):
     monkeypatch.setattr(judging, "shuffle", lambda template, key, slots: slots)
     bank = LAKE.params_of([list(rows) for rows in MAPS])
-    prior = build.named_prior("embedded-early-1", LAKE, bank, calibration="pmi")
+    prior = LanguagePrior.from_pretrained("embedded-early-1", LAKE, bank, calibration="pmi")
     paper = measuring._Paper(LAKE, bank, measuring.exams.draw(LAKE, bank, jax.random.key(0)))
     examiner = measuring.Examiner(prior)
     asked = np.asarray(paper.exam.asked)
