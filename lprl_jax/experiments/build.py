@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -97,8 +97,12 @@ def make_prior(
     env: TextEnv[Any, Any],
     params: TextEnvParams,
     mesh: Mesh | None = None,
+    look: Callable[[Prior], object] | None = None,
 ) -> Prior | None:
-    """The prior that the config names, or None; a model's weights on the mesh, if there is one."""
+    """The prior that the config names, or None; a model's weights on the mesh, if there is one.
+
+    One that is to be tabulated is first given to `look`.
+    """
     config, with_features = experiment.config, reads_features(experiment)
     if config.encoder and not with_features:
         raise InvalidInput(
@@ -113,6 +117,8 @@ def make_prior(
     prior = prior_kinds.written_by(prior, form, config.prior)
     if prior is None:
         return None
+    if look and config.prior_access == "table":
+        look(prior)
     if config.encoder:
         prior = EncodedPrior(prior, BertEncoder.from_pretrained(config.encoder, env))
     if config.prior_access == "table":

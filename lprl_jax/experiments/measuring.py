@@ -23,7 +23,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from lprl_envs import InvalidInput, TextEnv, TextEnvParams, values
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams, registration, values
 from lprl_envs.errors import require_one_of
 
 from lprl_jax.algorithms.tabular import exams, habits
@@ -31,7 +31,7 @@ from lprl_jax.algorithms.tabular.exams import Exam, Examiner
 from lprl_jax.experiments import build
 from lprl_jax.experiments.config import BankConfig
 from lprl_jax.priors import LanguagePrior, Prior, habit, judging
-from lprl_jax.priors.base import normalize, require_world
+from lprl_jax.priors.base import normalize
 from lprl_jax.priors.calibration import METHODS, require_off
 from lprl_jax.priors.judging import Scores
 
@@ -112,10 +112,11 @@ def run(
         raise InvalidInput(f"states is {num_states}; at least 1 of an instance is asked about")
     for method in calibrations:
         require_one_of("calibration", method, METHODS)
+    if env_id in registration.of_gymnax():
+        raise InvalidInput(f"{env_id} is gymnax's own and has no text: a prior knows nothing of it")
     if not (bank.instances or bank.suite or bank.num_instances):
         bank = dataclasses.replace(bank, num_instances=INSTANCES, split=bank.split or "held-out")
     env, params = build.make_env(env_id, arguments, bank)
-    require_world(env, params)
     key = jax.random.key(seed)
     paper = _Paper(env, params, exams.draw(env, params, key, num_states))
     counts = np.asarray(paper.exam.asked).sum(1)

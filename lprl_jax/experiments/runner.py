@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -34,11 +35,13 @@ from lprl_jax.experiments import (
     run_directory,
     sharding,
     transitions,
+    worth,
 )
 from lprl_jax.experiments.checkpoint import Checkpoints
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.experiments.holding import hold
 from lprl_jax.experiments.journal import Journal
+from lprl_jax.experiments.worth import Worth
 from lprl_jax.files import paths
 from lprl_jax.priors import Prior
 
@@ -67,6 +70,8 @@ class Setup:
     """Runs and weights over devices."""
     initial_state: Callable[[], Any]
     """Fresh runs, spread over the mesh."""
+    worth: Worth | None
+    """Of a prior that was judged."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,8 +124,8 @@ class Chunks:
         return chunk == self.number or chunk == self.total // self.steps
 
 
-def set_up(experiment: Experiment) -> Setup:
-    """Build what an experiment names."""
+def set_up(experiment: Experiment, judges: bool = False) -> Setup:
+    """Build what an experiment names; if it is so wanted, a model's prior is judged first."""
     env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
     mesh = sharding.make_mesh(experiment.num_runs, experiment.config.model_parallel)
     # A model of which every device has the whole makes its table on one of them.
@@ -128,7 +133,12 @@ def set_up(experiment: Experiment) -> Setup:
     policy = build.make_policy(experiment, env, params, shared)
     if policy is not None and not build.runs_decoder(experiment.config.prior):
         shared = None  # the policy's weights are split, and the prior has none
-    prior = build.make_prior(experiment, env, params, shared)
+    worths: list[Worth | None] = []
+
+    def judge(prior: Prior) -> None:
+        worths.append(worth.of_prior(prior, env, experiment))
+
+    prior = build.make_prior(experiment, env, params, shared, judge if judges else None)
     algorithm = build.make_algorithm(experiment, env, prior, policy)
     prior_params, policy_params = (() if x is None else x.params for x in (prior, policy))
     data = Data(prior_params, params, policy_params=policy_params)
@@ -141,7 +151,8 @@ def set_up(experiment: Experiment) -> Setup:
         needs.require_state(experiment, jax.eval_shape(algorithm.init, *arguments), mesh)
         return sharding.spread(mesh, algorithm.init(*arguments))
 
-    return Setup(env, params, prior, policy, algorithm, data, mesh, initial_state)
+    judged = next(iter(worths), None)
+    return Setup(env, params, prior, policy, algorithm, data, mesh, initial_state, judged)
 
 
 def run(
@@ -187,13 +198,18 @@ def _run(
     if not resume:
         run_directory.require_empty(out)
     started = time.perf_counter()
-    setup = set_up(experiment)
+    setup = set_up(experiment, judges=not resume)
+    if setup.worth and not setup.worth.beats_uniform:
+        print(f"lprl: warning: {setup.worth.warning}", file=sys.stderr)
     dataset = transitions.load(experiment, setup.env, setup.params, setup.prior)
     data = setup.data._replace(dataset=sharding.place(setup.mesh, dataset))
     provenance = run_directory.provenance(data, experiment.settings)
     provenance |= prior_kinds.figures_of(setup.prior)
+    judged = setup.worth.as_dict() if setup.worth else None
     if resume:
         run_directory.require_same(out, provenance)
+        judged = run_directory.read_provenance(out).get(worth.RECORD)
+    provenance |= {worth.RECORD: judged} if judged else {}
     state = setup.initial_state()  # may refuse what the experiment asks for
     kept = out / run_directory.CHECKPOINTS
     config, algorithm = experiment.config, setup.algorithm

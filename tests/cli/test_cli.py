@@ -252,6 +252,24 @@ BAD_CALLS = [
         ["mine.txt is not a dataset"],
     ),
     (["prior", "FrozenLake-lprl", "--model", "embedded", "-o", "{new}"], ["does not end in .npz"]),
+    (["measure", "FrozenLake-lprl", "--model", "nowhere"], ["unknown prior", "embedded"]),
+    (["measure", "Pond", "--model", "embedded"], ["unknown env 'Pond'"]),
+    (["measure", "FrozenLake-lprl", "--model", "none"], ["'none' says nothing"]),
+    (
+        ["measure", "FrozenLake-lprl", "--model", "embedded", "--calibration", "pmi,mean"],
+        ["unknown calibration 'mean'", "none, pmi, contextual"],
+    ),
+    (
+        ["measure", "FrozenLake-lprl", "--model", "uniform", "--calibration", "pmi"],
+        ["calibration is 'pmi'", "'uniform' is none"],
+    ),
+    (["measure", "ImageCompletion-lprl", "--model", "embedded"], ["too many states"]),
+    (["measure", "CartPole-v1", "--model", "uniform"], ["gymnax's own", "no text"]),
+    (
+        ["measure", "FrozenLake-lprl", "--model", "uniform", "--states", "0"],
+        ["states is 0", "at least 1"],
+    ),
+    (["measure", "FrozenLake-lprl", "--model", "uniform", "--json", "{mine}"], ["exists"]),
     (["export", "{run}", "--out", "{mine}/model"], ["cannot write to", "is not a directory"]),
     (["pretrain", "--out", "{mine}"], ["is a file"]),
     (["demo", "--out", "https://x.org/demo"], ["is a URL"]),
@@ -494,6 +512,23 @@ def test_prior_writes_a_table_that_train_uses(
     written = yaml.safe_load((out / "config.yaml").read_text())
     assert written["prior"] == str(table)
     assert written["env_params"]["split"] == "held-out"
+
+
+def test_measure_prints_a_row_each_and_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bank = ["map_name=3x3", "is_slippery=false", "num_instances=6", "split=held-out"]
+    models = "embedded-early-1,habit"
+    call = ["measure", "FrozenLake-lprl", *bank, "--model", models, "--json", str(tmp_path / "x")]
+    assert main(call) == 0
+    caption, *rows, line = capsys.readouterr().out.splitlines()
+    assert caption.startswith("FrozenLake-lprl: ")
+    assert "6 held-out instances" in caption
+    names = [row.split("|")[1].strip() for row in rows]
+    assert names == ["prior", "---", "embedded-early-1", "habit", "uniform"]
+    assert line.startswith("embedded-early-1 ")
+    assert "habit (KL " in line
+    assert len(json.loads((tmp_path / "x").read_text())["rows"]) == 3
 
 
 def test_the_console_script_answers_without_a_traceback(tmp_path: Path) -> None:

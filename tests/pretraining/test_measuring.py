@@ -16,22 +16,13 @@ from lprl_jax.pretraining.following import Followed
 from lprl_jax.pretraining.pretrain import PretrainConfig
 from lprl_jax.pretraining.replay import Taught
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Population, planned
+from lprl_jax.priors.judging import Scores
 from lprl_jax.results.statistics import Interval
 
 CUBES = CubeStacking(4)
 SHAPE = (CUBES, CUBES.sample_params, planned(CUBES, 8, 0.9), 3, 4)
 ACTIONS: Any = ActionTask("cubes", *SHAPE)
 WHOLE: Any = CompletionTask("cubes, whole", *SHAPE)
-
-
-def test_scores_worked_by_hand():
-    """Half, all and none of the mass on what is right; a state that is not asked about."""
-    probs = jnp.array([[[0.5, 0.25, 0.25], [0.5, 0.5, 0.0], [0.1, 0.2, 0.7], [1.0, 0.0, 0.0]]])
-    right = jnp.array([[[1, 0, 0], [1, 1, 0], [1, 0, 0], [0, 0, 0]]], bool)
-    found = measuring.judge(jnp.log(jnp.maximum(probs, 1e-30)), right)
-    assert found.top1 == pytest.approx(2 / 3)
-    assert found.covered == pytest.approx((1 - 0.5**5 + 1 + 1 - 0.9**5) / 3, abs=1e-5)
-    assert found.kl == pytest.approx((np.log(2) + 0 + np.log(10)) / 3, abs=1e-5)
 
 
 def test_a_random_model_is_no_better_than_chance_allows():
@@ -121,8 +112,8 @@ def test_what_a_random_model_writes_is_none():
 
 
 def test_the_card_has_a_row_of_every_task(monkeypatch):
-    scores, ladder = measuring.Scores(0.91, 0.98, 0.25), {"early-1": 0.5, "final": 0.91}
-    worse, rate = measuring.Scores(0.4, 0.6, 1.5), Interval(0.5, 0.38, 0.625)
+    scores, ladder = Scores(0.91, 0.98, 0.25), {"early-1": 0.5, "final": 0.91}
+    worse, rate = Scores(0.4, 0.6, 1.5), Interval(0.5, 0.38, 0.625)
     success = Followed(rate, Interval(0.75, 0.5, 1.0), rate, Interval(0.125, 0, 0.25))
     actions = measuring.Actions("cubes", "random", scores, scores, worse, scores, success, ladder)
     whole = measuring.Completions("cubes, whole", [0, 3, 2, 1, 1], [0, 0.333, 0.5, 1, 1], 0.1)
