@@ -169,10 +169,10 @@ class Layer(nn.Module):
         if isinstance(by, Rotation):
             k, q = rotate(k, by), rotate(q, Rotation(*(part[:, :, start:] for part in by)))
         q = q.reshape(*q.shape[:3], c.num_key_value_heads, repeats, c.head_dim)
-        seen = KeyValues(k, v)
+        keys, values = k, v
         if past:
-            seen = jax.tree.map(lambda *x: jnp.concatenate(x, axis=2), past, seen)
-        y = attend(q, *seen, mask[:, :, start:], prefix.keys, prefix.values, prefix_mask)
+            keys, values = (jnp.concatenate(x, 2) for x in zip(past, (k, v), strict=True))
+        y = attend(q, keys, values, mask[:, :, start:], prefix.keys, prefix.values, prefix_mask)
         y = Linear(c.hidden_size, c.o_bias, name="o")(y.reshape(*q.shape[:3], -1))
         x = x[:, :, start:] + y
 

@@ -71,7 +71,7 @@ class Behind(NamedTuple):
     """i32[B]: which of them."""
 
     @property
-    def count(self) -> jax.Array:
+    def lengths(self) -> jax.Array:
         """`i32[B]`: tokens before each text."""
         return jnp.sum(self.valid, axis=1)[self.rows]
 
@@ -134,7 +134,7 @@ def sample(
     causal = jnp.tril(jnp.ones((length, length), bool))
     # A column that is not there sees itself, so that no row of the softmax is empty.
     mask = (causal[None] & valid[:, None]) | jnp.eye(length, dtype=bool)[None]
-    places = behind.count[:, None] + jnp.cumsum(valid, axis=1) - 1
+    places = behind.lengths[:, None] + jnp.cumsum(valid, axis=1) - 1
     texts = tokens[:, None], places[:, None], mask[:, None]
     prefix_valid = behind.valid[behind.rows]
     hidden, read = _run(config, params, *texts, behind.layer, prefix_valid, ())
@@ -169,7 +169,7 @@ def sample(
         """Run token i - 1, and choose token i."""
         i, written, own = carry
         seen = jnp.append(jnp.arange(num_tokens - 1) < i - 1, True)
-        place = (behind.count + jnp.sum(valid, axis=1) + i - 1)[:, None, None]
+        place = (behind.lengths + jnp.sum(valid, axis=1) + i - 1)[:, None, None]
         one = (
             written[:, :, i - 1, None],
             jnp.broadcast_to(place, (batch, k, 1)),
