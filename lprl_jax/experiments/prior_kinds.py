@@ -51,8 +51,8 @@ def free_form(kind: str, fields: dict[str, Any]) -> FreeForm | None:
     for name, inner in FIELDS.items():
         if own[inner] != getattr(DEFAULTS, inner):
             raise InvalidInput(
-                f"{name} is {shown(fields[name])}, but with prior_kind={P_DIST} nothing is "
-                f"written; write prior_kind={P_MAP}"
+                f"{name} is {shown(fields[name])}, but by {P_DIST} a model writes nothing; it does "
+                f"by {P_MAP}: prior_kind={P_MAP}, or --kind {P_MAP}"
             )
     return None
 
@@ -67,7 +67,7 @@ def written_by(prior: Prior | None, form: FreeForm | None, name: str) -> Prior |
         return prior
     if not isinstance(prior, LanguagePrior):
         raise InvalidInput(
-            f"prior_kind is {P_MAP}, and the prior {name!r} is no model that our own decoder runs; "
+            f"{P_MAP} is asked for, and the prior {name!r} is no model that our own decoder runs; "
             "name one, such as embedded, or make its table with `lprl prior --kind p_map`"
         )
     return FreeFormPrior.of(prior, form)

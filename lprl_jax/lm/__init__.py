@@ -2,8 +2,9 @@
 
 `checkpoint.load` reads a Hugging Face directory, `embedded` names the model that is shipped,
 `decoder` runs it, `families` says how each kind of checkpoint becomes one. `token_table` renders
-templates as tokens inside the graph, `scoring` scores answers, `generation` writes, `parsing` reads
-what was written. `identity` says who a model is, by content. `flax_models` and `encoder` run
+templates as tokens inside the graph, `scoring` scores answers, `generation` writes; `parsing` reads
+what was written as slots of a template, `projection` as an action, by the bytes of `byte_table`.
+`identity` says who a model is, by content. `flax_models` and `encoder` run
 transformers' own Flax models. It knows environments as texts, and imports nothing else of the
 library.
 """

@@ -174,11 +174,11 @@ class Layer(nn.Module):
         if isinstance(by, Rotation):
             k, q = rotate(k, by), rotate(q, Rotation(*(part[:, :, start:] for part in by)))
         q = q.reshape(*q.shape[:3], c.num_key_value_heads, repeats, c.head_dim)
-        seen, values = k, v
+        keys, values = k, v
         if past:
-            seen, values = (jnp.concatenate(x, axis=2) for x in zip(past, (k, v), strict=True))
+            keys, values = (jnp.concatenate(x, 2) for x in zip(past, (k, v), strict=True))
         far = prefix.keys, prefix.values, prefix_mask, shared
-        y = attend(q, seen, values, mask[:, :, start:], *far)
+        y = attend(q, keys, values, mask[:, :, start:], *far)
         y = Linear(c.hidden_size, c.o_bias, name="o")(y.reshape(*q.shape[:3], -1))
         x = x[:, :, start:] + y
 

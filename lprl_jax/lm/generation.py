@@ -73,7 +73,7 @@ class Behind(NamedTuple):
     """`[L, C, K, H]`, if there is anything."""
 
     @property
-    def num_before(self) -> jax.Array:
+    def lengths(self) -> jax.Array:
         """`i32[B]`: tokens before each text."""
         begin = self.shared[0].shape[1] if self.shared else 0
         return begin + jnp.sum(self.valid, axis=1)[self.rows]
@@ -137,7 +137,7 @@ def sample(
     causal = jnp.tril(jnp.ones((length, length), bool))
     # A column that is not there sees itself, so that no row of the softmax is empty.
     mask = (causal[None] & valid[:, None]) | jnp.eye(length, dtype=bool)[None]
-    places = behind.num_before[:, None] + jnp.cumsum(valid, axis=1) - 1
+    places = behind.lengths[:, None] + jnp.cumsum(valid, axis=1) - 1
     texts = tokens[:, None], places[:, None], mask[:, None]
     prefix_valid = behind.valid[behind.rows]
     first_of = behind.layer, prefix_valid, behind.shared
@@ -173,7 +173,7 @@ def sample(
         """Run token i - 1, and choose token i."""
         i, written, own = carry
         seen = jnp.append(jnp.arange(num_tokens - 1) < i - 1, True)
-        place = (behind.num_before + jnp.sum(valid, axis=1) + i - 1)[:, None, None]
+        place = (behind.lengths + jnp.sum(valid, axis=1) + i - 1)[:, None, None]
         one = (
             written[:, :, i - 1, None],
             jnp.broadcast_to(place, (batch, k, 1)),

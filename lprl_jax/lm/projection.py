@@ -152,7 +152,7 @@ class Projection:
         action = jnp.where(exact | contained, action, -1).astype(jnp.int32)
         return Projected(action, jnp.where(exact, EXACT, jnp.where(contained, CONTAINED, NONE)))
 
-    def num_read(self, tokens: jax.Array) -> jax.Array:
+    def num_read(self, tokens: jax.Array | np.ndarray) -> jax.Array:
         """How many of `tokens i32[..., T]` had to be written, the one that ends them included."""
         over = jnp.asarray(self.ends)[tokens]
         before = jnp.cumsum(over, axis=-1, dtype=jnp.int32) - over

@@ -36,7 +36,7 @@ from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
 from lprl_jax.priors.language import LanguagePrior, LanguagePriorParams
 from lprl_jax.priors.tabular import TabularPrior, ask_everywhere, fingerprint_of
 
-FIGURES = ("exact", "contained", "none", "tokens")
+FIGURES: tuple[str, ...] = ("exact", "contained", "none", "tokens")
 """Of a state: shares of the answers that are an action's text, contain one, and name none; and
 tokens written for an answer, on average, with the one that ends it."""
 

@@ -270,6 +270,14 @@ BAD_CALLS = [
         ["states is 0", "at least 1"],
     ),
     (["measure", "FrozenLake-lprl", "--model", "uniform", "--json", "{mine}"], ["exists"]),
+    (
+        ["prior", "E", "--model", "embedded", "--samples", "3", "-o", "{new}.npz"],
+        ["samples is 3", "prior_kind=p_map"],
+    ),
+    (
+        ["prior", "FrozenLake-lprl", "--model", "habit", "--kind", "p_map", "-o", "{new}.npz"],
+        ["the prior 'habit' is no model"],
+    ),
     (["export", "{run}", "--out", "{mine}/model"], ["cannot write to", "is not a directory"]),
     (["pretrain", "--out", "{mine}"], ["is a file"]),
     (["demo", "--out", "https://x.org/demo"], ["is a URL"]),
@@ -529,6 +537,18 @@ def test_measure_prints_a_row_each_and_a_line(
     assert line.startswith("embedded-early-1 ")
     assert "habit (KL " in line
     assert len(json.loads((tmp_path / "x").read_text())["rows"]) == 3
+
+
+def test_prior_lets_a_model_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bank, table = ["map_name=4x4", "is_slippery=false"], tmp_path / "table.npz"
+    form = ["--kind", "p_map", "--samples", "2", "--max-tokens", "2", "--smoothing", ".5"]
+    call = ["prior", "FrozenLake-lprl", *bank, "--model", "embedded-early-1", *form]
+    assert main([*call, "-o", str(table)]) == 0
+    assert "answers: exact 1, contained 0, none 0, tokens 2\n" in capsys.readouterr().out
+    env = FrozenLake("4x4", is_slippery=False)
+    loaded = TabularPrior.load(table, env, env.default_params)
+    assert loaded.name == "embedded-early-1 (p_map)"
+    assert (loaded.settings["samples"], loaded.settings["smoothing"]) == (2, 0.5)
 
 
 def test_the_console_script_answers_without_a_traceback(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ ROWS = {"one prefix": [0, 0, 0], "prefixes": [1, 0, 1]}
 @pytest.mark.parametrize("rows", list(ROWS.values()), ids=list(ROWS))
 def test_samples_behind_kept_prefixes_are_those_behind_whole_texts(tiny, texts: Texts, rows):
     """Each of k samples with its own key, token for token."""
-    model, k = tiny(NAME)[0], 2
+    (tokens, valid), model, k = texts, tiny(NAME)[0], 2
     rng = np.random.default_rng(1)
     before = rng.integers(0, 61, (1 + max(rows), 4)).astype(np.int32)
     there = np.ones(before.shape, bool)
@@ -78,13 +78,13 @@ def test_samples_behind_kept_prefixes_are_those_behind_whole_texts(tiny, texts: 
     def both(params, before, there):
         kept = decoder.encode_prefix(model.config, params, before, there)
         behind = Behind(kept, there, jnp.array(rows))
-        own = generation.sample(model.config, params, behind, *texts, keys, NUM, choose)
+        own = generation.sample(model.config, params, behind, tokens, valid, keys, NUM, choose)
         whole = [
             jnp.concatenate([x[jnp.array(rows)], y], 1)
             for x, y in zip((before, there), texts, strict=True)
         ]
         plain = [
-            generation.generate(model.config, params, *whole, keys[:, i], NUM, choose)
+            generation.generate(model.config, params, whole[0], whole[1], keys[:, i], NUM, choose)
             for i in range(k)
         ]
         return own, jnp.stack(plain, axis=1)
@@ -96,13 +96,13 @@ def test_samples_behind_kept_prefixes_are_those_behind_whole_texts(tiny, texts: 
 
 def test_an_end_is_repeated_and_stops_the_loop(tiny, texts: Texts):
     """What stands before it is what is written without ends."""
-    model = tiny(NAME)[0]
+    (tokens, valid), model = texts, tiny(NAME)[0]
     keys = jax.random.split(jax.random.key(3), (3, 2))
     behind = Behind(*decoder.no_prefix(model.config), jnp.zeros(3, jnp.int32))
 
     @jax.jit
     def run(params, ends):
-        given = model.config, params, behind, *texts, keys, NUM, generation.sampled(2.0)
+        given = model.config, params, behind, tokens, valid, keys, NUM, generation.sampled(2.0)
         return generation.sample(*given), generation.sample(*given, ends)
 
     for is_end in (lambda token: token % 3 == 0, lambda token: token >= 0):
