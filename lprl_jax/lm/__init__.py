@@ -3,7 +3,7 @@
 `checkpoint.load` reads a Hugging Face directory, `embedded` names the model that is shipped,
 `decoder` runs it, `families` says how each kind of checkpoint becomes one. `token_table` renders
 templates as tokens inside the graph, `scoring` scores answers, `generation` writes, `parsing` reads
-what was written. `identity` says who a model is, by content. `flax_models` and `encoder` run
-transformers' own Flax models. It knows environments as texts, and imports nothing else of the
-library.
+what was written. `lora` has adapters beside a decoder's frozen weights, `lora_files` keeps them.
+`identity` says who a model is, by content. `flax_models` and `encoder` run transformers' own Flax
+models. It knows environments as texts, and imports nothing else of the library.
 """
