@@ -139,10 +139,13 @@ def test_what_is_merged_is_the_trained_policy_everywhere(run: Path, merged: Path
     actor = setup.policy.actor_critic(trained.algorithm.adapters)
     # From two devices to one.
     data, learnt = jax.tree.map(jnp.asarray, jax.device_get((setup.data, state.params)))
-    right = [
-        actor.apply(own, actor.prepare(own, params.instances, data), states, data).log_probs
-        for own in (jax.tree.map(lambda x, r=r: x[r], learnt) for r in range(2))
-    ]
+
+    @jax.jit
+    def judge(own: Any) -> jax.Array:
+        context = actor.prepare(own, params.instances, data)
+        return actor.apply(own, context, states, data).log_probs
+
+    right = [judge(jax.tree.map(lambda x, r=r: x[r], learnt)) for r in range(2)]
     np.testing.assert_allclose(found, right[1], atol=1e-5)
     assert np.abs(right[0] - found).max() > 0.01  # another run's
     original = setup.policy.model.params

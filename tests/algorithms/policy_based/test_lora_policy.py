@@ -1,12 +1,13 @@
 """A language model of which only adapters are trained: what starts, what moves, and what cannot."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from algorithms.probes import PROBES, TabularMDP, begin, trainer
+from algorithms.probes import FAST_TO_COMPILE, PROBES, TabularMDP, begin, trainer
 from lprl_envs import InvalidInput
 from priors.tiny import tiny_model
 
@@ -31,14 +32,14 @@ CONFIG = PPOConfig(
     num_epochs=2,
     num_minibatches=2,
     normalize_advantages=False,
-    learning_rate=5e-3,
+    learning_rate=1e-2,
     entropy_coef=0.0,
 )
 POLICY = LanguagePolicy.of_model(tiny_model(), PLACES, WORLD)
 PRIOR = LanguagePrior.of_model(tiny_model(), PLACES, WORLD)
 DATA = Data((), WORLD, policy_params=POLICY.params)
 ALGORITHM = ppo.make(CONFIG, PLACES, None, POLICY)
-UPDATES, CHUNK = 90, 3
+UPDATES, CHUNK = 27, 3
 
 
 def places_of(run):
@@ -49,9 +50,13 @@ def places_of(run):
 def policy_of(state, run):
     """Log-probabilities `[2, A]` of a run in its two places."""
     params = jax.tree.map(lambda x: x[run], state.params)
+    return judge(params, state.run_instances[run], places_of(run))
+
+
+@functools.partial(jax.jit, compiler_options=FAST_TO_COMPILE)
+def judge(params, instances, states):
     actor = POLICY.actor_critic(CONFIG.adapters)
-    context = actor.prepare(params, state.run_instances[run], DATA)
-    return actor.apply(params, context, places_of(run), DATA).log_probs
+    return actor.apply(params, actor.prepare(params, instances, DATA), states, DATA).log_probs
 
 
 def prior_of(prior, run):
