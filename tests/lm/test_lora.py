@@ -57,7 +57,7 @@ def test_a_layer_adds_the_scaled_product_of_both() -> None:
     plain = {"layers": {"q": {"kernel": w, "bias": bias}}}
     joined = lora.join(plain, {"layers": {"q": {"lora_a": a, "lora_b": b}}}, scale=0.7)
     params = jax.tree.map(jnp.float32, joined["layers"]["q"])
-    found = Linear(5, use_bias=True).apply({"params": params}, jnp.float32(x))
+    found: Any = Linear(5, use_bias=True).apply({"params": params}, jnp.float32(x))
     np.testing.assert_allclose(found, x @ w + 0.7 * (x @ a) @ b + bias, atol=1e-5)
 
 
@@ -117,8 +117,8 @@ def test_the_gradient_is_that_of_the_merged_weights() -> None:
     found = jax.jit(jax.grad(lambda own: loss(lora.join(base(), own, s))))(adapters)
     whole = jax.jit(jax.grad(loss))(lora.merge(base(), adapters, s))
     for name, own in adapters["layers"].items():
-        g = np.float64(whole["layers"][name]["kernel"])
-        a, b = np.float64(own["lora_a"]), np.float64(own["lora_b"])
+        g = np.asarray(whole["layers"][name]["kernel"], np.float64)
+        a, b = (np.asarray(own[leaf], np.float64) for leaf in ("lora_a", "lora_b"))
         of_a, of_b = s * g @ b.swapaxes(1, 2), s * a.swapaxes(1, 2) @ g
         for leaf, right in (("lora_a", of_a), ("lora_b", of_b)):
             size = np.abs(right).max()
