@@ -31,16 +31,19 @@ if TYPE_CHECKING:
     from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
     from lprl_jax.algorithms.search import slinvit
     from lprl_jax.algorithms.tabular import linvit, value_iteration
+    from lprl_jax.algorithms.tabular.worked_examples import worked
     from lprl_jax.algorithms.value_based import bc, cql, dqn
     from lprl_jax.experiments import sharding
     from lprl_jax.priors.base import FeaturePrior, Prior
     from lprl_jax.priors.controls import UniformPrior, degrade
     from lprl_jax.priors.encoded import EncodedPrior
     from lprl_jax.priors.flax_language import FlaxLanguagePrior
+    from lprl_jax.priors.free_form import FreeForm, FreeFormPrior
     from lprl_jax.priors.habit import HabitPrior
     from lprl_jax.priors.language import LanguagePrior
     from lprl_jax.priors.tabular import TabularPrior, tabulate
     from lprl_jax.priors.tabular_features import TabularFeaturePrior, tabulate_features
+    from lprl_jax.priors.wordings import Example, Shown, Wording
 
 _MODULES = {
     "bc": "lprl_jax.algorithms.value_based.bc",
@@ -57,34 +60,45 @@ _NAMES = {
     "Algorithm": "lprl_jax.algorithms.base",
     "Data": "lprl_jax.algorithms.base",
     "EncodedPrior": "lprl_jax.priors.encoded",
+    "Example": "lprl_jax.priors.wordings",
     "FeaturePrior": "lprl_jax.priors.base",
     "FlaxLanguagePrior": "lprl_jax.priors.flax_language",
+    "FreeForm": "lprl_jax.priors.free_form",
+    "FreeFormPrior": "lprl_jax.priors.free_form",
     "HabitPrior": "lprl_jax.priors.habit",
     "LanguagePolicy": "lprl_jax.algorithms.policy_based.language_policy",
     "LanguagePrior": "lprl_jax.priors.language",
     "Prior": "lprl_jax.priors.base",
+    "Shown": "lprl_jax.priors.wordings",
     "TabularFeaturePrior": "lprl_jax.priors.tabular_features",
     "TabularPrior": "lprl_jax.priors.tabular",
     "UniformPrior": "lprl_jax.priors.controls",
+    "Wording": "lprl_jax.priors.wordings",
     "degrade": "lprl_jax.priors.controls",
     "make": "lprl_envs",
     "tabulate": "lprl_jax.priors.tabular",
     "tabulate_features": "lprl_jax.priors.tabular_features",
+    "worked": "lprl_jax.algorithms.tabular.worked_examples",
 }
 
 __all__ = [
     "Algorithm",
     "Data",
     "EncodedPrior",
+    "Example",
     "FeaturePrior",
     "FlaxLanguagePrior",
+    "FreeForm",
+    "FreeFormPrior",
     "HabitPrior",
     "LanguagePolicy",
     "LanguagePrior",
     "Prior",
+    "Shown",
     "TabularFeaturePrior",
     "TabularPrior",
     "UniformPrior",
+    "Wording",
     "__version__",
     "bc",
     "cql",
@@ -99,6 +113,7 @@ __all__ = [
     "tabulate",
     "tabulate_features",
     "value_iteration",
+    "worked",
 ]
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from lprl_jax.lm import decoder, families, scoring, weights
 from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.lm.scoring import Trie
+from lprl_jax.lm.tensor_files import TensorFiles
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -33,7 +34,8 @@ from tools.timing import Contender, compiled
 def load_gpt2(folder: Path) -> tuple[DecoderConfig, Any]:
     """Shape and weights; the directory needs no tokenizer."""
     config = families.parse(json.loads((folder / "config.json").read_text()))
-    return config, weights.load(folder, "gpt2", config, jnp.float32, None)
+    with TensorFiles(folder) as files:
+        return config, weights.load(files, folder, "gpt2", config, jnp.float32, None)
 
 
 def shared_prefix(config: DecoderConfig, params: Any, work: Work, note: str = "") -> Contender:

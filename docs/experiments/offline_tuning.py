@@ -26,8 +26,7 @@ import offline
 import prose
 import written
 
-from lprl_jax.experiments import config, gather, runner, sharding
-from lprl_jax.experiments.build import load_dataset
+from lprl_jax.experiments import config, gather, runner, sharding, transitions
 from lprl_jax.results import comparison
 
 RESULTS = Path(__file__).parents[1] / "results" / "offline_tuning.json"
@@ -81,7 +80,7 @@ def settings_of(
     settings = [every[i] for i in np.random.default_rng(0).permutation(len(every))[:SETTINGS]]
     experiment = config.read(f"{world}_{learner}", [*BANK, f"dataset={data}"])
     setup = runner.set_up(experiment)
-    dataset = load_dataset(experiment, setup.env, setup.params, setup.prior)
+    dataset = transitions.load(experiment, setup.env, setup.params, setup.prior)
     # A run for each setting, size and instance; instances change fastest, as `own` does.
     num_runs = SETTINGS * len(SIZES) * INSTANCES
     swept = {

@@ -12,16 +12,29 @@ import lprl_envs
 import lprl_envs.registration
 from lprl_envs import InvalidInput
 from lprl_envs.conformance.check import passing
+from lprl_envs.errors import require_one_of
 
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.cli import demo as demonstration
-from lprl_jax.experiments import build, config, evaluate, export, gather, places, planning, runner
+from lprl_jax.experiments import (
+    asking,
+    build,
+    config,
+    evaluate,
+    export,
+    gather,
+    measuring,
+    places,
+    planning,
+    prior_kinds,
+    runner,
+)
 from lprl_jax.files import archive, paths
-from lprl_jax.lm import embedded, hugging_face
+from lprl_jax.lm import embedded, fetched, named
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
-from lprl_jax.priors import tabulate
-from lprl_jax.results import comparison, grids, plotting, reading, report, tables
+from lprl_jax.priors import tabular
+from lprl_jax.results import comparison, grids, measured, plotting, reading, report, tables
 
 HABIT = "habit"
 """Of which a table can be made too: it needs no model, and stands beside those of models."""
@@ -134,7 +147,7 @@ def envs(options: argparse.Namespace) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """`lprl check`."""
-    tokenizer = hugging_face.read_tokenizer(embedded.path_of(_model(options)))
+    tokenizer = named.tokenizer_of(_model(options))
     env, params, _ = _env(options)
     for name in passing(env, params):
         description = (lprl_envs.CHECKS[name].__doc__ or "").strip().splitlines()[0]
@@ -147,14 +160,57 @@ def check(options: argparse.Namespace) -> None:
 def prior(options: argparse.Namespace) -> None:
     """`lprl prior`."""
     paths.require_new(options.out, archive.ENDINGS)
+    require_one_of("precision", options.precision, tabular.PRECISIONS)
+    how = asking.Asking(**_asking(options))
+    form = prior_kinds.free_form(options.kind, vars(options))
     env, params, bank = _env(options)
+    build.require_decoder(_model(options), options.dtype)
     if options.model == HABIT:
-        asked: Any = build.named_prior(HABIT, env, params, bank=bank)
+        asked: Any = build.named_prior(HABIT, env, params, bank=bank, asking=how)
     else:
-        asked = build.language_prior(_model(options), env, params)
-    table = tabulate(asked, env, params, **asked.settings)
-    table.save(options.out, params)
+        drawn = build.drawn_by(bank)
+        dtype = {} if options.dtype == "float32" else {"dtype": options.dtype}
+        asked = build.language_prior(_model(options), env, params, how, drawn, **dtype)
+    asked = prior_kinds.written_by(asked, form, options.model)
+    table = prior_kinds.tabulated(asked, env, params)
+    table.save(options.out, params, options.precision)
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
+    if table.figures:
+        print("answers: " + ", ".join(f"{name} {x:.3g}" for name, x in table.figures.items()))
+
+
+def fetch(options: argparse.Namespace) -> None:
+    """`lprl fetch`."""
+    path, now = fetched.fetch(options.model)
+    print(f"{options.model}: {fetched.MODELS[options.model].about}")
+    print(f"{'fetched to' if now else 'already at'} {path}; use it as prior={options.model}")
+
+
+def priors(options: argparse.Namespace) -> None:
+    """`lprl priors`."""
+    del options
+    print("models, for `prior=NAME` and `--model NAME`:")
+    print(f"  {', '.join(embedded.MODELS)}: come with the package")
+    for name, model in fetched.MODELS.items():
+        here = fetched.path_of(name).is_file()
+        print(f"  {name}: {model.about}; {'fetched' if here else f'`lprl fetch {name}` brings it'}")
+
+
+def measure(options: argparse.Namespace) -> None:
+    """`lprl measure`."""
+    if options.json:
+        paths.require_new(options.json)
+    fields = config.override({}, options.overrides)
+    given = options.env, *config.parse_env_params(options.env, fields)
+    models = [places.placed({"prior": name})["prior"] for name in options.model.split(",")]
+    asked = models, options.calibration.split(","), options.states, options.seed
+    found = measuring.run(*given, *asked)
+    print(measured.caption(found))
+    print(measured.table(found))
+    for line in measured.verdicts(found):
+        print(line)
+    if options.json:
+        _write_json(options.json, measured.as_json(found))
 
 
 def collect(options: argparse.Namespace) -> None:
@@ -200,6 +256,9 @@ COMMANDS = {
     "envs": envs,
     "check": check,
     "prior": prior,
+    "priors": priors,
+    "fetch": fetch,
+    "measure": measure,
     "collect": collect,
     "export": export_,
     "pretrain": pretrain,
@@ -220,6 +279,13 @@ def _experiment(options: argparse.Namespace) -> config.Experiment:
 def _model(options: argparse.Namespace) -> str:
     """The model that a command names, as a config would."""
     return places.placed({"prior": options.model})["prior"]
+
+
+def _asking(options: argparse.Namespace) -> dict[str, Any]:
+    """How a command says that a model is asked, as a config would."""
+    end = options.end_of_action.replace("\\n", "\n")
+    own = {name: getattr(options, name) for name in asking.FIELDS}
+    return {**places.placed(own), "end_of_action": end}
 
 
 def _env(options: argparse.Namespace) -> tuple[Any, Any, config.BankConfig]:

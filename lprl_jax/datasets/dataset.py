@@ -30,7 +30,7 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_jax.datasets import soundness
 from lprl_jax.files import archive
 from lprl_jax.priors.base import Prior
-from lprl_jax.priors.wording import is_of_a_model
+from lprl_jax.priors.options import is_of_a_model
 
 FORMAT = 1
 COMMAND = "lprl collect"
@@ -218,6 +218,8 @@ def require_prior(path: str | Path, origin: Origin, prior: Prior) -> None:
             f"{str(here['digest'])[:SHOWN]}: weights, vocabulary or prior_dtype differ; add its "
             f"own log-probabilities with `{COMMAND} --from`"
         )
+    for settings in (there, here):
+        settings.pop("wording", None)  # a name, for reports: the prompt's digest counts
     # What was done to it, such as " (ε = 0.5)", stands behind the model's name.
     changes = [
         name.removeprefix(str(settings.pop("model", "")))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -21,23 +21,24 @@ from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.algorithms.tabular import habits
-from lprl_jax.datasets import dataset
-from lprl_jax.datasets.dataset import Dataset
-from lprl_jax.experiments import needs, places
+from lprl_jax.algorithms.tabular.worked_examples import worked
+from lprl_jax.experiments import needs, places, prior_kinds
+from lprl_jax.experiments.asking import PLAIN, Asking
 from lprl_jax.experiments.config import BankConfig, Experiment
-from lprl_jax.lm import embedded, hugging_face
+from lprl_jax.lm import named
 from lprl_jax.lm.encoder import BertEncoder
 from lprl_jax.lm.families import FAMILIES
 from lprl_jax.priors import (
     EncodedPrior,
     FlaxLanguagePrior,
+    FreeFormPrior,
     LanguagePrior,
     Prior,
     TabularPrior,
     UniformPrior,
+    calibration,
     degrade,
     has_features,
-    tabulate,
     tabulate_features,
 )
 
@@ -57,10 +58,10 @@ def make_env(
         return env, env.suite(bank.suite)
     if not bank.num_instances:
         return env, params
-    return env, _drawn(env, bank.bank_seed, bank.num_instances, bank.split, _options(bank))
+    return env, _drawn(env, bank.bank_seed, bank.num_instances, bank.split, drawn_by(bank))
 
 
-def _options(bank: BankConfig) -> tuple[tuple[str, Any], ...]:
+def drawn_by(bank: BankConfig) -> tuple[tuple[str, Any], ...]:
     """What `sample_params` takes besides number and split, as far as the config says it."""
     named = ((name, getattr(bank, name)) for name in OPTIONS)
     return tuple((name, value) for name, value in named if value)
@@ -69,7 +70,7 @@ def _options(bank: BankConfig) -> tuple[tuple[str, Any], ...]:
 def _require_options(env: TextEnv[Any, Any], bank: BankConfig) -> None:
     """Raises InvalidInput if the environment cannot be drawn so."""
     takes = inspect.signature(env.sample_params).parameters
-    for name, value in _options(bank):
+    for name, value in drawn_by(bank):
         if name not in takes:
             raise InvalidInput(f"{name} is {shown(value)}; {env.name} has none")
 
@@ -104,7 +105,12 @@ def make_prior(
             f"encoder is {config.encoder!r}, but nothing reads its features; with q_input=features "
             "Q-networks do"
         )
-    prior = named_prior(config.prior, env, params, config.prior_dtype, mesh, experiment.bank)
+    asking, own = Asking.of(config), (config.prior_dtype, mesh, experiment.bank)
+    if policy_name(experiment) != NETWORK and not asks_model(config.prior):
+        asking = dataclasses.replace(asking, wording=PLAIN.wording)  # it is the policy's
+    prior = named_prior(config.prior, env, params, *own, asking)
+    form = prior_kinds.free_form(config.prior_kind, vars(config))
+    prior = prior_kinds.written_by(prior, form, config.prior)
     if prior is None:
         return None
     if config.encoder:
@@ -125,12 +131,10 @@ def _tabulated(
     prior: Prior, env: TextEnv[Any, Any], params: TextEnvParams, with_features: bool
 ) -> Prior:
     """A table in the place of what a model computes."""
-    settings = getattr(prior, "settings", {})
     if with_features and has_features(prior):
-        return tabulate_features(prior, env, params, **settings)
-    if isinstance(prior, LanguagePrior | FlaxLanguagePrior):
-        return tabulate(prior, env, params, **settings)
-    return prior
+        return tabulate_features(prior, env, params, **getattr(prior, "settings", {}))
+    is_model = isinstance(prior, LanguagePrior | FlaxLanguagePrior | FreeFormPrior)
+    return prior_kinds.tabulated(prior, env, params) if is_model else prior
 
 
 def named_prior(
@@ -140,6 +144,7 @@ def named_prior(
     dtype: str = "float32",
     mesh: Mesh | None = None,
     bank: BankConfig | None = None,
+    asking: Asking = PLAIN,
 ) -> Prior | None:
     """`none`, `uniform`, `habit`, a .npz table, or a model as `language_prior` takes it.
 
@@ -149,22 +154,20 @@ def named_prior(
         params: Its instances.
         dtype: Of a model's weights.
         mesh: Over which these lie.
-        bank: How the instances are drawn: a habit is fitted on such, in training.
+        bank: How the instances are drawn: a habit is fitted on such, and examples are, in training.
+        asking: How a model is asked.
 
     Raises:
-        InvalidInput: if it is none of these, or has no weights for another dtype or a mesh.
+        InvalidInput: if it is none of these, has no weights for another dtype or a mesh, or asks
+            no model and is told how.
     """
     simple, table = places.WITHOUT_MODEL, name.endswith(".npz")
-    if not (name in simple or table or name in embedded.MODELS or os.path.isdir(name)):
-        known = ", ".join([*simple, *embedded.MODELS])
-        raise InvalidInput(
-            f"unknown prior {shown(name)}; valid: {known}, a Hugging Face directory, a .npz table"
-        )
-    if (dtype != "float32" or mesh is not None) and not runs_decoder(name):
-        raise InvalidInput(
-            f"prior_dtype and model_parallel are for models of {', '.join(FAMILIES)}; the prior "
-            f"{name!r} has neither"
-        )
+    if not (name in simple or table or named.is_model(name)):
+        known = f"{', '.join(simple)}, {named.VALID}, a .npz table"
+        raise InvalidInput(f"unknown prior {shown(name)}; valid: {known}")
+    require_decoder(name, dtype, mesh)
+    if not asks_model(name):
+        asking.require_plain(name)
     if name == "none":
         return None
     if name == "uniform":
@@ -173,33 +176,54 @@ def named_prior(
         if bank is None:
             return habits.of_training(env)
         _require_options(env, bank)
-        return habits.of_training(env, _options(bank))
+        return habits.of_training(env, drawn_by(bank))
     if table:
         needs.require_file("prior", name)
         return TabularPrior.load(name, env, params)
-    return language_prior(name, env, params, dtype=dtype, mesh=mesh)
+    drawn = () if bank is None else drawn_by(bank)
+    return language_prior(name, env, params, asking, drawn, dtype=dtype, mesh=mesh)
+
+
+def require_decoder(name: str, dtype: str, mesh: Mesh | None = None) -> None:
+    """Raise InvalidInput if a prior that our own decoder does not run is to be placed otherwise."""
+    if (dtype != "float32" or mesh is not None) and not runs_decoder(name):
+        raise InvalidInput(
+            f"prior_dtype and model_parallel are for models of {', '.join(FAMILIES)}; the prior "
+            f"{name!r} has neither"
+        )
+
+
+def asks_model(name: str) -> bool:
+    """Whether a prior of that name is a language model, and no table of its answers."""
+    return name not in places.WITHOUT_MODEL and not name.endswith(".npz")
 
 
 def runs_decoder(name: str) -> bool:
     """Whether a prior is a model of a family that our own decoder runs."""
     if name in places.WITHOUT_MODEL:  # also where a directory is called so
         return False
-    if name not in embedded.MODELS and not os.path.isdir(name):
-        return False
-    return hugging_face.model_type(embedded.path_of(name)) in FAMILIES
+    return named.is_model(name) and named.family_of(name) in FAMILIES
 
 
 def language_prior(
-    name: str, env: TextEnv[Any, Any], params: TextEnvParams, **placement: Any
+    name: str,
+    env: TextEnv[Any, Any],
+    params: TextEnvParams,
+    asking: Asking = PLAIN,
+    drawn: Sequence[tuple[str, Any]] = (),
+    **placement: Any,
 ) -> LanguagePrior | FlaxLanguagePrior:
     """A model by name or directory: by our own decoder, if that knows its family.
 
-    Only for our own decoder there is a `placement`: `dtype` and `mesh`.
+    Examples of its wording are of instances `drawn` with these options. Only for our own decoder
+    there is a `placement`: `dtype` and `mesh`.
     """
-    path = embedded.path_of(name)
+    options = asking.options(env, drawn)
     if runs_decoder(name):
-        return LanguagePrior.from_pretrained(name, env, params, **placement)
-    return FlaxLanguagePrior.from_pretrained(path, env, params)
+        own = {"calibration": asking.calibration, **placement}
+        return LanguagePrior.from_pretrained(name, env, params, **options, **own)
+    calibration.require_off(asking.calibration, name)
+    return FlaxLanguagePrior.from_pretrained(named.path_of(name), env, params, **options)
 
 
 def make_policy(
@@ -216,17 +240,15 @@ def make_policy(
     name = policy_name(experiment)
     if name == NETWORK:
         return None
-    if not (name in embedded.MODELS or os.path.isdir(name)):
-        known = ", ".join([NETWORK, *embedded.MODELS])
-        raise InvalidInput(
-            f"unknown policy {shown(name)}; valid: {known}, a Hugging Face directory"
-        )
+    if not named.is_model(name):
+        raise InvalidInput(f"unknown policy {shown(name)}; valid: {NETWORK}, {named.VALID}")
     if not runs_decoder(name):
         raise InvalidInput(
-            f"the policy {name!r} is of the family {hugging_face.model_type(name)}, which can be a "
+            f"the policy {name!r} is of the family {named.family_of(name)}, which can be a "
             f"prior, but is not trained; valid: {', '.join(FAMILIES)}"
         )
-    return LanguagePolicy.from_pretrained(name, env, params, mesh)
+    wording = worked(experiment.config.wording, env, drawn_by(experiment.bank))
+    return LanguagePolicy.from_pretrained(name, env, params, mesh, wording)
 
 
 def policy_name(experiment: Experiment) -> str:
@@ -244,47 +266,6 @@ def make_algorithm(
     make = ALGORITHMS[experiment.config.algorithm].make
     own = () if language_policy is None else (language_policy,)
     return make(experiment.algorithm, env, prior, *own)
-
-
-def load_dataset(
-    experiment: Experiment, env: TextEnv[Any, Any], params: TextEnvParams, prior: Prior | None
-) -> Dataset | tuple[()]:
-    """The transitions that the experiment's runs learn from; () where they learn from acting.
-
-    Raises:
-        InvalidInput: if one is named that is not used or none that is needed, if it does not belong
-            to this environment, bank or prior, or holds too little.
-    """
-    config, path = experiment.config, experiment.config.dataset
-    if not ALGORITHMS[config.algorithm].from_data:
-        if path:
-            able = [name for name, entry in ALGORITHMS.items() if entry.from_data]
-            raise InvalidInput(
-                f"dataset is {path!r}, but {config.algorithm} does not learn from one; valid: "
-                f"{', '.join(able)}"
-            )
-        return ()
-    if not path:
-        raise InvalidInput(
-            f"{config.algorithm} learns from a dataset, and none is named; write dataset=FILE, a "
-            f"file of `{dataset.COMMAND}`"
-        )
-    needs.require_file("dataset", path)
-    found, origin = dataset.load(path, env, params)
-    if found.num_runs < config.num_runs:
-        raise InvalidInput(
-            f"num_runs is {config.num_runs}; the dataset {path} has {found.num_runs} runs"
-        )
-    largest = max([experiment.algorithm.dataset_size, *experiment.sweep.get("dataset_size", ())])
-    if largest > found.size:
-        raise InvalidInput(
-            f"dataset_size is {largest:g}; the dataset {path} has {found.size} transitions a run"
-        )
-    found = jax.tree.map(lambda leaf: leaf[: config.num_runs], found)
-    if prior is None:
-        return found._replace(log_probs=(), next_log_probs=())
-    dataset.require_prior(path, origin, prior)
-    return found
 
 
 def keys(experiment: Experiment) -> jax.Array:

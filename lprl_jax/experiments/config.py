@@ -10,7 +10,6 @@ import dataclasses
 import difflib
 import itertools
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,11 @@ from lprl_envs.errors import require_one_of, shown
 
 from lprl_jax.algorithms import base
 from lprl_jax.algorithms.registry import ALGORITHMS
-from lprl_jax.experiments import yaml_values
+from lprl_jax.experiments import prior_kinds
 from lprl_jax.experiments.places import placed
-from lprl_jax.files import paths
-
-REPOSITORY_CONFIGS = Path(__file__).parents[2] / "configs"
-PACKAGED_CONFIGS = Path(__file__).parents[1] / "configs"
+from lprl_jax.files import paths, shipped, yaml_values
+from lprl_jax.priors import calibration
+from lprl_jax.priors.options import NORMALIZATIONS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,15 +71,39 @@ class ExperimentConfig:
     dataset: str = ""
     """What an algorithm learns from that does not act: a file of `lprl collect`."""
     prior: str = "none"
-    """`none`, `uniform`, `habit`, an embedded model, a Hugging Face directory, or a .npz table."""
+    """`none`, `uniform`, `habit`, an embedded model, `smollm2` once it was fetched, a Hugging Face
+    directory, a .gguf file, or a .npz table."""
     prior_access: str = "table"
     """`table` asks a model about all states beforehand; `live` asks it at every step."""
+    prior_kind: str = prior_kinds.P_DIST
+    """`p_dist` scores every action; `p_map` finds an action in what a model writes."""
+    samples: int = prior_kinds.DEFAULTS.samples
+    """Of `p_map`, as all up to `smoothing`: answers a state; see `FreeForm`."""
+    max_tokens: int = prior_kinds.DEFAULTS.max_tokens
+    """Of an answer."""
+    sample_temperature: float = prior_kinds.DEFAULTS.temperature
+    """Of an answer's tokens."""
+    top_p: float = prior_kinds.DEFAULTS.top_p
+    """Probability of the likeliest tokens, among which they are drawn."""
+    smoothing: float = prior_kinds.DEFAULTS.smoothing
+    """Weight of the uniform distribution beside the samples."""
     encoder: str = ""
     """Hugging Face directory of a BERT, from which features then come; see `q_input`."""
     prior_dtype: str = "float32"
     """Of a model's weights and matrix products: `float32`, or `bfloat16` on accelerators."""
     model_parallel: int = 1
     """Devices that share one copy of a model's weights; the runs are split over the others."""
+    wording: str = "bare"
+    """What a model reads around a state: one of `priors.wordings.names()`, or a YAML file."""
+    normalization: str = "sum"
+    """Of a model's log-likelihood of an action: `sum`, or divided by its `token`s or `word`s."""
+    end_of_action: str = "\n"
+    """What ends an action's text, for a model."""
+    chunk: int = 0
+    """States that a model runs at a time; 0: 256, and 16 of a family that is run by Flax code."""
+    calibration: str = "none"
+    """What a model likes to say anyway, divided out: `none`, `pmi`, `contextual`; see
+    `priors.calibration`. The temperature behind it is `prior_temperature`."""
     prior_temperature: float = 1.0
     """Above 1 the prior is flattened; see `degrade`."""
     prior_epsilon: float = 0.0
@@ -94,8 +116,7 @@ class ExperimentConfig:
     """Environment steps a run; gradient steps, where an algorithm learns from a dataset. Rounded
     up to whole updates."""
     eval_every: int = 1_000
-    """Such steps a run between two evaluations: a chunk, rounded to whole updates; the last may be
-    shorter."""
+    """Such steps a run between two evaluations: a chunk of whole updates; the last is shorter."""
     eval_episodes: int = 32
     """Episodes an evaluation, a run."""
     checkpoint_every: int = 20
@@ -113,6 +134,11 @@ class ExperimentConfig:
                 raise InvalidInput(f"{name} is {getattr(self, name)}; it must be 1 or more")
         require_one_of("prior_access", self.prior_access, ("table", "live"))
         require_one_of("prior_dtype", self.prior_dtype, ("float32", "bfloat16"))
+        require_one_of("normalization", self.normalization, NORMALIZATIONS)
+        if self.chunk < 0:
+            raise InvalidInput(f"chunk is {self.chunk}; it must be 1 or more, or 0 for the default")
+        require_one_of("calibration", self.calibration, calibration.METHODS)
+        prior_kinds.free_form(self.prior_kind, vars(self))
         base.require_fraction(self, "prior_epsilon")
         base.require_above_0(self, "prior_temperature")
         base.require_finite(self, "prior_temperature")
@@ -169,12 +195,11 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """
     file = paths.given(path)
     if not file.is_file():
-        named = [folder / f"{path}.yaml" for folder in (REPOSITORY_CONFIGS, PACKAGED_CONFIGS)]
-        found = [candidate for candidate in named if os.path.isfile(candidate)]
-        if not found:
+        found = shipped.find(str(path))
+        if found is None:
             asked = " ".join(str(path).splitlines())
             raise InvalidInput(f"no config {asked}; valid: a YAML file, or {', '.join(names())}")
-        file = found[0]
+        file = found
     try:
         fields = yaml_values.load(file.read_bytes(), str(path))
     except OSError as error:
@@ -188,8 +213,7 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
 
 def names() -> list[str]:
     """Configs that come with the package."""
-    folders = (REPOSITORY_CONFIGS, PACKAGED_CONFIGS)
-    return sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    return shipped.names()
 
 
 def override(fields: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

@@ -18,14 +18,26 @@ import numpy as np
 from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms import streams
+from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
-from lprl_jax.experiments import build, checkpoint, config, places, run_directory, runner, sharding
+from lprl_jax.experiments import (
+    build,
+    checkpoint,
+    config,
+    places,
+    prior_kinds,
+    run_directory,
+    runner,
+    sharding,
+)
+from lprl_jax.experiments.asking import PLAIN
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.files import paths
 
 MAY_CHANGE = (
     "prior", "prior_access", "prior_temperature", "prior_epsilon", "prior_adversarial",
-    "prior_dtype", "model_parallel", "k", "eval_episodes", "seed",
+    "prior_dtype", "model_parallel", "wording", "normalization", "end_of_action", "chunk",
+    "calibration", "prior_kind", *prior_kinds.FIELDS, "k", "eval_episodes", "seed",
 )  # fmt: skip
 """Fields of the config that may differ from the training's, besides those of its instances."""
 
@@ -84,6 +96,7 @@ def run(
     _refuse_other_instances(trained, fields, changed)
     priors = priors or [changed["prior"]]
     _refuse_other_features(trained, priors)
+    _refuse_other_wording(trained, changed["wording"])
     state = newest_state(directory, trained)
     found: list[tuple[str, Row]] = []
     for prior, k in itertools.product(priors, ks or [None]):
@@ -113,6 +126,10 @@ def _with_prior(fields: dict[str, Any], prior: str) -> dict[str, Any]:
     """The fields with another prior, placed as they say if it can be."""
     if prior != fields["prior"] and not build.runs_decoder(prior):
         fields = {**fields, "prior_dtype": "float32", "model_parallel": 1}
+        own = ("prior_kind", *prior_kinds.FIELDS)
+        fields = {name: value for name, value in fields.items() if name not in own}
+    if prior != fields["prior"] and not build.asks_model(prior):
+        fields = {**fields, **dataclasses.asdict(PLAIN)}
     return {**fields, "prior": prior}
 
 
@@ -156,6 +173,15 @@ def _refuse_other_features(trained: Experiment, priors: Sequence[str]) -> None:
                     f"prior is {prior!r}, but the Q-networks read features of the training's; "
                     f"valid: {trained.config.prior}"
                 )
+
+
+def _refuse_other_wording(trained: Experiment, wording: str) -> None:
+    """Neither a policy that is a model nor networks on its features know another text."""
+    own = trained.config.wording
+    is_policy = build.policy_name(trained) != NETWORK
+    if wording != own and (is_policy or build.reads_features(trained)):
+        what = "the policy was trained" if is_policy else "the Q-networks read features"
+        raise InvalidInput(f"wording is {wording!r}, but {what} in another; valid: {own}")
 
 
 def newest_state(directory: Path, trained: Experiment) -> Any:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.files import paths
-from lprl_jax.lm import embedded
+from lprl_jax.lm import named
+from lprl_jax.priors import wordings
 
-PATHS = ("prior", "dataset", "encoder", "policy")
+PATHS = ("prior", "dataset", "encoder", "policy", "wording")
 """Fields that may name a file or a directory."""
 WITHOUT_MODEL = ("none", "uniform", "habit")
 """Priors of our own that ask nobody."""
-NAMES = (*WITHOUT_MODEL, NETWORK, *embedded.MODELS)
+NAMES = (*WITHOUT_MODEL, NETWORK, *named.NAMES)
 """What they may hold besides."""
 
 
@@ -23,7 +24,8 @@ def placed(fields: Mapping[str, Any]) -> dict[str, Any]:
     A name of our own stays one, also where a file is called so.
     """
 
-    def place(value: Any) -> Any:
-        return paths.absolute(value) if isinstance(value, str) and value not in NAMES else value
+    def place(value: Any, names: Collection[str]) -> Any:
+        return paths.absolute(value) if isinstance(value, str) and value not in names else value
 
-    return {name: place(v) if name in PATHS else v for name, v in fields.items()}
+    names = {**dict.fromkeys(PATHS, NAMES), "wording": wordings.names()}
+    return {name: place(v, names[name]) if name in PATHS else v for name, v in fields.items()}

@@ -30,9 +30,10 @@ import yaml
 from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms.base import Data
-from lprl_jax.experiments import places, yaml_values
+from lprl_jax.experiments import places
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.experiments.holding import LOCK
+from lprl_jax.files import yaml_values
 from lprl_jax.version import __version__
 
 CONFIG, RUN, METRICS, TIMING = "config.yaml", "run.json", "metrics.jsonl", "timing.jsonl"

@@ -25,7 +25,16 @@ from lprl_envs import InvalidInput, TextEnvParams
 
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
-from lprl_jax.experiments import build, checkpoint, loggers, needs, run_directory, sharding
+from lprl_jax.experiments import (
+    build,
+    checkpoint,
+    loggers,
+    needs,
+    prior_kinds,
+    run_directory,
+    sharding,
+    transitions,
+)
 from lprl_jax.experiments.checkpoint import Checkpoints
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.experiments.holding import hold
@@ -179,9 +188,10 @@ def _run(
         run_directory.require_empty(out)
     started = time.perf_counter()
     setup = set_up(experiment)
-    dataset = build.load_dataset(experiment, setup.env, setup.params, setup.prior)
+    dataset = transitions.load(experiment, setup.env, setup.params, setup.prior)
     data = setup.data._replace(dataset=sharding.place(setup.mesh, dataset))
     provenance = run_directory.provenance(data, experiment.settings)
+    provenance |= prior_kinds.figures_of(setup.prior)
     if resume:
         run_directory.require_same(out, provenance)
     state = setup.initial_state()  # may refuse what the experiment asks for

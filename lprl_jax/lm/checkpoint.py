@@ -1,4 +1,5 @@
-"""Hugging Face directories: config.json, tokenizer.json, and safetensors in one file or several.
+"""Models as files: Hugging Face directories (config.json, tokenizer.json, and safetensors in one
+file or several), and GGUF files.
 
 Weights are read without torch.
 """
@@ -20,6 +21,7 @@ from lprl_envs.errors import require_one_of
 from lprl_jax.files import paths
 from lprl_jax.lm import families, hugging_face, partition, weights
 from lprl_jax.lm.decoder import DecoderConfig
+from lprl_jax.lm.tensor_files import TensorFiles
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -41,10 +43,10 @@ class LanguageModel(NamedTuple):
 def load(
     path: str | Path, dtype: Any = jnp.float32, mesh: jax.sharding.Mesh | None = None
 ) -> LanguageModel:
-    """Load a Hugging Face directory of one of `families.FAMILIES`.
+    """Load a model of one of `families.FAMILIES`.
 
     Args:
-        path: The directory.
+        path: A Hugging Face directory, or a GGUF file.
         dtype: Of the weights, and so of the matrix products, one of DTYPES; f32 is faster on a
             CPU, bf16 on accelerators.
         mesh: With an axis `model`, over which the weights are split (`partition`); each device
@@ -61,13 +63,18 @@ def load(
             f"the mesh has the axes {', '.join(mesh.axis_names)}; weights are split over one that "
             f"is called {partition.MODEL}"
         )
+    if path.is_file():
+        from lprl_jax.lm import gguf_model  # what only such files need is imported with them
+
+        return LanguageModel(*gguf_model.load(path, dtype, mesh), path.stem)
     fields = hugging_face.read_config(path)
     try:
         config = families.parse(fields)
     except InvalidInput as error:
         raise InvalidInput(f"{path / 'config.json'}: {error}") from None
     tokenizer = hugging_face.read_tokenizer(path)
-    params = weights.load(path, fields["model_type"], config, dtype, mesh)
+    with TensorFiles(path) as files:
+        params = weights.load(files, path, fields["model_type"], config, dtype, mesh)
     return LanguageModel(config, params, tokenizer, path.absolute().name)
 
 

@@ -33,6 +33,7 @@ from lprl_jax.lm.layers import (
     LayerNorm,
     Linear,
     RMSNorm,
+    RopeFactors,
     RopeScaling,
     Rotation,
     attend,
@@ -68,7 +69,7 @@ class DecoderConfig:
     """Rotated keys and queries, or an embedding that is added (GPT-2)."""
     rope_theta: float = 10_000.0
     """Base of the rotary position embedding."""
-    rope_scaling: RopeScaling | None = None
+    rope_scaling: RopeScaling | RopeFactors | None = None
     """How it is stretched."""
     norm: Literal["rms", "layer"] = "rms"
     """By the root mean square, or by mean and variance with a bias (GPT-2)."""
@@ -146,10 +147,13 @@ class Layer(nn.Module):
         mask: jax.Array,
         prefix_mask: jax.Array,
         start: int = 0,
+        past: KeyValues | tuple[()] = (),
     ) -> tuple[jax.Array, KeyValues]:
         """Of `x [G, S, T, D]` the rows from `start`; all tokens' keys and values `[G, S, T, K, H]`.
 
-        Where nobody reads a token, its keys and values are all that is needed of it.
+        Where nobody reads a token, its keys and values are all that is needed of it. `past` is of
+        N tokens of each suffix that were run before, `[G, S, N, K, H]`, and the mask is then
+        `[G, S, T, N + T]`.
         """
         c = self.config
         act, repeats = ACTIVATIONS[c.hidden_act], c.num_attention_heads // c.num_key_value_heads
@@ -167,7 +171,10 @@ class Layer(nn.Module):
         if isinstance(by, Rotation):
             k, q = rotate(k, by), rotate(q, Rotation(*(part[:, :, start:] for part in by)))
         q = q.reshape(*q.shape[:3], c.num_key_value_heads, repeats, c.head_dim)
-        y = attend(q, k, v, mask[:, :, start:], prefix.keys, prefix.values, prefix_mask)
+        seen = KeyValues(k, v)
+        if past:
+            seen = jax.tree.map(lambda *x: jnp.concatenate(x, axis=2), past, seen)
+        y = attend(q, *seen, mask[:, :, start:], prefix.keys, prefix.values, prefix_mask)
         y = Linear(c.hidden_size, c.o_bias, name="o")(y.reshape(*q.shape[:3], -1))
         x = x[:, :, start:] + y
 

@@ -7,7 +7,7 @@ sooner: a ladder of really worse models.
 
 from pathlib import Path
 
-from lprl_envs import InvalidInput
+from lprl_envs.errors import require_one_of
 
 MODELS = {
     "embedded": "final",
@@ -21,15 +21,10 @@ FOLDER = Path(__file__).parent / "embedded_models"
 
 
 def path_of(name: str) -> Path:
-    """The directory of an embedded model, or of the model at path `name`.
+    """The directory of an embedded model.
 
     Raises:
-        InvalidInput: if it is neither.
+        InvalidInput: if there is none of that name.
     """
-    if name in MODELS:
-        return FOLDER / MODELS[name]
-    if Path(name).is_dir():
-        return Path(name)
-    raise InvalidInput(
-        f"no model {name!r}; valid: {', '.join(MODELS)}, or a Hugging Face directory"
-    )
+    require_one_of("model", name, MODELS)
+    return FOLDER / MODELS[name]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
+CHAT_TEMPLATE = "chat_template.jinja"
 SPECIAL_TOKENS = (
     "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
 )  # fmt: skip
@@ -113,11 +114,21 @@ def _as_written(path: Path, fields: dict[str, Any]) -> PreTrainedTokenizerFast:
     single: dict[str, Any] = {n: _content(fields[n]) for n in SPECIAL_TOKENS if fields.get(n)}
     backend = Tokenizer.from_file(str(path / TOKENIZER))
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend, additional_special_tokens=_listed(fields), **single
+        tokenizer_object=backend,
+        additional_special_tokens=_listed(fields),
+        chat_template=_chat_template(path, fields),
+        **single,
     )
     if backend.pre_tokenizer is not None:  # whose prefix space transformers 4 sets to its default
         tokenizer.backend_tokenizer.pre_tokenizer = backend.pre_tokenizer
     return tokenizer
+
+
+def _chat_template(path: Path, fields: dict[str, Any]) -> Any:
+    """How the model's chats are written: a file of its own, or one of these fields."""
+    with contextlib.suppress(FileNotFoundError):
+        return (path / CHAT_TEMPLATE).read_text()
+    return fields.get("chat_template")
 
 
 def _listed(fields: dict[str, Any]) -> list[str]:

@@ -129,6 +129,18 @@ class RopeScaling:
             )
 
 
+@dataclasses.dataclass(frozen=True)
+class RopeFactors:
+    """Rotary positions stretched by a factor a frequency, as GGUF files keep Llama 3's."""
+
+    factors: tuple[float, ...]
+    """[H / 2]: each frequency is divided by its own."""
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput if one scales nothing."""
+        require_positive({f"factor {i}": factor for i, factor in enumerate(self.factors)})
+
+
 def require_positive(values: Mapping[str, Any]) -> None:
     """Raises InvalidInput if one is no number above 0."""
     for name, value in values.items():
@@ -136,7 +148,9 @@ def require_positive(values: Mapping[str, Any]) -> None:
             raise InvalidInput(f"{name} is {value!r}; it must be a number above 0")
 
 
-def rope_frequencies(head_dim: int, theta: float, scaling: RopeScaling | None) -> np.ndarray:
+def rope_frequencies(
+    head_dim: int, theta: float, scaling: RopeScaling | RopeFactors | None
+) -> np.ndarray:
     """Radians a position, `f32[H / 2]`: theta^(-2i / H), scaled.
 
     References: Su et al. 2021, RoFormer; Dubey et al. 2024, The Llama 3 Herd of Models.
@@ -144,6 +158,8 @@ def rope_frequencies(head_dim: int, theta: float, scaling: RopeScaling | None) -
     frequencies = theta ** (-np.arange(0, head_dim, 2) / head_dim)
     if scaling is None:
         return frequencies.astype(np.float32)
+    if isinstance(scaling, RopeFactors):
+        return (frequencies / np.array(scaling.factors)).astype(np.float32)
     slowed = frequencies / scaling.factor
     if scaling.original_max_position_embeddings is None:
         return slowed.astype(np.float32)

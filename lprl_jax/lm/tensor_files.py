@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import safetensors
 from lprl_envs import InvalidInput
@@ -18,6 +18,32 @@ from lprl_envs import InvalidInput
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 FLOATS = ("F64", "F32", "F16", "BF16")
+
+
+class Tensors(Protocol):
+    """What `weights` reads a model from: tensors by Hugging Face's keys."""
+
+    @property
+    def file_of(self) -> Mapping[str, Any]:
+        """Of each key."""
+        ...
+
+    @property
+    def strays(self) -> Sequence[str]:
+        """Tensors of which nobody knows what they are, a phrase each."""
+        ...
+
+    def view(self, key: str) -> Any:
+        """A tensor of which slices can be read: `get_shape`, `get_dtype`, `[...]`."""
+        ...
+
+    def differ(self, key: str, other: str) -> bool:
+        """Whether two tensors hold different numbers."""
+        ...
+
+    def misfits(self, key: str, shape: Sequence[int]) -> list[str]:
+        """What is wrong, if anything, with a tensor that should be of this shape."""
+        ...
 
 
 class TensorFiles(contextlib.ExitStack):

@@ -1,4 +1,4 @@
-"""Weights in safetensors files, one or several: checked as a whole, then read slice by slice.
+"""Weights in safetensors or GGUF files: checked as a whole, then read slice by slice.
 
 Every leaf of ours is made by a callback that reads what one device holds of it, so that a device, a
 process and the host meet no more of the weights than is theirs.
@@ -18,7 +18,7 @@ from lprl_envs import InvalidInput
 from lprl_jax.lm import decoder, families, partition, tensor_files
 from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.lm.families import FAMILIES, Tensor
-from lprl_jax.lm.tensor_files import TensorFiles
+from lprl_jax.lm.tensor_files import Tensors
 
 HEAD = Tensor("lm_head.weight", ("head",))
 
@@ -26,45 +26,58 @@ Index = tuple[slice, ...]
 
 
 def load(
-    path: Path, kind: str, config: DecoderConfig, dtype: Any, mesh: jax.sharding.Mesh | None
+    files: Tensors,
+    path: Path,
+    kind: str,
+    config: DecoderConfig,
+    dtype: Any,
+    mesh: jax.sharding.Mesh | None,
 ) -> Any:
-    """Our parameters, from a directory of a `model_type`; over a mesh, each device its part.
+    """Our parameters, from the tensors of a `model_type`; over a mesh, each device its part.
+
+    Args:
+        files: Open.
+        path: Where they lie, for messages.
+        kind: The `model_type`.
+        config: Of the model.
+        dtype: Of our parameters.
+        mesh: Over whose axis `model` they are split; None where they lie on one device.
 
     Raises:
         InvalidInput: if tensors are missing, not known, or of a wrong shape or dtype, or if tied
             embeddings and head differ; only these two have been read by then.
     """
     shapes = jax.eval_shape(lambda: decoder.init(jax.random.key(0), config))
-    with TensorFiles(path) as files:
-        bare = not any(key.startswith(FAMILIES[kind].prefix) for key in files.file_of)
-        wanted = rows(kind, config, "" if bare else None)
-        if config.tie_word_embeddings:
-            wanted = _tied(path, files, wanted)
-        tensor_files.refuse(path, _problems(files, kind, wanted, shapes))
-        sources: dict[tuple[str, ...], list[Tensor]] = {}
-        for tensor, _ in wanted:  # layers come in order
-            sources.setdefault(tensor.path, []).append(tensor)
+    bare = not any(key.startswith(FAMILIES[kind].prefix) for key in files.file_of)
+    wanted = rows(kind, config, "" if bare else None)
+    if config.tie_word_embeddings:
+        wanted = _tied(path, files, wanted)
+    tensor_files.refuse(path, _problems(files, kind, wanted, shapes))
+    sources: dict[tuple[str, ...], list[Tensor]] = {}
+    for tensor, _ in wanted:  # layers come in order
+        sources.setdefault(tensor.path, []).append(tensor)
 
-        def make(key_path: Any, leaf: jax.ShapeDtypeStruct) -> jax.Array:
-            own = tuple(key.key for key in key_path)
-            stacked = own[0] == "layers"
+    def make(key_path: Any, leaf: jax.ShapeDtypeStruct) -> jax.Array:
+        own = tuple(key.key for key in key_path)
+        stacked = own[0] == "layers"
 
-            def part(index: Index | None) -> np.ndarray:
-                assert index is not None
-                if not stacked:
-                    return read(files, sources[own][0], index).astype(dtype)
-                layers = sources[own][index[0]]
-                return np.stack([read(files, layer, index[1:]).astype(dtype) for layer in layers])
+        def part(index: Index | None) -> np.ndarray:
+            assert index is not None
+            if not stacked:
+                return read(files, sources[own][0], index).astype(dtype, copy=False)
+            layers = sources[own][index[0]]
+            each = (read(files, layer, index[1:]).astype(dtype, copy=False) for layer in layers)
+            return np.stack(list(each))
 
-            if mesh is None:
-                return jnp.asarray(part((slice(None),) * leaf.ndim))
-            sharding = partition.sharding(own, leaf.shape, mesh)
-            return jax.make_array_from_callback(leaf.shape, sharding, part)
+        if mesh is None:
+            return jnp.asarray(part((slice(None),) * leaf.ndim))
+        sharding = partition.sharding(own, leaf.shape, mesh)
+        return jax.make_array_from_callback(leaf.shape, sharding, part)
 
-        return jax.tree_util.tree_map_with_path(make, shapes)
+    return jax.tree_util.tree_map_with_path(make, shapes)
 
 
-def read(files: TensorFiles, tensor: Tensor, index: Index) -> np.ndarray:
+def read(files: Tensors, tensor: Tensor, index: Index) -> np.ndarray:
     """The part of a tensor that our index means, `[in, out]` or `[n]`."""
     view = files.view(tensor.key)
     if tensor.third is not None:
@@ -86,7 +99,7 @@ def rows(
 
 
 def _tied(
-    path: Path, files: TensorFiles, wanted: Sequence[tuple[Tensor, int | None]]
+    path: Path, files: Tensors, wanted: Sequence[tuple[Tensor, int | None]]
 ) -> list[tuple[Tensor, int | None]]:
     """With tied embeddings under the name that the file has them by: theirs or the head's.
 
@@ -111,7 +124,7 @@ def _tied(
 
 
 def _problems(
-    files: TensorFiles, kind: str, wanted: Sequence[tuple[Tensor, int | None]], shapes: Any
+    files: Tensors, kind: str, wanted: Sequence[tuple[Tensor, int | None]], shapes: Any
 ) -> list[str]:
     """All that is wrong with the tensors, a phrase each."""
     problems = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -21,8 +22,10 @@ from lprl_jax.lm.checkpoint import LanguageModel, require_fits
 from lprl_jax.lm.decoder import DecoderConfig, KeyValues
 from lprl_jax.lm.scoring import Answers, Scores, Trie
 from lprl_jax.lm.token_table import TokenTable
+from lprl_jax.priors import wordings
 from lprl_jax.priors.base import normalize
-from lprl_jax.priors.wording import divisor_of, render_bank
+from lprl_jax.priors.options import Prompt, divisor_of, render_bank
+from lprl_jax.priors.wordings import Wording
 
 INSTANCES = 16
 """Texts that are run at a time when those of many instances are encoded."""
@@ -36,8 +39,10 @@ class ActionScorer:
     """Writes the texts."""
     config: DecoderConfig
     """Of the model."""
+    prompt: Prompt
+    """The environment's template, in a wording."""
     table: TokenTable
-    """The environment's template for the model's tokenizer."""
+    """The prompt's template for the model's tokenizer."""
     answers: Trie | Answers
     """The action texts, each with its end: as a trie, or where few actions are legal, as rows."""
     divisor: np.ndarray
@@ -45,13 +50,19 @@ class ActionScorer:
 
     @staticmethod
     def of(
-        model: LanguageModel, env: TextEnv[Any, Any], normalization: str, end_of_action: str
+        model: LanguageModel,
+        env: TextEnv[Any, Any],
+        normalization: str,
+        end_of_action: str,
+        wording: Wording | str | Path = "bare",
     ) -> ActionScorer:
         """For a model; the options are those of `LanguagePrior.from_pretrained`."""
+        prompt = wordings.prompt_of(wording, env, model.tokenizer)
         texts = [text + end_of_action for text in env.action_texts]
-        table = token_table.compile(env.template, texts, model.tokenizer)
+        table = token_table.compile(prompt.template, texts, model.tokenizer)
         divisor = divisor_of(normalization, env, table)
-        return ActionScorer(env, model.config, table, _pack(table.answers, env.max_legal), divisor)
+        answers = _pack(table.answers, env.max_legal)
+        return ActionScorer(env, model.config, prompt, table, answers, divisor)
 
     def render(self, name: str, env_params: TextEnvParams) -> tuple[jax.Array, jax.Array]:
         """Tokens `i32[M, P]` and validity of every instance's text.
@@ -123,6 +134,13 @@ class ActionScorer:
             jnp.zeros(legal.shape, jnp.float32).at[own, chosen].set(scores.reshape(chosen.shape))
         )
         return Scores(scores, readout.reshape(len(chosen), -1))
+
+    @property
+    def num_branches(self) -> int:
+        """Tokens of answers that are run behind a state's text."""
+        if isinstance(self.answers, Trie):
+            return len(self.answers.tokens)
+        return self.env.max_legal * (self.answers.tokens.shape[1] - 1)
 
     def normalize(self, scores: jax.Array, states: Any, env_params: Any) -> jax.Array:
         """Log-likelihoods `[B, A]` to log-probabilities of the legal actions."""

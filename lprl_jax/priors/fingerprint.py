@@ -25,6 +25,8 @@ from lprl_jax.lm import identity
 
 NOTHING = "0" * 32
 """Digest of what is not known, or does not matter: it goes with anything."""
+PROMPT = "prompt"
+"""Under which a prior's settings have the digest of its prompt, if that is not the world's own."""
 SHOWN = 8
 """Digits of a digest in a message."""
 
@@ -42,7 +44,7 @@ class Fingerprint(NamedTuple):
     bank: jax.Array
     """Of all instances, in their order."""
     model: jax.Array
-    """Of weights and vocabulary."""
+    """Of weights and vocabulary, and of the prompt, if that is not the world's own."""
 
 
 class Here(NamedTuple):
@@ -99,7 +101,14 @@ def bank_of(env_params: TextEnvParams) -> str:
 def model_in(settings: Mapping[str, Any]) -> str:
     """The digest of the model that a table's settings name; of tables that name none, NOTHING."""
     digest = str(settings.get("digest", ""))
-    return digest if re.fullmatch("[0-9a-f]{64}", digest) else NOTHING
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        return NOTHING
+    return in_words(digest, str(settings[PROMPT])) if PROMPT in settings else digest
+
+
+def in_words(model: str, prompt: str) -> str:
+    """Digest of a model that is asked by a prompt other than the world's own."""
+    return hashlib.sha256(f"{model} {prompt}".encode()).hexdigest()
 
 
 def all_of(params: Any) -> list[Fingerprint]:

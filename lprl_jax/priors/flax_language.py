@@ -16,14 +16,22 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import TextEnv, TextEnvParams
 
-from lprl_jax.lm import flax_models, identity, token_table
+from lprl_jax.lm import flax_models, token_table
 from lprl_jax.lm.flax_models import FlaxModel
 from lprl_jax.lm.scoring import Answers, every_pair
 from lprl_jax.lm.token_table import TokenTable
-from lprl_jax.priors import fingerprint
+from lprl_jax.priors import wordings
 from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize, require_world
 from lprl_jax.priors.fingerprint import Fingerprint
-from lprl_jax.priors.wording import check_options, divisor_of, render_bank, settings_of
+from lprl_jax.priors.options import (
+    Prompt,
+    check_options,
+    divisor_of,
+    fingerprint_of,
+    render_bank,
+    settings_of,
+)
+from lprl_jax.priors.wordings import Wording
 
 
 class FlaxLanguagePriorParams(NamedTuple):
@@ -47,8 +55,10 @@ class FlaxLanguagePrior:
     """Writes the texts."""
     model: FlaxModel
     """Scores them."""
+    prompt: Prompt
+    """The environment's template, in a wording."""
     table: TokenTable
-    """The environment's template for the model's tokenizer."""
+    """The prompt's template for the model's tokenizer."""
     answers: Answers
     """The action texts, each with its end."""
     divisor: np.ndarray
@@ -68,6 +78,7 @@ class FlaxLanguagePrior:
         env: TextEnv[Any, Any],
         env_params: TextEnvParams | None = None,
         *,
+        wording: Wording | str | Path = "bare",
         normalization: str = "sum",
         end_of_action: str = "\n",
         chunk: int = 16,
@@ -78,6 +89,7 @@ class FlaxLanguagePrior:
             path: The directory.
             env: The environment.
             env_params: Its bank of instances; default, the environment's own.
+            wording: As for `LanguagePrior`.
             normalization: As for `LanguagePrior`.
             end_of_action: As for `LanguagePrior`.
             chunk: States that are run through the model at a time, each action as a sequence.
@@ -91,26 +103,29 @@ class FlaxLanguagePrior:
         require_world(env, env_params)
         model = flax_models.load_decoder(path)
         texts = [text + end_of_action for text in env.action_texts]
-        table = token_table.compile(env.template, texts, model.tokenizer)
+        prompt = wordings.prompt_of(wording, env, model.tokenizer)
+        table = token_table.compile(prompt.template, texts, model.tokenizer)
         answers = Answers.build(table.answers)
         bank = env.default_params if env_params is None else env_params
         return FlaxLanguagePrior(
             env=env,
             model=model,
+            prompt=prompt,
             table=table,
             answers=answers,
             divisor=divisor_of(normalization, env, table),
             normalization=normalization,
             end_of_action=end_of_action,
             chunk=chunk,
-            params=_with_texts(model, model.params, table, answers, env, bank),
+            params=_with_texts(model, model.params, prompt, table, answers, env, bank),
         )
 
     def with_bank(self, env_params: TextEnvParams) -> FlaxLanguagePrior:
         """The same prior for another bank of instances."""
         require_world(self.env, env_params)
-        texts = self.model, self.params.weights, self.table, self.answers, self.env, env_params
-        return dataclasses.replace(self, params=_with_texts(*texts))
+        texts = self.prompt, self.table, self.answers, self.env, env_params
+        params = _with_texts(self.model, self.params.weights, *texts)
+        return dataclasses.replace(self, params=params)
 
     @property
     def name(self) -> str:
@@ -120,7 +135,8 @@ class FlaxLanguagePrior:
     @property
     def settings(self) -> dict[str, str]:
         """What a table of this prior records of it."""
-        return settings_of(self.model, self.normalization, self.end_of_action)
+        asked = self.prompt, self.normalization, self.end_of_action
+        return settings_of(self.model, self.env, *asked)
 
     def init(self) -> Counters:
         """Nothing asked yet."""
@@ -175,6 +191,7 @@ class FlaxLanguagePrior:
 def _with_texts(
     model: FlaxModel,
     weights: Any,
+    prompt: Prompt,
     table: TokenTable,
     answers: Answers,
     env: TextEnv[Any, Any],
@@ -184,5 +201,5 @@ def _with_texts(
     prefix, prefix_valid = render_bank(table, env, env_params)
     columns = prefix.shape[1] + len(table.suffix.slot) + answers.tokens.shape[1] - 1
     model.require_fits(columns, table.prefix.tokens, table.suffix.tokens, answers.tokens)
-    made_for = fingerprint.of(env, env_params, identity.of_model(model), model.name)
+    made_for = fingerprint_of(model, env, env_params, prompt)
     return FlaxLanguagePriorParams(weights, prefix, prefix_valid, made_for)

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+from lprl_envs.errors import require_one_of
 
 from lprl_jax import memory
 from lprl_jax.files import archive
@@ -25,6 +26,10 @@ from lprl_jax.priors.fingerprint import Fingerprint, Here
 
 FORMAT = 1
 COMMAND = "lprl prior"
+PRECISIONS = ("float32", "float16")
+"""Of a file; half of it rounds a log-probability by a two-thousandth of itself."""
+ROUNDED = 1e-2
+"""By which log-sums may miss 0 through that rounding; what misses it by more is damaged."""
 
 
 class Table(NamedTuple):
@@ -52,6 +57,8 @@ class TabularPrior:
     """Of the prior that was tabulated: model, tokenizer, normalisation."""
     fingerprint: Fingerprint | None = None
     """What the table is of; a table that was made by hand is of the environment, and any bank."""
+    figures: dict[str, float] = dataclasses.field(default_factory=dict)
+    """What was found while it was made, by name; for reports."""
 
     @property
     def params(self) -> Table:
@@ -75,12 +82,19 @@ class TabularPrior:
         log_probs = params.log_probs[env_state.instance, index]
         return log_probs, carry.after_looking_up(needed)
 
-    def save(self, path: str | Path, env_params: TextEnvParams) -> None:
+    def save(self, path: str | Path, env_params: TextEnvParams, precision: str = "float32") -> None:
         """Write the table of this bank.
 
+        Args:
+            path: A new .npz file.
+            env_params: The bank.
+            precision: One of PRECISIONS. Illegal actions are all alike, and packed away.
+
         Raises:
-            InvalidInput: if the table is not of this bank, the file exists, or cannot be written.
+            InvalidInput: if the table is not of this bank, the file exists, or cannot be written,
+                or there is no such precision.
         """
+        require_one_of("precision", precision, PRECISIONS)
         require_of(self.params, self.env, env_params, f"the table {self.name!r}")
         manifest = {
             "format": FORMAT,
@@ -88,9 +102,10 @@ class TabularPrior:
             "prior": self.name,
             "evaluations": self.evaluations,
             "settings": self.settings,
+            **({"figures": self.figures} if self.figures else {}),
             "instances": archive.instance_digests(env_params.bank),
         }
-        archive.write(path, manifest, {"log_probs": np.asarray(self.table)})
+        archive.write(path, manifest, {"log_probs": np.asarray(self.table).astype(precision)})
 
     @staticmethod
     def load(path: str | Path, env: TextEnv[Any, Any], env_params: TextEnvParams) -> TabularPrior:
@@ -104,10 +119,12 @@ class TabularPrior:
         manifest, arrays = archive.read(path, "table", COMMAND, ["log_probs"])
         here = {"format": FORMAT, **archive.identity(env)}
         archive.require_same(path, "table", manifest, here)
-        log_probs = arrays["log_probs"]
+        log_probs = _widened(arrays["log_probs"])
         try:
             digests = list(manifest["instances"])
             own = str(manifest["prior"]), int(manifest["evaluations"]), dict(manifest["settings"])
+            figures = dict(manifest.get("figures", {}))
+            figures = {str(name): float(x) for name, x in figures.items()}
             if log_probs.shape != (len(digests), env.numbered_states, env.num_actions):
                 raise ValueError("not as many rows as the manifest says")
             if not 0 <= own[1] < 1 << 63:
@@ -119,7 +136,17 @@ class TabularPrior:
         _require_sound(path, log_probs[found], env, env_params)
         model, name = fingerprint.model_in(own[2]), str(own[2].get("model", ""))
         made_for = fingerprint.of(env, env_params, model, name)
-        return TabularPrior(env, jnp.asarray(log_probs[found]), *own, made_for)
+        return TabularPrior(env, jnp.asarray(log_probs[found]), *own, made_for, figures)
+
+
+def _widened(log_probs: np.ndarray) -> np.ndarray:
+    """Log-probabilities as f32; rounded ones add up to 1 again."""
+    if log_probs.dtype != np.float16:
+        return log_probs
+    wide = log_probs.astype(np.float32)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        total = np.log(np.exp(wide).sum(axis=-1, keepdims=True))
+        return np.where(np.abs(total) < ROUNDED, wide - total, wide)
 
 
 def _require_sound(

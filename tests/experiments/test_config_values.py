@@ -19,11 +19,12 @@ from lprl_envs import InvalidInput, TextEnvParams, registration
 from small_experiment import fields
 
 from lprl_jax.algorithms.registry import ALGORITHMS
-from lprl_jax.experiments import build, config, yaml_values
+from lprl_jax.experiments import build, config
+from lprl_jax.files import shipped, yaml_values
 from lprl_jax.pretraining.pretrain import PretrainConfig
 
 CONFIGS = {
-    name: yaml_values.load((config.REPOSITORY_CONFIGS / f"{name}.yaml").read_bytes(), name)
+    name: yaml_values.load((shipped.REPOSITORY_CONFIGS / f"{name}.yaml").read_bytes(), name)
     for name in config.names()
 }
 COMMON = [field.name for field in dataclasses.fields(config.ExperimentConfig)]

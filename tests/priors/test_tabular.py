@@ -59,6 +59,23 @@ def test_what_is_saved_is_loaded(table):
     assert prior.init() == (0, 48)
 
 
+def test_a_file_of_half_the_precision(tmp_path):
+    """Rounded by less than a thousandth of themselves, and distributions again."""
+    PRIOR.save(tmp_path / "half.npz", PARAMS, "float16")
+    found = np.asarray(TabularPrior.load(tmp_path / "half.npz", LAKE, PARAMS).table)
+    np.testing.assert_allclose(found, PRIOR.table, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(np.exp(found).sum(-1), 1.0, atol=1e-6)
+    assert found.dtype == np.float32
+    with np.load(tmp_path / "half.npz") as file:
+        assert file["log_probs"].dtype == np.float16
+    with pytest.raises(InvalidInput, match="unknown precision 'int8'; valid: float32, float16"):
+        PRIOR.save(tmp_path / "byte.npz", PARAMS, "int8")
+    halved = dataclasses.replace(PRIOR, table=PRIOR.table - 0.5)
+    halved.save(tmp_path / "damaged.npz", PARAMS, "float16")
+    with pytest.raises(InvalidInput, match=r"probabilities add up to 0\.606"):
+        TabularPrior.load(tmp_path / "damaged.npz", LAKE, PARAMS)
+
+
 @pytest.mark.parametrize(
     ("digest", "found"), [("0f" * 32, "0f" * 16), ("damaged", "0" * 32), (None, "0" * 32)], ids=str
 )

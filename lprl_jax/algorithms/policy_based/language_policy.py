@@ -27,16 +27,16 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic, Judgement
-from lprl_jax.lm import embedded, identity, lora
+from lprl_jax.lm import lora, named
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.decoder import KeyValues
 from lprl_jax.lm.lora import LoraConfig
 from lprl_jax.lm.partition import LANGUAGE_MODEL
-from lprl_jax.priors import fingerprint
 from lprl_jax.priors.action_scores import ActionScorer
 from lprl_jax.priors.base import Prior
 from lprl_jax.priors.fingerprint import Fingerprint
-from lprl_jax.priors.wording import settings_of, vocabulary_of
+from lprl_jax.priors.options import fingerprint_of, settings_of, vocabulary_of
+from lprl_jax.priors.wordings import Wording
 
 END_OF_ACTION = "\n"
 """What ends an action's text."""
@@ -83,25 +83,29 @@ class LanguagePolicy:
         env: TextEnv[Any, Any],
         env_params: TextEnvParams | None = None,
         mesh: Mesh | None = None,
+        wording: Wording | str | Path = "bare",
     ) -> LanguagePolicy:
         """A policy from a model's name or directory; arguments as for `LanguagePrior`.
 
         Raises:
             InvalidInput: as there.
         """
-        model = load(embedded.path_of(str(name)), mesh=mesh)
-        model = model._replace(name=str(name)) if name in embedded.MODELS else model
-        return LanguagePolicy.of_model(model, env, env_params)
+        model = load(named.path_of(str(name)), mesh=mesh)
+        model = model._replace(name=str(name)) if name in named.NAMES else model
+        return LanguagePolicy.of_model(model, env, env_params, wording)
 
     @staticmethod
     def of_model(
-        model: LanguageModel, env: TextEnv[Any, Any], env_params: TextEnvParams | None = None
+        model: LanguageModel,
+        env: TextEnv[Any, Any],
+        env_params: TextEnvParams | None = None,
+        wording: Wording | str | Path = "bare",
     ) -> LanguagePolicy:
         """As `from_pretrained`, of a model at hand."""
-        scorer = ActionScorer.of(model, env, "sum", END_OF_ACTION)
+        scorer = ActionScorer.of(model, env, "sum", END_OF_ACTION, wording)
         bank = env.default_params if env_params is None else env_params
         texts = scorer.render(model.name, bank)
-        made_for = fingerprint.of(env, bank, identity.of_model(model), model.name)
+        made_for = fingerprint_of(model, env, bank, scorer.prompt)
         return LanguagePolicy(model, scorer, LanguagePolicyParams(model.params, *texts, made_for))
 
     @property
@@ -112,7 +116,7 @@ class LanguagePolicy:
     @property
     def settings(self) -> dict[str, str]:
         """As a prior's."""
-        return settings_of(self.model, "sum", END_OF_ACTION)
+        return settings_of(self.model, self.scorer.env, self.scorer.prompt, "sum", END_OF_ACTION)
 
     def actor_critic(self, adapters: LoraConfig | None = None) -> ActorCritic:
         """Policy and values of one run.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -60,15 +61,40 @@ def of_training(env: TextEnv[Any, Any], options: tuple[tuple[str, Any], ...] = (
         InvalidInput: if it has no training instances, or no reward can be reached in them.
     """
     _ = env.numbered_states  # before anything is drawn
+    return _fitted(env, training_instances(env, options, INSTANCES), "habit")
+
+
+def training_instances(
+    env: TextEnv[Any, Any],
+    options: Sequence[tuple[str, Any]],
+    num_instances: int,
+    what: str = "a habit is fitted",
+) -> TextEnvParams:
+    """Random instances for training, drawn as those of a bank are.
+
+    Args:
+        env: The environment.
+        options: As for `of_training`.
+        num_instances: How many.
+        what: Is done on them, for the message.
+
+    Raises:
+        InvalidInput: if the environment has none.
+    """
+    chosen = for_training(env, options)
+    try:
+        return env.sample_params(jax.random.key(SEED), num_instances, "train", **chosen)
+    except InvalidInput as error:
+        raise InvalidInput(f"{what} on training instances: {error}") from None
+
+
+def for_training(env: TextEnv[Any, Any], options: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Options of `env.sample_params` by which training instances are drawn; see `of_training`."""
     chosen = dict(options)
     if families := chosen.pop("families", ()):
         taught = [name for name in families if name not in env.held_out_families]
         chosen |= {"families": tuple(taught)} if taught else {}
-    try:
-        env_params = env.sample_params(jax.random.key(SEED), INSTANCES, "train", **chosen)
-    except InvalidInput as error:
-        raise InvalidInput(f"a habit is fitted on training instances: {error}") from None
-    return _fitted(env, env_params, "habit")
+    return chosen
 
 
 def _fitted(env: TextEnv[Any, Any], env_params: TextEnvParams, name: str) -> HabitPrior:

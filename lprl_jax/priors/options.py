@@ -1,18 +1,20 @@
-"""How actions are worded and weighed, and a bank's texts: what every model's prior shares."""
+"""How actions end and are weighed, and a bank's texts: what every model's prior shares."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from lprl_envs import InvalidInput, TextEnv, TextEnvParams, values
+from lprl_envs import InvalidInput, Template, TextEnv, TextEnvParams, values
 
 from lprl_jax.lm import identity, token_table
 from lprl_jax.lm.token_table import TokenTable
+from lprl_jax.priors import fingerprint
+from lprl_jax.priors.fingerprint import Fingerprint
 
 if TYPE_CHECKING:
     from lprl_jax.lm.checkpoint import LanguageModel
@@ -43,17 +45,53 @@ def divisor_of(normalization: str, env: TextEnv[Any, Any], table: TokenTable) ->
     return np.array(lengths[normalization], np.float32)
 
 
+class Prompt(NamedTuple):
+    """How a world reads in a wording."""
+
+    wording: str
+    """Its name, for reports."""
+    template: Template
+    """The whole text."""
+
+    def is_of(self, env: TextEnv[Any, Any]) -> bool:
+        """Whether it is the world's own template, with nothing around it."""
+        return self.template == env.template
+
+
 def settings_of(
-    model: LanguageModel | FlaxModel, normalization: str, end_of_action: str
+    model: LanguageModel | FlaxModel,
+    env: TextEnv[Any, Any],
+    prompt: Prompt,
+    normalization: str,
+    end_of_action: str,
 ) -> dict[str, str]:
-    """What a table records of a model's prior: its digest counts, its name is for reports."""
+    """What a table records of a model's prior: digests count, names are for reports.
+
+    Of a bare prompt nothing is recorded: it is the one that files without an entry are of.
+    """
+    worded = {"wording": prompt.wording, fingerprint.PROMPT: prompt.template.digest()}
     return {
         "model": model.name,
         "digest": identity.of_model(model),
         "tokenizer": vocabulary_of(model),
         "normalization": normalization,
         "end_of_action": end_of_action,
+        **({} if prompt.is_of(env) else worded),
     }
+
+
+def fingerprint_of(
+    model: LanguageModel | FlaxModel,
+    env: TextEnv[Any, Any],
+    env_params: TextEnvParams,
+    prompt: Prompt,
+) -> Fingerprint:
+    """Of a model's parameters: keys and values of one prompt are not those of another."""
+    digest, name = identity.of_model(model), model.name
+    if not prompt.is_of(env):
+        digest = fingerprint.in_words(digest, prompt.template.digest())
+        name = f"{name} ({prompt.wording})"
+    return fingerprint.of(env, env_params, digest, name)
 
 
 def vocabulary_of(model: LanguageModel | FlaxModel) -> str:
