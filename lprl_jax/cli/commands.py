@@ -234,7 +234,7 @@ def collect(options: argparse.Namespace) -> None:
 
 def export_(options: argparse.Namespace) -> None:
     """`lprl export`."""
-    steps = export.run(options.run, options.out, options.number)
+    steps = export.run(options.run, options.out, options.number, options.adapter)
     print(f"run {options.number} of {options.run}, after {steps:,} steps, written to {options.out}")
 
 

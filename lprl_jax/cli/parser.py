@@ -323,6 +323,7 @@ def _others(add: _Add) -> None:
         "Write the language model that a run has fine-tuned as a Hugging Face directory.",
         "lprl export results/gflan --out my_model",
         "lprl export results/gflan --run 3 --out my_model",
+        "lprl export results/gflan_lora --adapter --out my_adapter",
     )
     export.add_argument("run", type=Path, metavar="RUN", help="a run's directory")
     export.add_argument(
@@ -332,6 +333,11 @@ def _others(add: _Add) -> None:
         default=0,
         metavar="R",
         help="which of its runs, from 0, setting by setting (default 0)",
+    )
+    export.add_argument(
+        "--adapter",
+        action="store_true",
+        help="only the adapters (lora_rank), as a directory of peft's; without it they are merged",
     )
     export.add_argument("--out", type=Path, required=True, help="new directory")
 

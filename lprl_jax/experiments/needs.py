@@ -30,9 +30,9 @@ EPISODE = STATE + 16
 
 FIELDS = {
     "replay": ("buffer_size",),
-    "params": ("hidden_sizes", "horizon", "policy"),
+    "params": ("hidden_sizes", "horizon", "policy", "lora_rank"),
     "target_params": ("hidden_sizes",),
-    "opt_state": ("hidden_sizes", "policy"),
+    "opt_state": ("hidden_sizes", "policy", "lora_rank"),
     "env_state": ("num_envs",),
     "log_probs": ("num_envs",),
     "features": ("num_envs",),
@@ -89,6 +89,8 @@ def _named(experiment: Experiment) -> dict[str, Any]:
     own = dict(vars(experiment.algorithm))
     if "policy" in own:  # a network is made smaller, a model named otherwise
         own.pop("policy" if own["policy"] == NETWORK else "hidden_sizes")
+        if not own["lora_rank"]:  # all weights, or a network
+            own.pop("lora_rank")
     many = {"env_params.num_instances": bank.num_instances} if bank.num_instances else {}
     return {"num_runs": config.num_runs, "eval_episodes": config.eval_episodes, **own, **many}
 

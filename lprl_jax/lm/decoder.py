@@ -40,6 +40,7 @@ from lprl_jax.lm.layers import (
     RopeScaling,
     Rotation,
     attend,
+    is_adapted,
     require_positive,
     rope_frequencies,
     rotate,
@@ -227,8 +228,9 @@ class Decoder(nn.Module):
         if c.positions == "learned":
             shape = (c.max_position_embeddings, c.hidden_size)
             tables.append(self.param("positions", rows, shape))
+        own = self.variables.get("params", {}).get("layers", {})
         layers = nn.scan(
-            Layer,
+            nn.remat(Layer, prevent_cse=False) if is_adapted(own) else Layer,
             variable_axes={"params": 0},
             split_rngs={"params": True},
             in_axes=(0, nn.broadcast, nn.broadcast, nn.broadcast, 0),  # pyright: ignore[reportArgumentType]
@@ -270,7 +272,8 @@ def read(
 
     last = config.num_hidden_layers - 1
     numbers = jnp.arange(last, dtype=jnp.int32)
-    x, _ = jax.lax.scan(lambda x, number: (layer(x, number), None), x, numbers)
+    inner = jax.checkpoint(layer, prevent_cse=False) if is_adapted(params["layers"]) else layer
+    x, _ = jax.lax.scan(lambda x, number: (inner(x, number), None), x, numbers)
     return _norm(config).apply({"params": params["norm"]}, layer(x, last, start))  # type: ignore[return-value]
 
 

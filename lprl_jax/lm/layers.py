@@ -30,6 +30,9 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 }
 """By their names in Hugging Face's configs."""
 
+LORA_A, LORA_B = "lora_a", "lora_b"
+"""What a matrix's parameters hold beside it where it is adapted; see `lora`."""
+
 
 class RMSNorm(nn.Module):
     """x / rms(x) * scale."""
@@ -66,7 +69,7 @@ class LayerNorm(nn.Module):
 
 
 class Linear(nn.Module):
-    """`x [..., in] -> [..., out]` as one matrix product.
+    """`x [..., in] -> [..., out]` as one matrix product, or where it is adapted as three.
 
     XLA's CPU gradient of a product over four axes takes twice as long.
     """
@@ -82,11 +85,23 @@ class Linear(nn.Module):
         rows = x.reshape(-1, x.shape[-1])
         shape = (x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
-        rows = rows @ kernel.astype(x.dtype)
+        y = rows @ kernel.astype(x.dtype)
+        if self.has_variable("params", LORA_A):
+            a, b = (self.get_variable("params", name) for name in (LORA_A, LORA_B))
+            y += (rows @ a.astype(x.dtype)) @ b.astype(x.dtype)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
-            rows += jnp.broadcast_to(bias.astype(x.dtype), rows.shape)
-        return rows.reshape(*x.shape[:-1], self.features)
+            y += jnp.broadcast_to(bias.astype(x.dtype), y.shape)
+        return y.reshape(*x.shape[:-1], self.features)
+
+
+def is_adapted(layers: Mapping[str, Any]) -> bool:
+    """Whether matrices of a layer's parameters have adapters beside them (`lora`).
+
+    These are trained on models so large that a gradient keeps a layer's input alone, and computes
+    what it is made of again: no more work than the gradients of all weights would be.
+    """
+    return any(LORA_A in own for own in layers.values())
 
 
 @dataclasses.dataclass(frozen=True)

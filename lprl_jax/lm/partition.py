@@ -3,6 +3,7 @@
 Megatron's plan: matrices that read the residual stream are split by their outputs, those that
 write to it by their inputs, so that a layer needs two sums over the devices; the embedding and the
 head are split by the vocabulary. Families share the names of weights (`families`), hence the rules.
+Of an adapter the half that has a matrix's split axis is split with it.
 
 Reference: Shoeybi et al. 2019, Megatron-LM, arXiv 1909.08053.
 """
@@ -13,6 +14,8 @@ from typing import Any
 
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from lprl_jax.lm.layers import LORA_A, LORA_B
 
 DATA, MODEL = "data", "model"
 """Axes of a mesh: over the first the batch is split, over the second the weights."""
@@ -25,6 +28,8 @@ _RULES: dict[tuple[str, ...], tuple[int, ...]] = {
     **{(name, "kernel"): (-1,) for name in ("q", "k", "v", "gate", "up")},
     **{(name, "bias"): (-1,) for name in ("q", "k", "v", "gate", "up")},
     **{(name, "kernel"): (-2,) for name in ("o", "down")},
+    **{(name, LORA_B): (-1,) for name in ("q", "k", "v", "gate", "up")},
+    **{(name, LORA_A): (-2,) for name in ("o", "down")},
     ("embedding",): (-2, -1),
     ("head",): (-2, -1),
 }

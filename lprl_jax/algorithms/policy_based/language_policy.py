@@ -6,6 +6,9 @@ gradient flows through the actions' tokens, the state's, and the instance's, who
 are computed once for all states. The value is linear in the hidden state that an action's first
 token is predicted from, and 0 at first.
 
+All weights are trained, or only adapters beside some of them (`lm.lora`): then the model's own are
+arguments that all runs share, and a run's parameters are its adapters and the values' head.
+
 Reference: Yan et al. 2024, Efficient Reinforcement Learning with Large Language Model Priors, arXiv
 2410.07927 (GFlan-Prior), after Carta et al. 2023, Grounding Large Language Models in Interactive
 Environments with Online Reinforcement Learning, arXiv 2302.02662 (GLAM).
@@ -24,8 +27,9 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic, Judgement
-from lprl_jax.lm import named
+from lprl_jax.lm import lora, named
 from lprl_jax.lm.checkpoint import LanguageModel, load
+from lprl_jax.lm.lora import LoraConfig
 from lprl_jax.lm.partition import LANGUAGE_MODEL
 from lprl_jax.priors.action_scores import ActionScorer, Prefix, Width
 from lprl_jax.priors.base import Prior
@@ -41,7 +45,7 @@ class LanguagePolicyParams(NamedTuple):
     """Arguments of the compiled functions; M instances in the bank."""
 
     start: Any
-    """Weights that every run begins with."""
+    """Weights that every run begins with, or which its adapters stand beside."""
     tokens: jax.Array
     """i32[M, P]: of each instance's text."""
     valid: jax.Array
@@ -116,21 +120,38 @@ class LanguagePolicy:
         """As a prior's."""
         return settings_of(self.model, self.scorer.env, self.scorer.prompt, "sum", END_OF_ACTION)
 
-    def actor_critic(self) -> ActorCritic:
-        """Policy and values of one run."""
+    def actor_critic(self, adapters: LoraConfig | None = None) -> ActorCritic:
+        """Policy and values of one run.
+
+        Args:
+            adapters: What is trained of the model; by default all weights are.
+
+        Raises:
+            InvalidInput: if the model has no such matrices.
+        """
         scorer = self.scorer
+        if adapters is not None:
+            lora.require_fits("lora_targets", adapters.targets, scorer.config, self.name)
 
         def init(key: jax.Array, states: Any, data: Data) -> dict[str, Any]:
-            del key, states
+            del states
+            start = data.policy_params.start
+            own = start if adapters is None else lora.init(key, adapters, start)
             head = {
                 "kernel": jnp.zeros(scorer.config.hidden_size, jnp.float32),
                 "bias": jnp.zeros((), jnp.float32),
             }
-            return {LANGUAGE_MODEL: data.policy_params.start, "value": head}
+            return {LANGUAGE_MODEL: own, "value": head}
+
+        def weights(params: Any, data: Data) -> Any:
+            own = params[LANGUAGE_MODEL]
+            if adapters is None:
+                return own
+            return lora.join(data.policy_params.start, own, adapters.scale)
 
         def prepare(params: Any, instances: jax.Array, data: Data) -> Context:
             texts = data.policy_params.tokens[instances], data.policy_params.valid[instances]
-            return Context(instances, scorer.encode(params[LANGUAGE_MODEL], *texts), texts[1])
+            return Context(instances, scorer.encode(weights(params, data), *texts), texts[1])
 
         def to_prepare(instances: jax.Array, states: Any) -> jax.Array:
             """Few states of many instances: a text a state."""
@@ -140,16 +161,24 @@ class LanguagePolicy:
             rows = jnp.argmax(context.instances[None] == states.instance[:, None], axis=1)
             prefix = context.prefix, context.prefix_valid, rows
             rest = states, data.env_params, data.policy_params.width
-            scores, readout = scorer.score(params[LANGUAGE_MODEL], *prefix, *rest)
+            scores, readout = scorer.score(weights(params, data), *prefix, *rest)
             log_probs = scorer.normalize(scores, states, data.env_params)
             head = params["value"]
             return Judgement(log_probs, readout @ head["kernel"] + head["bias"])
 
         return ActorCritic(init, prepare, to_prepare, lambda states, data: states, apply)
 
-    def model_of(self, params: Any) -> LanguageModel:
-        """The fine-tuned model of one run's parameters; the values' head is left out."""
-        return self.model._replace(params=params[LANGUAGE_MODEL])
+    def model_of(self, params: Any, adapters: LoraConfig | None = None) -> LanguageModel:
+        """The fine-tuned model of one run's parameters; the values' head is left out.
+
+        Args:
+            params: As `actor_critic` has them.
+            adapters: As it was told; the adapters are merged into the model's own weights.
+        """
+        own = params[LANGUAGE_MODEL]
+        if adapters is not None:
+            own = lora.merge(self.params.start, own, adapters.scale)
+        return self.model._replace(params=own)
 
 
 def require_same_vocabulary(policy: LanguagePolicy, prior: Prior | None) -> None:

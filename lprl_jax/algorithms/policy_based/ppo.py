@@ -105,7 +105,8 @@ def policy_of(
     """The policy that a config names.
 
     Raises:
-        InvalidInput: if there is no language model where the config names one, or the reverse.
+        InvalidInput: if there is no language model where the config names one, or the reverse, or
+            it lacks matrices that are to have adapters.
     """
     if (config.policy == NETWORK) != (language_policy is None):
         raise InvalidInput(
@@ -114,7 +115,7 @@ def policy_of(
         )
     if language_policy is None:
         return actor_critic.of_observations(env, config.hidden_sizes)
-    return language_policy.actor_critic()
+    return language_policy.actor_critic(config.adapters)
 
 
 @checked(PPOConfig)
@@ -137,8 +138,8 @@ def make(
         with `policy_params=language_policy.params`, where a language model acts.
 
     Raises:
-        InvalidInput: if the policy is not the kind that the config names, or it has another
-            vocabulary than the prior.
+        InvalidInput: if the policy is not the kind that the config names, it lacks matrices that
+            are to have adapters, or it has another vocabulary than the prior.
     """
     asker = asking.of(prior)
     kind = divergence.of(prior, config.k)

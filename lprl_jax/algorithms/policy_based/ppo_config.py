@@ -17,6 +17,8 @@ from lprl_jax.algorithms.base import (
     require_not_below_0,
     same_for_all,
 )
+from lprl_jax.lm import lora
+from lprl_jax.lm.lora import LoraConfig
 
 NETWORK = "network"
 """The policy that is not a language model."""
@@ -33,6 +35,14 @@ class PPOConfig:
     policy: str = NETWORK
     """What acts: a `"network"` that reads observations, or a language model, fine-tuned, by name or
     directory (GFlan-Prior)."""
+    lora_rank: int = 0
+    """r: of a language model only adapters are trained, two matrices of this rank beside each of
+    `lora_targets`, and its own weights stay as they are, the same for all runs; 0 trains these
+    (`lm.lora`)."""
+    lora_targets: tuple[str, ...] = ("q", "v")
+    """Which matrices of a layer have adapters: some of q, k, v, o, gate, up, down."""
+    lora_alpha: float = 16.0
+    """Adapters count `lora_alpha / lora_rank` times."""
     num_envs: int = 8
     """N: environments a run."""
     rollout_length: int = 32
@@ -83,6 +93,7 @@ class PPOConfig:
         require_not_below_0(self, *weights)
         require_above_0(self, "hidden_sizes")
         require_finite(self, "learning_rate", "adam_epsilon", *weights)
+        self._require_adapters()
         if self.steps_per_update % self.num_minibatches:
             raise InvalidInput(
                 f"num_minibatches is {self.num_minibatches}; it must divide num_envs * "
@@ -93,6 +104,24 @@ class PPOConfig:
     def steps_per_update(self) -> int:
         """Environment steps a run between two calls of `update`."""
         return self.num_envs * self.rollout_length
+
+    @property
+    def adapters(self) -> LoraConfig | None:
+        """What of a language model is trained; None: all weights."""
+        if not self.lora_rank:
+            return None
+        return LoraConfig(self.lora_rank, self.lora_targets, self.lora_alpha)
+
+    def _require_adapters(self) -> None:
+        require_not_below_0(self, "lora_rank")
+        require_above_0(self, "lora_alpha")
+        require_finite(self, "lora_alpha")
+        lora.require_targets("lora_targets", self.lora_targets, lora.TARGETS)
+        if self.lora_rank and self.policy == NETWORK:
+            raise InvalidInput(
+                f"lora_rank is {self.lora_rank}, and the policy is a network, which has no "
+                "adapters; 0 trains it, or name a language model (policy=)"
+            )
 
     def hparams(self, num_runs: int) -> HParams:
         """The same hyper-parameters for every run."""
