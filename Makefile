@@ -21,7 +21,7 @@ vocabularies: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m vocabularies.make
 
 test-vocabularies: vocabularies
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m vocabularies tests/vocabularies
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m vocabularies tests/vocabularies
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -134,7 +134,7 @@ def envs(options: argparse.Namespace) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """`lprl check`."""
-    tokenizer = hugging_face.read_tokenizer(embedded.path_of(_model(options)))
+    tokenizer = _tokenizer(options)
     env, params, _ = _env(options)
     for name in passing(env, params):
         description = (lprl_envs.CHECKS[name].__doc__ or "").strip().splitlines()[0]
@@ -220,6 +220,18 @@ def _experiment(options: argparse.Namespace) -> config.Experiment:
 def _model(options: argparse.Namespace) -> str:
     """The model that a command names, as a config would."""
     return places.placed({"prior": options.model})["prior"]
+
+
+def _tokenizer(options: argparse.Namespace) -> Any:
+    """The tokenizer that a command names, alone or as a model's."""
+    if options.tokenizer is None:
+        return hugging_face.read_tokenizer(embedded.path_of(_model(options)))
+    if not (options.tokenizer / hugging_face.TOKENIZER).is_file():
+        raise InvalidInput(
+            f"no {hugging_face.TOKENIZER} in {options.tokenizer}; --tokenizer names a directory "
+            "with one (a fast tokenizer's)"
+        )
+    return hugging_face.read_tokenizer(options.tokenizer)
 
 
 def _env(options: argparse.Namespace) -> tuple[Any, Any, config.BankConfig]:

@@ -47,22 +47,16 @@ TWELVE = (BlocksWorld(12), CubeStacking(12))
 """As large as they come: proven and sampled, without going through states."""
 
 
-def of_worlds(*worlds):
-    """Tests of a world run by one process, which looks at its states once."""
-    return pytest.mark.parametrize(
-        "env",
-        [pytest.param(env, marks=pytest.mark.xdist_group(named(env))) for env in worlds],
-        ids=named,
-    )
-
-
 def named(env) -> str:
     return f"{env.name}-{env.template.num_slots}"
 
 
 @functools.cache
 def evidence(env) -> tuple[Subject, list[str]]:
-    """States of three random instances, and what they say."""
+    """States of three random instances, and what they say: worked out once for all vocabularies.
+
+    So the tests of a world come one after the other.
+    """
     subject = Subject(env, env.sample_params(jax.random.key(0), 3))
     return subject, texts_of(subject)
 
@@ -99,14 +93,14 @@ def test_the_vocabulary_is_the_published_one(name):
     assert len(tokenizer.encode("")) == (name in begins)
 
 
-@of_worlds(*WORLDS)
 @pytest.mark.parametrize("name", VOCABULARIES)
+@pytest.mark.parametrize("env", WORLDS, ids=named)
 def test_tokens_in_the_graph_are_those_of_what_a_state_says(name, env):
     check_texts(*evidence(env), vocabulary(name), "\n")
 
 
-@of_worlds(*WORLDS, *TWELVE)
 @pytest.mark.parametrize("name", VOCABULARIES)
+@pytest.mark.parametrize("env", [*WORLDS, *TWELVE], ids=named)
 def test_every_template_and_answer_compiles(name, env):
     """Also what is asked for the whole pattern, and the patterns that answer."""
     tokenizer = vocabulary(name)
