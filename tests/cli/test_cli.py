@@ -383,7 +383,7 @@ def test_check_with_a_tokenizer_alone(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_check_takes_a_model_or_a_tokenizer(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["check", "FrozenLake-lprl", "--model", "embedded", "--tokenizer", "."])
+        main(["check", "FrozenLake-lprl", "--model", "embedded-early-1", "--tokenizer", "."])
     assert caught.value.code == 2
     assert "not allowed with argument --model" in capsys.readouterr().err
 
