@@ -1,10 +1,10 @@
-# make demo | test | test-trainers | lint | bench | figures | figures-check: each sets up .venv first.
+# make demo | test | test-trainers | vocabularies | test-vocabularies | lint | bench | figures | figures-check: each sets up .venv first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-trainers lint bench figures figures-check clean
+.PHONY: demo test test-trainers vocabularies test-vocabularies lint bench figures figures-check clean
 
 demo: $(STAMP)
 	$(BIN)/lprl demo
@@ -15,6 +15,13 @@ test: lint
 test-trainers: $(STAMP)
 	$(BIN)/python -m pip install --quiet --editable ".[trainers]"
 	$(BIN)/python -m pytest -m trainers tests/trainers
+
+# Into .vocabularies/, which git ignores; what is there is kept.
+vocabularies: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m vocabularies.make
+
+test-vocabularies: vocabularies
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m vocabularies tests/vocabularies
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

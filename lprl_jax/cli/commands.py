@@ -30,7 +30,7 @@ from lprl_jax.experiments import (
     runner,
 )
 from lprl_jax.files import archive, paths
-from lprl_jax.lm import embedded, fetched, named
+from lprl_jax.lm import embedded, fetched, hugging_face, named
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
 from lprl_jax.priors import tabular
@@ -147,7 +147,7 @@ def envs(options: argparse.Namespace) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """`lprl check`."""
-    tokenizer = named.tokenizer_of(_model(options))
+    tokenizer = _tokenizer(options)
     env, params, _ = _env(options)
     for name in passing(env, params):
         description = (lprl_envs.CHECKS[name].__doc__ or "").strip().splitlines()[0]
@@ -286,6 +286,18 @@ def _asking(options: argparse.Namespace) -> dict[str, Any]:
     end = options.end_of_action.replace("\\n", "\n")
     own = {name: getattr(options, name) for name in asking.FIELDS}
     return {**places.placed(own), "end_of_action": end}
+
+
+def _tokenizer(options: argparse.Namespace) -> Any:
+    """The tokenizer that a command names, alone or as a model's."""
+    if options.tokenizer is None:
+        return named.tokenizer_of(_model(options))
+    if not (options.tokenizer / hugging_face.TOKENIZER).is_file():
+        raise InvalidInput(
+            f"no {hugging_face.TOKENIZER} in {options.tokenizer}; --tokenizer names a directory "
+            "with one (a fast tokenizer's)"
+        )
+    return hugging_face.read_tokenizer(options.tokenizer)
 
 
 def _env(options: argparse.Namespace) -> tuple[Any, Any, config.BankConfig]:

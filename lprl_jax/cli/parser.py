@@ -208,11 +208,19 @@ def _others(add: _Add) -> None:
         "check",
         "Hold an environment against the contract: gymnax's, and its text's.",
         "lprl check FrozenLake-lprl map_name=4x4",
+        "lprl check BlocksWorld-lprl num_blocks=4 --tokenizer my_tokenizer",
     )
     check.add_argument("env", help="a registered id")
     check.add_argument("overrides", nargs="*", metavar="key=value", help="fields of env_params")
-    check.add_argument(
+    reader = check.add_mutually_exclusive_group()
+    reader.add_argument(
         "--model", default="embedded", help="whose tokenizer reads the texts (default: embedded)"
+    )
+    reader.add_argument(
+        "--tokenizer",
+        type=Path,
+        metavar="DIR",
+        help="or a tokenizer without a model: a directory with tokenizer.json",
     )
 
     prior = add(

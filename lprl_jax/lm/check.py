@@ -38,6 +38,24 @@ def check_tokens(
         CheckFailed: if the tokenizer does not suit the template, or reads a state otherwise.
     """
     subject = Subject(env, params)
+    check_texts(subject, texts_of(subject), tokenizer, end_of_action)
+
+
+def texts_of(subject: Subject) -> list[str]:
+    """What the environment says of each of the states looked at, `[N]`."""
+    num = len(np.asarray(subject.slots))
+    return [subject.env.describe(take(subject.states, i), subject.params) for i in range(num)]
+
+
+def check_texts(
+    subject: Subject, texts: list[str], tokenizer: PreTrainedTokenizerFast, end_of_action: str
+) -> None:
+    """`check_tokens` of states whose `texts_of` are known: of one environment, many tokenizers.
+
+    Raises:
+        CheckFailed: as `check_tokens`.
+    """
+    env = subject.env
     try:
         answers = [text + end_of_action for text in env.action_texts]
         table = token_table.compile(env.template, answers, tokenizer)
@@ -45,10 +63,10 @@ def check_tokens(
         raise CheckFailed(env.name, "tokens", str(error)) from error
     # `[N, columns]`: in the graph, states without their texts
     tokens, valid = map(np.asarray, jax.jit(jax.vmap(table.render))(subject.slots))
-    for row, (ids, mask) in enumerate(zip(tokens, valid, strict=True)):
-        state, found = take(subject.states, row), ids[mask].tolist()
-        text = env.describe(state, subject.params)
+    for row, (ids, mask, text) in enumerate(zip(tokens, valid, texts, strict=True)):
+        found = ids[mask].tolist()
         if found != tokenizer.encode(text):
             rendered = tokenizer.decode(found, skip_special_tokens=True)
-            where = f"{subject.name_of(state)}: the graph renders the tokens of {rendered!r}"
+            name = subject.name_of(take(subject.states, row))
+            where = f"{name}: the graph renders the tokens of {rendered!r}"
             raise CheckFailed(env.name, "tokens", f"{where}; right: {text!r}, which describe says")

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import jax
@@ -29,6 +29,16 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 SAMPLED_TEXTS = 64
+BEFORE = ("", "\n", "a")
+"""What a piece may be encoded behind, to find its own tokens: nothing, where the first piece of a
+text is like any other; a line break, to which SentencePiece joins no letter; a letter, to which it
+joins no line break."""
+JOINS = (("a", " b"), ("a", "\nb"), ("a", "\n\nb"), ("a", "."), ("a", ", b"), ("a\n", "b"))
+"""Pairs that encode jointly as apart, if one knows what is apart."""
+_PROBES = sorted(
+    {*BEFORE, *(left for left, _ in JOINS), *(left + right for left, right in JOINS)}
+    | {before + right for before in BEFORE for _, right in JOINS}
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,8 +122,10 @@ def compact_right(tokens: jax.Array, valid: jax.Array, width: int) -> tuple[jax.
 class Encoder:
     """Tokens of pieces of text: of the first one, and of those that stand behind others.
 
-    Some tokenizers (SentencePiece's, of Llama 2) put a space before whatever they are given. A
-    piece's own tokens are then those behind a line break, to which nothing is ever joined.
+    Some tokenizers (SentencePiece's, of Llama 2) put a space before whatever they are given, some
+    of these (`Metaspace`, of Mistral v0.3) only where it begins with none. A piece's own tokens are
+    then those behind another text, less that text's. Which text is found out: that of `BEFORE` with
+    which the most of `JOINS`, where tokenizers join nothing, come apart.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast):
@@ -124,8 +136,9 @@ class Encoder:
             raise InvalidInput(
                 "the tokenizer puts special tokens behind a text; a decoder's puts none"
             )
-        joint, left, right = self.batch(["a b", "a", " b"])
-        self.before = "" if joint == left + right else "\n"
+        probes = dict(zip(_PROBES, self.batch(_PROBES), strict=True))
+        self.before: str = max(BEFORE, key=lambda before: _num_apart(probes, before))
+        """Put before a piece, for its own tokens; of several that will do, the first."""
 
     def __call__(self, text: str) -> list[int]:
         """Of a piece that stands behind others."""
@@ -179,6 +192,18 @@ class Encoder:
                     f"this tokenizer writes {other!r} and {text!r} alike, as "
                     f"{self.tokenizer.convert_ids_to_tokens(tokens)}; it does not know their words"
                 )
+
+
+def _num_apart(encoded: Mapping[str, list[int]], before: str) -> int:
+    """How many of `JOINS` are the left text's tokens, then the right one's own behind `before`."""
+    known = encoded[before] if before else []
+
+    def comes_apart(left: str, right: str) -> bool:
+        behind = encoded[before + right]
+        own = behind[len(known) :]
+        return behind == known + own and encoded[left + right] == encoded[left] + own
+
+    return sum(comes_apart(left, right) for left, right in JOINS)
 
 
 def _texts(segment: Literal | Slot) -> tuple[str, ...]:

@@ -8,9 +8,11 @@ from pathlib import Path
 import jax
 import pytest
 import yaml
+from lm.stand_ins import stand_in
 from lprl_envs import FrozenLake
 from results.test_reading import write
 from small_experiment import FIELDS, fields
+from tokenizers import Tokenizer, models
 
 from lprl_jax.cli.commands import COMMANDS
 from lprl_jax.cli.main import main
@@ -284,6 +286,8 @@ BAD_CALLS = [
     (["check", "Pond"], ["unknown env 'Pond'", "FrozenLake-lprl"]),
     (["check", "FrozenLake-lprl", "map_name=big"], ["unknown map_name 'big'"]),
     (["check", "FrozenLake-lprl", "--model", "{nowhere}"], ["no model", "embedded"]),
+    (["check", "FrozenLake-lprl", "--tokenizer", "{nowhere}"], ["no tokenizer.json in", "fast"]),
+    (["check", "FrozenLake-lprl", "--tokenizer", "{folder}"], ["no tokenizer.json in", "fast"]),
     (["prior", "FrozenLake-lprl", "--model", "embedded", "-o", "{mine}"], ["exists"]),
     (["pretrain", "--steps", "0", "--out", "{new}"], ["steps is 0", "1 or more"]),
     (["pretrain", "--out", "{folder}"], ["not empty"]),
@@ -391,6 +395,28 @@ def test_check_prints_a_line_a_check(capsys: pytest.CaptureFixture[str]) -> None
     lines = capsys.readouterr().out.splitlines()
     assert all(line.startswith("ok  ") for line in lines[:-1])
     assert f"{len(lines) - 1} checks passed" in lines[-1]
+
+
+def test_check_with_a_tokenizer_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No config, no weights. A damaged one, and one that does not suit, are refused in a line."""
+    call = ["check", "FrozenLake-lprl", "map_name=3x3", "is_slippery=false", "--tokenizer"]
+    stand_in("metaspace-first").backend_tokenizer.save(str(tmp_path / "tokenizer.json"))
+    assert main([*call, str(tmp_path)]) == 0
+    assert "ok  tokens: " in capsys.readouterr().out
+    words = Tokenizer(models.WordLevel({"<unk>": 0}, "<unk>"))
+    for written, message in (("{}", "has no tokenizer that"), (words.to_str(), "fails the check")):
+        (tmp_path / "tokenizer.json").write_text(written)
+        assert main([*call, str(tmp_path)]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+
+
+def test_check_takes_a_model_or_a_tokenizer(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["check", "FrozenLake-lprl", "--model", "embedded-early-1", "--tokenizer", "."])
+    assert caught.value.code == 2
+    assert "not allowed with argument --model" in capsys.readouterr().err
 
 
 def test_a_config_that_is_not_there_or_not_yaml(
