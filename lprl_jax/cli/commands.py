@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from lprl_jax.files import archive, paths
 from lprl_jax.lm import embedded, fetched, named
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
-from lprl_jax.priors import tabular, tabulate
+from lprl_jax.priors import drafts, tabular, tabulate
 from lprl_jax.results import comparison, grids, plotting, reading, report, tables
 
 HABIT = "habit"
@@ -151,6 +152,7 @@ def prior(options: argparse.Namespace) -> None:
     paths.require_new(options.out, archive.ENDINGS)
     require_one_of("precision", options.precision, tabular.PRECISIONS)
     asking = Asking(**_asking(options))
+    _warn_of_copies(options.dtype)
     env, params, bank = _env(options)
     build.require_decoder(_model(options), options.dtype)
     if options.model == HABIT:
@@ -159,8 +161,10 @@ def prior(options: argparse.Namespace) -> None:
         drawn = build.drawn_by(bank)
         dtype = {} if options.dtype == "float32" else {"dtype": options.dtype}
         asked = build.language_prior(_model(options), env, params, asking, drawn, **dtype)
-    table = tabulate(asked, env, params, **asked.settings)
+    follow = {"progress": not options.quiet, "resume": options.out}
+    table = tabulate(asked, env, params, **follow, **asked.settings)
     table.save(options.out, params, options.precision)
+    drafts.remove(options.out)
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
 
 
@@ -240,7 +244,18 @@ def _experiment(options: argparse.Namespace) -> config.Experiment:
     command = ALGORITHMS[name].command
     if command != options.command:
         raise InvalidInput(f"`lprl {options.command}` does not run {name}; `lprl {command}` does")
+    _warn_of_copies(experiment.config.prior_dtype)
     return experiment
+
+
+def _warn_of_copies(dtype: str) -> None:
+    """Say that on a CPU half the bytes are none saved: XLA multiplies copies of them in f32."""
+    if dtype == "bfloat16" and jax.default_backend() == "cpu":
+        print(
+            "lprl: on a CPU, weights in bfloat16 are held in float32 too, as a copy; float32 takes "
+            "less memory and time",
+            file=sys.stderr,
+        )
 
 
 def _model(options: argparse.Namespace) -> str:

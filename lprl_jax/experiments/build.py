@@ -96,8 +96,12 @@ def make_prior(
     env: TextEnv[Any, Any],
     params: TextEnvParams,
     mesh: Mesh | None = None,
+    progress: bool = False,
 ) -> Prior | None:
-    """The prior that the config names, or None; a model's weights on the mesh, if there is one."""
+    """The prior that the config names, or None; a model's weights on the mesh, if there is one.
+
+    With `progress`, a bar is shown where it takes long to tabulate it.
+    """
     config, with_features = experiment.config, reads_features(experiment)
     if config.encoder and not with_features:
         raise InvalidInput(
@@ -113,7 +117,7 @@ def make_prior(
     if config.encoder:
         prior = EncodedPrior(prior, BertEncoder.from_pretrained(config.encoder, env))
     if config.prior_access == "table":
-        prior = _tabulated(prior, env, params, with_features)
+        prior = _tabulated(prior, env, params, with_features, progress)
     if (config.prior_temperature, config.prior_epsilon, config.prior_adversarial) != (1, 0, False):
         prior = degrade(
             prior,
@@ -125,14 +129,18 @@ def make_prior(
 
 
 def _tabulated(
-    prior: Prior, env: TextEnv[Any, Any], params: TextEnvParams, with_features: bool
+    prior: Prior,
+    env: TextEnv[Any, Any],
+    params: TextEnvParams,
+    with_features: bool,
+    progress: bool,
 ) -> Prior:
     """A table in the place of what a model computes."""
     settings = getattr(prior, "settings", {})
     if with_features and has_features(prior):
-        return tabulate_features(prior, env, params, **settings)
+        return tabulate_features(prior, env, params, progress=progress, **settings)
     if isinstance(prior, LanguagePrior | FlaxLanguagePrior):
-        return tabulate(prior, env, params, **settings)
+        return tabulate(prior, env, params, progress=progress, **settings)
     return prior
 
 

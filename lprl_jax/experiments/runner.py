@@ -118,8 +118,8 @@ class Chunks:
         return chunk == self.number or chunk == self.total // self.steps
 
 
-def set_up(experiment: Experiment) -> Setup:
-    """Build what an experiment names."""
+def set_up(experiment: Experiment, progress: bool = False) -> Setup:
+    """Build what an experiment names; with a bar, where it takes long to tabulate a prior."""
     env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
     mesh = sharding.make_mesh(experiment.num_runs, experiment.config.model_parallel)
     # A model of which every device has the whole makes its table on one of them.
@@ -127,7 +127,7 @@ def set_up(experiment: Experiment) -> Setup:
     policy = build.make_policy(experiment, env, params, shared)
     if policy is not None and not build.runs_decoder(experiment.config.prior):
         shared = None  # the policy's weights are split, and the prior has none
-    prior = build.make_prior(experiment, env, params, shared)
+    prior = build.make_prior(experiment, env, params, shared, progress)
     algorithm = build.make_algorithm(experiment, env, prior, policy)
     prior_params, policy_params = (() if x is None else x.params for x in (prior, policy))
     data = Data(prior_params, params, policy_params=policy_params)
@@ -186,7 +186,7 @@ def _run(
     if not resume:
         run_directory.require_empty(out)
     started = time.perf_counter()
-    setup = set_up(experiment)
+    setup = set_up(experiment, progress)
     dataset = transitions.load(experiment, setup.env, setup.params, setup.prior)
     data = setup.data._replace(dataset=sharding.place(setup.mesh, dataset))
     provenance = run_directory.provenance(data, experiment.settings)

@@ -22,7 +22,7 @@ from lprl_jax.lm import named
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.scoring import Scores
 from lprl_jax.priors.action_scores import ActionScorer, Prefix, Width
-from lprl_jax.priors.base import Counters, evaluate_where_needed, require_world
+from lprl_jax.priors.base import Counters, Stateless, evaluate_where_needed, require_world
 from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.options import check_options, fingerprint_of, settings_of
 from lprl_jax.priors.wordings import Wording
@@ -151,6 +151,15 @@ class LanguagePrior:
         """What a table of this prior records of it."""
         asked = self.scorer.prompt, self.normalization, self.end_of_action
         return settings_of(self.model, self.env, *asked)
+
+    @property
+    def stateless(self) -> Stateless:
+        """Equal for two banks of one prior."""
+        nothing: Any = None
+        bare = dataclasses.replace(self, model=self.model._replace(params=None), params=nothing)
+        own = (field.name for field in dataclasses.fields(bare))
+        key = tuple(getattr(bare, name) for name in own if name not in ("model", "params"))
+        return Stateless((LanguagePrior, *key), bare)
 
     @property
     def feature_shape(self) -> tuple[int]:
