@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lprl_jax.priors.controls import UniformPrior, degrade
     from lprl_jax.priors.encoded import EncodedPrior
     from lprl_jax.priors.flax_language import FlaxLanguagePrior
+    from lprl_jax.priors.free_form import FreeForm, FreeFormPrior
     from lprl_jax.priors.habit import HabitPrior
     from lprl_jax.priors.language import LanguagePrior
     from lprl_jax.priors.tabular import TabularPrior, tabulate
@@ -62,6 +63,8 @@ _NAMES = {
     "Example": "lprl_jax.priors.wordings",
     "FeaturePrior": "lprl_jax.priors.base",
     "FlaxLanguagePrior": "lprl_jax.priors.flax_language",
+    "FreeForm": "lprl_jax.priors.free_form",
+    "FreeFormPrior": "lprl_jax.priors.free_form",
     "HabitPrior": "lprl_jax.priors.habit",
     "LanguagePolicy": "lprl_jax.algorithms.policy_based.language_policy",
     "LanguagePrior": "lprl_jax.priors.language",
@@ -85,6 +88,8 @@ __all__ = [
     "Example",
     "FeaturePrior",
     "FlaxLanguagePrior",
+    "FreeForm",
+    "FreeFormPrior",
     "HabitPrior",
     "LanguagePolicy",
     "LanguagePrior",

@@ -17,14 +17,25 @@ from lprl_envs.errors import require_one_of
 
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.cli import demo as demonstration
-from lprl_jax.experiments import build, config, evaluate, export, gather, places, planning, runner
-from lprl_jax.experiments.asking import Asking
+from lprl_jax.experiments import (
+    asking,
+    build,
+    config,
+    evaluate,
+    export,
+    gather,
+    measuring,
+    places,
+    planning,
+    prior_kinds,
+    runner,
+)
 from lprl_jax.files import archive, paths
 from lprl_jax.lm import embedded, fetched, named
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
-from lprl_jax.priors import drafts, tabular, tabulate
-from lprl_jax.results import comparison, grids, plotting, reading, report, tables
+from lprl_jax.priors import drafts, tabular
+from lprl_jax.results import comparison, grids, measured, plotting, reading, report, tables
 
 HABIT = "habit"
 """Of which a table can be made too: it needs no model, and stands beside those of models."""
@@ -151,21 +162,25 @@ def prior(options: argparse.Namespace) -> None:
     """`lprl prior`."""
     paths.require_new(options.out, archive.ENDINGS)
     require_one_of("precision", options.precision, tabular.PRECISIONS)
-    asking = Asking(**_asking(options))
+    how = asking.Asking(**_asking(options))
+    form = prior_kinds.free_form(options.kind, vars(options))
     _warn_of_copies(options.dtype)
     env, params, bank = _env(options)
     build.require_decoder(_model(options), options.dtype)
     if options.model == HABIT:
-        asked: Any = build.named_prior(HABIT, env, params, bank=bank, asking=asking)
+        asked: Any = build.named_prior(HABIT, env, params, bank=bank, asking=how)
     else:
         drawn = build.drawn_by(bank)
         dtype = {} if options.dtype == "float32" else {"dtype": options.dtype}
-        asked = build.language_prior(_model(options), env, params, asking, drawn, **dtype)
+        asked = build.language_prior(_model(options), env, params, how, drawn, **dtype)
+    asked = prior_kinds.written_by(asked, form, options.model)
     follow = {"progress": not options.quiet, "resume": options.out}
-    table = tabulate(asked, env, params, **follow, **asked.settings)
+    table = prior_kinds.tabulated(asked, env, params, **follow)
     table.save(options.out, params, options.precision)
     drafts.remove(options.out)
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
+    if table.figures:
+        print("answers: " + ", ".join(f"{name} {x:.3g}" for name, x in table.figures.items()))
 
 
 def fetch(options: argparse.Namespace) -> None:
@@ -183,6 +198,23 @@ def priors(options: argparse.Namespace) -> None:
     for name, model in fetched.MODELS.items():
         here = fetched.path_of(name).is_file()
         print(f"  {name}: {model.about}; {'fetched' if here else f'`lprl fetch {name}` brings it'}")
+
+
+def measure(options: argparse.Namespace) -> None:
+    """`lprl measure`."""
+    if options.json:
+        paths.require_new(options.json)
+    fields = config.override({}, options.overrides)
+    given = options.env, *config.parse_env_params(options.env, fields)
+    models = [places.placed({"prior": name})["prior"] for name in options.model.split(",")]
+    asked = models, options.calibration.split(","), options.states, options.seed
+    found = measuring.run(*given, *asked)
+    print(measured.caption(found))
+    print(measured.table(found))
+    for line in measured.verdicts(found):
+        print(line)
+    if options.json:
+        _write_json(options.json, measured.as_json(found))
 
 
 def collect(options: argparse.Namespace) -> None:
@@ -230,6 +262,7 @@ COMMANDS = {
     "prior": prior,
     "priors": priors,
     "fetch": fetch,
+    "measure": measure,
     "collect": collect,
     "export": export_,
     "pretrain": pretrain,
@@ -265,9 +298,9 @@ def _model(options: argparse.Namespace) -> str:
 
 def _asking(options: argparse.Namespace) -> dict[str, Any]:
     """How a command says that a model is asked, as a config would."""
-    fields = {"wording": options.wording, "normalization": options.normalization}
     end = options.end_of_action.replace("\\n", "\n")
-    return {**places.placed(fields), "end_of_action": end, "chunk": options.chunk}
+    own = {name: getattr(options, name) for name in asking.FIELDS}
+    return {**places.placed(own), "end_of_action": end}
 
 
 def _env(options: argparse.Namespace) -> tuple[Any, Any, config.BankConfig]:

@@ -221,6 +221,7 @@ def _others(add: _Add) -> None:
         "lprl prior FrozenLake-lprl map_name=8x8 is_slippery=false num_instances=32 "
         "split=held-out --model embedded -o table.npz",
         "lprl prior BlocksWorld-lprl num_instances=32 --model DIR --wording few-shot-2 -o few.npz",
+        "lprl prior BlocksWorld-lprl --model my_model --kind p_map --samples 15 -o p_map.npz",
     )
     prior.add_argument("env", help="a registered id")
     prior.add_argument("overrides", nargs="*", metavar="key=value", help="fields of env_params")
@@ -251,6 +252,26 @@ def _others(add: _Add) -> None:
     prior.add_argument(
         "--dtype", default="float32", help="of a model's weights: float32 (default), or bfloat16"
     )
+    prior.add_argument(
+        "--calibration", default="none", help="none (default), pmi or contextual, of a model"
+    )
+    prior.add_argument(
+        "--kind",
+        default="p_dist",
+        help="p_dist scores every action (default), p_map finds an action in what the model writes",
+    )
+    prior.add_argument("--samples", type=int, default=5, help="of p_map: answers a state (5)")
+    prior.add_argument("--max-tokens", type=int, default=10, help="of an answer, at most (10)")
+    prior.add_argument("--sample-temperature", type=float, default=1.0, help="of its tokens (1)")
+    prior.add_argument(
+        "--top-p",
+        type=float,
+        default=1.0,
+        help="probability of the likeliest tokens, that are drawn (1)",
+    )
+    prior.add_argument(
+        "--smoothing", type=float, default=1.0, help="weight of the uniform beside the samples (1)"
+    )
     prior.add_argument("-o", "--out", type=Path, required=True, help="new .npz file")
     prior.add_argument(
         "--precision",
@@ -267,6 +288,36 @@ def _others(add: _Add) -> None:
         "lprl fetch smollm2",
     )
     fetch.add_argument("model", help="its name; `lprl priors` lists them")
+
+    measure = add(
+        "measure",
+        "What a prior knows of held-out instances, beside a habit, chance, and words exchanged.",
+        "lprl measure FrozenLake-lprl map_name=4x4 is_slippery=false --model embedded",
+        "lprl measure BlocksWorld-lprl num_blocks=4 --model embedded --calibration none,pmi",
+        "lprl measure FrozenLake-lprl num_instances=16 split=train --model table.npz",
+    )
+    measure.add_argument("env", help="a registered id")
+    measure.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="fields of env_params; without any instances, 32 that are held out",
+    )
+    measure.add_argument(
+        "--model", required=True, help="a model, table, `habit` or `uniform`; several, with commas"
+    )
+    measure.add_argument(
+        "--calibration",
+        default="none",
+        help="none (default), pmi or contextual, of models; several, with commas",
+    )
+    measure.add_argument(
+        "--states", type=int, default=64, help="of an instance, at most, drawn (default 64)"
+    )
+    measure.add_argument(
+        "--seed", type=int, default=0, help="of the states and the words (default 0)"
+    )
+    measure.add_argument("--json", type=Path, help="write the figures to this new file too")
 
     export = add(
         "export",

@@ -27,6 +27,8 @@ class Asking:
     """What ends an action's text."""
     chunk: int = 0
     """States that are run at a time; 0: as many as the prior does by default."""
+    calibration: str = "none"
+    """By what answers are divided that a model likes whatever it reads."""
 
     @staticmethod
     def of(config: ExperimentConfig) -> Asking:

@@ -22,7 +22,7 @@ from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.algorithms.tabular import habits
 from lprl_jax.algorithms.tabular.worked_examples import worked
-from lprl_jax.experiments import needs, places
+from lprl_jax.experiments import needs, places, prior_kinds
 from lprl_jax.experiments.asking import PLAIN, Asking
 from lprl_jax.experiments.config import BankConfig, Experiment
 from lprl_jax.lm import named
@@ -31,13 +31,14 @@ from lprl_jax.lm.families import FAMILIES
 from lprl_jax.priors import (
     EncodedPrior,
     FlaxLanguagePrior,
+    FreeFormPrior,
     LanguagePrior,
     Prior,
     TabularPrior,
     UniformPrior,
+    calibration,
     degrade,
     has_features,
-    tabulate,
     tabulate_features,
 )
 
@@ -112,6 +113,8 @@ def make_prior(
     if policy_name(experiment) != NETWORK and not asks_model(config.prior):
         asking = dataclasses.replace(asking, wording=PLAIN.wording)  # it is the policy's
     prior = named_prior(config.prior, env, params, *own, asking)
+    form = prior_kinds.free_form(config.prior_kind, vars(config))
+    prior = prior_kinds.written_by(prior, form, config.prior)
     if prior is None:
         return None
     if config.encoder:
@@ -136,12 +139,11 @@ def _tabulated(
     progress: bool,
 ) -> Prior:
     """A table in the place of what a model computes."""
-    settings = getattr(prior, "settings", {})
     if with_features and has_features(prior):
+        settings = getattr(prior, "settings", {})
         return tabulate_features(prior, env, params, progress=progress, **settings)
-    if isinstance(prior, LanguagePrior | FlaxLanguagePrior):
-        return tabulate(prior, env, params, progress=progress, **settings)
-    return prior
+    is_model = isinstance(prior, LanguagePrior | FlaxLanguagePrior | FreeFormPrior)
+    return prior_kinds.tabulated(prior, env, params, progress) if is_model else prior
 
 
 def named_prior(
@@ -227,7 +229,9 @@ def language_prior(
     """
     options = asking.options(env, drawn)
     if runs_decoder(name):
-        return LanguagePrior.from_pretrained(name, env, params, **options, **placement)
+        own = {"calibration": asking.calibration, **placement}
+        return LanguagePrior.from_pretrained(name, env, params, **options, **own)
+    calibration.require_off(asking.calibration, name)
     return FlaxLanguagePrior.from_pretrained(named.path_of(name), env, params, **options)
 
 

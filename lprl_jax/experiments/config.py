@@ -19,8 +19,10 @@ from lprl_envs.errors import require_one_of, shown
 
 from lprl_jax.algorithms import base
 from lprl_jax.algorithms.registry import ALGORITHMS
+from lprl_jax.experiments import prior_kinds
 from lprl_jax.experiments.places import placed
 from lprl_jax.files import paths, shipped, yaml_values
+from lprl_jax.priors import calibration
 from lprl_jax.priors.options import NORMALIZATIONS
 
 
@@ -73,6 +75,18 @@ class ExperimentConfig:
     directory, a .gguf file, or a .npz table."""
     prior_access: str = "table"
     """`table` asks a model about all states beforehand; `live` asks it at every step."""
+    prior_kind: str = prior_kinds.P_DIST
+    """`p_dist` scores every action; `p_map` finds an action in what a model writes."""
+    samples: int = prior_kinds.DEFAULTS.samples
+    """Of `p_map`, as all up to `smoothing`: answers a state; see `FreeForm`."""
+    max_tokens: int = prior_kinds.DEFAULTS.max_tokens
+    """Of an answer."""
+    sample_temperature: float = prior_kinds.DEFAULTS.temperature
+    """Of an answer's tokens."""
+    top_p: float = prior_kinds.DEFAULTS.top_p
+    """Probability of the likeliest tokens, among which they are drawn."""
+    smoothing: float = prior_kinds.DEFAULTS.smoothing
+    """Weight of the uniform distribution beside the samples."""
     encoder: str = ""
     """Hugging Face directory of a BERT, from which features then come; see `q_input`."""
     prior_dtype: str = "float32"
@@ -87,6 +101,9 @@ class ExperimentConfig:
     """What ends an action's text, for a model."""
     chunk: int = 0
     """States that a model runs at a time; 0: 256, and 16 of a family that is run by Flax code."""
+    calibration: str = "none"
+    """What a model likes to say anyway, divided out: `none`, `pmi`, `contextual`; see
+    `priors.calibration`. The temperature behind it is `prior_temperature`."""
     prior_temperature: float = 1.0
     """Above 1 the prior is flattened; see `degrade`."""
     prior_epsilon: float = 0.0
@@ -99,8 +116,7 @@ class ExperimentConfig:
     """Environment steps a run; gradient steps, where an algorithm learns from a dataset. Rounded
     up to whole updates."""
     eval_every: int = 1_000
-    """Such steps a run between two evaluations: a chunk, rounded to whole updates; the last may be
-    shorter."""
+    """Such steps a run between two evaluations: a chunk of whole updates; the last is shorter."""
     eval_episodes: int = 32
     """Episodes an evaluation, a run."""
     checkpoint_every: int = 20
@@ -121,6 +137,8 @@ class ExperimentConfig:
         require_one_of("normalization", self.normalization, NORMALIZATIONS)
         if self.chunk < 0:
             raise InvalidInput(f"chunk is {self.chunk}; it must be 1 or more, or 0 for the default")
+        require_one_of("calibration", self.calibration, calibration.METHODS)
+        prior_kinds.free_form(self.prior_kind, vars(self))
         base.require_fraction(self, "prior_epsilon")
         base.require_above_0(self, "prior_temperature")
         base.require_finite(self, "prior_temperature")

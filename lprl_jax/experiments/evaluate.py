@@ -20,7 +20,16 @@ from lprl_envs import InvalidInput
 from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
-from lprl_jax.experiments import build, checkpoint, config, places, run_directory, runner, sharding
+from lprl_jax.experiments import (
+    build,
+    checkpoint,
+    config,
+    places,
+    prior_kinds,
+    run_directory,
+    runner,
+    sharding,
+)
 from lprl_jax.experiments.asking import PLAIN
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.files import paths
@@ -28,7 +37,7 @@ from lprl_jax.files import paths
 MAY_CHANGE = (
     "prior", "prior_access", "prior_temperature", "prior_epsilon", "prior_adversarial",
     "prior_dtype", "model_parallel", "wording", "normalization", "end_of_action", "chunk",
-    "k", "eval_episodes", "seed",
+    "calibration", "prior_kind", *prior_kinds.FIELDS, "k", "eval_episodes", "seed",
 )  # fmt: skip
 """Fields of the config that may differ from the training's, besides those of its instances."""
 
@@ -117,6 +126,8 @@ def _with_prior(fields: dict[str, Any], prior: str) -> dict[str, Any]:
     """The fields with another prior, placed as they say if it can be."""
     if prior != fields["prior"] and not build.runs_decoder(prior):
         fields = {**fields, "prior_dtype": "float32", "model_parallel": 1}
+        own = ("prior_kind", *prior_kinds.FIELDS)
+        fields = {name: value for name, value in fields.items() if name not in own}
     if prior != fields["prior"] and not build.asks_model(prior):
         fields = {**fields, **dataclasses.asdict(PLAIN)}
     return {**fields, "prior": prior}

@@ -30,6 +30,7 @@ from lprl_jax.experiments import (
     checkpoint,
     loggers,
     needs,
+    prior_kinds,
     run_directory,
     sharding,
     transitions,
@@ -190,6 +191,7 @@ def _run(
     dataset = transitions.load(experiment, setup.env, setup.params, setup.prior)
     data = setup.data._replace(dataset=sharding.place(setup.mesh, dataset))
     provenance = run_directory.provenance(data, experiment.settings)
+    provenance |= prior_kinds.figures_of(setup.prior)
     if resume:
         run_directory.require_same(out, provenance)
     state = setup.initial_state()  # may refuse what the experiment asks for

@@ -12,7 +12,6 @@ pattern it was shown.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -20,33 +19,21 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from lprl_envs import Scope, TextEnv, TextEnvParams
+from lprl_envs import TextEnv, TextEnvParams
 
-from lprl_jax.lm import decoder, generation, parsing, scoring
+from lprl_jax.lm import generation, parsing
 from lprl_jax.lm.checkpoint import LanguageModel
-from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.pretraining import following, lessons
 from lprl_jax.pretraining.following import Followed
-from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Course, Draw, Population
+from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Draw, Population
 from lprl_jax.priors import habit
 from lprl_jax.priors.base import normalize
+from lprl_jax.priors.judging import Scores, judge, make_scorer, shuffle
 
-PROPOSALS = 5
 INSTANCES = 200
 """Held-out instances of each kind."""
 BINS = 5
 """Of the fraction that is revealed."""
-
-
-class Scores(NamedTuple):
-    """Means over the states that are asked about."""
-
-    top1: float
-    """Most likely action is right; ties share."""
-    covered: float
-    """Five proposals hold a right action."""
-    kl: float
-    """KL(π* ‖ p), nats."""
 
 
 class Actions(NamedTuple):
@@ -101,13 +88,13 @@ def measure_actions(
     draw = _drawing(task.env, task.exam or task.draw, task.states)
     states, right, legal = draw(keys[1], bank)
     slots = jax.vmap(jax.vmap(task.env.slots, (0, None)), (0, None))(states, bank)
-    score = make_scorer(model.config, task.compile(model.tokenizer))
+    score = make_scorer(model.config, task.compile(model.tokenizer).prompts)
 
     def judged(version: LanguageModel, slots: jax.Array) -> Scores:
         return judge(normalize(score(version.params, slots), legal), right)
 
     scores = {name: judged(version, slots) for name, version in models.items()}
-    shuffled = judged(model, shuffle(task.env, keys[2], slots))
+    shuffled = judged(model, shuffle(task.env.template, keys[2], slots))
     # On states drawn as these are, so that no other distribution that does not look does better.
     _, *taught = draw(keys[3], population.sample(keys[4], num_instances, "train"))
     weights = habit.fit(*(np.asarray(x).reshape(-1, task.env.num_actions) for x in taught))
@@ -140,50 +127,6 @@ def _drawing(
         return jax.vmap(one, (0, None, 0))(keys, bank, jnp.arange(num_instances))
 
     return each
-
-
-def shuffle(env: TextEnv[Any, Any], key: chex.PRNGKey, slots: jax.Array) -> jax.Array:
-    """Every slot's values exchanged: an instance's among instances, a state's among all states."""
-    columns = []
-    for i, slot in enumerate(env.template.slots):
-        column, key_slot = slots[..., i], jax.random.fold_in(key, i)
-        if slot.scope is Scope.INSTANCE:
-            columns.append(jax.random.permutation(key_slot, column, axis=0))
-        else:
-            mixed = jax.random.permutation(key_slot, column.reshape(-1))
-            columns.append(mixed.reshape(column.shape))
-    return jnp.stack(columns, axis=-1)
-
-
-def make_scorer(config: DecoderConfig, course: Course) -> Callable[[Any, jax.Array], jax.Array]:
-    """`(params, slots [M, S, num_slots]) -> f32[M, S, A]`: log-likelihoods of the actions.
-
-    Compiled once for all models of that shape.
-    """
-    table, trie = course.prompts, scoring.Trie.build(course.prompts.answers)
-
-    def one(params: Any, slots: jax.Array) -> jax.Array:
-        tokens, valid = table.prefix.render(slots[0])
-        prefix = decoder.encode_prefix(config, params, tokens[None], valid[None])
-        text, text_valid = jax.vmap(table.suffix.render)(slots)
-        return scoring.score(
-            config, params, prefix, valid[None], text[None], text_valid[None], trie
-        ).log_likelihoods[0]
-
-    return jax.jit(lambda params, slots: jax.lax.map(functools.partial(one, params), slots))
-
-
-def judge(log_probs: jax.Array, right: jax.Array) -> Scores:
-    """Scores over the states in which something is right; both `[M, S, A]`."""
-    asked = jnp.any(right, axis=-1)
-    best = log_probs >= jnp.max(log_probs, axis=-1, keepdims=True)
-    top1 = jnp.sum(best & right, axis=-1) / jnp.sum(best, axis=-1)
-    mass = jnp.sum(jnp.where(right, jnp.exp(log_probs), 0.0), axis=-1)
-    covered = 1.0 - (1.0 - jnp.minimum(mass, 1.0)) ** PROPOSALS
-    share = 1.0 / jnp.maximum(jnp.sum(right, axis=-1), 1)
-    kl = jnp.sum(jnp.where(right, jnp.log(share)[..., None] - log_probs, 0.0), axis=-1) * share
-    means = [float(jnp.sum(jnp.where(asked, x, 0.0)) / jnp.sum(asked)) for x in (top1, covered, kl)]
-    return Scores(*means)
 
 
 def measure_completions(

@@ -15,7 +15,6 @@ from lprl_jax.pretraining.following import EPISODES, PLAYED
 from lprl_jax.pretraining.measuring import (
     BINS,
     INSTANCES,
-    PROPOSALS,
     Actions,
     Completions,
     measure_actions,
@@ -24,6 +23,7 @@ from lprl_jax.pretraining.measuring import (
 from lprl_jax.pretraining.pretrain import PretrainConfig
 from lprl_jax.pretraining.replay import Taught, replay
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Task
+from lprl_jax.priors.judging import PROPOSALS
 from lprl_jax.results.comparison import interval
 
 

@@ -1,9 +1,10 @@
 """Priors over actions: who is asked, and what claims about it need beside it.
 
-`language` asks our decoder, `flax_language` transformers' Flax models, `tabular` a table of
-answers; `controls` are the uniform prior and degraded ones, `habit` is one that does not look at
-the state, `encoded` adds an encoder's features.
-`wordings` says what a model reads around a state, `options` how its answers are weighed.
+`language` has our decoder score the actions, `free_form` lets it answer freely, `flax_language`
+asks transformers' Flax models, `tabular` a table of answers; `controls` are the uniform prior and
+degraded ones, `habit` is one that does not look at the state, `encoded` adds an encoder's features.
+`wordings` says what a model reads around a state, `options` how its answers are weighed,
+`calibration` by what they are divided.
 `base` says what a prior is, `fingerprint` what its parameters belong to. It may import `lm`, and no
 algorithm.
 """
@@ -18,6 +19,7 @@ from lprl_jax.priors.base import (
 from lprl_jax.priors.controls import DegradedPrior, UniformPrior, degrade
 from lprl_jax.priors.encoded import EncodedPrior
 from lprl_jax.priors.flax_language import FlaxLanguagePrior
+from lprl_jax.priors.free_form import FreeForm, FreeFormPrior, tabulate_free_form
 from lprl_jax.priors.habit import HabitPrior
 from lprl_jax.priors.language import LanguagePrior
 from lprl_jax.priors.tabular import TabularPrior, tabulate
@@ -31,6 +33,8 @@ __all__ = [
     "Example",
     "FeaturePrior",
     "FlaxLanguagePrior",
+    "FreeForm",
+    "FreeFormPrior",
     "HabitPrior",
     "LanguagePrior",
     "Prior",
@@ -44,4 +48,5 @@ __all__ = [
     "sample_proposals",
     "tabulate",
     "tabulate_features",
+    "tabulate_free_form",
 ]

@@ -189,6 +189,13 @@ class ActionScorer:
         scores = jnp.where(fits[:, None], scores, jnp.nan)
         return Scores(scores, readout.reshape(len(chosen), -1))
 
+    @property
+    def num_branches(self) -> int:
+        """Tokens of answers that are run behind a state's text."""
+        if isinstance(self.answers, Trie):
+            return len(self.answers.tokens)
+        return self.env.max_legal * (self.answers.tokens.shape[1] - 1)
+
     def normalize(self, scores: jax.Array, states: Any, env_params: Any) -> jax.Array:
         """Log-likelihoods `[B, A]` to log-probabilities of the legal actions."""
         return normalize(scores / self.divisor[None], self._legal(states, env_params))

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from lprl_jax import memory
 from lprl_jax.lm import identity
-from lprl_jax.priors.base import Prior, Stateless, has_features, normalize
+from lprl_jax.priors.base import Prior, Stateless, normalize
 from lprl_jax.priors.drafts import Draft
 
 ROWS = 4_096
@@ -34,7 +34,7 @@ class Answers(NamedTuple):
     log_probs: np.ndarray
     """f32[M, num_states, A]; uniform in terminal states."""
     features: Any
-    """f32[M, num_states, ...], 0 in terminal states; or (), where they are not asked for."""
+    """f32[M, num_states, ...], 0 in terminal states; or (), where none are asked for."""
     evaluations: int
     """States that were run through a model, also beforehand."""
 
@@ -44,17 +44,18 @@ def ask_everywhere(
     env: TextEnv[Any, Any],
     env_params: TextEnvParams,
     *,
-    with_features: bool = False,
+    method: str = "log_probs",
     progress: bool = False,
     draft: Draft | None = None,
 ) -> Answers:
     """Ask a prior about every state of every instance that is not terminal, once.
 
     Args:
-        prior: Of this environment and bank; a `FeaturePrior` where features are asked for.
+        prior: Of this environment and bank.
         env: The environment, whose state space is finite.
         env_params: The bank.
-        with_features: Whether its features are kept too.
+        method: Which of its methods is asked: `log_probs`, or another that has numbers of a state
+            between log-probabilities and carry, such as `log_probs_and_features`.
         progress: Whether a bar with an estimate is shown, on a terminal, when it takes long.
         draft: Where answers are kept meanwhile, and which an earlier call has left; of
             log-probabilities alone.
@@ -69,12 +70,11 @@ def ask_everywhere(
         "a table's rows", [memory.Part(tuple(shape), 4 * math.prod(shape.values()))], shape
     )
     ended, uniform = (identity.fetched(x) for x in _look(env, num_instances, env_params))
-    log_probs, features = np.array(uniform), ()
-    if with_features and has_features(prior):
-        features = np.zeros((*ended.shape, *prior.feature_shape), np.float32)
+    log_probs = np.array(uniform)
+    features: Any = ()
     places = np.argwhere(~ended).astype(np.int32)
     rows = min(getattr(prior, "chunk", ROWS), ended.size)
-    ask, beforehand = _program(prior, env, with_features), int(prior.init().evaluations)
+    ask, beforehand = _program(prior, env, method), int(prior.init().evaluations)
     done, evaluations = 0, 0
     if draft is not None:
         kept, evaluations = draft.read(len(places), env.num_actions)
@@ -100,8 +100,10 @@ def ask_everywhere(
                 at = np.pad(own, [(0, rows - len(own)), (0, 0)], mode="edge")
                 found, read, asked = ask(prior.params, env_params, at[:, 0], at[:, 1], needed)
                 log_probs[tuple(own.T)] = identity.fetched(found)[: len(own)]
-                if isinstance(features, np.ndarray):
-                    features[tuple(own.T)] = identity.fetched(read)[: len(own)]
+                for leaf in read:
+                    if not done:
+                        features = np.zeros((*ended.shape, *leaf.shape[1:]), np.float32)
+                    features[tuple(own.T)] = identity.fetched(leaf)[: len(own)]
                 evaluations, done = evaluations + int(asked), done + len(own)
                 bar.update(len(own))
                 keep()
@@ -116,7 +118,7 @@ def _num_instances(env_params: TextEnvParams) -> int:
 
 
 def _program(
-    prior: Prior, env: TextEnv[Any, Any], with_features: bool
+    prior: Prior, env: TextEnv[Any, Any], method: str
 ) -> Callable[..., tuple[jax.Array, Any, jax.Array]]:
     """`(params, env_params, instance, index, needed)` to log-probabilities, features and count.
 
@@ -124,14 +126,14 @@ def _program(
     """
     alike: Stateless | None = getattr(prior, "stateless", None)
     if alike is None:
-        return jax.jit(functools.partial(_ask, prior, env, with_features))
-    return functools.partial(_ask_alike, alike, env, with_features)
+        return jax.jit(functools.partial(_ask, prior, env, method))
+    return functools.partial(_ask_alike, alike, env, method)
 
 
 def _ask(
     prior: Any,
     env: TextEnv[Any, Any],
-    with_features: bool,
+    method: str,
     params: Any,
     env_params: Any,
     instance: jax.Array,
@@ -140,21 +142,17 @@ def _ask(
 ) -> tuple[jax.Array, Any, jax.Array]:
     """See `_program`."""
     states = jax.vmap(env.state_at, in_axes=(0, 0, None))(instance, index, env_params)
-    start, features = prior.init(), ()
-    asked = params, start, states, env_params, needed
-    if with_features:
-        log_probs, features, carry = prior.log_probs_and_features(*asked)
-    else:
-        log_probs, carry = prior.log_probs(*asked)
-    return log_probs, features, carry.minus(start).evaluations
+    start = prior.init()
+    log_probs, *read, carry = getattr(prior, method)(params, start, states, env_params, needed)
+    return log_probs, read, carry.minus(start).evaluations
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _ask_alike(
-    alike: Stateless, env: TextEnv[Any, Any], with_features: bool, *arguments: Any
+    alike: Stateless, env: TextEnv[Any, Any], method: str, *arguments: Any
 ) -> tuple[jax.Array, Any, jax.Array]:
     """See `_program`."""
-    return _ask(alike.prior, env, with_features, *arguments)
+    return _ask(alike.prior, env, method, *arguments)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

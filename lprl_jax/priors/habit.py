@@ -137,10 +137,17 @@ class HabitPrior:
         return HabitPrior(env, fit(*rows), name or f"{prior.name} (its habit)")
 
 
-def require_training(env: TextEnv[Any, Any], env_params: TextEnvParams) -> None:
-    """Check that a habit may be fitted on a bank, by `env.held_out`.
+def require_training(
+    env: TextEnv[Any, Any], env_params: TextEnvParams, what: str = "a habit is fitted"
+) -> None:
+    """Check that something may be fitted on a bank, by `env.held_out`.
 
     A bank that was split by something else (`split_by`) is not told from another.
+
+    Args:
+        env: The environment.
+        env_params: The bank.
+        what: Is done on it, for the message.
 
     Raises:
         InvalidInput: if one of its instances is held out.
@@ -149,8 +156,8 @@ def require_training(env: TextEnv[Any, Any], env_params: TextEnvParams) -> None:
     held_out = np.asarray(jax.jit(jax.vmap(env.held_out))(env_params.bank))
     if held_out.any():
         raise InvalidInput(
-            f"a habit is fitted on training instances; instance {int(np.argmax(held_out))} is held "
-            "out; draw them with split='train'"
+            f"{what} on training instances; instance {int(np.argmax(held_out))} is held out; draw "
+            "them with split='train'"
         )
 
 

@@ -21,8 +21,10 @@ from lprl_jax import memory
 from lprl_jax.lm import named
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.scoring import Scores
+from lprl_jax.priors import calibration as calibrations
 from lprl_jax.priors.action_scores import ActionScorer, Prefix, Width
 from lprl_jax.priors.base import Counters, Stateless, evaluate_where_needed, require_world
+from lprl_jax.priors.calibration import Calibration
 from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.options import check_options, fingerprint_of, settings_of
 from lprl_jax.priors.wordings import Wording
@@ -39,6 +41,8 @@ class LanguagePriorParams(NamedTuple):
     """bool[M, P]"""
     width: Width
     """Of the bank's states."""
+    calibration: Calibration
+    """What the log-likelihoods are lowered and divided by."""
     fingerprint: Fingerprint
     """What they are of."""
 
@@ -58,7 +62,11 @@ class LanguagePrior:
     chunk: int
     """States that are run at a time."""
     params: LanguagePriorParams
-    """Weights, and the prefixes of a bank."""
+    """Weights, the prefixes of a bank, and the calibration."""
+    calibration: str = "none"
+    """`"none"`, `"pmi"` or `"contextual"`; `calibrated` changes it."""
+    temperature: float = 1.0
+    """Of the calibration."""
 
     @staticmethod
     def from_pretrained(
@@ -72,6 +80,8 @@ class LanguagePrior:
         chunk: int = 256,
         dtype: Any = jnp.float32,
         mesh: Mesh | None = None,
+        calibration: str = "none",
+        temperature: float = 1.0,
     ) -> LanguagePrior:
         """A prior from a model's name or directory.
 
@@ -89,6 +99,9 @@ class LanguagePrior:
             chunk: States that are run through the model at a time.
             dtype: Of the weights and of the matrix products.
             mesh: Over whose axis `model` the weights are split; see `checkpoint.load`.
+            calibration: By what answers are divided that the model likes whatever it reads:
+                `"none"`, `"pmi"` or `"contextual"`; see `priors.calibration`.
+            temperature: Above 1 it flattens the prior, behind the calibration.
 
         Raises:
             InvalidInput: if there is no such model or wording, its tokenizer cannot render the
@@ -103,6 +116,8 @@ class LanguagePrior:
             normalization=normalization,
             end_of_action=end_of_action,
             chunk=chunk,
+            calibration=calibration,
+            temperature=temperature,
         )
 
     @staticmethod
@@ -115,13 +130,16 @@ class LanguagePrior:
         normalization: str = "sum",
         end_of_action: str = "\n",
         chunk: int = 256,
+        calibration: str = "none",
+        temperature: float = 1.0,
     ) -> LanguagePrior:
         """As `from_pretrained`, of a model at hand."""
         check_options(normalization, chunk, end_of_action)
+        calibrations.check(calibration, temperature)
         require_world(env, env_params)
         scorer = ActionScorer.of(model, env, normalization, end_of_action, wording)
         bank = env.default_params if env_params is None else env_params
-        return LanguagePrior(
+        prior = LanguagePrior(
             model=model,
             scorer=scorer,
             normalization=normalization,
@@ -129,17 +147,41 @@ class LanguagePrior:
             chunk=chunk,
             params=encode_bank(model, scorer, bank),
         )
+        return prior.calibrated(calibration, temperature)
 
     def with_bank(self, env_params: TextEnvParams) -> LanguagePrior:
         """The same prior for another bank of instances."""
         require_world(self.env, env_params)
         model = self.model._replace(params=self.params.weights)
-        return dataclasses.replace(self, params=encode_bank(model, self.scorer, env_params))
+        params = encode_bank(model, self.scorer, env_params, self.params.calibration)
+        return dataclasses.replace(self, params=params)
+
+    def calibrated(self, method: str = "none", temperature: float = 1.0) -> LanguagePrior:
+        """The same prior with this calibration, in the place of the one it had.
+
+        The bank stays encoded, and what is compiled for one calibration runs with any other.
+
+        Args:
+            method: One of `calibration.METHODS`.
+            temperature: Above 0; above 1 the prior is flattened.
+
+        Raises:
+            InvalidInput: if the method is unknown or the temperature out of range, or the tokenizer
+                does not split a neutral text before an answer.
+        """
+        calibrations.check(method, temperature)
+        model = self.model._replace(params=self.params.weights)
+        asked = model, self.scorer, self.scorer.prompt.template, self.end_of_action
+        offset = calibrations.offset_of(method, *asked)
+        made = Calibration(offset, jnp.float32(temperature))
+        params = self.params._replace(calibration=made)
+        own = {"calibration": method, "temperature": float(temperature)}
+        return dataclasses.replace(self, params=params, **own)
 
     @property
     def name(self) -> str:
-        """The embedded model's, or that of the model's directory."""
-        return self.model.name
+        """The embedded model's, or that of the model's directory; behind it, the calibration."""
+        return self.model.name + calibrations.name_of(self.calibration, self.temperature)
 
     @property
     def env(self) -> TextEnv[Any, Any]:
@@ -147,10 +189,11 @@ class LanguagePrior:
         return self.scorer.env
 
     @property
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, Any]:
         """What a table of this prior records of it."""
         asked = self.scorer.prompt, self.normalization, self.end_of_action
-        return settings_of(self.model, self.env, *asked)
+        own = settings_of(self.model, self.env, *asked)
+        return own | calibrations.settings_of(self.calibration, self.temperature)
 
     @property
     def stateless(self) -> Stateless:
@@ -185,7 +228,7 @@ class LanguagePrior:
 
         width = self.scorer.env.num_actions
         scores = evaluate_where_needed(evaluate, env_state, needed, self.chunk, width)
-        log_probs = self.scorer.normalize(scores, env_state, env_params)
+        log_probs = self._normalize(params, scores, env_state, env_params)
         return log_probs, carry.after_running(needed)
 
     def log_probs_and_features(
@@ -207,8 +250,14 @@ class LanguagePrior:
         num_actions = self.scorer.env.num_actions
         width = num_actions + self.model.config.hidden_size
         rows = evaluate_where_needed(evaluate, env_state, needed, self.chunk, width)
-        log_probs = self.scorer.normalize(rows[:, :num_actions], env_state, env_params)
+        log_probs = self._normalize(params, rows[:, :num_actions], env_state, env_params)
         return log_probs, rows[:, num_actions:], carry.after_running(needed)
+
+    def _normalize(
+        self, params: LanguagePriorParams, scores: jax.Array, states: Any, env_params: Any
+    ) -> jax.Array:
+        """Log-likelihoods `f32[B, A]` to calibrated log-probabilities."""
+        return self.scorer.normalize(params.calibration.of_scores(scores), states, env_params)
 
     def _scores(self, params: LanguagePriorParams, states: Any, env_params: Any) -> Scores:
         """Log-likelihoods `f32[B, A]` of the actions of B states, and the read-out `f32[B, D]`."""
@@ -217,9 +266,18 @@ class LanguagePrior:
 
 
 def encode_bank(
-    model: LanguageModel, scorer: ActionScorer, env_params: TextEnvParams
+    model: LanguageModel,
+    scorer: ActionScorer,
+    env_params: TextEnvParams,
+    calibration: Calibration | None = None,
 ) -> LanguagePriorParams:
     """Run every instance's text through the model.
+
+    Args:
+        model: The model.
+        scorer: How it is asked.
+        env_params: The bank.
+        calibration: Of the prior; None for none.
 
     Raises:
         InvalidInput: as `ActionScorer.render`.
@@ -231,4 +289,6 @@ def encode_bank(
     memory.require("keys and values of their texts", [part], size)
     made_for = fingerprint_of(model, scorer.env, env_params, scorer.prompt)
     prefix = scorer.encode(model.params, tokens, valid)
-    return LanguagePriorParams(model.params, prefix, valid, scorer.measure(env_params), made_for)
+    calibration = calibration or calibrations.none(scorer.env.num_actions)
+    width = scorer.measure(env_params)
+    return LanguagePriorParams(model.params, prefix, valid, width, calibration, made_for)

@@ -56,6 +56,8 @@ class TabularPrior:
     """Of the prior that was tabulated: model, tokenizer, normalisation."""
     fingerprint: Fingerprint | None = None
     """What the table is of; a table that was made by hand is of the environment, and any bank."""
+    figures: dict[str, float] = dataclasses.field(default_factory=dict)
+    """What was found while it was made, by name; for reports."""
 
     @property
     def params(self) -> Table:
@@ -93,8 +95,11 @@ class TabularPrior:
         """
         require_one_of("precision", precision, PRECISIONS)
         require_of(self.params, self.env, env_params, f"the table {self.name!r}")
-        manifest = _manifest(self.env, env_params, self.name, self.settings)
-        manifest["evaluations"] = self.evaluations
+        manifest = {
+            **_manifest(self.env, env_params, self.name, self.settings),
+            "evaluations": self.evaluations,
+            **({"figures": self.figures} if self.figures else {}),
+        }
         archive.write(path, manifest, {"log_probs": np.asarray(self.table).astype(precision)})
 
     @staticmethod
@@ -113,6 +118,8 @@ class TabularPrior:
         try:
             digests = list(manifest["instances"])
             own = str(manifest["prior"]), int(manifest["evaluations"]), dict(manifest["settings"])
+            figures = dict(manifest.get("figures", {}))
+            figures = {str(name): float(x) for name, x in figures.items()}
             if log_probs.shape != (len(digests), env.numbered_states, env.num_actions):
                 raise ValueError("not as many rows as the manifest says")
             if not 0 <= own[1] < 1 << 63:
@@ -124,7 +131,7 @@ class TabularPrior:
         _require_sound(path, log_probs[found], env, env_params)
         model, name = fingerprint.model_in(own[2]), str(own[2].get("model", ""))
         made_for = fingerprint.of(env, env_params, model, name)
-        return TabularPrior(env, jnp.asarray(log_probs[found]), *own, made_for)
+        return TabularPrior(env, jnp.asarray(log_probs[found]), *own, made_for, figures)
 
 
 def _manifest(

@@ -110,7 +110,9 @@ def tabulate_features(
         InvalidInput: if the prior is of another environment or bank.
     """
     require_of(prior.params, env, env_params, f"the prior {prior.name!r}")
-    found = ask_everywhere(prior, env, env_params, with_features=True, progress=progress)
+    found = ask_everywhere(
+        prior, env, env_params, method="log_probs_and_features", progress=progress
+    )
     made_for, log_probs = fingerprint_of(prior, env, env_params), jnp.asarray(found.log_probs)
     table = TabularPrior(env, log_probs, prior.name, found.evaluations, settings, made_for)
     return TabularFeaturePrior(table, jnp.asarray(found.features))

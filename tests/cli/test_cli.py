@@ -66,6 +66,11 @@ BAD_CONFIGS = [
     (["prior=missing.npz"], ["no table at missing.npz", "lprl prior"]),
     (["prior_access=sometimes"], ["'sometimes'", "table, live"]),
     (["prior_epsilon=2"], ["prior_epsilon is 2", "[0, 1]"]),
+    (["calibration=mean"], ["unknown calibration 'mean'", "none, pmi, contextual"]),
+    (
+        ["prior=uniform", "calibration=pmi"],
+        ["calibration is 'pmi'", "how a model is asked", "'uniform'"],
+    ),
     (["prior_temperature=0"], ["prior_temperature is 0", "above 0"]),
     (["k=0"], ["k is 0", "a whole number from 1", "exact"]),
     (["k=several"], ["k is 'several'", "exact"]),
@@ -424,6 +429,9 @@ def test_prior_refuses_before_it_computes(
     line = complaint(["prior", "FrozenLake-lprl", "--model", "nowhere", "-o", new], capsys)
     assert "no model 'nowhere'" in line
     assert "embedded" in line
+    for model, method, words in (("habit", "pmi", "'habit' is none"), ("embedded", "mean", "mean")):
+        call = ["prior", "FrozenLake-lprl", "--model", model, "--calibration", method, "-o", new]
+        assert words in complaint(call, capsys)
     assert not Path(new).exists()
 
 

@@ -12,6 +12,7 @@ from lprl_jax.lm import checkpoint, embedded, named
 from lprl_jax.pretraining import measuring
 from lprl_jax.pretraining.curriculum import TASKS
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, planned
+from lprl_jax.priors import judging
 from lprl_jax.priors.base import normalize
 
 pytestmark = pytest.mark.optimized
@@ -48,23 +49,23 @@ def exam(name, draw=None):
 def scorer(task_name):
     """All versions have one shape and tokenizer."""
     final = model("embedded")
-    return measuring.make_scorer(final.config, ACTIONS[task_name].compile(final.tokenizer))
+    return judging.make_scorer(final.config, ACTIONS[task_name].compile(final.tokenizer).prompts)
 
 
 def judge(task_name, model_name="embedded", shuffled=False, draw=None):
     """Top-1, coverage and KL of a model on a task."""
     task, (right, slots, legal) = ACTIONS[task_name], exam(task_name, draw)
     if shuffled:
-        slots = measuring.shuffle(task.env, jax.random.key(1), slots)
+        slots = judging.shuffle(task.env.template, jax.random.key(1), slots)
     scores = scorer(task_name)(model(model_name).params, slots)
-    return measuring.judge(normalize(scores, legal), right)
+    return judging.judge(normalize(scores, legal), right)
 
 
 @functools.cache
 def guess(task_name):
     """The same of the uniform distribution."""
     right, _, legal = exam(task_name)
-    return measuring.judge(normalize(jnp.zeros(legal.shape), legal), right)
+    return judging.judge(normalize(jnp.zeros(legal.shape), legal), right)
 
 
 def test_it_is_small():

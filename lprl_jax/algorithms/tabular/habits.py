@@ -61,13 +61,31 @@ def of_training(env: TextEnv[Any, Any], options: tuple[tuple[str, Any], ...] = (
         InvalidInput: if it has no training instances, or no reward can be reached in them.
     """
     _ = env.numbered_states  # before anything is drawn
+    return _fitted(env, training_instances(env, options, INSTANCES), "habit")
+
+
+def training_instances(
+    env: TextEnv[Any, Any],
+    options: Sequence[tuple[str, Any]],
+    num_instances: int,
+    what: str = "a habit is fitted",
+) -> TextEnvParams:
+    """Random instances for training, drawn as those of a bank are.
+
+    Args:
+        env: The environment.
+        options: As for `of_training`.
+        num_instances: How many.
+        what: Is done on them, for the message.
+
+    Raises:
+        InvalidInput: if the environment has none.
+    """
+    chosen = for_training(env, options)
     try:
-        env_params = env.sample_params(
-            jax.random.key(SEED), INSTANCES, "train", **for_training(env, options)
-        )
+        return env.sample_params(jax.random.key(SEED), num_instances, "train", **chosen)
     except InvalidInput as error:
-        raise InvalidInput(f"a habit is fitted on training instances: {error}") from None
-    return _fitted(env, env_params, "habit")
+        raise InvalidInput(f"{what} on training instances: {error}") from None
 
 
 def for_training(env: TextEnv[Any, Any], options: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,97 @@
+"""How a config says that a model's prior is p_map, and how the model is then let answer.
+
+`p_dist` scores every action's text; with `p_map` the model writes, and the action is found in that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams, values
+from lprl_envs.errors import require_one_of, shown
+
+from lprl_jax.priors import (
+    FreeForm,
+    FreeFormPrior,
+    LanguagePrior,
+    Prior,
+    TabularPrior,
+    tabulate,
+    tabulate_free_form,
+)
+
+P_DIST, P_MAP = KINDS = ("p_dist", "p_map")
+DEFAULTS = FreeForm()
+FIELDS = {
+    "samples": "samples",
+    "max_tokens": "max_tokens",
+    "sample_temperature": "temperature",
+    "top_p": "top_p",
+    "smoothing": "smoothing",
+}
+"""Of a config, and which of `FreeForm`'s they are."""
+
+
+def free_form(kind: str, fields: dict[str, Any]) -> FreeForm | None:
+    """How a model of `p_map` is let answer; None with `p_dist`.
+
+    Args:
+        kind: One of KINDS.
+        fields: Of a config: all of FIELDS, of their types.
+
+    Raises:
+        InvalidInput: if a field is out of range, or is given with `p_dist`.
+    """
+    require_one_of("prior_kind", kind, KINDS)
+    own = {inner: fields[name] for name, inner in FIELDS.items()}
+    if kind == P_MAP:
+        for name in ("sample_temperature", "smoothing"):  # of 0, files could not hold the tables
+            values.require_above_0(name, fields[name])
+        return FreeForm(**own)
+    for name, inner in FIELDS.items():
+        if own[inner] != getattr(DEFAULTS, inner):
+            raise InvalidInput(
+                f"{name} is {shown(fields[name])}, but with prior_kind={P_DIST} nothing is "
+                f"written; write prior_kind={P_MAP}"
+            )
+    return None
+
+
+def written_by(prior: Prior | None, form: FreeForm | None, name: str) -> Prior | None:
+    """The p_map prior of the model of this name, if it is to answer freely; or what there is.
+
+    Raises:
+        InvalidInput: if our own decoder does not run it.
+    """
+    if form is None:
+        return prior
+    if not isinstance(prior, LanguagePrior):
+        raise InvalidInput(
+            f"prior_kind is {P_MAP}, and the prior {name!r} is no model that our own decoder runs; "
+            "name one, such as embedded, or make its table with `lprl prior --kind p_map`"
+        )
+    return FreeFormPrior.of(prior, form)
+
+
+def tabulated(
+    prior: Any,
+    env: TextEnv[Any, Any],
+    env_params: TextEnvParams,
+    progress: bool = False,
+    resume: Path | None = None,
+) -> TabularPrior:
+    """The table of a prior that says its settings; of p_map's, nothing is kept to resume it."""
+    asked = prior, env, env_params
+    if isinstance(prior, FreeFormPrior):
+        return tabulate_free_form(*asked, progress=progress, **prior.settings)
+    return tabulate(*asked, progress=progress, resume=resume, **prior.settings)
+
+
+def figures_of(prior: Prior | None) -> dict[str, Any]:
+    """What run.json says of the making of a prior's table, whatever wraps it; empty for others."""
+    found: Any = prior
+    while hasattr(found, "prior"):
+        found = found.prior
+    figures = getattr(found, "figures", {})
+    return {"prior_figures": figures} if figures else {}
