@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from lprl_jax.files import archive, paths
 from lprl_jax.lm import embedded, fetched, hugging_face, named
 from lprl_jax.lm.check import check_tokens
 from lprl_jax.pretraining import pretrain_run
-from lprl_jax.priors import tabular
+from lprl_jax.priors import drafts, tabular
 from lprl_jax.results import comparison, grids, measured, plotting, reading, report, tables
 
 HABIT = "habit"
@@ -163,6 +164,7 @@ def prior(options: argparse.Namespace) -> None:
     require_one_of("precision", options.precision, tabular.PRECISIONS)
     how = asking.Asking(**_asking(options))
     form = prior_kinds.free_form(options.kind, vars(options))
+    _warn_of_copies(options.dtype)
     env, params, bank = _env(options)
     build.require_decoder(_model(options), options.dtype)
     if options.model == HABIT:
@@ -172,8 +174,10 @@ def prior(options: argparse.Namespace) -> None:
         dtype = {} if options.dtype == "float32" else {"dtype": options.dtype}
         asked = build.language_prior(_model(options), env, params, how, drawn, **dtype)
     asked = prior_kinds.written_by(asked, form, options.model)
-    table = prior_kinds.tabulated(asked, env, params)
+    follow = {"progress": not options.quiet, "resume": options.out}
+    table = prior_kinds.tabulated(asked, env, params, **follow)
     table.save(options.out, params, options.precision)
+    drafts.remove(options.out)
     print(f"{options.out}: {len(table.table)} instances, {table.evaluations} evaluations")
     if table.figures:
         print("answers: " + ", ".join(f"{name} {x:.3g}" for name, x in table.figures.items()))
@@ -273,7 +277,18 @@ def _experiment(options: argparse.Namespace) -> config.Experiment:
     command = ALGORITHMS[name].command
     if command != options.command:
         raise InvalidInput(f"`lprl {options.command}` does not run {name}; `lprl {command}` does")
+    _warn_of_copies(experiment.config.prior_dtype)
     return experiment
+
+
+def _warn_of_copies(dtype: str) -> None:
+    """Say that on a CPU half the bytes are none saved: XLA multiplies copies of them in f32."""
+    if dtype == "bfloat16" and jax.default_backend() == "cpu":
+        print(
+            "lprl: on a CPU, weights in bfloat16 are held in float32 too, as a copy; float32 takes "
+            "less memory and time",
+            file=sys.stderr,
+        )
 
 
 def _model(options: argparse.Namespace) -> str:

@@ -19,8 +19,11 @@ from lprl_jax.cli.parser import parse
 # Before JAX starts: one device a core, so that the run axis can use them all.
 os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.cpu_count() or 1}")
 
-RESUMABLE = ("train",)
-"""Commands that can go on where they were interrupted."""
+RESUMABLE = {
+    "train": "a training continues with --resume",
+    "prior": "the same command goes on from there",
+}
+"""Commands that can go on where they were interrupted, and how."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +63,7 @@ def _answer(arguments: Sequence[str] | None, watch: Watch | None = None) -> int:
     except KeyboardInterrupt:
         if watch:
             watch.end()
-        hint = "; a training continues with --resume" if command in RESUMABLE else ""
+        hint = f"; {RESUMABLE[command]}" if command in RESUMABLE else ""
         print(f"lprl: interrupted{hint}", file=sys.stderr)
         return INTERRUPTED
 

@@ -286,6 +286,7 @@ def _others(add: _Add) -> None:
         default="float32",
         help="of the file: float32 (default), or float16, which is half as large",
     )
+    prior.add_argument("--quiet", action="store_true", help="no progress bar")
 
     add("priors", "List the models and the tables of answers that can be a prior.", "lprl priors")
 

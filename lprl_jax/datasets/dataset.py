@@ -220,6 +220,7 @@ def require_prior(path: str | Path, origin: Origin, prior: Prior) -> None:
         )
     for settings in (there, here):
         settings.pop("wording", None)  # a name, for reports: the prompt's digest counts
+        settings.pop("dtype", None)  # rounds in the third digit; files of before do not tell it
     # What was done to it, such as " (ε = 0.5)", stands behind the model's name.
     changes = [
         name.removeprefix(str(settings.pop("model", "")))

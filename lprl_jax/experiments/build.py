@@ -98,10 +98,12 @@ def make_prior(
     params: TextEnvParams,
     mesh: Mesh | None = None,
     look: Callable[[Prior], object] | None = None,
+    progress: bool = False,
 ) -> Prior | None:
     """The prior that the config names, or None; a model's weights on the mesh, if there is one.
 
-    One that is to be tabulated is first given to `look`.
+    One that is to be tabulated is first given to `look`. With `progress`, a bar is shown where that
+    takes long.
     """
     config, with_features = experiment.config, reads_features(experiment)
     if config.encoder and not with_features:
@@ -122,7 +124,7 @@ def make_prior(
     if config.encoder:
         prior = EncodedPrior(prior, BertEncoder.from_pretrained(config.encoder, env))
     if config.prior_access == "table":
-        prior = _tabulated(prior, env, params, with_features)
+        prior = _tabulated(prior, env, params, with_features, progress)
     if (config.prior_temperature, config.prior_epsilon, config.prior_adversarial) != (1, 0, False):
         prior = degrade(
             prior,
@@ -134,13 +136,18 @@ def make_prior(
 
 
 def _tabulated(
-    prior: Prior, env: TextEnv[Any, Any], params: TextEnvParams, with_features: bool
+    prior: Prior,
+    env: TextEnv[Any, Any],
+    params: TextEnvParams,
+    with_features: bool,
+    progress: bool,
 ) -> Prior:
     """A table in the place of what a model computes."""
     if with_features and has_features(prior):
-        return tabulate_features(prior, env, params, **getattr(prior, "settings", {}))
+        settings = getattr(prior, "settings", {})
+        return tabulate_features(prior, env, params, progress=progress, **settings)
     is_model = isinstance(prior, LanguagePrior | FlaxLanguagePrior | FreeFormPrior)
-    return prior_kinds.tabulated(prior, env, params) if is_model else prior
+    return prior_kinds.tabulated(prior, env, params, progress) if is_model else prior
 
 
 def named_prior(

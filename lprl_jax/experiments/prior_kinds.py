@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams, values
@@ -73,10 +74,18 @@ def written_by(prior: Prior | None, form: FreeForm | None, name: str) -> Prior |
     return FreeFormPrior.of(prior, form)
 
 
-def tabulated(prior: Any, env: TextEnv[Any, Any], env_params: TextEnvParams) -> TabularPrior:
-    """The table of a prior that says its settings."""
-    make = tabulate_free_form if isinstance(prior, FreeFormPrior) else tabulate
-    return make(prior, env, env_params, **prior.settings)
+def tabulated(
+    prior: Any,
+    env: TextEnv[Any, Any],
+    env_params: TextEnvParams,
+    progress: bool = False,
+    resume: Path | None = None,
+) -> TabularPrior:
+    """The table of a prior that says its settings; of p_map's, nothing is kept to resume it."""
+    asked = prior, env, env_params
+    if isinstance(prior, FreeFormPrior):
+        return tabulate_free_form(*asked, progress=progress, **prior.settings)
+    return tabulate(*asked, progress=progress, resume=resume, **prior.settings)
 
 
 def figures_of(prior: Prior | None) -> dict[str, Any]:

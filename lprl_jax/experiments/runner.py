@@ -124,8 +124,14 @@ class Chunks:
         return chunk == self.number or chunk == self.total // self.steps
 
 
-def set_up(experiment: Experiment, judges: bool = False) -> Setup:
-    """Build what an experiment names; if it is so wanted, a model's prior is judged first."""
+def set_up(experiment: Experiment, judges: bool = False, progress: bool = False) -> Setup:
+    """Build what an experiment names.
+
+    Args:
+        experiment: Read and checked.
+        judges: Whether a model's prior is judged first.
+        progress: Whether a bar is shown, where it takes long to tabulate it.
+    """
     env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
     mesh = sharding.make_mesh(experiment.num_runs, experiment.config.model_parallel)
     # A model of which every device has the whole makes its table on one of them.
@@ -138,7 +144,8 @@ def set_up(experiment: Experiment, judges: bool = False) -> Setup:
     def judge(prior: Prior) -> None:
         worths.append(worth.of_prior(prior, env, experiment))
 
-    prior = build.make_prior(experiment, env, params, shared, judge if judges else None)
+    look = judge if judges else None
+    prior = build.make_prior(experiment, env, params, shared, look, progress)
     algorithm = build.make_algorithm(experiment, env, prior, policy)
     prior_params, policy_params = (() if x is None else x.params for x in (prior, policy))
     data = Data(prior_params, params, policy_params=policy_params)
@@ -198,7 +205,7 @@ def _run(
     if not resume:
         run_directory.require_empty(out)
     started = time.perf_counter()
-    setup = set_up(experiment, judges=not resume)
+    setup = set_up(experiment, judges=not resume, progress=progress)
     if setup.worth and not setup.worth.beats_uniform:
         print(f"lprl: warning: {setup.worth.warning}", file=sys.stderr)
     dataset = transitions.load(experiment, setup.env, setup.params, setup.prior)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from lprl_envs import InvalidInput
 
-from lprl_jax.lm.decoder import DecoderConfig, require_sizes
+from lprl_jax.lm.decoder_config import DecoderConfig, require_sizes
 from lprl_jax.lm.hugging_face import quiet
 from lprl_jax.lm.layers import ACTIVATIONS, RopeScaling
 

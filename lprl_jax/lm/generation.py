@@ -70,13 +70,13 @@ class Behind(NamedTuple):
     rows: jax.Array
     """i32[B]: which of them."""
     shared: KeyValues | tuple[()] = ()
-    """`[L, C, K, H]`, if there is anything."""
+    """`[L, C, K, H]`: of what stands before all prefixes, if there is anything."""
 
     @property
     def lengths(self) -> jax.Array:
         """`i32[B]`: tokens before each text."""
-        begin = self.shared[0].shape[1] if self.shared else 0
-        return begin + jnp.sum(self.valid, axis=1)[self.rows]
+        own = jnp.sum(self.valid, axis=1)[self.rows]
+        return own + (self.shared[0].shape[1] if self.shared else 0)
 
     def layer(self, number: jax.Array) -> KeyValues:
         """Keys and values `[B, P, K, H]` of one layer; all layers' at once would be large."""
@@ -140,8 +140,7 @@ def sample(
     places = behind.lengths[:, None] + jnp.cumsum(valid, axis=1) - 1
     texts = tokens[:, None], places[:, None], mask[:, None]
     prefix_valid = behind.valid[behind.rows]
-    first_of = behind.layer, prefix_valid, behind.shared
-    hidden, read = _run(config, params, *texts, *first_of, ())
+    hidden, read = _run(config, params, *texts, behind.layer, prefix_valid, (), behind.shared)
     text = jax.tree.map(lambda x: x[:, :, 0], read)  # [L, B, T, K, H]
     before = jnp.concatenate([prefix_valid, valid], axis=1)
 
@@ -179,7 +178,7 @@ def sample(
             jnp.broadcast_to(place, (batch, k, 1)),
             jnp.broadcast_to(seen, (batch, k, 1, num_tokens)),
         )
-        hidden, new = _run(config, params, *one, earlier, before, behind.shared, own)
+        hidden, new = _run(config, params, *one, earlier, before, own, behind.shared)
         own = jax.tree.map(
             lambda kept, x: jax.lax.dynamic_update_slice_in_dim(kept, x, i - 1, axis=3), own, new
         )
@@ -208,8 +207,8 @@ def _run(
     mask: jax.Array,
     prefix_of: Callable[[jax.Array], KeyValues],
     prefix_mask: jax.Array,
-    shared: KeyValues | tuple[()],
     past: KeyValues | tuple[()],
+    shared: KeyValues | tuple[()],
 ) -> tuple[jax.Array, KeyValues]:
     """As `Decoder`, a layer's prefixes at a time, with N tokens of each suffix run before.
 
@@ -221,8 +220,8 @@ def _run(
         mask: `bool[G, S, T, N + T]`.
         prefix_of: A layer's number to keys and values `[G, P, K, H]`.
         prefix_mask: `bool[G, P]`.
-        shared: `[L, C, K, H]`, before all prefixes; () for nothing.
         past: `[L, G, S, N, K, H]`; () for none.
+        shared: `[L, C, K, H]`; () for none.
 
     Returns:
         `[G, S, T, D]`, and `[L, G, S, T, K, H]` of these tokens.
@@ -231,9 +230,9 @@ def _run(
     x, by = decoder._embed(config, tables, tokens, positions)
 
     def layer(x: jax.Array, number: jax.Array) -> tuple[jax.Array, KeyValues]:
-        stacked = params["layers"], past, shared
-        weights, own, begin = jax.tree.map(lambda leaf: leaf[number], stacked)
-        seen = x, prefix_of(number), by, mask, prefix_mask, begin
+        kept = params["layers"], past, shared
+        weights, own, before = jax.tree.map(lambda leaf: leaf[number], kept)
+        seen = x, prefix_of(number), by, mask, prefix_mask, before
         return Layer(config).apply({"params": weights}, *seen, past=own)  # type: ignore[return-value]
 
     numbers = jnp.arange(config.num_hidden_layers, dtype=jnp.int32)

@@ -24,7 +24,7 @@ import numpy as np
 from lprl_envs import InvalidInput
 
 from lprl_jax.lm import families, gguf_tokenizer, weights
-from lprl_jax.lm.decoder import DecoderConfig, require_sizes
+from lprl_jax.lm.decoder_config import DecoderConfig, require_sizes
 from lprl_jax.lm.gguf_files import GgufFile, GgufTensors, View, is_readable, opened
 from lprl_jax.lm.layers import RopeFactors
 

@@ -82,15 +82,15 @@ def _read(tree: Any) -> str:
 def _parts(leaf: Any) -> Iterator[np.ndarray]:
     """The rows of an array in their order, so many at a time, wherever they lie."""
     if not isinstance(leaf, jax.Array) or leaf.size <= PIECE:
-        yield _fetched(leaf)
+        yield fetched(leaf)
         return
     rows = max(1, PIECE * len(leaf) // leaf.size)
     for start in range(0, len(leaf), rows):
         count = min(rows, len(leaf) - start)
-        yield _fetched(jax.lax.dynamic_slice_in_dim(leaf, start, count))
+        yield fetched(jax.lax.dynamic_slice_in_dim(leaf, start, count))
 
 
-def _fetched(leaf: Any) -> np.ndarray:
+def fetched(leaf: Any) -> np.ndarray:
     """An array on the host, also where other processes hold parts of it."""
     if not isinstance(leaf, jax.Array) or leaf.is_fully_addressable or leaf.is_fully_replicated:
         return np.asarray(leaf)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import chex
@@ -134,6 +134,20 @@ class Prior(Protocol):
             `f32[B, A]`, normalised over the legal actions and -inf elsewhere; and the new carry.
         """
         ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Stateless:
+    """A prior without its parameters, a static argument of a compiled function.
+
+    A prior may have one as `stateless`. Those of two priors are equal if the same program serves
+    both, each with its own `params`; it holds none of these, so that a program keeps none alive.
+    """
+
+    key: Hashable
+    """All that the program depends on."""
+    prior: Any = dataclasses.field(compare=False)
+    """Its methods are called; its `params` are not there."""
 
 
 class FeaturePrior(Prior, Protocol):

@@ -122,6 +122,11 @@ def models_of(params: Any) -> tuple[str, ...]:
     return tuple(_hex(found.model) for found in all_of(params))
 
 
+def model_of(found: Fingerprint) -> str:
+    """The digest of the model, in hex."""
+    return _hex(found.model)
+
+
 def without(params: Any) -> Any:
     """The same parameters, but for their fingerprints."""
     return jax.tree.map(lambda leaf: () if _is_one(leaf) else leaf, params, is_leaf=_is_one)

@@ -133,7 +133,7 @@ class FlaxLanguagePrior:
         return self.model.name
 
     @property
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, Any]:
         """What a table of this prior records of it."""
         asked = self.prompt, self.normalization, self.end_of_action
         return settings_of(self.model, self.env, *asked)

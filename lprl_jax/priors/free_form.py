@@ -33,8 +33,9 @@ from lprl_jax.lm.checkpoint import require_fits
 from lprl_jax.lm.generation import Behind
 from lprl_jax.lm.projection import Projection
 from lprl_jax.priors.base import Counters, evaluate_where_needed, normalize
+from lprl_jax.priors.everywhere import ask_everywhere
 from lprl_jax.priors.language import LanguagePrior, LanguagePriorParams
-from lprl_jax.priors.tabular import TabularPrior, ask_everywhere, fingerprint_of
+from lprl_jax.priors.tabular import TabularPrior, fingerprint_of, require_of
 
 FIGURES: tuple[str, ...] = ("exact", "contained", "none", "tokens")
 """Of a state: shares of the answers that are an action's text, contain one, and name none; and
@@ -203,11 +204,12 @@ class FreeFormPrior:
         slots = jax.vmap(self.env.slots, in_axes=(0, None))(states, env_params)
         legal = jax.vmap(self.env.action_mask, in_axes=(0, None))(states, env_params)
         keys = jax.vmap(lambda own: jax.random.split(_key_of(form.seed, own), form.samples))(slots)
-        own_valid = params.prefix_valid[:, params.prefix.shared.keys.shape[1] :]
+        own = params.prefix_valid[:, params.prefix.shared.keys.shape[1] :]
+        behind = Behind(params.prefix.own, own, states.instance, params.prefix.shared)
         written = generation.sample(
             self.language.model.config,
             params.weights,
-            Behind(params.prefix.own, own_valid, states.instance, params.prefix.shared),
+            behind,
             *jax.vmap(table.suffix.render)(slots),
             keys,
             form.max_tokens,
@@ -224,7 +226,12 @@ class FreeFormPrior:
 
 
 def tabulate_free_form(
-    prior: FreeFormPrior, env: TextEnv[Any, Any], env_params: TextEnvParams, **settings: Any
+    prior: FreeFormPrior,
+    env: TextEnv[Any, Any],
+    env_params: TextEnvParams,
+    *,
+    progress: bool = False,
+    **settings: Any,
 ) -> TabularPrior:
     """As `tabulate`; the table's `figures` are means of `FIGURES` over the states that were asked.
 
@@ -232,11 +239,15 @@ def tabulate_free_form(
         NotNumbered: if the environment has too many states.
         InvalidInput: if the prior is of another environment or bank.
     """
-    log_probs, figures, asked = ask_everywhere(prior.log_probs_and_figures, prior, env, env_params)
-    means = np.asarray(jnp.sum(figures, axis=(0, 1)), np.float64) / max(asked, 1)
+    require_of(prior.params, env, env_params, f"the prior {prior.name!r}")
+    log_probs, figures, asked = ask_everywhere(
+        prior, env, env_params, method="log_probs_and_figures", progress=progress
+    )
+    means: Any = np.sum(figures, axis=(0, 1), dtype=np.float64) / max(asked, 1)
     made_for = fingerprint_of(prior, env, env_params)
     measured: dict[str, float] = dict(zip(FIGURES, means.round(4).tolist(), strict=True))
-    return TabularPrior(env, log_probs, prior.name, asked, settings, made_for, measured)
+    table = jnp.asarray(log_probs)
+    return TabularPrior(env, table, prior.name, asked, settings, made_for, measured)
 
 
 def _key_of(seed: int, slots: jax.Array) -> chex.PRNGKey:

@@ -23,7 +23,7 @@ from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.scoring import Scores
 from lprl_jax.priors import calibration as calibrations
 from lprl_jax.priors.action_scores import ActionScorer, Prefix, Width
-from lprl_jax.priors.base import Counters, evaluate_where_needed, require_world
+from lprl_jax.priors.base import Counters, Stateless, evaluate_where_needed, require_world
 from lprl_jax.priors.calibration import Calibration
 from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.options import check_options, fingerprint_of, settings_of
@@ -194,6 +194,15 @@ class LanguagePrior:
         asked = self.scorer.prompt, self.normalization, self.end_of_action
         own = settings_of(self.model, self.env, *asked)
         return own | calibrations.settings_of(self.calibration, self.temperature)
+
+    @property
+    def stateless(self) -> Stateless:
+        """Equal for two banks of one prior."""
+        nothing: Any = None
+        bare = dataclasses.replace(self, model=self.model._replace(params=None), params=nothing)
+        own = (field.name for field in dataclasses.fields(bare))
+        key = tuple(getattr(bare, name) for name in own if name not in ("model", "params"))
+        return Stateless((LanguagePrior, *key), bare)
 
     @property
     def feature_shape(self) -> tuple[int]:

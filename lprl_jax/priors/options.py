@@ -64,8 +64,8 @@ def settings_of(
     prompt: Prompt,
     normalization: str,
     end_of_action: str,
-) -> dict[str, str]:
-    """What a table records of a model's prior: digests count, names are for reports.
+) -> dict[str, Any]:
+    """What a table records of a model's prior: digests count, names and dtype are for reports.
 
     Of a bare prompt nothing is recorded: it is the one that files without an entry are of.
     """
@@ -73,6 +73,7 @@ def settings_of(
     return {
         "model": model.name,
         "digest": identity.of_model(model),
+        "dtype": str(jnp.result_type(*jax.tree.leaves(model.params))),
         "tokenizer": vocabulary_of(model),
         "normalization": normalization,
         "end_of_action": end_of_action,

@@ -7,8 +7,6 @@ and used with no language model at all.
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,10 +16,11 @@ import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_envs.errors import require_one_of
 
-from lprl_jax import memory
 from lprl_jax.files import archive
 from lprl_jax.priors import distributions, fingerprint
-from lprl_jax.priors.base import Counters, Prior, normalize
+from lprl_jax.priors.base import Counters, Prior
+from lprl_jax.priors.drafts import Draft
+from lprl_jax.priors.everywhere import ask_everywhere
 from lprl_jax.priors.fingerprint import Fingerprint, Here
 
 FORMAT = 1
@@ -97,13 +96,9 @@ class TabularPrior:
         require_one_of("precision", precision, PRECISIONS)
         require_of(self.params, self.env, env_params, f"the table {self.name!r}")
         manifest = {
-            "format": FORMAT,
-            **archive.identity(self.env),
-            "prior": self.name,
+            **_manifest(self.env, env_params, self.name, self.settings),
             "evaluations": self.evaluations,
-            "settings": self.settings,
             **({"figures": self.figures} if self.figures else {}),
-            "instances": archive.instance_digests(env_params.bank),
         }
         archive.write(path, manifest, {"log_probs": np.asarray(self.table).astype(precision)})
 
@@ -137,6 +132,19 @@ class TabularPrior:
         model, name = fingerprint.model_in(own[2]), str(own[2].get("model", ""))
         made_for = fingerprint.of(env, env_params, model, name)
         return TabularPrior(env, jnp.asarray(log_probs[found]), *own, made_for, figures)
+
+
+def _manifest(
+    env: TextEnv[Any, Any], env_params: TextEnvParams, name: str, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """What a table says of itself, but for its evaluations."""
+    return {
+        "format": FORMAT,
+        **archive.identity(env),
+        "prior": name,
+        "settings": settings,
+        "instances": archive.instance_digests(env_params.bank),
+    }
 
 
 def _widened(log_probs: np.ndarray) -> np.ndarray:
@@ -175,7 +183,13 @@ def _require_sound(
 
 
 def tabulate(
-    prior: Prior, env: TextEnv[Any, Any], env_params: TextEnvParams, **settings: Any
+    prior: Prior,
+    env: TextEnv[Any, Any],
+    env_params: TextEnvParams,
+    *,
+    progress: bool = False,
+    resume: str | Path | None = None,
+    **settings: Any,
 ) -> TabularPrior:
     """Ask a prior about every state of every instance that is not terminal, once.
 
@@ -183,20 +197,25 @@ def tabulate(
         prior: Any prior.
         env: The environment, whose state space is finite.
         env_params: The bank.
+        progress: Whether a bar with an estimate is shown, on a terminal, when it takes long.
+        resume: Where the table will be saved. Answers are kept beside it as they come in, in
+            FILE.part, and what an earlier call has left there is not asked again; whoever has saved
+            the table calls `drafts.remove`.
         settings: Recorded in the table's manifest.
 
     Raises:
         NotNumbered: if the environment has too many states.
-        InvalidInput: if the prior is of another environment or bank.
+        InvalidInput: if the prior is of another environment or bank, or what was left is damaged or
+            of another table.
     """
-
-    def ask(*asked: Any) -> tuple[jax.Array, tuple[()], Counters]:
-        log_probs, carry = prior.log_probs(*asked)
-        return log_probs, (), carry
-
-    log_probs, _, evaluations = ask_everywhere(ask, prior, env, env_params)
-    made_for = fingerprint_of(prior, env, env_params)
-    return TabularPrior(env, log_probs, prior.name, evaluations, settings, made_for)
+    require_of(prior.params, env, env_params, f"the prior {prior.name!r}")
+    made_for, draft = fingerprint_of(prior, env, env_params), None
+    if resume is not None:
+        manifest = _manifest(env, env_params, prior.name, settings)
+        draft = Draft(resume, {**manifest, "model": fingerprint.model_of(made_for)})
+    found = ask_everywhere(prior, env, env_params, progress=progress, draft=draft)
+    table = jnp.asarray(found.log_probs)
+    return TabularPrior(env, table, prior.name, found.evaluations, settings, made_for)
 
 
 def fingerprint_of(prior: Prior, env: TextEnv[Any, Any], env_params: TextEnvParams) -> Fingerprint:
@@ -238,54 +257,3 @@ def require_shape(
                 f"{num_instances} instances; right: [{', '.join(map(str, right))}], instances, "
                 "states and actions"
             )
-
-
-def ask_everywhere(
-    ask: Callable[..., tuple[jax.Array, Any, Counters]],
-    prior: Prior,
-    env: TextEnv[Any, Any],
-    env_params: TextEnvParams,
-) -> tuple[jax.Array, Any, int]:
-    """Ask a prior about every state of every instance that is not terminal, once.
-
-    Args:
-        ask: `(params, carry, env_state, env_params, needed) -> (log_probs, features, carry)`, as
-            `FeaturePrior.log_probs_and_features`; features may be ().
-        prior: Whose answers these are.
-        env: The environment, whose state space is finite.
-        env_params: The bank.
-
-    Returns:
-        Log-probabilities `f32[M, num_states, A]`, uniform in terminal states; features
-        `f32[M, num_states, ...]`, 0 there; and the number of evaluations.
-
-    Raises:
-        InvalidInput: if the prior is of another environment or bank.
-    """
-    require_of(prior.params, env, env_params, f"the prior {prior.name!r}")
-    num_instances = jax.tree.leaves(env_params.bank)[0].shape[0]
-    start = prior.init()
-    shape = {"instances": num_instances, "states": env.numbered_states, "actions": env.num_actions}
-    memory.require(
-        "a table's rows", [memory.Part(tuple(shape), 4 * math.prod(shape.values()))], shape
-    )
-
-    def row(params: Any, env_params: Any, instance: jax.Array) -> tuple[jax.Array, Any, Counters]:
-        states = jax.vmap(lambda i: env.state_at(instance, i, env_params))(
-            jnp.arange(env.numbered_states, dtype=jnp.int32)
-        )
-        ended = jax.vmap(env.is_terminated, in_axes=(0, None))(states, env_params)
-        legal = jax.vmap(env.action_mask, in_axes=(0, None))(states, env_params)
-        log_probs, features, asked = ask(params, start, states, env_params, ~ended)
-        uniform = normalize(jnp.zeros(legal.shape, jnp.float32), legal)
-        return jnp.where(ended[:, None], uniform, log_probs), features, asked
-
-    @jax.jit
-    def rows(params: Any, env_params: Any) -> tuple[jax.Array, Any, Counters]:
-        instances = jnp.arange(num_instances, dtype=jnp.int32)
-        return jax.lax.map(lambda i: row(params, env_params, i), instances)
-
-    log_probs, features, asked = rows(prior.params, env_params)
-    # What a prior had run beforehand counts once, not once an instance.
-    own = int(asked.evaluations) - num_instances * int(start.evaluations)
-    return log_probs, features, int(start.evaluations) + own

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from lprl_envs import TextEnv, TextEnvParams
 
 from lprl_jax.priors.base import Counters, FeaturePrior
-from lprl_jax.priors.tabular import Table, TabularPrior, ask_everywhere, fingerprint_of
+from lprl_jax.priors.everywhere import ask_everywhere
+from lprl_jax.priors.tabular import Table, TabularPrior, fingerprint_of, require_of
 
 
 class FeatureTables(NamedTuple):
@@ -88,7 +89,12 @@ class TabularFeaturePrior:
 
 
 def tabulate_features(
-    prior: FeaturePrior, env: TextEnv[Any, Any], env_params: TextEnvParams, **settings: Any
+    prior: FeaturePrior,
+    env: TextEnv[Any, Any],
+    env_params: TextEnvParams,
+    *,
+    progress: bool = False,
+    **settings: Any,
 ) -> TabularFeaturePrior:
     """Ask a prior about every state of every instance that is not terminal, once.
 
@@ -96,15 +102,17 @@ def tabulate_features(
         prior: A prior with features.
         env: The environment, whose state space is finite.
         env_params: The bank.
+        progress: Whether a bar with an estimate is shown, on a terminal, when it takes long.
         settings: Recorded in the manifest, should the table of log-probabilities be saved.
 
     Raises:
         NotNumbered: if the environment has too many states.
         InvalidInput: if the prior is of another environment or bank.
     """
-    log_probs, features, evaluations = ask_everywhere(
-        prior.log_probs_and_features, prior, env, env_params
+    require_of(prior.params, env, env_params, f"the prior {prior.name!r}")
+    found = ask_everywhere(
+        prior, env, env_params, method="log_probs_and_features", progress=progress
     )
-    made_for = fingerprint_of(prior, env, env_params)
-    table = TabularPrior(env, log_probs, prior.name, evaluations, settings, made_for)
-    return TabularFeaturePrior(table, features)
+    made_for, log_probs = fingerprint_of(prior, env, env_params), jnp.asarray(found.log_probs)
+    table = TabularPrior(env, log_probs, prior.name, found.evaluations, settings, made_for)
+    return TabularFeaturePrior(table, jnp.asarray(found.features))

@@ -532,12 +532,17 @@ def test_prior_writes_a_table_that_train_uses(
     bank = ["map_name=4x4", "is_slippery=false", "num_instances=2", "split=held-out"]
     table = tmp_path / "table.npz"
     call = ["prior", "FrozenLake-lprl", *bank, "--model", "embedded-early-1", "-o", str(table)]
-    assert main(call) == 0
+    assert main([*call, "--dtype", "bfloat16"]) == 0
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1  # and no bar, where there is no terminal
+    assert "on a CPU, weights in bfloat16 are held in float32 too" in told
+    assert [file.name for file in tmp_path.glob("table*")] == ["table.npz"]  # no draft is left
     env = FrozenLake("4x4", is_slippery=False)
     params = jax.jit(env.sample_params, static_argnums=(1, 2))(jax.random.key(0), 2, "held-out")
     loaded = TabularPrior.load(table, env, params)
     assert loaded.name == "embedded-early-1"
     assert loaded.settings["normalization"] == "sum"
+    assert loaded.settings["dtype"] == "bfloat16"
     overrides = [f"env_params.{text}" for text in bank]
     out = tmp_path / "run"
     call = ["train", str(config), *overrides, f"prior={table}", "--out", str(out), "--quiet"]

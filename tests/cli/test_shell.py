@@ -106,6 +106,8 @@ def test_letters_that_a_terminal_lacks() -> None:
 
 # -- Ctrl-C --------------------------------------------------------------------------------------
 
+PRIOR = ["prior", "FrozenLake-lprl", "--model", "embedded", "-o", "table.npz"]
+
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
@@ -113,8 +115,9 @@ def test_letters_that_a_terminal_lacks() -> None:
         (["envs"], "lprl: interrupted\n"),
         (["demo"], "lprl: interrupted\n"),
         (["train", "x", "--out", "y"], "lprl: interrupted; a training continues with --resume\n"),
+        (PRIOR, "lprl: interrupted; the same command goes on from there\n"),
     ],
-    ids=["envs", "demo", "train"],
+    ids=["envs", "demo", "train", "prior"],
 )
 def test_interrupted(
     arguments: list[str],

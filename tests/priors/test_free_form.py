@@ -166,6 +166,7 @@ def test_a_table_says_the_same_and_has_the_shares(tmp_path):
     assert read.settings == {
         "model": "tiny",
         "digest": prior.settings["digest"],
+        "dtype": "float32",
         "tokenizer": prior.settings["tokenizer"],
         "end_of_action": "\n",
         "kind": "p_map",
