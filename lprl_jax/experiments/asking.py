@@ -12,7 +12,7 @@ from lprl_envs.errors import shown
 from lprl_jax.algorithms.tabular.worked_examples import worked
 
 if TYPE_CHECKING:
-    from lprl_jax.experiments.config import ExperimentConfig
+    from lprl_jax.experiments.config_fields import ExperimentConfig
 
 
 @dataclasses.dataclass(frozen=True)

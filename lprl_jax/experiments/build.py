@@ -24,7 +24,8 @@ from lprl_jax.algorithms.tabular import habits
 from lprl_jax.algorithms.tabular.worked_examples import worked
 from lprl_jax.experiments import needs, places, prior_kinds
 from lprl_jax.experiments.asking import PLAIN, Asking
-from lprl_jax.experiments.config import BankConfig, Experiment
+from lprl_jax.experiments.config import Experiment
+from lprl_jax.experiments.config_fields import BankConfig
 from lprl_jax.lm import named
 from lprl_jax.lm.encoder import BertEncoder
 from lprl_jax.lm.families import FAMILIES
@@ -39,6 +40,7 @@ from lprl_jax.priors import (
     calibration,
     degrade,
     has_features,
+    shipped,
     tabulate_features,
 )
 
@@ -174,9 +176,11 @@ def named_prior(
         InvalidInput: if it is none of these, has no weights for another dtype or a mesh, or asks
             no model and is told how.
     """
-    simple, table = places.WITHOUT_MODEL, name.endswith(".npz")
-    if not (name in simple or table or named.is_model(name)):
-        known = f"{', '.join(simple)}, {named.VALID}, a .npz table"
+    simple = places.WITHOUT_MODEL
+    table = shipped.path_of(name) if name in shipped.TABLES else name
+    is_table = str(table).endswith(".npz")
+    if not (name in simple or is_table or named.is_model(name)):
+        known = f"{', '.join(simple)}, {named.VALID}, a .npz table, or one that `lprl priors` lists"
         raise InvalidInput(f"unknown prior {shown(name)}; valid: {known}")
     require_decoder(name, dtype, mesh)
     if not asks_model(name):
@@ -190,9 +194,9 @@ def named_prior(
             return habits.of_training(env)
         _require_options(env, bank)
         return habits.of_training(env, drawn_by(bank))
-    if table:
-        needs.require_file("prior", name)
-        return TabularPrior.load(name, env, params)
+    if is_table:
+        needs.require_file("prior", str(table))
+        return TabularPrior.load(table, env, params)
     drawn = () if bank is None else drawn_by(bank)
     return language_prior(name, env, params, asking, drawn, dtype=dtype, mesh=mesh)
 
@@ -208,7 +212,8 @@ def require_decoder(name: str, dtype: str, mesh: Mesh | None = None) -> None:
 
 def asks_model(name: str) -> bool:
     """Whether a prior of that name is a language model, and no table of its answers."""
-    return name not in places.WITHOUT_MODEL and not name.endswith(".npz")
+    own = name in places.WITHOUT_MODEL or name in shipped.TABLES
+    return not own and not name.endswith(".npz")
 
 
 def runs_decoder(name: str) -> bool:

@@ -29,7 +29,8 @@ from lprl_envs.errors import require_one_of
 from lprl_jax.algorithms.tabular import exams, habits
 from lprl_jax.algorithms.tabular.exams import Exam, Examiner
 from lprl_jax.experiments import build
-from lprl_jax.experiments.config import BankConfig
+from lprl_jax.experiments.asking import PLAIN, Asking
+from lprl_jax.experiments.config_fields import BankConfig
 from lprl_jax.priors import LanguagePrior, Prior, habit, judging
 from lprl_jax.priors.base import normalize
 from lprl_jax.priors.calibration import METHODS, require_off
@@ -48,7 +49,7 @@ class Row:
     prior: str
     """As it was asked for."""
     options: Mapping[str, str]
-    """How it is asked: its `calibration`; empty, where nothing can be chosen."""
+    """How it is asked: its `wording` and `calibration`; empty, where nothing can be chosen."""
     what: str
     """`ITSELF`, `OWN_HABIT` or `SHUFFLED`."""
     scores: Scores
@@ -88,9 +89,10 @@ def run(
     arguments: Mapping[str, Any],
     bank: BankConfig,
     models: Sequence[str],
-    calibrations: Sequence[str] = ("none",),
+    askings: Sequence[Asking] = (PLAIN,),
     num_states: int = exams.STATES,
     seed: int = 0,
+    dtype: str = "float32",
 ) -> Measured:
     """Measure priors on the instances of a bank; one alone with the controls that are made of it.
 
@@ -99,9 +101,10 @@ def run(
         arguments: Of the environment.
         bank: Its instances; a held-out one of `INSTANCES`, where it describes none.
         models: As a config's `prior`.
-        calibrations: Of `calibration.METHODS`; each of every model.
+        askings: How every model is asked, each in its turn.
         num_states: Of an instance, at most; where it has more, so many are drawn.
         seed: Of the states, and of the exchange of words.
+        dtype: Of the weights of models.
 
     Raises:
         NotNumbered: if the environment has too many states.
@@ -110,8 +113,8 @@ def run(
     """
     if values.whole("states", num_states) < 1:
         raise InvalidInput(f"states is {num_states}; at least 1 of an instance is asked about")
-    for method in calibrations:
-        require_one_of("calibration", method, METHODS)
+    for asking in askings:
+        require_one_of("calibration", asking.calibration, METHODS)
     if env_id in registration.of_gymnax():
         raise InvalidInput(f"{env_id} is gymnax's own and has no text: a prior knows nothing of it")
     if not (bank.instances or bank.suite or bank.num_instances):
@@ -123,15 +126,15 @@ def run(
     if not counts.any():
         raise InvalidInput(f"no reward can be reached in any instance of {env.name}")
     rows = []
-    alone = len(models) == len(calibrations) == 1
-    for name, prior, own, examiner in _priors(models, calibrations, paper, bank):
+    alone = len(models) == len(askings) == 1
+    for name, prior, own, examiner in _priors(models, askings, paper, bank, dtype):
         answers = {ITSELF: examiner.ask(prior.params, paper.exam, params)}
         if alone and isinstance(prior, LanguagePrior):
             answers[OWN_HABIT] = _own_habit(prior, examiner, paper, bank, num_states, key)
             answers[SHUFFLED] = _shuffled(prior, paper, key)
         rows += [Row(name, own, what, paper.judge(found)) for what, found in answers.items()]
     beside = [name for name in (HABIT, UNIFORM) if name not in models]
-    for name, prior, own, examiner in _priors(beside, ("none",), paper, bank):
+    for name, prior, own, examiner in _priors(beside, (PLAIN,), paper, bank):
         found = examiner.ask(prior.params, paper.exam, params)
         rows.append(Row(name, own, ITSELF, paper.judge(found)))
     of_won = int((counts > 0).sum()), int(counts.sum())
@@ -139,19 +142,29 @@ def run(
 
 
 def _priors(
-    names: Sequence[str], calibrations: Sequence[str], paper: _Paper, bank: BankConfig
+    names: Sequence[str],
+    askings: Sequence[Asking],
+    paper: _Paper,
+    bank: BankConfig,
+    dtype: str = "float32",
 ) -> Iterator[tuple[str, Prior, dict[str, str], Examiner]]:
-    """Every prior in every calibration; those of one model are asked by one program."""
+    """Every prior, asked in every way; those that differ in their calibration by one program."""
     for name in names:
-        prior = build.named_prior(name, paper.env, paper.params, bank=bank)
-        if prior is None:
-            raise InvalidInput(f"the prior {name!r} says nothing that could be measured")
-        examiner = Examiner(prior)
-        for method in calibrations:
+        made: dict[Asking, tuple[Prior, Examiner]] = {}
+        for asking in askings:
+            plain = dataclasses.replace(asking, calibration="none")
+            if plain not in made:
+                how: Any = {"bank": bank, "asking": plain}
+                prior = build.named_prior(name, paper.env, paper.params, dtype, **how)
+                if prior is None:
+                    raise InvalidInput(f"the prior {name!r} says nothing that could be measured")
+                made = {plain: (prior, Examiner(prior))}
+            prior, examiner = made[plain]
             if isinstance(prior, LanguagePrior):
-                yield name, prior.calibrated(method), {"calibration": method}, examiner
+                own = {"wording": prior.scorer.prompt.wording, "calibration": asking.calibration}
+                yield name, prior.calibrated(asking.calibration), own, examiner
             else:
-                require_off(method, name)
+                require_off(asking.calibration, name)
                 yield name, prior, {}, examiner
 
 

@@ -8,13 +8,13 @@ from typing import Any
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.files import paths
 from lprl_jax.lm import named
-from lprl_jax.priors import wordings
+from lprl_jax.priors import shipped, wordings
 
 PATHS = ("prior", "dataset", "encoder", "policy", "wording")
 """Fields that may name a file or a directory."""
 WITHOUT_MODEL = ("none", "uniform", "habit")
 """Priors of our own that ask nobody."""
-NAMES = (*WITHOUT_MODEL, NETWORK, *named.NAMES)
+NAMES = (*WITHOUT_MODEL, NETWORK, *named.NAMES, *shipped.TABLES)
 """What they may hold besides."""
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import re
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from lprl_envs import InvalidInput
 
@@ -124,6 +125,11 @@ def write_new(path: Path, text: str) -> None:
     """Write a new text file at once, as `new_file`."""
     with new_file(path) as file:
         file.write(text.encode())
+
+
+def write_json(path: Path, figures: Any) -> None:
+    """Write a new JSON file at once, as `new_file`."""
+    write_new(path, json.dumps(figures, indent=1) + "\n")
 
 
 def system_error(error: Exception) -> OSError:

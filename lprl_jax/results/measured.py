@@ -16,7 +16,8 @@ from lprl_jax.experiments.measuring import HABIT, ITSELF, UNIFORM, Measured, Row
 from lprl_jax.results.comparison import interval, markdown
 from lprl_jax.results.statistics import Interval, bootstrap_interval
 
-HEAD = ["prior", "calibration", "top-1", "covered by 5", "KL(π* ‖ p)"]
+CHOSEN = ("wording", "calibration")
+HEAD = ["prior", *CHOSEN, "top-1", "covered by 5", "KL(π* ‖ p)"]
 
 
 def table(measured: Measured) -> str:
@@ -25,7 +26,7 @@ def table(measured: Measured) -> str:
     for row in measured.rows:
         name = f"{row.prior}, {row.what}" if row.what else row.prior
         numbers = [interval(_mean(x)) for x in row.scores]
-        cells.append([name, row.options.get("calibration", ""), *numbers])
+        cells.append([name, *(row.options.get(option, "") for option in CHOSEN), *numbers])
     return markdown(HEAD, cells)
 
 
@@ -95,8 +96,9 @@ def _of(measured: Measured, name: str) -> Row:
 
 
 def _named(row: Row) -> str:
-    method = row.options.get("calibration", "none")
-    return row.prior if method == "none" else f"{row.prior} ({method})"
+    plain = ("bare", "none")
+    own = [row.options[name] for name in CHOSEN if row.options.get(name, "none") not in plain]
+    return f"{row.prior} ({', '.join(own)})" if own else row.prior
 
 
 def _mean(values: np.ndarray) -> Interval:

@@ -3,7 +3,8 @@
 import pytest
 
 from lprl_jax.cli import demo
-from lprl_jax.experiments import config, runner
+from lprl_jax.experiments import config
+from lprl_jax.experiments.chunks import Chunks
 
 
 @pytest.mark.parametrize("world", demo.WORLDS)
@@ -13,7 +14,7 @@ def test_all_rows_are_evaluated_as_often_and_by_as_many_episodes(world: str) -> 
         for name, (file, overrides) in demo.experiments(world, controls=True).items()
     }
     assert set(rows) == {*demo.EXPERIMENTS, *demo.CONTROLS}
-    assert len({runner.Chunks.of(row).steps for row in rows.values()}) == 1
+    assert len({Chunks.of(row).steps for row in rows.values()}) == 1
     assert {row.config.eval_episodes for row in rows.values()} == {32}
     # The controls have as many steps as the baselines, DQN-Prior as its config says.
     steps = {name: row.config.total_steps for name, row in rows.items()}

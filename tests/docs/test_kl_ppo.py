@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lprl_jax.experiments import runner
+from lprl_jax.experiments.chunks import Chunks
 from lprl_jax.results.reading import Result
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "experiments"))
@@ -44,7 +44,7 @@ def test_all_learners_play_the_same_held_out_instances(world, learner) -> None:
     assert experiment.bank.split == "held-out"
     if learner != "prior_only":
         assert experiment.config.total_steps == reference.config.total_steps
-        assert abs(runner.Chunks.of(experiment).steps - kl_ppo.WORLDS[world].every) < 10
+        assert abs(Chunks.of(experiment).steps - kl_ppo.WORLDS[world].every) < 10
 
 
 def test_a_run_with_more_instances_plays_those_of_a_run_with_fewer() -> None:

@@ -8,7 +8,7 @@ from lprl_envs.blocks_world.split import has_towers
 from lprl_envs.frozen_lake.maps import GOAL, START
 
 from lprl_jax.experiments import build, config
-from lprl_jax.experiments.config import BankConfig
+from lprl_jax.experiments.config_fields import BankConfig
 from lprl_jax.priors import HabitPrior
 
 FROM = "num_instances=24"

@@ -13,6 +13,7 @@ from lprl_envs import InvalidInput
 from small_experiment import FIELDS, fields
 
 from lprl_jax.experiments import build, checkpoint, config, run_directory, runner, sharding
+from lprl_jax.experiments.chunks import Chunks
 from lprl_jax.results import reading
 from lprl_jax.results.reading import Result
 
@@ -77,7 +78,7 @@ def test_chunks_are_whole_updates_and_none_is_too_much(
 ) -> None:
     own = SimpleNamespace(steps_per_update=a_step)
     settings = SimpleNamespace(total_steps=total, eval_every=every)
-    chunks: Any = runner.Chunks.of(cast(Any, SimpleNamespace(config=settings, algorithm=own)))
+    chunks: Any = Chunks.of(cast(Any, SimpleNamespace(config=settings, algorithm=own)))
     every_one = range(1, chunks.number + 1)
     assert [chunks.updates_of(chunk) for chunk in every_one] == lengths
     assert chunks.lengths(0) == set(lengths)
