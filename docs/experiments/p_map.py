@@ -28,10 +28,10 @@ from lprl_envs import TextEnv, TextEnvParams
 from lprl_jax import FreeForm, FreeFormPrior, LanguagePrior
 from lprl_jax.lm import identity
 from lprl_jax.pretraining.curriculum import TASKS
-from lprl_jax.pretraining.measuring import judge
 from lprl_jax.pretraining.tasks import ActionTask
 from lprl_jax.priors.base import normalize
 from lprl_jax.priors.free_form import FIGURES
+from lprl_jax.priors.judging import judge
 from lprl_jax.results import comparison
 
 OUT = Path(__file__).parents[1] / "results" / "p_map.json"

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lprl_jax.lm import embedded, identity
+from lprl_jax.lm import embedded, fetched, identity, named
 from lprl_jax.lm.checkpoint import load
 from lprl_jax.version import __version__
 
@@ -29,7 +29,9 @@ NO_MODEL = "none"
 
 @functools.cache
 def digest(model: str) -> str:
-    """Of a model of the package, by its name."""
+    """Of a model of the package, by its name; of one that is fetched, that of its pinned file."""
+    if model in fetched.MODELS:
+        return fetched.MODELS[model].sha256
     return identity.of_model(load(embedded.path_of(model)))
 
 
@@ -94,7 +96,7 @@ def complaint(path: Path) -> str | None:
         models = {} if head["model"] == NO_MODEL else head["model"]
         for model, found in models.items():
             own = folders.get(model, model)
-            if own not in embedded.MODELS or found != digest(own):
+            if own not in named.NAMES or found != digest(own):
                 return (
                     f"{name} was measured with another {model!r} than the package has "
                     f"({found[:12]}); measure it again: {head['command']}"
