@@ -10,21 +10,20 @@ state.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-
-sys.path.insert(0, str(Path(__file__).parent))
-
+import prose
 import written
 
 from lprl_jax.experiments import build, config
 from lprl_jax.experiments.asking import Asking
 from lprl_jax.priors import shipped, tabulate
+from lprl_jax.results import comparison
 
 FIGURES = written.ROOT / "docs/results/shipped_tables.json"
 SAMPLED = 32
@@ -61,6 +60,31 @@ def cost_of(env_id: str, env_params: dict[str, Any]) -> dict[str, Any]:
     pace = SAMPLED / (time.perf_counter() - begun)
     total = num_instances * env.numbered_states
     return {"states": total, "states_per_second": round(pace, 1), "hours": total / pace / 3600}
+
+
+def tables(figures: Mapping[str, Any]) -> dict[str, str]:
+    """What was left out, and what it would cost."""
+    rows = [
+        [
+            name,
+            prose.count(cost["states"]),
+            f"{cost['states_per_second']:g}",
+            f"{cost['hours']:.1f}",
+        ]
+        for name, cost in figures["left_out"].items()
+    ]
+    return {"left_out": comparison.markdown(["world", "states", "states a second", "hours"], rows)}
+
+
+def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
+    """How many tables there are, and what they take together."""
+    made = figures["tables"].values()
+    return {
+        "tables": f"{len(made)}",
+        "states": prose.count(sum(table["states"] for table in made)),
+        "minutes": f"{sum(table['seconds'] for table in made) / 60:.0f}",
+        "kilobytes": prose.count(sum(table["bytes"] for table in made) / 1e3),
+    }
 
 
 def main() -> None:
