@@ -135,7 +135,7 @@ def _interval(values: np.ndarray) -> list[float | None]:
 
 
 def tables(figures: Mapping[str, Any]) -> dict[str, str]:
-    """A table a world, named as it is."""
+    """A table a world: `wordings_lake_4_corner`, ..."""
     head = ["wording", "calibration", "top-1", "in 5", "KL(π* ‖ p)", "KL below the habit's"]
     made = {}
     for name, world in figures["worlds"].items():
@@ -147,7 +147,7 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
             ]
             for row in world["rows"]
         ]
-        made[name] = comparison.markdown(head, cells)
+        made[f"wordings_{name}"] = comparison.markdown(head, cells)
     return made
 
 
