@@ -113,9 +113,8 @@ def device() -> str:
 def versions() -> dict[str, str]:
     """Of what matters for speed."""
     packages = ["lprl-jax", "jax", "jaxlib", "flax", "gymnax", "gymnasium", "numpy", "transformers"]
-    for module, package in {"torch": "torch", "llama_cpp": "llama-cpp-python"}.items():
-        if importlib.util.find_spec(module):
-            packages.append(package)
+    if importlib.util.find_spec("torch"):
+        packages.append("torch")
     return {"python": platform.python_version()} | {
         package: importlib.metadata.version(package) for package in packages
     }

@@ -144,7 +144,8 @@ def main() -> None:
     scores = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
     rates = [rate(packed, i % len(work.prefixes)) for i in range(options.windows)]
     packed.close()
-    report = {"rates": rates, "scores": scores.tolist(), "note": f"states a batch: {best}"}
+    note = f"llama-cpp-python {lib.__version__}; states a batch: {best}"
+    report = {"rates": rates, "scores": scores.tolist(), "note": note}
     print(json.dumps(report))
 
 
