@@ -60,8 +60,8 @@ class Cached:
         mask = torch.cat([torch.ones(count, before, dtype=torch.bool), valid], dim=1)
         cache = DynamicCache()
         for number, layer in enumerate(self.kept[instance].layers):
-            rows = (x.expand(count, -1, -1, -1) for x in (layer.keys, layer.values))
-            cache.update(*rows, number)
+            keys, values = (x.expand(count, -1, -1, -1) for x in (layer.keys, layer.values))
+            cache.update(keys, values, number)
         first = self._run(tokens, mask, positions, cache)[:, -1:]
         choices, length = self.answers.shape
         log_probs = self._predict(first).expand(-1, choices, -1).reshape(count * choices, 1, -1)

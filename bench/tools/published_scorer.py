@@ -57,13 +57,13 @@ def draw(sizes: Sizes) -> Asked:
     params = env.sample_params(jax.random.key(0), sizes.maps)
     tiles, rng = np.asarray(params.bank.tiles), np.random.default_rng(0)
     each = sizes.batch // sizes.maps
-    instances = np.repeat(np.arange(sizes.maps, dtype=np.int32), each)
+    instances = jnp.repeat(jnp.arange(sizes.maps, dtype=jnp.int32), each)
     at = jax.vmap(env.state_at, in_axes=(0, 0, None))
     ends = jax.jit(jax.vmap(env.is_terminated, in_axes=(0, None)))
-    everywhere = np.indices(tiles.shape, dtype=np.int32).reshape(2, -1)
-    is_ice = ~np.asarray(ends(at(*everywhere, params), params)).reshape(tiles.shape)
+    rows, columns = jnp.indices(tiles.shape, dtype=jnp.int32).reshape(2, -1)
+    is_ice = ~np.asarray(ends(at(rows, columns, params), params)).reshape(tiles.shape)
     cells = [rng.choice(np.flatnonzero(row), each, replace=False) for row in is_ice]
-    positions = np.concatenate(cells).astype(np.int32)
+    positions = jnp.asarray(np.concatenate(cells), jnp.int32)
     return Asked(env, params, at(instances, positions, params))
 
 

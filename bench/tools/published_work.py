@@ -85,7 +85,7 @@ def pack(
         own = tuple(range(first, first + len(answers)))
         for i, token in enumerate(suffix):
             tokens.append(Token(token, start + i, own, i == len(suffix) - 1))
-        found = {(): len(tokens) - 1}
+        found: dict[tuple[int, ...], int] = {(): len(tokens) - 1}
         for node in inner:
             below = (s for s, a in zip(own, answers, strict=True) if tuple(a[: len(node)]) == node)
             position = start + len(suffix) + len(node) - 1

@@ -165,6 +165,21 @@ def test_torch_agrees(work: Any, scores: np.ndarray, whole: bool, tmp_path: Path
     np.testing.assert_allclose(report["scores"], scores, atol=1e-4)
 
 
+def test_both_ways_of_torch_agree_on_texts_and_answers_of_any_length(
+    work: Any, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch")
+    suffixes, answers = work.suffixes_valid.copy(), work.answers_valid.copy()
+    suffixes[0, :2] = suffixes[3, 0] = answers[1, 1] = False
+    cut = work._replace(suffixes_valid=suffixes, answers_valid=answers)
+    assert (len(cut.suffix(0)) + 2, len(cut.answer(1))) == (len(cut.suffix(1)), 1)
+    cut.save(tmp_path / "work.npz")
+    command = [sys.executable, str(suite.BENCH / "peers" / "torch_published.py")]
+    command += [str(embedded.path_of("embedded")), str(tmp_path / "work.npz"), "--windows", "1"]
+    ways = [processes.report([*command, *more], USE_TORCH="1") for more in ([], ["--whole"])]
+    np.testing.assert_allclose(ways[0]["scores"], ways[1]["scores"], atol=1e-4)
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no pinning here")
 def test_turns_of_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     turns: list[str] = []
