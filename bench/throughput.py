@@ -30,6 +30,7 @@ from suites import (
     policy_training,
     ppo_vs_purejaxrl,
     scoring,
+    scoring_published,
     search,
     tabular,
     thousand_runs,
@@ -40,6 +41,7 @@ from tools import timing
 SUITES = {
     "environments": environments.run,
     "scoring": scoring.run,
+    "scoring_published": scoring_published.run,
     "training": training.run,
     "torch": against_torch.run,
     "torch_live": against_torch_live.run,
@@ -54,7 +56,7 @@ SUITES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure throughput.")
-    parser.add_argument("--quick", action="store_true", help="about 18 minutes on 2 cores")
+    parser.add_argument("--quick", action="store_true", help="about 25 minutes on 2 cores")
     parser.add_argument(
         "--json", type=Path, help="write the report here too; with --only, renew it"
     )

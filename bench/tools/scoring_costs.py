@@ -15,7 +15,9 @@ F32 = 4
 """Bytes of what is computed in f32 whatever the weights are."""
 
 
-def flops(config: DecoderConfig, prefix: int, suffix: int, trie: Trie) -> int:
+def flops(
+    config: DecoderConfig, prefix: int, suffix: int, trie: Trie, normalised: int | None = None
+) -> int:
     """Of one state behind a prefix that is there already; a product and a sum count as two.
 
     The tokens are the n = T + N of the suffix and of the trie's inner nodes; answers are predicted
@@ -29,7 +31,8 @@ def flops(config: DecoderConfig, prefix: int, suffix: int, trie: Trie) -> int:
       the tokens of how many they see: the prefix P, and a suffix token those up to itself, a node
       the suffix, its ancestors and itself. s = n P + T (T + 1) / 2 + N T + (the nodes' own); in the
       last layer r P + T + N T + (the nodes' own);
-    * head: 2 V D in each of the r rows; the log-sum-exp needs the whole vocabulary.
+    * head: 2 V D in each row whose log-sum-exp is needed, `normalised` of them, by default all r.
+      The first token's is the same for all answers and cancels in probabilities: N are left.
 
     Norms, softmax and rotations are not counted.
     """
@@ -44,7 +47,7 @@ def flops(config: DecoderConfig, prefix: int, suffix: int, trie: Trie) -> int:
         return matrices + 4 * queries * seen
 
     whole, last = layer(tokens, suffix * (suffix + 1) // 2), layer(read, suffix)
-    head = 2 * read * c.vocab_size * c.hidden_size
+    head = 2 * (read if normalised is None else normalised) * c.vocab_size * c.hidden_size
     return (c.num_hidden_layers - 1) * whole + last + head
 
 

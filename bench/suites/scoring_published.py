@@ -1,0 +1,237 @@
+"""A published model, SmolLM2-135M, as a prior on Frozen Lake 8x8: 256 states of 16 maps, in f32.
+
+What is timed is `LanguagePrior.log_probs`, compiled once. Against it:
+
+* the floor: what the least number of operations takes (`scoring_costs.flops`, of every state with
+  the tokens that it has, the vocabulary only where the normaliser does not cancel) at the rate of
+  an f32 product of 1,024 x 1,024 x 1,024, in the same turns;
+* the wording `few-shot-2`, whose two worked states stand before every text, in the same turns;
+* transformers on torch with the same weights, in f32: with keys and values of the maps' texts kept,
+  and with every state x answer as a sequence of its own (`peers/torch_published.py`);
+* llama.cpp with the same file, packed by hand (`peers/llama_cpp_published.py`). It multiplies the
+  matrices as they are quantised, which is its fast path, and rounds activations for it, so that its
+  scores are near to ours and not equal.
+
+Peers are processes of their own; ours then is one too. They run alone and in turns, on the same
+cores with as many threads. A peer's scores are compared before its rates are; a window of a peer is
+a part of the states, its rate is in states all the same.
+
+The model is read where `lprl fetch smollm2` puts it. Where it is not there, and for a peer that is
+not installed, the rows say so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import os
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from lprl_envs import InvalidInput
+from tools import processes, published_scorer
+from tools.published_scorer import Asked, Sizes
+from tools.published_work import Work
+from tools.scoring_costs import flops
+from tools.timing import REPEATS, Contender, Row, compiled, race, ratio, row, rows, unmeasured
+
+import lprl_jax
+from lprl_jax.lm import checkpoint, named
+from lprl_jax.lm.checkpoint import LanguageModel
+from lprl_jax.lm.scoring import Trie
+from lprl_jax.priors.language import LanguagePrior
+
+Measured = tuple[list[Row], dict[str, float | None]]
+
+BENCH = Path(__file__).parents[1]
+MODEL = "smollm2"
+OURS = "scoring/smollm2"
+FLOPS, PRODUCT = f"{OURS}/flops", f"{OURS}/matmul"
+FEW_SHOT, WORDING = f"{OURS}/few_shot_2", "few-shot-2"
+PINNED = f"{OURS}_pinned"
+FLOOR_SHARE, FEW_SHOT_SHARE = "scoring/smollm2_floor_share", "scoring/few_shot_2_vs_bare"
+MATRIX = 1_024
+"""Rows and columns of the product that the floor is made of."""
+PRODUCTS = 50
+"""Of them in a repeat: one alone is too short to be timed beside seconds."""
+
+
+class Peer(NamedTuple):
+    """Who scores the same."""
+
+    row: str
+    ratio: str
+    program: str
+    options: tuple[str, ...]
+    package: str
+    """That must be installed."""
+    tolerance: float
+    """Of a log-probability."""
+
+
+PEERS = (
+    Peer("scoring/smollm2_torch", "scoring/smollm2_vs_torch", "torch_published.py", (), "torch",
+         1e-4),
+    Peer("scoring/smollm2_torch_whole", "scoring/smollm2_vs_torch_whole", "torch_published.py",
+         ("--whole",), "torch", 1e-4),
+    Peer("scoring/smollm2_llama_cpp", "scoring/smollm2_vs_llama_cpp", "llama_cpp_published.py",
+         (), "llama_cpp", 0.5),
+)  # fmt: skip
+
+
+def run(
+    quick: bool, model: str = MODEL, sizes: Sizes | None = None, repeats: int = REPEATS
+) -> Measured:
+    """Rows and ratios of a model of that name or path; those of another are called the same."""
+    sizes = sizes or Sizes()
+    try:
+        path = named.path_of(model)
+    except InvalidInput as error:
+        return missing(str(error))
+    if jax.default_backend() != "cpu":
+        return missing("not a CPU")
+    loaded = checkpoint.load(path)
+    asked = published_scorer.draw(sizes)
+    prior = published_scorer.prior_of(loaded, asked)
+    work = published_scorer.work_of(prior, asked)
+    measured, ratios = in_turns(prior, asked, work, repeats)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        work.save(folder / "work.npz")
+        turns, windows = (1, REPEATS) if quick else (4, 5)
+        more_rows, more_ratios = against_peers(folder, path, loaded, sizes, turns, windows)
+    return measured + more_rows, ratios | more_ratios
+
+
+def missing(why: str) -> Measured:
+    """Nothing was measured."""
+    units = {FLOPS: "GFLOP/s", PRODUCT: "GFLOP/s"}
+    names = (OURS, FLOPS, PRODUCT, FEW_SHOT, PINNED, *(peer.row for peer in PEERS))
+    none = [FLOOR_SHARE, FEW_SHOT_SHARE, *(peer.ratio for peer in PEERS)]
+    absent = [unmeasured(name, units.get(name, "states/s"), why) for name in names]
+    return absent, dict.fromkeys(none)
+
+
+def needed(prior: LanguagePrior, work: Work) -> int:
+    """Floating-point operations of all states, each with the tokens that it has.
+
+    Answers are of one length, or not divided by it, so that first tokens' normalisers cancel.
+    """
+    trie, config = prior.scorer.answers, prior.scorer.config
+    assert isinstance(trie, Trie)
+    assert np.ptp(prior.scorer.divisor) == 0
+    prefix = work.prefixes_valid.sum(1)[work.instances].tolist()
+    suffix = work.suffixes_valid.sum(1).tolist()
+    lengths = zip(prefix, suffix, strict=True)
+    return sum(flops(config, p, s, trie, normalised=len(trie.tokens)) for p, s in lengths)
+
+
+def in_turns(prior: LanguagePrior, asked: Asked, work: Work, repeats: int) -> Measured:
+    """The bare wording, in states and in operations; the product; two worked states in front."""
+    total = needed(prior, work)
+    batch = len(work.instances)
+    own = published_scorer.contender(prior, asked, f"{total // batch:,} FLOP a state")
+    worked = lprl_jax.worked(WORDING, asked.env)
+    shown = published_scorer.prior_of(prior.model, asked, worked)
+    square = jax.random.normal(jax.random.key(0), (MATRIX, MATRIX))
+    product = compiled(jnp.matmul, square, square, amount=1, unit="")
+
+    def multiply() -> None:
+        for _ in range(PRODUCTS):
+            product.call()
+
+    contenders = {
+        FLOPS: dataclasses.replace(own, amount=total / 1e9, unit="GFLOP/s"),
+        PRODUCT: Contender(
+            multiply, PRODUCTS * 2 * MATRIX**3 / 1e9, "GFLOP/s", product.compile_seconds,
+            f"f32, {MATRIX} x {MATRIX} x {MATRIX}",
+        ),
+        FEW_SHOT: published_scorer.contender(shown, asked, "two worked states before every text"),
+    }  # fmt: skip
+    seconds = race(contenders, repeats)
+    states = {OURS: own, FEW_SHOT: contenders[FEW_SHOT]}
+    times = {OURS: seconds[FLOPS], FEW_SHOT: seconds[FEW_SHOT]}
+    measured = rows({OURS: own}, times) + rows(contenders, seconds)
+    return measured, {
+        FLOOR_SHARE: ratio(contenders, seconds, FLOPS, PRODUCT),
+        FEW_SHOT_SHARE: ratio(states, times, FEW_SHOT, OURS),
+    }
+
+
+def why_not(peer: Peer, path: Path) -> str:
+    """Why a peer cannot be measured here; empty if it can."""
+    if not hasattr(os, "sched_setaffinity"):
+        return "this system cannot pin processes to cores"
+    if importlib.util.find_spec(peer.package) is None:
+        return f"{peer.package} is not installed"
+    if peer.package == "llama_cpp" and path.is_dir():
+        return "llama.cpp reads GGUF files"
+    return ""
+
+
+def against_peers(
+    folder: Path, path: Path, model: LanguageModel, sizes: Sizes, turns: int, windows: int
+) -> Measured:
+    """Ours and its peers, each a process of its own; `work.npz` lies in the folder."""
+    absent = {peer.row: why_not(peer, path) for peer in PEERS}
+    there = [peer for peer in PEERS if not absent[peer.row]]
+    left_out = [unmeasured(name, "states/s", why) for name, why in absent.items() if why]
+    ratios: dict[str, float | None] = dict.fromkeys(peer.ratio for peer in PEERS)
+    if not there:
+        return [unmeasured(PINNED, "states/s", "there is no peer"), *left_out], ratios
+    weights = path
+    if not path.is_dir():
+        weights = folder / "model"
+        checkpoint.save(weights, model)
+    cores = sorted(os.sched_getaffinity(0))
+    threads = str(len(cores))
+    own = [sys.executable, str(BENCH / "tools" / "published_scorer.py"), str(path)]
+    for name, value in sizes._asdict().items():
+        own += [f"--{name.replace('_', '-')}", str(value)]
+    rates: dict[str, list[float]] = {PINNED: [], **{peer.row: [] for peer in there}}
+    notes = {PINNED: "", **{peer.row: "" for peer in there}}
+    compiling = 0.0
+    with processes.pinned(cores):
+        for _ in range(turns):
+            command = [*own, "--windows", str(windows)]
+            ours = processes.report(command, JAX_PLATFORMS="cpu", USE_TORCH="0", XLA_FLAGS="")
+            rates[PINNED] += ours["rates"]
+            compiling = ours["compile_seconds"]
+            for peer in there:
+                read = weights if peer.package == "torch" else path
+                command = [sys.executable, str(BENCH / "peers" / peer.program), str(read)]
+                command += [str(folder / "work.npz"), "--windows", str(windows)]
+                command += ["--threads", threads, *peer.options]
+                found = processes.report(command, USE_TORCH="1", OMP_NUM_THREADS=threads)
+                apart = agree(ours["scores"], found["scores"], peer)
+                rates[peer.row] += found["rates"]
+                said = f"scores within {apart:.0e}"
+                notes[peer.row] = f"; {said}" + f"; {found['note']}" * bool(found["note"])
+    measured = [
+        row(
+            name, values, "states/s", compiling if name == PINNED else None,
+            f"cores and threads: {threads}{notes[name]}",
+        )
+        for name, values in rates.items()
+    ]  # fmt: skip
+    for peer in there:
+        pairs = zip(rates[PINNED], rates[peer.row], strict=True)
+        ratios[peer.ratio] = statistics.median(a / b for a, b in pairs)
+    return measured + left_out, ratios
+
+
+def agree(ours: Any, theirs: Any, peer: Peer) -> float:
+    """The largest difference; refuses to compare the speed of different results.
+
+    A peer may have scored the first states only.
+    """
+    known = np.asarray(theirs)
+    apart = float(np.max(np.abs(np.asarray(ours)[: len(known)] - known)))
+    assert apart < peer.tolerance, f"our scores and those of {peer.row} differ by {apart}"
+    return apart
