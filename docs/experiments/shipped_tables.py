@@ -90,16 +90,18 @@ def main() -> None:
     """Write all of it."""
     figures: dict[str, Any] = {"tables": {}, "left_out": {}}
     with tempfile.TemporaryDirectory() as folder:
-        for name, world in shipped.TABLES.items():
-            made = Path(folder) / f"{name}.npz"
+        made = {name: Path(folder) / f"{name}.npz" for name in shipped.TABLES}
+        for name, path in made.items():
+            world = shipped.TABLES[name]
             wording = name.removeprefix(f"{shipped.MODEL}-{world}-")
-            figures["tables"][name] = make(world, wording, made)
+            figures["tables"][name] = make(world, wording, path)
             print(name, figures["tables"][name], flush=True)
-            shipped.FOLDER.mkdir(exist_ok=True)
-            shipped.path_of(name).write_bytes(made.read_bytes())
-    for name, (env_id, env_params) in LEFT_OUT.items():
-        figures["left_out"][name] = cost_of(env_id, env_params)
-        print(name, figures["left_out"][name], flush=True)
+        for name, (env_id, env_params) in LEFT_OUT.items():
+            figures["left_out"][name] = cost_of(env_id, env_params)
+            print(name, figures["left_out"][name], flush=True)
+        shipped.FOLDER.mkdir(exist_ok=True)
+        for name, path in made.items():
+            shipped.path_of(name).write_bytes(path.read_bytes())
     written.write(FIGURES, figures, [shipped.MODEL])
 
 

@@ -34,12 +34,11 @@ from lprl_jax.lm.checkpoint import load
 from lprl_jax.priors import LanguagePrior, calibration, judging
 from lprl_jax.priors.base import normalize
 from lprl_jax.priors.judging import Scores
+from lprl_jax.priors.shipped import MODEL, WORDINGS
 from lprl_jax.results import comparison
 from lprl_jax.results.statistics import bootstrap_interval
 
 OUT = Path(__file__).parents[1] / "results" / "wordings.json"
-MODEL = "smollm2"
-WORDINGS = ("bare", "instruction", "few-shot-2", "chat")
 CHOSEN = "chosen"
 """The calibration that is best on training instances, with its temperature."""
 SEED = 0
@@ -174,7 +173,8 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
             for score in ("top1", "covered", "kl"):
                 found |= prose.estimate(f"{place}.{score}", row[score])
             found |= prose.estimate(f"{place}.saved", row["saved_beside_habit"])
-    asked = [row for world in worlds.values() for row in world["rows"] if row["calibration"]]
+    every = [row for world in worlds.values() for row in world["rows"] if row["calibration"]]
+    asked = [row for row in every if row["calibration"] != CHOSEN]
     beats = [row for row in asked if (row["saved_beside_habit"][1] or 0) > 0]
     found |= {"rows": f"{len(asked)}", "beats_habit": f"{len(beats)}"}
     return found

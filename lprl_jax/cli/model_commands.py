@@ -30,9 +30,6 @@ from lprl_jax.pretraining import pretrain_run
 from lprl_jax.priors import drafts, shipped, tabular
 from lprl_jax.results import measured
 
-HABIT = "habit"
-"""Of which a table can be made too: it needs no model, and stands beside those of models."""
-
 
 def check(options: argparse.Namespace) -> None:
     """`lprl check`."""
@@ -53,10 +50,12 @@ def prior(options: argparse.Namespace) -> None:
     how = asking.Asking(**_asking(options))
     form = prior_kinds.free_form(options.kind, vars(options))
     warn_of_copies(options.dtype)
+    if options.model != measuring.HABIT:
+        named.path_of(_model(options))
     env, params, bank = _env(options)
     build.require_decoder(_model(options), options.dtype)
-    if options.model == HABIT:
-        asked: Any = build.named_prior(HABIT, env, params, bank=bank, asking=how)
+    if options.model == measuring.HABIT:
+        asked: Any = build.named_prior(options.model, env, params, bank=bank, asking=how)
     else:
         drawn = build.drawn_by(bank)
         dtype = {} if options.dtype == "float32" else {"dtype": options.dtype}
@@ -102,8 +101,11 @@ def measure(options: argparse.Namespace) -> None:
     models = [places.placed({"prior": name})["prior"] for name in options.model.split(",")]
     several = itertools.product(options.wording.split(","), options.calibration.split(","))
     askings = []
-    for options.wording, options.calibration in several:
-        askings.append(asking.Asking(**_asking(options)))
+    for wording, calibration in several:
+        own = argparse.Namespace(
+            **{**vars(options), "wording": wording, "calibration": calibration}
+        )
+        askings.append(asking.Asking(**_asking(own)))
     warn_of_copies(options.dtype)
     found = measuring.run(*given, models, askings, options.states, options.seed, options.dtype)
     print(measured.caption(found))

@@ -42,7 +42,7 @@ def add_commands(add: _Add) -> None:
     prior.add_argument("env", help="a registered id")
     prior.add_argument("overrides", nargs="*", metavar="key=value", help="fields of env_params")
     prior.add_argument(
-        "--model", required=True, help="`embedded`, a Hugging Face directory, or `habit`"
+        "--model", required=True, help="a model (`lprl priors` lists some), its path, or `habit`"
     )
     _asked(prior)
     prior.add_argument(

@@ -161,7 +161,7 @@ def named_prior(
     bank: BankConfig | None = None,
     asking: Asking = PLAIN,
 ) -> Prior | None:
-    """`none`, `uniform`, `habit`, a .npz table, or a model as `language_prior` takes it.
+    """`none`, `uniform`, `habit`, a table, or a model as `language_prior` takes it.
 
     Args:
         name: One of these.

@@ -62,7 +62,7 @@ class ExperimentConfig:
     """What an algorithm learns from that does not act: a file of `lprl collect`."""
     prior: str = "none"
     """`none`, `uniform`, `habit`, an embedded model, `smollm2` once it was fetched, a Hugging Face
-    directory, a .gguf file, or a .npz table."""
+    directory, a .gguf file, a .npz table, or one that `lprl priors` lists."""
     prior_access: str = "table"
     """`table` asks a model about all states beforehand; `live` asks it at every step."""
     prior_kind: str = prior_kinds.P_DIST

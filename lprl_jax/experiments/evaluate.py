@@ -96,7 +96,7 @@ def run(
     _refuse_other_instances(trained, fields, changed)
     priors = priors or [changed["prior"]]
     _refuse_other_features(trained, priors)
-    _refuse_other_wording(trained, changed["wording"])
+    _refuse_other_wording(trained, changed.get("wording", trained.config.wording))
     state = newest_state(directory, trained)
     found: list[tuple[str, Row]] = []
     for prior, k in itertools.product(priors, ks or [None]):
@@ -129,7 +129,10 @@ def _with_prior(fields: dict[str, Any], prior: str) -> dict[str, Any]:
         own = ("prior_kind", *prior_kinds.FIELDS)
         fields = {name: value for name, value in fields.items() if name not in own}
     if prior != fields["prior"] and not build.asks_model(prior):
-        fields = {**fields, **dataclasses.asdict(PLAIN)}
+        plain = dataclasses.asdict(PLAIN)
+        if fields.get("policy", NETWORK) != NETWORK:
+            del plain["wording"]  # it is the policy's
+        fields = {**fields, **plain}
     return {**fields, "prior": prior}
 
 

@@ -31,7 +31,14 @@ from lprl_jax.algorithms.tabular.exams import Exam, Examiner
 from lprl_jax.experiments import build
 from lprl_jax.experiments.asking import PLAIN, Asking
 from lprl_jax.experiments.config_fields import BankConfig
-from lprl_jax.priors import LanguagePrior, Prior, habit, judging
+from lprl_jax.priors import (
+    FlaxLanguagePrior,
+    LanguagePrior,
+    Prior,
+    habit,
+    judging,
+    wordings,
+)
 from lprl_jax.priors.base import normalize
 from lprl_jax.priors.calibration import METHODS, require_off
 from lprl_jax.priors.judging import Scores
@@ -115,6 +122,11 @@ def run(
         raise InvalidInput(f"states is {num_states}; at least 1 of an instance is asked about")
     for asking in askings:
         require_one_of("calibration", asking.calibration, METHODS)
+        wordings.of(asking.wording)
+        for name in models:
+            if not build.asks_model(name):
+                dataclasses.replace(asking, calibration="none").require_plain(name)
+                require_off(asking.calibration, name)
     if env_id in registration.of_gymnax():
         raise InvalidInput(f"{env_id} is gymnax's own and has no text: a prior knows nothing of it")
     if not (bank.instances or bank.suite or bank.num_instances):
@@ -165,7 +177,8 @@ def _priors(
                 yield name, prior.calibrated(asking.calibration), own, examiner
             else:
                 require_off(asking.calibration, name)
-                yield name, prior, {}, examiner
+                is_model = isinstance(prior, FlaxLanguagePrior)
+                yield name, prior, {"wording": prior.prompt.wording} if is_model else {}, examiner
 
 
 def _own_habit(

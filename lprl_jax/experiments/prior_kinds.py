@@ -62,7 +62,7 @@ def written_by(prior: Prior | None, form: FreeForm | None, name: str) -> Prior |
     """The p_map prior of the model of this name, if it is to answer freely; or what there is.
 
     Raises:
-        InvalidInput: if our own decoder does not run it.
+        InvalidInput: if our own decoder does not run it, or it is told how to weigh actions.
     """
     if form is None:
         return prior
@@ -71,6 +71,13 @@ def written_by(prior: Prior | None, form: FreeForm | None, name: str) -> Prior |
             f"{P_MAP} is asked for, and the prior {name!r} is no model that our own decoder runs; "
             "name one, such as embedded, or make its table with `lprl prior --kind p_map`"
         )
+    weighed = {"calibration": "none", "normalization": "sum"}
+    for field, plain in weighed.items():
+        if getattr(prior, field) != plain:
+            raise InvalidInput(
+                f"{field} is {getattr(prior, field)!r}, which weighs the texts of actions, and by "
+                f"{P_MAP} none is weighed; valid: {plain}"
+            )
     return FreeFormPrior.of(prior, form)
 
 

@@ -3,8 +3,8 @@
 A prior that is worse than uniform slows learning down, and nothing in a learning curve says why. So
 where a model is asked about all states beforehand, it is first asked about some of a few training
 instances, drawn as those of the bank are: what is held out stays so. The package's own models are
-not asked again: what they know of its worlds stands on their card, and the programs that ask take
-seconds to compile.
+not asked again, unless they are asked otherwise than their card says: the programs that ask take seconds
+to compile.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from lprl_envs import InvalidInput, TextEnv
 
 from lprl_jax.algorithms.tabular import exams, habits
 from lprl_jax.algorithms.tabular.exams import Examiner
-from lprl_jax.experiments import build
+from lprl_jax.experiments import build, prior_kinds
+from lprl_jax.experiments.asking import PLAIN, Asking
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.lm import embedded
 from lprl_jax.priors import Prior, judging
@@ -82,11 +83,13 @@ def of_prior(prior: Prior, env: Any, experiment: Experiment) -> Worth | None:
         experiment: How the bank is drawn.
 
     Returns:
-        None of one of the package's models, and where it cannot be known: a prior that cannot be
+        None of one of the package's models as their card has it, and where it cannot be known: a prior that cannot be
         moved to another bank, an environment whose states are not numbered, that has no training
         instances, or in which too few can be won.
     """
-    known = experiment.config.prior in embedded.MODELS
+    config = experiment.config
+    plain = Asking.of(config) == PLAIN and config.prior_kind == prior_kinds.P_DIST
+    known = config.prior in embedded.MODELS and plain
     if known or not (hasattr(prior, "with_bank") and isinstance(env, TextEnv) and env.num_states):
         return None
     try:

@@ -67,6 +67,11 @@ class GgufFile:
     def __init__(self, path: Path):
         self.path = path
         reader = _read(path)
+        if reader.byte_order == "S":
+            raise InvalidInput(
+                f"{path} is written in the other byte order than this machine's; one in its own "
+                "is read"
+            )
         self._fields = reader.fields
         self.tensors = {tensor.name: tensor for tensor in reader.tensors}
         parts = self.get("split.count", 0)

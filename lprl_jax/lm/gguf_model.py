@@ -192,14 +192,14 @@ def _llama_like(file: GgufFile, arch: str) -> dict[str, Any]:
 
 
 def _scaling(file: GgufFile, arch: str) -> dict[str, Any] | None:
-    kind = file.get(f"{arch}.rope.scaling.type", "none")
+    kind = file.get(f"{arch}.rope.scaling.type", "linear")
     factor = file.get(f"{arch}.rope.scaling.factor", file.get(f"{arch}.rope.scale_linear", 1.0))
     if kind not in ("none", "linear"):
         raise InvalidInput(
             f"{file.path}: {arch}.rope.scaling.type = {kind!r} is not implemented; implemented: "
             f"none, linear, and Llama 3's {ROPE_FACTORS}"
         )
-    return None if factor in (0, 1) else {"rope_type": "linear", "factor": factor}
+    return None if kind == "none" or factor in (0, 1) else {"rope_type": "linear", "factor": factor}
 
 
 def _factors(file: GgufFile, config: DecoderConfig) -> RopeFactors:

@@ -56,7 +56,8 @@ def read(file: GgufFile) -> PreTrainedTokenizerFast:
     backend, has_bos = (
         _byte_level(file, tokens) if kind == "gpt2" else _sentencepiece(file, tokens, types)
     )
-    _add_special(backend, tokens, types)
+    if kind == "gpt2":
+        _add_special(backend, tokens, types)
     special = {
         f"{name}_token": _token(file, tokens, f"tokenizer.ggml.{key}_token_id")
         for name, key in (("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding"))
@@ -80,7 +81,8 @@ def _byte_level(file: GgufFile, tokens: list[str]) -> tuple[Tokenizer, bool]:
         )
     merges = [tuple(pair.split(" ")) for pair in file.require("tokenizer.ggml.merges")]
     vocabulary = {token: i for i, token in enumerate(tokens)}
-    wrong = [pair for pair in merges if len(pair) != 2 or "".join(pair) not in vocabulary]
+    known = vocabulary.keys()
+    wrong = [pair for pair in merges if len(pair) != 2 or not {*pair, "".join(pair)} <= known]
     if wrong:
         raise InvalidInput(f"{file.path} is damaged: {' '.join(wrong[0])!r} merges to no token")
     return tokenizer_models.byte_level(vocabulary, merges, found[0]), found[0] in BEGINS_WITH_BOS

@@ -141,5 +141,5 @@ def _problems(
     known = {HEAD.key, *(tensor.key for tensor, _ in wanted)}
     for key in sorted(files.file_of):
         if key not in known and not key.endswith(FAMILIES[kind].ignored):
-            problems.append(f"{key} has no place in the model of config.json")
+            problems.append(f"{key} has no place in the model that is described")
     return [*problems, *files.strays]

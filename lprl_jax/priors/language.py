@@ -180,7 +180,7 @@ class LanguagePrior:
 
     @property
     def name(self) -> str:
-        """The embedded model's, or that of the model's directory; behind it, the calibration."""
+        """The model's, its own or that of its directory or file; behind it, the calibration."""
         return self.model.name + calibrations.name_of(self.calibration, self.temperature)
 
     @property
