@@ -49,11 +49,11 @@ def prior(options: argparse.Namespace) -> None:
     require_one_of("precision", options.precision, tabular.PRECISIONS)
     how = asking.Asking(**_asking(options))
     form = prior_kinds.free_form(options.kind, vars(options))
-    warn_of_copies(options.dtype)
     if options.model != measuring.HABIT:
         named.path_of(_model(options))
     env, params, bank = _env(options)
     build.require_decoder(_model(options), options.dtype)
+    warn_of_copies(options.dtype)
     if options.model == measuring.HABIT:
         asked: Any = build.named_prior(options.model, env, params, bank=bank, asking=how)
     else:
@@ -102,10 +102,8 @@ def measure(options: argparse.Namespace) -> None:
     several = itertools.product(options.wording.split(","), options.calibration.split(","))
     askings = []
     for wording, calibration in several:
-        own = argparse.Namespace(
-            **{**vars(options), "wording": wording, "calibration": calibration}
-        )
-        askings.append(asking.Asking(**_asking(own)))
+        own = {**vars(options), "wording": wording, "calibration": calibration}
+        askings.append(asking.Asking(**_asking(argparse.Namespace(**own))))
     warn_of_copies(options.dtype)
     found = measuring.run(*given, models, askings, options.states, options.seed, options.dtype)
     print(measured.caption(found))

@@ -177,8 +177,10 @@ def _priors(
                 yield name, prior.calibrated(asking.calibration), own, examiner
             else:
                 require_off(asking.calibration, name)
-                is_model = isinstance(prior, FlaxLanguagePrior)
-                yield name, prior, {"wording": prior.prompt.wording} if is_model else {}, examiner
+                own = {}
+                if isinstance(prior, FlaxLanguagePrior):
+                    own = {"wording": prior.prompt.wording}
+                yield name, prior, own, examiner
 
 
 def _own_habit(

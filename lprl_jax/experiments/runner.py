@@ -156,8 +156,6 @@ def _run(
         run_directory.require_empty(out)
     started = time.perf_counter()
     setup = set_up(experiment, judges=not resume, progress=progress)
-    if setup.worth and not setup.worth.beats_uniform:
-        print(f"lprl: warning: {setup.worth.warning}", file=sys.stderr)
     dataset = transitions.load(experiment, setup.env, setup.params, setup.prior)
     data = setup.data._replace(dataset=sharding.place(setup.mesh, dataset))
     provenance = run_directory.provenance(data, experiment.settings)
@@ -168,6 +166,8 @@ def _run(
         judged = run_directory.read_provenance(out).get(worth.RECORD)
     provenance |= {worth.RECORD: judged} if judged else {}
     state = setup.initial_state()  # may refuse what the experiment asks for
+    if setup.worth and not setup.worth.beats_uniform:
+        print(f"lprl: warning: {setup.worth.warning}", file=sys.stderr)
     kept = out / run_directory.CHECKPOINTS
     config, algorithm = experiment.config, setup.algorithm
     chunks = Chunks.of(experiment)

@@ -3,8 +3,8 @@
 A prior that is worse than uniform slows learning down, and nothing in a learning curve says why. So
 where a model is asked about all states beforehand, it is first asked about some of a few training
 instances, drawn as those of the bank are: what is held out stays so. The package's own models are
-not asked again, unless they are asked otherwise than their card says: the programs that ask take seconds
-to compile.
+not asked again, unless they are asked otherwise than their card says: the programs that ask take
+seconds to compile.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ def of_prior(prior: Prior, env: Any, experiment: Experiment) -> Worth | None:
         experiment: How the bank is drawn.
 
     Returns:
-        None of one of the package's models as their card has it, and where it cannot be known: a prior that cannot be
-        moved to another bank, an environment whose states are not numbered, that has no training
-        instances, or in which too few can be won.
+        None of one of the package's models as their card has it, and where it cannot be known: a
+        prior that cannot be moved to another bank, an environment whose states are not numbered,
+        that has no training instances, or in which too few can be won.
     """
     config = experiment.config
     plain = Asking.of(config) == PLAIN and config.prior_kind == prior_kinds.P_DIST

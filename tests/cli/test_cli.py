@@ -481,7 +481,10 @@ def test_prior_refuses_before_it_computes(
     line = complaint(["prior", "FrozenLake-lprl", "--model", "nowhere", "-o", new], capsys)
     assert "no model 'nowhere'" in line
     assert "embedded" in line
-    for model, method, words in (("habit", "pmi", "'habit' is none"), ("embedded", "mean", "mean")):
+    for model, method, words in (
+        ("habit", "pmi", "'habit' asks none"),
+        ("embedded", "mean", "mean"),
+    ):
         call = ["prior", "FrozenLake-lprl", "--model", model, "--calibration", method, "-o", new]
         assert words in complaint(call, capsys)
     assert not Path(new).exists()

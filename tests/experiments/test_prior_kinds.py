@@ -1,5 +1,6 @@
 """p_map in configs: how it is asked for, what is refused, and what a run says of it."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -77,5 +78,6 @@ def test_another_prior_is_evaluated_without_what_only_a_model_has():
         "num_runs": 4,
         "prior_dtype": "float32",
         "model_parallel": 1,
+        **dataclasses.asdict(PLAIN),
     }
     assert evaluate._with_prior(asked, FREE["prior"]) == asked
