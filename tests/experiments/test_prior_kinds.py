@@ -9,6 +9,7 @@ from lprl_envs import InvalidInput
 from small_experiment import fields
 
 from lprl_jax.experiments import build, config, evaluate, prior_kinds, runner
+from lprl_jax.experiments.asking import PLAIN
 from lprl_jax.priors import FreeForm, FreeFormPrior, TabularPrior, degrade
 
 FREE = {"prior": "embedded-early-1", "prior_kind": "p_map", "samples": 2, "max_tokens": 2}
