@@ -174,7 +174,7 @@ def test_the_verdict(kl, verbs):
     assert against[UNIFORM] == pytest.approx(1 - kl, abs=0.02)
     assert [r["what"] for r in as_json["rows"]] == [ITSELF, OWN_HABIT, ITSELF, ITSELF]
     assert as_json["rows"][0]["calibration"] == "pmi"
-    assert "| mine | pmi | 0.00" in measured.table(made)
+    assert "| mine |  | pmi | 0.00" in measured.table(made)
     assert measured.caption(made).startswith("Lake: 99 states of 12 held-out instances;")
 
 
