@@ -135,7 +135,7 @@ def _interval(values: np.ndarray) -> list[float | None]:
 
 def tables(figures: Mapping[str, Any]) -> dict[str, str]:
     """A table a world: `wordings_lake_4_corner`, ..."""
-    head = ["wording", "calibration", "top-1", "in 5", "KL(π* ‖ p)", "KL below the habit's"]
+    head = ["wording", "calibration", "top-1", "in five", "KL(π* ‖ p)", "KL below the habit's"]
     made = {}
     for name, world in figures["worlds"].items():
         cells = [
@@ -174,10 +174,15 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
                 found |= prose.estimate(f"{place}.{score}", row[score])
             found |= prose.estimate(f"{place}.saved", row["saved_beside_habit"])
     every = [row for world in worlds.values() for row in world["rows"] if row["calibration"]]
-    asked = [row for row in every if row["calibration"] != CHOSEN]
-    beats = [row for row in asked if (row["saved_beside_habit"][1] or 0) > 0]
-    found |= {"rows": f"{len(asked)}", "beats_habit": f"{len(beats)}"}
-    return found
+    beats = [row for row in every if (row["saved_beside_habit"][1] or 0) > 0]
+    found |= {"rows": f"{len(every)}", "beats_habit": f"{len(beats)}"}
+    plain = [
+        row["kl"][0] > next(x["kl"][0] for x in world["rows"] if x["wording"] == "uniform")
+        for world in worlds.values()
+        for row in world["rows"]
+        if row["calibration"] == "none"
+    ]
+    return found | {"plain": f"{len(plain)}", "plain.dearer": f"{sum(plain)}"}
 
 
 def main() -> None:
