@@ -1,13 +1,14 @@
 # pyright: basic, reportMissingImports=false
-"""Write smollm2.npz beside this file: what torch and llama.cpp make of SmolLM2.
+"""Write smollm2.npz beside this file: torch's logits of SmolLM2, and how its texts are tokens.
 
-Run by hand, in an environment with torch, transformers, gguf and llama-cpp-python; the tests read
-the file only:
+Run by hand, in an environment with torch, transformers and gguf; the tests read the file only:
 
-    python tests/published/make_smollm2.py ~/.cache/lprl-jax/models/smollm2.gguf TEXTS.json
+    PYTHONPATH=. python tests/vocabularies/texts.py TEXTS.json
+    python tests/vocabularies/make_smollm2.py ~/.cache/lprl-jax/models/smollm2.gguf TEXTS.json
 
-TEXTS.json is what `published/texts.py` writes. Nothing of the library is used here: the weights are
-dequantised and put in Hugging Face's order a second time, and llama.cpp reads the tokenizer itself.
+Nothing of the library is used here: the weights are dequantised and put in Hugging Face's order a
+second time, and the tokenizer is put together as the model's own tokenizer.json has it, from digits
+and GPT-2's bytes.
 """
 
 import hashlib
@@ -17,11 +18,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import llama_cpp
 import numpy as np
 import torch
 from gguf import GGUFReader, quants
 from safetensors.numpy import save_file
+from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForCausalLM
 
 HERE = Path(__file__).parent
@@ -61,7 +62,7 @@ PROMPTS = (
     "have that, the red block is clear",
     "def fibonacci(n):\n    if n < 2:\n        return n\n    return fibonacci(n - 1) + ",
 )
-EVERY = 16
+EVERY = 128
 """Of the vocabulary, one column in so many is kept; of the whole, the log-sum-exp."""
 
 
@@ -85,6 +86,22 @@ def convert(file: str, folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(CONFIG))
 
 
+def read_tokenizer(file: str) -> Tokenizer:
+    """From the file's tokens and merges."""
+    fields = GGUFReader(file).fields
+    tokens, merges, kinds = (
+        fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "merges", "token_type")
+    )
+    pairs = [tuple(pair.split(" ")) for pair in merges]
+    tokenizer = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, pairs))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(False)]
+    )
+    special = [token for token, kind in zip(tokens, kinds, strict=True) if kind == 3]
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in special])
+    return tokenizer
+
+
 def digest(tokens: list[int]) -> np.ndarray:
     """Eight bytes of SHA-256."""
     return np.frombuffer(
@@ -94,10 +111,10 @@ def digest(tokens: list[int]) -> np.ndarray:
 
 def main(file: str, texts: str) -> None:
     """Write the file."""
-    vocabulary = llama_cpp.Llama(file, vocab_only=True, verbose=False)
+    tokenizer = read_tokenizer(file)
 
     def tokens_of(text: str) -> list[int]:
-        return vocabulary.tokenize(text.encode(), add_bos=False, special=True)
+        return tokenizer.encode(text).ids
 
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """Texts that a tokenizer is held against: those of our worlds, and other prose.
 
-    python tests/published/texts.py TEXTS.json
+    python tests/vocabularies/texts.py TEXTS.json
 
 writes 10,000 states of every world, slots drawn at random, each with an action, and 1,000 pieces of
 this repository's prose and code, with what tokenizers stumble over put between.
