@@ -45,7 +45,7 @@ class ByteTable:
         special = np.ones(vocab_size, bool)
         to_bytes = _reader(tokenizer)
         for piece, token in tokenizer.get_vocab().items():
-            if token < vocab_size:
+            if token < vocab_size and token not in tokenizer.added_tokens_decoder:
                 pieces[token], special[token] = to_bytes(piece), False
         for token, added in tokenizer.added_tokens_decoder.items():
             if token < vocab_size:

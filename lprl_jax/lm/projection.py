@@ -73,8 +73,6 @@ class Projection:
     """i32[nodes, symbols]: where a symbol leads; node 0 is the start."""
     found: np.ndarray
     """bool[nodes, A]: the action texts, with a space on either side, that end here."""
-    depth: np.ndarray
-    """i32[nodes]: symbols from the start."""
     size: np.ndarray
     """i32[A]: of a text's words, in bytes."""
 
@@ -116,11 +114,9 @@ class Projection:
         for number, letter in enumerate(letters, start=2):
             symbol[[letter, *bytes([letter]).upper()]] = number
         symbol[[byte for byte in range(128) if _BLANK.match(bytes([byte]))]] = _SPACE
-        step, found, depth = _automaton([symbol[list(own)].tolist() for own in words])
+        step, found = _automaton([symbol[list(own)].tolist() for own in words])
         size = np.array([len(own) - 2 for own in words], np.int32)
-        return Projection(
-            table, last, table.special | np.array(has_end), symbol, step, found, depth, size
-        )
+        return Projection(table, last, table.special | np.array(has_end), symbol, step, found, size)
 
     def project(self, tokens: jax.Array, legal: jax.Array) -> Projected:
         """The action that generated `tokens i32[T]` name, of those that are `legal bool[A]`."""
@@ -143,7 +139,8 @@ class Projection:
         first = jnp.full(len(self.size), never)
         # Behind the last byte stands a space.
         node, count, _, first = jax.lax.fori_loop(0, total + 1, read, (*begin, first))
-        is_it = found[node] & (jnp.asarray(self.depth)[node] == count) & legal
+        # A text that ends another is found there too, and is not all that was read.
+        is_it = found[node] & (jnp.asarray(self.size) + 2 == count) & legal
         is_there = (first < never) & legal
         # Longest first, then the earlier.
         rank = jnp.where(is_there, jnp.asarray(self.size) * (never + 1) - first, -1)
@@ -206,20 +203,17 @@ def _shifted(row: jax.Array, by: int) -> jax.Array:
     return jnp.pad(row[by:], (0, by))
 
 
-def _automaton(
-    patterns: Sequence[Sequence[int]],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of Aho and Corasick: `step [nodes, symbols]`, `found [nodes, A]`, `depth [nodes]`."""
+def _automaton(patterns: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Of Aho and Corasick: `step [nodes, symbols]` and `found [nodes, A]`."""
     num_symbols = 2 + max((max(own) for own in patterns), default=0)
     children: list[dict[int, int]] = [{}]
-    depth, ends = [0], []
+    ends = []
     for own in patterns:
         node = 0
         for symbol in own:
             if symbol not in children[node]:
                 children[node][symbol] = len(children)
                 children.append({})
-                depth.append(depth[node] + 1)
             node = children[node][symbol]
         ends.append(node)
     step = np.zeros((len(children), num_symbols), np.int32)
@@ -238,4 +232,4 @@ def _automaton(
             failure[child] = step[other, symbol] if node else 0
             step[node, symbol] = child
             waiting.append(child)
-    return step, found, np.array(depth, np.int32)
+    return step, found

@@ -161,6 +161,19 @@ def test_worked_by_hand(tokenizer, text, illegal, right):
     assert (int(found.action[0]), int(found.how[0])) == right == twin(text, legal)
 
 
+@pytest.mark.parametrize("texts", [(" take a", " a"), (" a", " take a")], ids=["first", "last"])
+def test_a_text_that_another_ends_with(tokenizer, texts):
+    """The whole answer counts; and where it is illegal, what it contains."""
+    own, whole = tokenizer("ours"), texts.index(" take a")
+    _, project = compiled(own, texts)
+    rows, _ = rows_of(own, [" take a"] * 2)
+    legal = np.ones((2, 2), bool)
+    legal[1, whole] = False
+    found = project(rows, legal)
+    assert found.action.tolist() == [whole, 1 - whole]
+    assert found.how.tolist() == [EXACT, CONTAINED]
+
+
 def test_a_special_token_ends_the_text(tokenizer):
     own = tokenizer("ours")
     row = [*own.encode(" open"), own.eos_token_id, *own.encode(" shut")]
