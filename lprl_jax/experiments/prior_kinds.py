@@ -20,6 +20,7 @@ from lprl_jax.priors import (
     tabulate,
     tabulate_free_form,
 )
+from lprl_jax.priors.free_form import require_unweighed
 
 P_DIST, P_MAP = KINDS = ("p_dist", "p_map")
 DEFAULTS = FreeForm()
@@ -38,16 +39,18 @@ def free_form(kind: str, fields: dict[str, Any]) -> FreeForm | None:
 
     Args:
         kind: One of KINDS.
-        fields: Of a config: all of FIELDS, of their types.
+        fields: Of a config: all of FIELDS, of their types, and how actions are weighed.
 
     Raises:
-        InvalidInput: if a field is out of range, or is given with `p_dist`.
+        InvalidInput: if a field is out of range, or is given with `p_dist`; or if the texts of
+            actions are to be weighed with `p_map`.
     """
     require_one_of("prior_kind", kind, KINDS)
     own = {inner: fields[name] for name, inner in FIELDS.items()}
     if kind == P_MAP:
         for name in ("sample_temperature", "smoothing"):  # of 0, files could not hold the tables
             values.require_above_0(name, fields[name])
+        require_unweighed(fields["calibration"], fields["normalization"])
         return FreeForm(**own)
     for name, inner in FIELDS.items():
         if own[inner] != getattr(DEFAULTS, inner):
@@ -62,7 +65,7 @@ def written_by(prior: Prior | None, form: FreeForm | None, name: str) -> Prior |
     """The p_map prior of the model of this name, if it is to answer freely; or what there is.
 
     Raises:
-        InvalidInput: if our own decoder does not run it, or it is told how to weigh actions.
+        InvalidInput: if our own decoder does not run it.
     """
     if form is None:
         return prior
@@ -71,13 +74,6 @@ def written_by(prior: Prior | None, form: FreeForm | None, name: str) -> Prior |
             f"{P_MAP} is asked for, and the prior {name!r} is no model that our own decoder runs; "
             "name one, such as embedded, or make its table with `lprl prior --kind p_map`"
         )
-    weighed = {"calibration": "none", "normalization": "sum"}
-    for field, plain in weighed.items():
-        if getattr(prior, field) != plain:
-            raise InvalidInput(
-                f"{field} is {getattr(prior, field)!r}, which weighs the texts of actions, and by "
-                f"{P_MAP} none is weighed; valid: {plain}"
-            )
     return FreeFormPrior.of(prior, form)
 
 

@@ -159,7 +159,7 @@ class Decoder(nn.Module):
             in_axes=(0, nn.broadcast, nn.broadcast, nn.broadcast, 0),  # pyright: ignore[reportArgumentType]
             length=c.num_hidden_layers,
         )(c, name="layers")
-        x, by = _embed(c, tables, tokens, positions)
+        x, by = embed(c, tables, tokens, positions)
         x, key_values = layers(x, prefix, by, mask, prefix_mask, shared)
         return _norm(c, "norm")(x), key_values
 
@@ -182,8 +182,7 @@ def read(
     are a bank of M, `[L, M, P, K, H]` and `bool[M, P]`, of which each group takes one: those of a
     layer are gathered when it is run, and never those of all layers.
     """
-    tables = [params[name] for name in ("embedding", "positions") if name in params]
-    x, by = _embed(config, tables, tokens, positions)
+    x, by = embed(config, tables_of(params), tokens, positions)
     where = () if rows is None else (rows,)
     prefix_mask = prefix_mask[where]
 
@@ -197,10 +196,20 @@ def read(
     numbers = jnp.arange(last, dtype=jnp.int32)
     inner = jax.checkpoint(layer, prevent_cse=False) if is_adapted(params["layers"]) else layer
     x, _ = jax.lax.scan(lambda x, number: (inner(x, number), None), x, numbers)
-    return _norm(config).apply({"params": params["norm"]}, layer(x, last, start))  # type: ignore[return-value]
+    return last_norm(config, params, layer(x, last, start))
 
 
-def _embed(
+def tables_of(params: Any) -> list[jax.Array]:
+    """What `embed` looks up: of tokens, and of positions where these are learned."""
+    return [params[name] for name in ("embedding", "positions") if name in params]
+
+
+def last_norm(config: DecoderConfig, params: Any, x: jax.Array) -> jax.Array:
+    """The norm behind all layers."""
+    return _norm(config).apply({"params": params["norm"]}, x)  # type: ignore[return-value]
+
+
+def embed(
     config: DecoderConfig, tables: Sequence[jax.Array], tokens: jax.Array, positions: jax.Array
 ) -> tuple[jax.Array, Rotation | tuple[()]]:
     """What the first layer reads, and how keys and queries are rotated, if they are."""

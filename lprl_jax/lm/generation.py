@@ -226,8 +226,7 @@ def _run(
     Returns:
         `[G, S, T, D]`, and `[L, G, S, T, K, H]` of these tokens.
     """
-    tables = [params[name] for name in ("embedding", "positions") if name in params]
-    x, by = decoder._embed(config, tables, tokens, positions)
+    x, by = decoder.embed(config, decoder.tables_of(params), tokens, positions)
 
     def layer(x: jax.Array, number: jax.Array) -> tuple[jax.Array, KeyValues]:
         kept = params["layers"], past, shared
@@ -237,4 +236,4 @@ def _run(
 
     numbers = jnp.arange(config.num_hidden_layers, dtype=jnp.int32)
     x, new = jax.lax.scan(layer, x, numbers)
-    return decoder._norm(config).apply({"params": params["norm"]}, x), new  # type: ignore[return-value]
+    return decoder.last_norm(config, params, x), new

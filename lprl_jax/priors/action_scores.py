@@ -128,6 +128,27 @@ class ActionScorer:
         common = self.begins_with
         return _encode(self.config, min(INSTANCES, len(tokens)), common, weights, tokens, valid)
 
+    def read_states(
+        self, states: Any, env_params: Any, width: Width | None = None
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """What B states read behind their instance's text, in so many columns.
+
+        Args:
+            states: B of them.
+            env_params: Of the environment.
+            width: What `measure` found for the bank; all columns, where it is not given.
+
+        Returns:
+            Tokens `i32[B, T]` and validity `bool[B, T]`, the last column valid; and `bool[B]`,
+            whether a text is not cut, as it is if it is longer than all that were measured.
+        """
+        slots = jax.vmap(self.env.slots, in_axes=(0, None))(states, env_params)
+        tokens, valid = jax.vmap(self.table.suffix.render)(slots)
+        if width is None or width.columns >= tokens.shape[1]:
+            return tokens, valid, jnp.ones(len(tokens), bool)
+        compact = functools.partial(token_table.compact_right, width=width.columns)
+        return *jax.vmap(compact)(tokens, valid), jnp.sum(valid, axis=1) <= width.columns
+
     def score(
         self,
         weights: Any,
@@ -153,14 +174,7 @@ class ActionScorer:
             `f32[B, A]` and `f32[B, D]`. No text is cut: a state that is longer than all that were
             measured, which an environment that numbers its states does not have, gets NaN.
         """
-        slots = jax.vmap(self.env.slots, in_axes=(0, None))(states, env_params)
-        tokens, valid = jax.vmap(self.table.suffix.render)(slots)
-        if width is not None and width.columns < tokens.shape[1]:
-            fits = jnp.sum(valid, axis=1) <= width.columns
-            compact = functools.partial(token_table.compact_right, width=width.columns)
-            tokens, valid = jax.vmap(compact)(tokens, valid)
-        else:
-            fits = jnp.ones(len(tokens), bool)
+        tokens, valid, fits = self.read_states(states, env_params, width)
         # One text: every state is behind the same prefix. Otherwise each has its own.
         alone = prefix_valid.shape[0] == 1
         axis = 0 if alone else 1

@@ -63,6 +63,8 @@ class Draft:
         try:
             with self.path.open("rb") as stream, np.load(stream) as file:
                 manifest = json.loads(str(file[archive.MANIFEST]))
+                if not isinstance(manifest, dict):
+                    raise TypeError("a manifest is a mapping")
                 kept = file["log_probs"]
             evaluations = int(manifest.pop("evaluations"))
             if kept.dtype != np.float32 or kept.ndim != 2 or kept.shape[1] != num_actions:

@@ -88,17 +88,18 @@ class FreeFormPrior:
 
     @staticmethod
     def of(language: LanguagePrior, form: FreeForm | None = None) -> FreeFormPrior:
-        """Of a model that is asked by `language`; how that weighs the actions does not matter.
+        """Of a model that is asked by `language`, which weighs no actions' texts.
 
         Args:
             language: Its `chunk` is the answers that are written at a time.
             form: How the model is let answer; default, `FreeForm()`.
 
         Raises:
-            InvalidInput: if an action cannot be named by free text, the model's tokens cannot be
-                read, or an answer may be longer than its context.
+            InvalidInput: as `require_unweighed`, or if an action cannot be named by free text, the
+                model's tokens cannot be read, or an answer may be longer than its context.
         """
         form = form or FreeForm()
+        require_unweighed(language.calibration, language.normalization)
         texts, model = language.env.action_texts, language.model
         made = Projection.of(
             texts, model.tokenizer, model.config.vocab_size, language.end_of_action
@@ -199,8 +200,12 @@ class FreeFormPrior:
         return log_probs, figures, carry.after_running(needed)
 
     def _answers(self, params: LanguagePriorParams, states: Any, env_params: Any) -> jax.Array:
-        """Samples for each action, then `FIGURES`, `f32[B, A + 4]`, of B states."""
-        form, table = self.form, self.language.scorer.table
+        """Samples for each action, then `FIGURES`, `f32[B, A + 4]`, of B states.
+
+        As in `ActionScorer.score`, of a text that is longer than the bank's the samples are NaN.
+        """
+        form, scorer = self.form, self.language.scorer
+        tokens, valid, fits = scorer.read_states(states, env_params, params.width)
         slots = jax.vmap(self.env.slots, in_axes=(0, None))(states, env_params)
         legal = jax.vmap(self.env.action_mask, in_axes=(0, None))(states, env_params)
         keys = jax.vmap(lambda own: jax.random.split(_key_of(form.seed, own), form.samples))(slots)
@@ -210,7 +215,8 @@ class FreeFormPrior:
             self.language.model.config,
             params.weights,
             behind,
-            *jax.vmap(table.suffix.render)(slots),
+            tokens,
+            valid,
             keys,
             form.max_tokens,
             generation.sampled(form.temperature, form.top_p),
@@ -219,10 +225,22 @@ class FreeFormPrior:
         project = jax.vmap(jax.vmap(self.projection.project, (0, None)))
         action, how = project(written, legal)
         counts = jnp.sum(jax.nn.one_hot(action, self.env.num_actions), axis=1)
+        counts = jnp.where(fits[:, None], counts, jnp.nan)
         kinds = (projection.EXACT, projection.CONTAINED, projection.NONE)
         shares = [jnp.mean(how == kind, axis=1) for kind in kinds]
-        tokens = jnp.mean(self.projection.num_read(written).astype(jnp.float32), axis=1)
-        return jnp.concatenate([counts, jnp.stack([*shares, tokens], axis=1)], axis=1)
+        length = jnp.mean(self.projection.num_read(written).astype(jnp.float32), axis=1)
+        return jnp.concatenate([counts, jnp.stack([*shares, length], axis=1)], axis=1)
+
+
+def require_unweighed(calibration: str, normalization: str) -> None:
+    """Raise InvalidInput if the texts of actions are to be weighed otherwise than by default."""
+    given = ("calibration", calibration, "none"), ("normalization", normalization, "sum")
+    for field, found, plain in given:
+        if found != plain:
+            raise InvalidInput(
+                f"{field} is {found!r}, which weighs the texts of actions, and by p_map none is "
+                f"weighed; valid: {plain}"
+            )
 
 
 def tabulate_free_form(

@@ -197,11 +197,12 @@ class LanguagePrior:
 
     @property
     def stateless(self) -> Stateless:
-        """Equal for two banks of one prior."""
+        """Equal for two banks of one prior, however it is calibrated."""
         nothing: Any = None
         bare = dataclasses.replace(self, model=self.model._replace(params=None), params=nothing)
         own = (field.name for field in dataclasses.fields(bare))
-        key = tuple(getattr(bare, name) for name in own if name not in ("model", "params"))
+        arguments = ("model", "params", "calibration", "temperature")  # of what is compiled
+        key = tuple(getattr(bare, name) for name in own if name not in arguments)
         return Stateless((LanguagePrior, *key), bare)
 
     @property

@@ -212,7 +212,8 @@ def tabulate(
     made_for, draft = fingerprint_of(prior, env, env_params), None
     if resume is not None:
         manifest = _manifest(env, env_params, prior.name, settings)
-        draft = Draft(resume, {**manifest, "model": fingerprint.model_of(made_for)})
+        asked = {"model": fingerprint.model_of(made_for), "asked": getattr(prior, "settings", {})}
+        draft = Draft(resume, {**manifest, **asked})
     found = ask_everywhere(prior, env, env_params, progress=progress, draft=draft)
     table = jnp.asarray(found.log_probs)
     return TabularPrior(env, table, prior.name, found.evaluations, settings, made_for)

@@ -32,8 +32,13 @@ def prior_of(**changes):
         ({**FREE, "sample_temperature": 0}, "sample_temperature is 0.0; it must be above 0"),
         ({**FREE, "smoothing": 0}, "smoothing is 0.0; it must be above 0"),
         ({**FREE, "top_p": 2}, r"top_p is 2; it must lie in \(0, 1\]"),
+        ({**FREE, "calibration": "pmi"}, "calibration is 'pmi', .* by p_map none is weighed"),
+        ({**FREE, "normalization": "word"}, "normalization is 'word', .* by p_map none is"),
     ],
-    ids=["kind", "samples", "top-p", "none", "tokens", "temperature", "smoothing", "range"],
+    ids=[
+        *("kind", "samples", "top-p", "none", "tokens", "temperature", "smoothing", "range"),
+        *("calibrated", "by words"),
+    ],
 )
 def test_what_cannot_be_is_refused_when_it_is_read(changes, said):
     with pytest.raises(InvalidInput, match=said):
