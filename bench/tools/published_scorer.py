@@ -10,9 +10,7 @@ rates.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +27,7 @@ from lprl_jax.lm.scoring import Answers
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tools.published_work import Work
-from tools.timing import Contender, compiled
+from tools.timing import Contender, compiled, print_windows
 
 
 class Sizes(NamedTuple):
@@ -105,13 +103,7 @@ def main() -> None:
     options = parser.parse_args()
     asked = draw(Sizes(options.map_name, options.maps, options.batch))
     side = contender(prior_of(checkpoint.load(options.model), asked), asked)
-    scores, rates = side.call(), []
-    for _ in range(options.windows):
-        start = time.perf_counter()
-        side.call()
-        rates.append(side.amount / (time.perf_counter() - start))
-    seconds = side.compile_seconds
-    print(json.dumps({"rates": rates, "scores": scores.tolist(), "compile_seconds": seconds}))
+    print_windows(side, options.windows)
 
 
 if __name__ == "__main__":

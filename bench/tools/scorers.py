@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from lprl_jax.lm.tensor_files import TensorFiles
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tools.scoring_work import Work
-from tools.timing import Contender, compiled
+from tools.timing import Contender, compiled, print_windows
 
 
 def load_gpt2(folder: Path) -> tuple[DecoderConfig, Any]:
@@ -90,13 +89,7 @@ def main() -> None:
     options = parser.parse_args()
     work = Work.load(options.folder / "work.npz")
     contender = shared_prefix(*load_gpt2(options.folder), work)
-    scores, rates = contender.call(), []
-    for _ in range(options.windows):
-        start = time.perf_counter()
-        contender.call()
-        rates.append(contender.amount / (time.perf_counter() - start))
-    compiling = contender.compile_seconds
-    print(json.dumps({"rates": rates, "scores": scores.tolist(), "compile_seconds": compiling}))
+    print_windows(contender, options.windows)
 
 
 if __name__ == "__main__":

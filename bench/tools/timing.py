@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +54,17 @@ def compiled(
         lambda: jax.block_until_ready(program(*arguments)),
         amount, unit, seconds, note, _memory(program),
     )  # fmt: skip
+
+
+def print_windows(contender: Contender, windows: int) -> None:
+    """A process's report for the one that started it: rates, the scores, seconds of compilation."""
+    scores, rates = contender.call(), []
+    for _ in range(windows):
+        start = time.perf_counter()
+        contender.call()
+        rates.append(contender.amount / (time.perf_counter() - start))
+    compiling = contender.compile_seconds
+    print(json.dumps({"rates": rates, "scores": scores.tolist(), "compile_seconds": compiling}))
 
 
 def _memory(program: Any) -> int | None:

@@ -1,9 +1,7 @@
 """GFlan-Prior from the config to the directory of what it has trained, and what is refused."""
 
 import importlib.util
-import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,16 +13,14 @@ import numpy as np
 import pytest
 import yaml
 from cli.test_cli import complaint
+from experiments.policy_experiment import assert_resumes, policy_fields
 from lm.flax_folders import folder
 from priors.tiny import tiny_model
-from small_experiment import fields
 
 from lprl_jax.cli.main import main
 from lprl_jax.experiments import build, config, evaluate, run_directory, runner
 from lprl_jax.lm import checkpoint, identity, partition
 from lprl_jax.priors import LanguagePrior
-
-OF_DQN = ("buffer_size", "batch_size", "hidden_sizes")
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +33,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def changed(model: Path) -> dict[str, Any]:
     """The small experiment, with the model as its policy."""
-    own = fields(
-        algorithm="ppo",
-        policy=str(model),
-        prior="uniform",
-        env_params={"instance_per_run": False},
-        num_runs=2,
-        num_envs=5,
-        rollout_length=6,
-        num_epochs=1,
-        num_minibatches=1,
-        learning_rate=1e-2,
-        total_steps=60,
-        checkpoint_every=1,
-    )
-    return {name: value for name, value in own.items() if name not in OF_DQN}
+    return policy_fields(model, learning_rate=1e-2)
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +51,7 @@ def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_resumed_run_is_the_same_run(run: Path, changed: dict[str, Any], tmp_path: Path) -> None:
-    begun = shutil.copytree(run, tmp_path / "run")
-    shutil.rmtree(begun / run_directory.CHECKPOINTS / "60")
-    runner.run(config.parse(changed), begun, progress=False, resume=True)
-    metrics = [(path / run_directory.METRICS).read_text() for path in (run, begun)]
-    assert metrics[0] == metrics[1]
-    last = json.loads(metrics[0].splitlines()[-1])
-    assert last["step"] == 60
-    assert np.isfinite(last["kl"]).all()
+    assert_resumes(run, changed, tmp_path)
 
 
 def test_it_is_evaluated_on_maps_it_has_not_seen(run: Path) -> None:

@@ -1,7 +1,6 @@
 """Adapters from the config to a directory: trained, resumed, evaluated, split, exported."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,15 @@ import numpy as np
 import pytest
 import yaml
 from cli.test_cli import complaint
+from experiments.policy_experiment import assert_resumes, policy_fields
 from lm.flax_folders import folder
 from priors.tiny import tiny_model
-from small_experiment import fields
 
 from lprl_jax.cli.main import main
 from lprl_jax.experiments import build, config, evaluate, run_directory, runner
 from lprl_jax.lm import checkpoint, identity, lora, lora_files
 from lprl_jax.lm.partition import LANGUAGE_MODEL
 from lprl_jax.priors import LanguagePrior
-
-OF_DQN = ("buffer_size", "batch_size", "hidden_sizes")
 
 
 @pytest.fixture(scope="module")
@@ -34,23 +31,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def changed(model: Path) -> dict[str, Any]:
     """The small experiment, with adapters of the model as its policy."""
-    own = fields(
-        algorithm="ppo",
-        policy=str(model),
-        lora_rank=2,
-        lora_targets=["q", "v", "down"],
-        prior="uniform",
-        env_params={"instance_per_run": False},
-        num_runs=2,
-        num_envs=5,
-        rollout_length=6,
-        num_epochs=1,
-        num_minibatches=1,
-        learning_rate=3e-2,
-        total_steps=60,
-        checkpoint_every=1,
-    )
-    return {name: value for name, value in own.items() if name not in OF_DQN}
+    return policy_fields(model, lora_rank=2, lora_targets=["q", "v", "down"], learning_rate=3e-2)
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +56,7 @@ def adapter(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_resumed_run_is_the_same_run(run: Path, changed: dict[str, Any], tmp_path: Path) -> None:
-    begun = shutil.copytree(run, tmp_path / "run")
-    shutil.rmtree(begun / run_directory.CHECKPOINTS / "60")
-    runner.run(config.parse(changed), begun, progress=False, resume=True)
-    metrics = [(path / run_directory.METRICS).read_text() for path in (run, begun)]
-    assert metrics[0] == metrics[1]
-    last = json.loads(metrics[0].splitlines()[-1])
-    assert last["step"] == 60
-    assert np.isfinite(last["kl"]).all()
+    assert_resumes(run, changed, tmp_path)
 
 
 def test_a_pair_of_devices_that_shares_the_model_trains_the_same(
