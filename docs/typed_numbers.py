@@ -29,7 +29,7 @@ ALLOWED: dict[str, str] = {
     r"fewer than (?:6|11)\b(?: runs)?": "statistics.MIN_RUNS, and of runs that are all alike",
     r"(?:[Tt]o|at|reach(?:ed|es)?)\s+80 %|is \.8 or more": "comparison.THRESHOLD",
     r"\b[kmndNR] = \d+": "a setting",
-    r"early-[123]\b|Top-1\b|Apache-2\.0|SmolLM2-135M(?:-Instruct)?": "a name",
+    r"early-[123]\b|Top-1\b|Apache-2\.0|SmolLM2-135M(?:-Instruct)?|few-shot-2": "a name",
     r"[αβεγ] = (?:\d+(?:\.\d+)?|\.\d+)": "a setting",
     r"\b[dD]epths? \d(?: and \d)?": "of a search",
     r"(?<![\d,.])[2-9] (?:steps|actions|cubes|blocks|sub-goals)\b": "a world, a plan",
