@@ -149,7 +149,7 @@ def test_wrong_weights_are_all_named_at_once(tmp_path):
 
     path = retensor(spoil(tmp_path, "gpt2"), change)
     assert refusal(load_decoder, path) == (
-        f"{path}: transformer.h.2.ln_1.weight has no place in the model that is described; "
+        f"{path}: transformer.h.2.ln_1.weight has no place in the model of config.json; "
         "transformer.ln_f.weight is I8; weights are F64, F32, F16, BF16; "
         "transformer.wpe.weight is [64, 32], by config.json [96, 32]; "
         "transformer.h.1.ln_1.scale is missing"
