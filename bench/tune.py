@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +95,8 @@ def shapes_of(world: str, learner: str) -> list[dict[str, Any]]:
     return [{"num_envs": n, "rollout_length": t, "normalize_advantages": x} for (n, t), x in both]
 
 
-def tune(world: str, learner: str, seed: int) -> dict[str, Any]:
-    """Every setting's figures, best first."""
+def tune(world: str, learner: str, seed: int, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Every setting's figures, best first; `overrides` are of the learner's config."""
     grid, rng = grid_of(world, learner), np.random.default_rng(seed)
     settings = [
         {field: float(rng.choice(values)) for field, values in grid.items()}
@@ -104,20 +105,26 @@ def tune(world: str, learner: str, seed: int) -> dict[str, Any]:
     shapes = shapes_of(world, learner)
     found, each = [], SETTINGS // len(shapes)
     for i, shape in enumerate(shapes):
-        found += measure(world, learner, shape, settings[i * each : (i + 1) * each], seed)
-    total = config.read(f"{world}_{learner}").config.total_steps
+        own = settings[i * each : (i + 1) * each]
+        found += measure(world, learner, shape, own, seed, overrides)
+    total = config.read(f"{world}_{learner}", overrides).config.total_steps
     return {"settings": sorted(found, key=lambda one: -one["area"]), "steps": total}
 
 
 def measure(
-    world: str, learner: str, shape: dict[str, Any], settings: list[dict[str, float]], seed: int
+    world: str,
+    learner: str,
+    shape: dict[str, Any],
+    settings: list[dict[str, float]],
+    seed: int,
+    overrides: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """These settings' figures, in one program."""
     num_runs = len(settings) * INSTANCES
     bank = (f"num_instances={INSTANCES}", "split=train", f"bank_seed={seed}")
-    overrides = [*(f"env_params.{b}" for b in bank), f"num_runs={num_runs}"]
-    overrides += [f"{field}={value}" for field, value in shape.items()]
-    experiment = config.read(f"{world}_{learner}", overrides)
+    own = [*(f"env_params.{b}" for b in bank), f"num_runs={num_runs}"]
+    own += [f"{field}={value}" for field, value in shape.items()]
+    experiment = config.read(f"{world}_{learner}", [*overrides, *own])
     env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
     prior = build.make_prior(experiment, env, params)
     algorithm = build.make_algorithm(experiment, env, prior)
@@ -128,10 +135,10 @@ def measure(
         for field in settings[0]
     }
     hparams = experiment.algorithm.hparams(num_runs)._replace(**swept)
-    own = jnp.tile(jnp.arange(INSTANCES, dtype=jnp.int32), len(settings))[:, None]
+    rows = jnp.tile(jnp.arange(INSTANCES, dtype=jnp.int32), len(settings))[:, None]
     keys = jax.random.split(jax.random.key(seed), num_runs)
     mesh = sharding.make_mesh(num_runs)
-    state = jax.jit(algorithm.init)(keys, hparams, data, own)
+    state = jax.jit(algorithm.init)(keys, hparams, data, rows)
     state = sharding.spread(mesh, state)
     total, a_chunk = experiment.config.total_steps, experiment.algorithm.steps_per_update
     updates = max(1, round(experiment.config.eval_every / a_chunk))

@@ -5,7 +5,8 @@ What is timed is `LanguagePrior.log_probs`, compiled once. Against it:
 * the floor: what the least number of operations takes (`scoring_costs.flops`, of every state with
   the tokens that it has, the vocabulary only where the normaliser does not cancel) at the rate of
   an f32 product of 1,024 x 1,024 x 1,024, in the same turns;
-* the wording `few-shot-2`, whose two worked states stand before every text, in the same turns;
+* the wording `few-shot-2`, whose two worked states stand before every text, in the same turns; and
+  by how much what it holds while it runs exceeds that of one map's 256 states;
 * transformers on torch with the same weights, in f32: with keys and values of the maps' texts kept,
   and with every state x answer as a sequence of its own (`peers/torch_published.py`);
 * llama.cpp with the same file, packed by hand (`peers/llama_cpp_published.py`). It multiplies the
@@ -15,6 +16,9 @@ What is timed is `LanguagePrior.log_probs`, compiled once. Against it:
 Peers are processes of their own; ours then is one too. They run alone and in turns, on the same
 cores with as many threads. A peer's scores are compared before its rates are; a window of a peer is
 a part of the states, its rate is in states all the same.
+
+`smollm2_first_score` is a process of its own, from its start to the first score, where JAX's
+compilation cache has the programs.
 
 The model is read where `lprl fetch smollm2` puts it. Where it is not there, and for a peer that is
 not installed, the rows say so.
@@ -28,6 +32,7 @@ import os
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,12 +59,15 @@ MODEL = "smollm2"
 OURS = "scoring/smollm2"
 FLOPS, PRODUCT = f"{OURS}/flops", f"{OURS}/matmul"
 FEW_SHOT, WORDING = f"{OURS}/few_shot_2", "few-shot-2"
+TEMPORARIES, FIRST = f"{OURS}/few_shot_2_temporaries", f"{OURS}_first_score"
 PINNED = f"{OURS}_pinned"
 FLOOR_SHARE, FEW_SHOT_SHARE = "scoring/smollm2_floor_share", "scoring/few_shot_2_vs_bare"
 MATRIX = 1_024
 """Rows and columns of the product that the floor is made of."""
 PRODUCTS = 50
 """Of them in a repeat: one alone is too short to be timed beside seconds."""
+STARTS = 3
+"""Of processes that score once."""
 
 
 class Peer(NamedTuple):
@@ -101,6 +109,7 @@ def run(
     prior = published_scorer.prior_of(loaded, asked)
     work = published_scorer.work_of(prior, asked)
     measured, ratios = in_turns(prior, asked, work, repeats)
+    measured.append(first_score(path))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         work.save(folder / "work.npz")
@@ -111,8 +120,17 @@ def run(
 
 def missing(why: str) -> Measured:
     """Nothing was measured."""
-    units = {FLOPS: "GFLOP/s", PRODUCT: "GFLOP/s"}
-    names = (OURS, FLOPS, PRODUCT, FEW_SHOT, PINNED, *(peer.row for peer in PEERS))
+    units = {FLOPS: "GFLOP/s", PRODUCT: "GFLOP/s", TEMPORARIES: "MB", FIRST: "s"}
+    names = (
+        OURS,
+        FLOPS,
+        PRODUCT,
+        FEW_SHOT,
+        TEMPORARIES,
+        FIRST,
+        PINNED,
+        *(peer.row for peer in PEERS),
+    )
     none = [FLOOR_SHARE, FEW_SHOT_SHARE, *(peer.ratio for peer in PEERS)]
     absent = [unmeasured(name, units.get(name, "states/s"), why) for name in names]
     return absent, dict.fromkeys(none)
@@ -158,10 +176,43 @@ def in_turns(prior: LanguagePrior, asked: Asked, work: Work, repeats: int) -> Me
     states = {OURS: own, FEW_SHOT: contenders[FEW_SHOT]}
     times = {OURS: seconds[FLOPS], FEW_SHOT: seconds[FEW_SHOT]}
     measured = rows({OURS: own}, times) + rows(contenders, seconds)
-    return measured, {
+    return [*measured, temporaries(shown, asked)], {
         FLOOR_SHARE: ratio(contenders, seconds, FLOPS, PRODUCT),
         FEW_SHOT_SHARE: ratio(states, times, FEW_SHOT, OURS),
     }
+
+
+def temporaries(prior: LanguagePrior, asked: Asked) -> Row:
+    """What it holds while it runs, beyond that of as many states of one map."""
+    one = jax.tree.map(lambda leaf: leaf[:1], asked.params.bank)
+    first = jnp.zeros_like(asked.states.instance)
+    alone = Asked(
+        asked.env,
+        dataclasses.replace(asked.params, bank=one, instances=asked.params.instances[:1]),
+        dataclasses.replace(asked.states, instance=first),
+    )
+    many, few = (
+        published_scorer.held(own, given)
+        for own, given in ((prior, asked), (prior.with_bank(alone.params), alone))
+    )
+    valid = np.asarray(prior.params.prefix_valid)
+    tokens = f"{valid.sum(1).max()} tokens before a state's own"
+    note = f"{len(valid)} maps, {tokens}, {many / 1e6:.0f} MB; of one map {few / 1e6:.0f} MB"
+    return row(TEMPORARIES, [(many - few) / 1e6], "MB", note=note)
+
+
+def first_score(path: Path) -> Row:
+    """Seconds from a process's start to the first score; the first of them fills the cache."""
+    command = [sys.executable, str(BENCH / "tools" / "published_first.py"), str(path)]
+    seconds, peaks = [], []
+    with tempfile.TemporaryDirectory() as cache:
+        for _ in range(1 + STARTS):
+            begun = time.perf_counter()
+            found = processes.report(command, JAX_COMPILATION_CACHE_DIR=cache)
+            seconds.append(time.perf_counter() - begun)
+            peaks.append(found["memory_bytes"])
+    note = f"with a cold compilation cache {seconds[0]:.1f} s; memory is the process's peak"
+    return dataclasses.replace(row(FIRST, seconds[1:], "s", note=note), memory_bytes=max(peaks[1:]))
 
 
 def why_not(peer: Peer, path: Path) -> str:

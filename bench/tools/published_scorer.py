@@ -73,13 +73,27 @@ def prior_of(model: LanguageModel, asked: Asked, wording: Wording | str = "bare"
 
 def contender(prior: LanguagePrior, asked: Asked, note: str = "") -> Contender:
     """Log-probabilities `f32[B, A]` of all states."""
-    needed = jnp.ones(len(asked.states.instance), bool)
+    score, *arguments = _asking(prior, asked)
+    amount = len(asked.states.instance)
+    return compiled(score, *arguments, amount=amount, unit="states/s", note=note)
+
+
+def held(prior: LanguagePrior, asked: Asked) -> int:
+    """Bytes of temporaries of the same."""
+    score, *arguments = _asking(prior, asked)
+    sizes = jax.jit(score).lower(*arguments).compile().memory_analysis()
+    assert sizes is not None
+    return sizes.temp_size_in_bytes
+
+
+def _asking(prior: LanguagePrior, asked: Asked) -> tuple[Any, ...]:
+    """A function, and its arguments."""
 
     def score(params: Any, states: Any, env_params: Any, needed: jax.Array) -> jax.Array:
         return prior.log_probs(params, prior.init(), states, env_params, needed)[0]
 
-    arguments = prior.params, asked.states, asked.params, needed
-    return compiled(score, *arguments, amount=len(needed), unit="states/s", note=note)
+    needed = jnp.ones(len(asked.states.instance), bool)
+    return score, prior.params, asked.states, asked.params, needed
 
 
 def work_of(prior: LanguagePrior, asked: Asked) -> Work:

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ processes: Any = importlib.import_module("tools.processes")
 SIZES = scorer.Sizes("4x4", maps=2, batch=4)
 ROWS = [
     "scoring/smollm2", "scoring/smollm2/flops", "scoring/smollm2/matmul",
-    "scoring/smollm2/few_shot_2", "scoring/smollm2_pinned", "scoring/smollm2_torch",
+    "scoring/smollm2/few_shot_2", "scoring/smollm2/few_shot_2_temporaries",
+    "scoring/smollm2_first_score", "scoring/smollm2_pinned", "scoring/smollm2_torch",
     "scoring/smollm2_torch_whole", "scoring/smollm2_llama_cpp",
 ]  # fmt: skip
 RATIOS = [
@@ -135,14 +137,24 @@ def test_floor_and_examples_in_turns(
     monkeypatch.setattr(suite, "MATRIX", 32)
     monkeypatch.setattr(suite, "PRODUCTS", 2)
     rows, ratios = suite.in_turns(prior, asked, work, repeats=1)
-    assert [row.name for row in rows] == ROWS[:4]
-    states, operations, product, few = rows
+    assert [row.name for row in rows] == ROWS[:5]
+    states, operations, product, few, held = rows
     assert operations.value == pytest.approx(states.value * suite.needed(prior, work) / 4 / 1e9)
     share = operations.value / product.value
     assert ratios == {
         RATIOS[0]: pytest.approx(share),
         RATIOS[1]: pytest.approx(few.value / states.value),
     }
+    many, alone = (int(x) for x in re.findall(r"(\d+) MB", held.note))
+    assert held.value == pytest.approx(many - alone, abs=1)
+
+
+def test_a_process_scores_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suite, "STARTS", 1)
+    row = suite.first_score(embedded.path_of("embedded"))
+    assert (row.name, row.unit, row.repeats) == ("scoring/smollm2_first_score", "s", 1)
+    assert row.value > 0
+    assert 1e8 < row.memory_bytes < 4e9
 
 
 def test_our_process_scores_as_we_do(scores: np.ndarray) -> None:
@@ -198,7 +210,7 @@ def test_turns_of_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     rows, ratios = suite.against_peers(tmp_path, path, None, SIZES, turns=2, windows=2)
     side = ["published_scorer.py", "torch_published.py", "torch_published.py--whole"]
     assert turns == side * 2
-    assert [row.name for row in rows] == ROWS[4:]
+    assert [row.name for row in rows] == ROWS[6:]
     assert rows[1].note.endswith("; scores within 0e+00; n")
     assert rows[3].note == "llama_cpp is not installed"
     assert ratios == dict(zip(RATIOS[2:], [2.5, 2.5, None], strict=True))
