@@ -50,12 +50,14 @@ def main() -> None:
     for lake, arguments in LAKES.items():
         env = FrozenLake("4x4", **arguments)
         tuned = tune(env, env.sample_params(jax.random.key(1), MAPS, "train", goal=GOAL))
-        scale = min(SCALES[1:], key=lambda s: tuned[s]["median"] or np.inf)
+        scale = best_scale(tuned)
         held_out = env.sample_params(jax.random.key(0), MAPS, "held-out", goal=GOAL)
+        base, _ = of_bank(env, UniformPrior(env), Data((), held_out))
         figures["lakes"][lake] = {
             "bonus_scale": scale,
             "tuning": tuned,
-            **measure(env, held_out, scale),
+            "rows": measure(env, held_out, base, priors(env, held_out, base), scale),
+            "queries": int(len(embedded.MODELS) * MAPS * base.log_prior.shape[1]),
         }
     written.write(FIGURES, figures, list(embedded.MODELS))
 
@@ -71,10 +73,23 @@ def tune(env: Any, params: Any) -> dict[float, dict[str, Any]]:
     }
 
 
-def measure(env: Any, params: Any, scale: float) -> dict[str, Any]:
-    """Every prior, from the best to the worst."""
-    base, _ = of_bank(env, UniformPrior(env), Data((), params))
-    found = priors(env, params, base)
+def best_scale(tuned: dict[float, dict[str, Any]]) -> float:
+    """Of the scales above 0 that with which ε is reached first."""
+    return min(SCALES[1:], key=lambda scale: tuned[scale]["median"] or np.inf)
+
+
+def measure(
+    env: Any, params: Any, base: Problem, found: dict[str, jax.Array], scale: float
+) -> list[dict[str, Any]]:
+    """Every prior, from the best to the worst.
+
+    Args:
+        env: The lake.
+        params: M maps, a run each.
+        base: What is learned in them, with the uniform prior.
+        found: Log-probabilities `[M, S, A]` by name, the uniform prior's among them.
+        scale: Of the bonus.
+    """
     runs = jax.tree.map(lambda x: jnp.tile(x, (len(found), *[1] * (x.ndim - 1))), base)
     runs = runs._replace(log_prior=jnp.concatenate(list(found.values())))
     kl = np.asarray(distance(runs))
@@ -98,7 +113,7 @@ def measure(env: Any, params: Any, scale: float) -> dict[str, Any]:
             }
         )
     rows.sort(key=lambda row: row["epsilon_llm"]["iqm"])
-    return {"rows": rows, "queries": int(len(embedded.MODELS) * MAPS * base.log_prior.shape[1])}
+    return rows
 
 
 def priors(env: Any, params: Any, base: Problem) -> dict[str, jax.Array]:

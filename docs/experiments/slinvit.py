@@ -154,7 +154,7 @@ def play(bank: Bank, prior: Any, alpha: float = 0.1, **settings: Any) -> Figures
     solve = program(bank.env, prior is not None, **settings)
     outcome = jax.device_get(solve(jax.random.key(0), instances, budgets, hparams, data))
     found = {}
-    for suite in SUITES:
+    for suite in (suite for suite in SUITES if bank.of(suite).any()):
         own = bank.of(suite)
         solved = outcome.solved.reshape(seeds, size)
         means = {

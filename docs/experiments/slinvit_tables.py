@@ -55,7 +55,7 @@ def of_model(
             table.save(path, params)
         return table
 
-    return _by_size(name, rows, large, asked)
+    return by_size(name, rows, large, asked)
 
 
 def of_habit(rows: Sequence[dict[str, Any]], large: Env = ENV) -> TabularPrior:
@@ -64,10 +64,10 @@ def of_habit(rows: Sequence[dict[str, Any]], large: Env = ENV) -> TabularPrior:
     def fitted(env: Env, params: Any) -> TabularPrior:
         return tabulate(habits.of_training(env), env, params)
 
-    return _by_size("habit", rows, large, fitted)
+    return by_size("habit", rows, large, fitted)
 
 
-def _by_size(
+def by_size(
     name: str,
     rows: Sequence[dict[str, Any]],
     large: Env,

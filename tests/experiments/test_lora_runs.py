@@ -187,7 +187,7 @@ def test_adapters_that_are_not_there_or_not_peft_s_are_not_written(
 ) -> None:
     out = str(tmp_path / "out")
     export = ["export", str(tmp_path), "--adapter", "--out", out]
-    whole = {**run_directory.read_config(run), "lora_rank": 0}
+    whole = {**run_directory.read_config(run), "lora_rank": 0, "lora_targets": ["q", "v"]}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(whole))
     assert "lora_rank is 0" in complaint(export, capsys)
     gpt2 = {**whole, "lora_rank": 2, "policy": str(folder("gpt2"))}

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 from lprl_envs import InvalidInput, values
+from lprl_envs.errors import shown
 
 from lprl_jax.algorithms.base import (
     require_above_0,
@@ -122,6 +123,13 @@ class PPOConfig:
                 f"lora_rank is {self.lora_rank}, and the policy is a network, which has no "
                 "adapters; 0 trains it, or name a language model (policy=)"
             )
+        for name in ("lora_targets", "lora_alpha"):
+            given, default = getattr(self, name), getattr(type(self), name)
+            if not self.lora_rank and given != default:
+                raise InvalidInput(
+                    f"{name} is {shown(given)}, and lora_rank is 0, which trains all weights; "
+                    f"right: lora_rank=8, or leave {name} out"
+                )
 
     def hparams(self, num_runs: int) -> HParams:
         """The same hyper-parameters for every run."""

@@ -158,9 +158,10 @@ def test_the_merged_model_is_the_policy(chunks):
         ({"lora_targets": ("query",)}, "lora_targets is .*; it must be some of q, k, v, o, gate"),
         ({"lora_targets": ()}, "lora_targets is .*; it must be some of"),
         ({"lora_targets": ("q", "q")}, "lora_targets is .*each once"),
+        ({"lora_rank": 0}, "lora_targets is .*, and lora_rank is 0, which trains all weights"),
         ({"policy": "network"}, "lora_rank is 4, and the policy is a network"),
     ],
-    ids=["rank", "alpha", "infinite", "unknown", "none", "twice", "network"],
+    ids=["rank", "alpha", "infinite", "unknown", "none", "twice", "needless", "network"],
 )
 def test_configs_that_are_refused(changes, words):
     with pytest.raises(InvalidInput, match=words):
