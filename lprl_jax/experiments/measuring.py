@@ -120,6 +120,7 @@ def run(
     """
     if values.whole("states", num_states) < 1:
         raise InvalidInput(f"states is {num_states}; at least 1 of an instance is asked about")
+    values.whole("seed", seed)
     for asking in askings:
         require_one_of("calibration", asking.calibration, METHODS)
         wordings.of(asking.wording)

@@ -271,6 +271,10 @@ BAD_CALLS = [
         ["measure", "FrozenLake-lprl", "--model", "uniform", "--states", "0"],
         ["states is 0", "at least 1"],
     ),
+    (
+        ["measure", "FrozenLake-lprl", "--model", "uniform", "--seed", "9" * 20],
+        ["seed is 9999", "a whole number of 32 bits"],
+    ),
     (["measure", "FrozenLake-lprl", "--model", "uniform", "--json", "{mine}"], ["exists"]),
     (
         ["prior", "E", "--model", "embedded", "--samples", "3", "-o", "{new}.npz"],
