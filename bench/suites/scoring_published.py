@@ -5,6 +5,8 @@ What is timed is `LanguagePrior.log_probs`, compiled once. Against it:
 * the floor: what the least number of operations takes (`scoring_costs.flops`, of every state with
   the tokens that it has, the vocabulary only where the normaliser does not cancel) at the rate of
   an f32 product of 1,024 x 1,024 x 1,024, in the same turns;
+* the matrix products of its layers alone, of as many rows as are run, in the same turns: nobody is
+  faster who multiplies with the same library;
 * the wording `few-shot-2`, whose two worked states stand before every text, in the same turns; and
   by how much what it holds while it runs exceeds that of one map's 256 states;
 * transformers on torch with the same weights, in f32: with keys and values of the maps' texts kept,
@@ -58,14 +60,18 @@ BENCH = Path(__file__).parents[1]
 MODEL = "smollm2"
 OURS = "scoring/smollm2"
 FLOPS, PRODUCT = f"{OURS}/flops", f"{OURS}/matmul"
+LAYERS = f"{OURS}/layers_products"
 FEW_SHOT, WORDING = f"{OURS}/few_shot_2", "few-shot-2"
 TEMPORARIES, FIRST = f"{OURS}/few_shot_2_temporaries", f"{OURS}_first_score"
 PINNED = f"{OURS}_pinned"
-FLOOR_SHARE, FEW_SHOT_SHARE = "scoring/smollm2_floor_share", "scoring/few_shot_2_vs_bare"
+FLOOR_SHARE, LAYERS_SHARE = "scoring/smollm2_floor_share", "scoring/smollm2_layers_floor_share"
+FEW_SHOT_SHARE = "scoring/few_shot_2_vs_bare"
 MATRIX = 1_024
 """Rows and columns of the product that the floor is made of."""
 PRODUCTS = 50
 """Of them in a repeat: one alone is too short to be timed beside seconds."""
+CACHED = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+"""Small programs are kept too; there are many of them."""
 STARTS = 3
 """Of processes that score once."""
 
@@ -120,18 +126,19 @@ def run(
 
 def missing(why: str) -> Measured:
     """Nothing was measured."""
-    units = {FLOPS: "GFLOP/s", PRODUCT: "GFLOP/s", TEMPORARIES: "MB", FIRST: "s"}
+    units = {FLOPS: "GFLOP/s", PRODUCT: "GFLOP/s", LAYERS: "GFLOP/s", TEMPORARIES: "MB", FIRST: "s"}
     names = (
         OURS,
         FLOPS,
         PRODUCT,
+        LAYERS,
         FEW_SHOT,
         TEMPORARIES,
         FIRST,
         PINNED,
         *(peer.row for peer in PEERS),
     )
-    none = [FLOOR_SHARE, FEW_SHOT_SHARE, *(peer.ratio for peer in PEERS)]
+    none = [FLOOR_SHARE, LAYERS_SHARE, FEW_SHOT_SHARE, *(peer.ratio for peer in PEERS)]
     absent = [unmeasured(name, units.get(name, "states/s"), why) for name in names]
     return absent, dict.fromkeys(none)
 
@@ -170,6 +177,7 @@ def in_turns(prior: LanguagePrior, asked: Asked, work: Work, repeats: int) -> Me
             multiply, PRODUCTS * 2 * MATRIX**3 / 1e9, "GFLOP/s", product.compile_seconds,
             f"f32, {MATRIX} x {MATRIX} x {MATRIX}",
         ),
+        LAYERS: published_scorer.products(prior, work),
         FEW_SHOT: published_scorer.contender(shown, asked, "two worked states before every text"),
     }  # fmt: skip
     seconds = race(contenders, repeats)
@@ -178,6 +186,7 @@ def in_turns(prior: LanguagePrior, asked: Asked, work: Work, repeats: int) -> Me
     measured = rows({OURS: own}, times) + rows(contenders, seconds)
     return [*measured, temporaries(shown, asked)], {
         FLOOR_SHARE: ratio(contenders, seconds, FLOPS, PRODUCT),
+        LAYERS_SHARE: ratio(contenders, seconds, LAYERS, PRODUCT),
         FEW_SHOT_SHARE: ratio(states, times, FEW_SHOT, OURS),
     }
 
@@ -207,9 +216,9 @@ def first_score(path: Path) -> Row:
     seconds, peaks = [], []
     with tempfile.TemporaryDirectory() as cache:
         for _ in range(1 + STARTS):
-            begun = time.perf_counter()
-            found = processes.report(command, JAX_COMPILATION_CACHE_DIR=cache)
-            seconds.append(time.perf_counter() - begun)
+            begun = time.time()
+            found = processes.report(command, **CACHED, JAX_COMPILATION_CACHE_DIR=cache)
+            seconds.append(found["at"] - begun)
             peaks.append(found["memory_bytes"])
     note = f"with a cold compilation cache {seconds[0]:.1f} s; memory is the process's peak"
     return dataclasses.replace(row(FIRST, seconds[1:], "s", note=note), memory_bytes=max(peaks[1:]))
@@ -247,19 +256,23 @@ def against_peers(
         own += [f"--{name.replace('_', '-')}", str(value)]
     rates: dict[str, list[float]] = {PINNED: [], **{peer.row: [] for peer in there}}
     notes = {PINNED: "", **{peer.row: "" for peer in there}}
-    compiling = 0.0
+    compiling, failed = 0.0, dict[str, str]()
     with processes.pinned(cores):
         for _ in range(turns):
             command = [*own, "--windows", str(windows)]
             ours = processes.report(command, JAX_PLATFORMS="cpu", USE_TORCH="0", XLA_FLAGS="")
             rates[PINNED] += ours["rates"]
             compiling = ours["compile_seconds"]
-            for peer in there:
+            for peer in (peer for peer in there if peer.row not in failed):
                 read = weights if peer.package == "torch" else path
                 command = [sys.executable, str(BENCH / "peers" / peer.program), str(read)]
                 command += [str(folder / "work.npz"), "--windows", str(windows)]
                 command += ["--threads", threads, *peer.options]
-                found = processes.report(command, USE_TORCH="1", OMP_NUM_THREADS=threads)
+                try:
+                    found = processes.report(command, USE_TORCH="1", OMP_NUM_THREADS=threads)
+                except RuntimeError as error:  # what it is built for is not this machine, say
+                    failed[peer.row] = f"it failed: {str(error).rpartition(': ')[2]}"
+                    continue
                 apart = agree(ours["scores"], found["scores"], peer)
                 rates[peer.row] += found["rates"]
                 said = f"scores within {apart:.0e}"
@@ -270,8 +283,10 @@ def against_peers(
             f"cores and threads: {threads}{notes[name]}",
         )
         for name, values in rates.items()
+        if name not in failed
     ]  # fmt: skip
-    for peer in there:
+    left_out += [unmeasured(name, "states/s", why) for name, why in failed.items()]
+    for peer in (peer for peer in there if peer.row not in failed):
         pairs = zip(rates[PINNED], rates[peer.row], strict=True)
         ratios[peer.ratio] = statistics.median(a / b for a, b in pairs)
     return measured + left_out, ratios

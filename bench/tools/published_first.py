@@ -1,8 +1,8 @@
 """From a model's file to its first score: `python bench/tools/published_first.py MODEL`.
 
-A JSON line is printed: what the model says in one state of one map of Frozen Lake 8x8, and the most
-memory that the process held meanwhile. Whoever started it counts the seconds, those of Python and
-of JAX included.
+A JSON line is printed: what the model says in one state of one map of Frozen Lake 8x8, when it was
+known, and the most memory that the process held till then. Whoever started it counts the seconds
+from then on, so that Python's and JAX's own are included.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import json
 import resource
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -27,9 +28,9 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="a GGUF file or a Hugging Face directory")
     asked = draw(Sizes(maps=1, batch=1))
     prior = prior_of(checkpoint.load(parser.parse_args().model), asked)
-    scores = contender(prior, asked).call().tolist()
+    scores, at = contender(prior, asked).call().tolist(), time.time()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT
-    print(json.dumps({"scores": scores, "memory_bytes": peak}))
+    print(json.dumps({"scores": scores, "at": at, "memory_bytes": peak}))
 
 
 if __name__ == "__main__":

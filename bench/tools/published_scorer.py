@@ -78,6 +78,30 @@ def contender(prior: LanguagePrior, asked: Asked, note: str = "") -> Contender:
     return compiled(score, *arguments, amount=amount, unit="states/s", note=note)
 
 
+def products(prior: LanguagePrior, work: Work) -> Contender:
+    """The products of all layers' matrices with as many rows as a batch runs, and nothing else."""
+    layers, nodes = prior.params.weights["layers"], prior.scorer.num_branches
+    rows = work.suffixes.size + len(work.instances) * nodes
+    x = jax.random.normal(jax.random.key(0), (rows, prior.scorer.config.hidden_size))
+
+    def run(layers: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def layer(x: jax.Array, own: Any) -> tuple[jax.Array, jax.Array]:
+            def times(x: jax.Array, name: str) -> jax.Array:
+                return x @ own[name]["kernel"]
+
+            kept = jnp.sum(times(x, "k")) + jnp.sum(times(x, "v"))
+            wide = times(x, "up") + times(x, "gate") if "gate" in own else times(x, "up")
+            x = times(times(x, "q"), "o") + times(wide, "down")
+            return x / jnp.max(jnp.abs(x)), kept
+
+        return jax.lax.scan(layer, x, layers)
+
+    matrices = (leaf for leaf in jax.tree.leaves(layers) if leaf.ndim == 3)
+    operations = 2 * rows * sum(matrix.size for matrix in matrices)
+    note = f"{rows:,} rows, {x.shape[1]} numbers each"
+    return compiled(run, layers, x, amount=operations / 1e9, unit="GFLOP/s", note=note)
+
+
 def held(prior: LanguagePrior, asked: Asked) -> int:
     """Bytes of temporaries of the same."""
     score, *arguments = _asking(prior, asked)

@@ -63,14 +63,14 @@ def _of_linvit(own: Mapping[str, Any]) -> str:
 
 def _of_slinvit(own: Mapping[str, Any]) -> str:
     head = ["proposed by"]
-    head += [f"{x}, depth {d}" for d in slinvit.DEPTHS for x in ("solved", "held out", "queries")]
+    head += [f"{x}, depth {d}" for d in slinvit.DEPTHS for x in ("solved", "queries")]
     names = dict.fromkeys(row["prior"] for row in own["rows"])
     cells = []
     for name in names:
         line = [name]
         for row in (row for row in own["rows"] if row["prior"] == name):
-            shares = (comparison.interval(Interval(*row[x])) for x in ("success", "held_out"))
-            line += [*shares, f"{row['expanded']:.1f}"]
+            solved = comparison.interval(Interval(*row["success"]))
+            line += [solved, f"{row['expanded']:.1f}"]
         cells.append(line)
     return comparison.markdown(head, cells)
 
@@ -100,7 +100,7 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
             found[f"{at}.times"] = row["times_uniform"]
     own = figures[BLOCKS]
     found[f"{BLOCKS}.way"] = _said(own["way"])
-    found |= {f"{BLOCKS}.{x}": f"{own[x]}" for x in ("instances", "held_out", "seeds")}
+    found |= {f"{BLOCKS}.{x}": f"{own[x]}" for x in ("instances", "seeds")}
     for row in own["rows"]:
         at = f"{BLOCKS}.{prose.slug(row['prior'])}.{row['depth']}"
         found |= prose.estimate(at, row["success"])

@@ -258,12 +258,18 @@ FAMILIES = {
 
 
 def parse(fields: Fields) -> DecoderConfig:
-    """The model that a config.json describes.
+    """The model that a config.json describes; what it leaves out is as transformers has it.
 
     Raises:
         InvalidInput: if its family is unknown, a field that changes the result is missing or not
             implemented, or a value makes no model.
     """
+    kind = _family(fields)
+    return of_fields(kind, _complete(kind, fields))
+
+
+def _family(fields: Fields) -> str:
+    """The `model_type`, of whose family there is what must be there."""
     kind = fields.get("model_type")
     if kind not in FAMILIES:
         raise InvalidInput(
@@ -275,7 +281,17 @@ def parse(fields: Fields) -> DecoderConfig:
     if missing:
         raise InvalidInput(f"it lacks {', '.join(missing)}")
     require_sizes({name: fields[name] for name in family.required})
-    known = _complete(kind, fields)
+    return kind
+
+
+def of_fields(kind: str, known: Fields) -> DecoderConfig:
+    """The model of a family, all of whose fields are known.
+
+    Raises:
+        InvalidInput: if a field that changes the result is not implemented, or a value makes no
+            model.
+    """
+    family = FAMILIES[kind]
     for name, implemented in family.implemented.items():
         if known.get(name, implemented[0]) not in implemented:
             raise InvalidInput(

@@ -94,7 +94,7 @@ def read_config(file: GgufFile) -> tuple[str, DecoderConfig]:
     _refuse_unknown(file, arch)
     fields = _gpt2(file) if arch == "gpt2" else _llama_like(file, arch)
     try:
-        config = families.parse(fields)
+        config = families.of_fields(fields["model_type"], fields)
     except InvalidInput as error:
         raise InvalidInput(f"{file.path}: {error}") from None
     if ROPE_FACTORS in file.tensors:

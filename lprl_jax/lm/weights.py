@@ -6,6 +6,7 @@ process and the host meet no more of the weights than is theirs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from lprl_jax.lm.families import FAMILIES, Tensor
 from lprl_jax.lm.tensor_files import Tensors
 
 HEAD = Tensor("lm_head.weight", ("head",))
+ALIGNMENT = 64
+"""Bytes."""
 
 Index = tuple[slice, ...]
 
@@ -66,15 +69,27 @@ def load(
             if not stacked:
                 return read(files, sources[own][0], index).astype(dtype, copy=False)
             layers = sources[own][index[0]]
-            each = (read(files, layer, index[1:]).astype(dtype, copy=False) for layer in layers)
-            return np.stack(list(each))
+            first = read(files, layers[0], index[1:])
+            found = _aligned((len(layers), *first.shape), dtype)
+            found[0] = first
+            for number, layer in enumerate(layers[1:], 1):
+                found[number] = read(files, layer, index[1:])
+            return found
 
         if mesh is None:
-            return jnp.asarray(part((slice(None),) * leaf.ndim))
+            return jax.device_put(part((slice(None),) * leaf.ndim))
         sharding = partition.sharding(own, leaf.shape, mesh)
         return jax.make_array_from_callback(leaf.shape, sharding, part)
 
     return jax.tree_util.tree_map_with_path(make, shapes)
+
+
+def _aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An empty array where XLA's lie on a CPU, which then takes it without a copy."""
+    size = math.prod(shape) * jnp.dtype(dtype).itemsize
+    room = np.empty(size + ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % ALIGNMENT
+    return room[start : start + size].view(dtype).reshape(shape)
 
 
 def read(files: Tensors, tensor: Tensor, index: Index) -> np.ndarray:

@@ -24,12 +24,14 @@ processes: Any = importlib.import_module("tools.processes")
 SIZES = scorer.Sizes("4x4", maps=2, batch=4)
 ROWS = [
     "scoring/smollm2", "scoring/smollm2/flops", "scoring/smollm2/matmul",
-    "scoring/smollm2/few_shot_2", "scoring/smollm2/few_shot_2_temporaries",
+    "scoring/smollm2/layers_products", "scoring/smollm2/few_shot_2",
+    "scoring/smollm2/few_shot_2_temporaries",
     "scoring/smollm2_first_score", "scoring/smollm2_pinned", "scoring/smollm2_torch",
     "scoring/smollm2_torch_whole", "scoring/smollm2_llama_cpp",
 ]  # fmt: skip
 RATIOS = [
-    "scoring/smollm2_floor_share", "scoring/few_shot_2_vs_bare", "scoring/smollm2_vs_torch",
+    "scoring/smollm2_floor_share", "scoring/smollm2_layers_floor_share",
+    "scoring/few_shot_2_vs_bare", "scoring/smollm2_vs_torch",
     "scoring/smollm2_vs_torch_whole", "scoring/smollm2_vs_llama_cpp",
 ]  # fmt: skip
 
@@ -137,13 +139,14 @@ def test_floor_and_examples_in_turns(
     monkeypatch.setattr(suite, "MATRIX", 32)
     monkeypatch.setattr(suite, "PRODUCTS", 2)
     rows, ratios = suite.in_turns(prior, asked, work, repeats=1)
-    assert [row.name for row in rows] == ROWS[:5]
-    states, operations, product, few, held = rows
+    assert [row.name for row in rows] == ROWS[:6]
+    states, operations, product, layers, few, held = rows
     assert operations.value == pytest.approx(states.value * suite.needed(prior, work) / 4 / 1e9)
     share = operations.value / product.value
     assert ratios == {
         RATIOS[0]: pytest.approx(share),
-        RATIOS[1]: pytest.approx(few.value / states.value),
+        RATIOS[1]: pytest.approx(layers.value / product.value),
+        RATIOS[2]: pytest.approx(few.value / states.value),
     }
     many, alone = (int(x) for x in re.findall(r"(\d+) MB", held.note))
     assert held.value == pytest.approx(many - alone, abs=1)
@@ -199,6 +202,8 @@ def test_turns_of_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     def report(command: list[str], **environment: str) -> dict[str, Any]:
         program = Path(command[1]).name + "".join(x for x in command if x == "--whole")
         turns.append(program)
+        if program.endswith("--whole"):
+            raise RuntimeError("python torch_published.py --whole: no room")
         ours = program == "published_scorer.py"
         known = [[-1.0, -2.0]] * (2 if ours else 1)  # a peer may have scored the first states only
         rates = [6.0, 6.0] if ours else [2.0, 3.0]
@@ -208,11 +213,13 @@ def test_turns_of_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setattr(suite.importlib.util, "find_spec", lambda name: name == "torch" or None)
     path = embedded.path_of("embedded")
     rows, ratios = suite.against_peers(tmp_path, path, None, SIZES, turns=2, windows=2)
-    side = ["published_scorer.py", "torch_published.py", "torch_published.py--whole"]
-    assert turns == side * 2
-    assert [row.name for row in rows] == ROWS[6:]
-    assert rows[1].note.endswith("; scores within 0e+00; n")
-    assert rows[3].note == "llama_cpp is not installed"
-    assert ratios == dict(zip(RATIOS[2:], [2.5, 2.5, None], strict=True))
+    side = ["published_scorer.py", "torch_published.py"]
+    assert turns == [*side, "torch_published.py--whole", *side]
+    assert {row.name for row in rows} == {*ROWS[7:]}
+    notes = {row.name: row.note for row in rows}
+    assert notes[ROWS[8]].endswith("; scores within 0e+00; n")
+    assert notes[ROWS[9]] == "it failed: no room"
+    assert notes[ROWS[10]] == "llama_cpp is not installed"
+    assert ratios == dict(zip(RATIOS[3:], [2.5, None, None], strict=True))
     with pytest.raises(AssertionError, match="scoring/smollm2_torch differ by"):
         suite.agree([[0.0]], [[2e-4]], suite.PEERS[0])

@@ -4,6 +4,7 @@ import functools
 import json
 import shutil
 
+import gguf
 import jax
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ NAMES = (
     *("plain", "grouped-tied", "wide-heads", "narrow-heads", "deep-bfloat16", "llama-3"),
     *("mistral", "qwen2", "qwen3", "gpt2"),
 )
+ARRAY = gguf.GGUFValueType.ARRAY
 logits_of = jax.jit(decoder.logits, static_argnums=0)
 
 
@@ -33,6 +35,27 @@ def test_logits_equal_torch(tmp_path, name):
     tokens, right = torch_of(name)
     np.testing.assert_allclose(logits_of(model.config, model.params, tokens), right, atol=1e-4)
     assert model.name == "model"
+
+
+def test_metadata_are_read_as_the_package_reads_them(tmp_path):
+    path = tmp_path / "values.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    for kind, numpy in gguf.GGUFReader.gguf_scalar_to_np.items():
+        numbers = np.array([1, 0, 1]).astype(numpy)
+        writer.add_key_value(f"one.{kind.name}", numbers[0].item(), kind)
+        writer.add_key_value(f"many.{kind.name}", numbers.tolist(), ARRAY, sub_type=kind)
+    writer.add_array("texts", ["ein", "", "Wörter"])
+    writer.add_string("text", "Wort")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    ours, right = gguf_files._Reader(path).fields, gguf.GGUFReader(path).fields
+    assert len(ours) > 2 * len(gguf.GGUFReader.gguf_scalar_to_np)
+    assert list(ours) == list(right)
+    for key, field in right.items():
+        assert ours[key].contents() == field.contents(), key
+        assert (ours[key].types, ours[key].offset) == (field.types, field.offset)
 
 
 @pytest.mark.parametrize("name", ["grouped-tied", "wide-heads", "qwen3"])

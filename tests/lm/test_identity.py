@@ -61,7 +61,11 @@ def test_numbers_count_and_not_their_dtype() -> None:
     assert identity.of_arrays(half) != identity.of_arrays({"w": half["w"].reshape(2, 3)})
 
 
-def test_many_numbers_are_read_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("on_host", [True, False], ids=["on the host", "elsewhere"])
+def test_many_numbers_are_read_some_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, on_host: bool
+) -> None:
+    monkeypatch.setattr(identity, "_is_on_host", lambda leaf: on_host)
     numbers = np.arange(42, dtype=np.float32).reshape(7, 3, 2)
     whole = identity.of_arrays(numbers)
     monkeypatch.setattr(identity, "PIECE", 13)  # two rows, and one that remains
