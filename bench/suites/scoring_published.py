@@ -72,6 +72,8 @@ PRODUCTS = 50
 """Of them in a repeat: one alone is too short to be timed beside seconds."""
 CACHED = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 """Small programs are kept too; there are many of them."""
+QUICK = 5
+"""Repeats, where time is short; one takes half a minute."""
 STARTS = 3
 """Of processes that score once."""
 
@@ -95,7 +97,7 @@ PEERS = (
     Peer("scoring/smollm2_torch_whole", "scoring/smollm2_vs_torch_whole", "torch_published.py",
          ("--whole",), "torch", 1e-4),
     Peer("scoring/smollm2_llama_cpp", "scoring/smollm2_vs_llama_cpp", "llama_cpp_published.py",
-         (), "llama_cpp", 0.5),
+         (), "llama_cpp", 1.0),
 )  # fmt: skip
 
 
@@ -114,7 +116,7 @@ def run(
     asked = published_scorer.draw(sizes)
     prior = published_scorer.prior_of(loaded, asked)
     work = published_scorer.work_of(prior, asked)
-    measured, ratios = in_turns(prior, asked, work, repeats)
+    measured, ratios = in_turns(prior, asked, work, min(repeats, QUICK) if quick else repeats)
     measured.append(first_score(path))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -4,23 +4,20 @@
     python docs/experiments/published.py [PART ...] [--tables DIR]
 
 Parts: `corner` and `anywhere`, DQN-Prior and LINVIT on lakes with such goals; `blocks`, SLINVIT on
-the held-out ones of PlanBench's shorter plans; `lora`, what adapters on the model take. How the
-model is asked (wording, calibration, temperature) is chosen on training instances. Beside it stand
-the same model asked with the bare text, its answers mixed with uniform ones and turned round, the
-habit, and the uniform prior. On lakes the model's learner, the habit's and the uniform prior's are
-tuned with one budget, on training maps with such goals; the controls of the model have its
-settings. Writes `docs/results/published.json`; parts that are not named are kept. With a directory
-the model's tables are kept there, and used again.
+the held-out ones of PlanBench's shorter plans. How the model is asked (wording, calibration,
+temperature) is chosen on training instances. Beside it stand its answers mixed with uniform ones
+and turned round, the habit, the uniform prior, and on lakes the same model asked with the bare
+text. There the model's learner, the habit's and the uniform prior's are tuned with one budget, on
+training maps with such goals; the controls of the model have its settings. Writes
+`docs/results/published.json`; parts that are not named are kept. With a directory the model's
+tables are kept there, and used again.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,10 +32,9 @@ import slinvit_tables
 import written
 from demo import rows as learners
 from lprl_envs import BlocksWorld, FrozenLake
-from published_pages import ADAPTERS, BLOCKS, GOALS
+from published_pages import BLOCKS, GOALS
 from published_pages import numbers as numbers
 from published_pages import tables as tables
-from published_priors import Way
 
 from lprl_jax import Data, TabularPrior, UniformPrior, degrade, tabulate
 from lprl_jax.algorithms.tabular import habits
@@ -55,7 +51,7 @@ sys.path.insert(0, str(written.ROOT / "bench"))
 import tune  # pyright: ignore[reportMissingImports]
 
 OUT = written.ROOT / "docs/results/published.json"
-PARTS = (*GOALS, BLOCKS, ADAPTERS)
+PARTS = (*GOALS, BLOCKS)
 SUITE, K = "planbench-4", 3
 BEST, BARE = "SmolLM2", "SmolLM2, bare text"
 HALF, TURNED = "SmolLM2, half uniform", "SmolLM2, adversarial"
@@ -65,17 +61,7 @@ STEPS, EVERY = 60_000, 250
 TUNED = 20_000
 """Steps by which settings are chosen."""
 TRAINING = 32
-"""Training instances by which the best way of asking is chosen."""
-LORA = {
-    "num_runs": 4,
-    "total_steps": 32,
-    "eval_every": 32,
-    "eval_episodes": 4,
-    "num_envs": 4,
-    "rollout_length": 8,
-    "num_epochs": 1,
-}
-"""Runs at once, and few steps: memory is what is asked about."""
+"""Training instances by which the best way of asking is chosen; of blocks, slower, half of them."""
 
 
 def main() -> None:
@@ -90,7 +76,7 @@ def main() -> None:
     for part in options.parts or PARTS:
         with tempfile.TemporaryDirectory() as folder:
             tables_of = options.tables or Path(folder)
-            measure = {BLOCKS: on_blocks, ADAPTERS: with_lora}.get(part, on_lakes)
+            measure = on_blocks if part == BLOCKS else on_lakes
             figures[part] = measure(model, part, tables_of / part, Path(folder))
         figures = {name: figures[name] for name in PARTS if name in figures}
         written.write(OUT, figures, models)
@@ -211,24 +197,18 @@ def on_blocks(model: Any, part: str, tables_of: Path, folder: Path) -> dict[str,
     held_out = slinvit.bank_of(rows).held_out
     rows = [row for row, own in zip(rows, held_out, strict=True) if own]
     env = BlocksWorld(4)  # as most of the suite's instances have
-    training = env.sample_params(jax.random.key(1), TRAINING, "train")
-    best, bare = published_priors.ways(model, env, training, ())
+    training = env.sample_params(jax.random.key(1), TRAINING // 2, "train")
+    way, _ = published_priors.ways(model, env, training, ())
 
-    def asked(name: str, way: Way) -> TabularPrior:
-        def of_size(env: Any, params: Any) -> TabularPrior:
-            path = tables_of / f"{prose.slug(name)}-{env.num_blocks}.npz"
-            return published_priors.table(model, env, params, way, (), path)
+    def of_size(env: Any, params: Any) -> TabularPrior:
+        path = tables_of / f"{prose.slug(BEST)}-{env.num_blocks}.npz"
+        return published_priors.table(model, env, params, way, (), path)
 
-        return slinvit_tables.by_size(name, rows, slinvit_tables.ENV, of_size)
-
-    told = {BEST: asked(BEST, best), BARE: asked(BARE, bare)}
+    told = slinvit_tables.by_size(BEST, rows, slinvit_tables.ENV, of_size)
     params = slinvit_tables.params_of(rows)
-    worse = {
-        HALF: degrade(told[BEST], epsilon=0.5),
-        TURNED: degrade(told[BEST], adversarial=True),
-    }
+    worse = {HALF: degrade(told, epsilon=0.5), TURNED: degrade(told, adversarial=True)}
     priors = {
-        **told,
+        BEST: told,
         **{name: tabulate(x, slinvit_tables.ENV, params) for name, x in worse.items()},
         "habit": slinvit_tables.of_habit(rows),
         UNIFORM: slinvit_tables.uniform(rows),
@@ -248,25 +228,12 @@ def on_blocks(model: Any, part: str, tables_of: Path, folder: Path) -> dict[str,
         for depth in slinvit.DEPTHS
     ]
     return {
-        "way": best._asdict(),
+        "way": way._asdict(),
         "instances": len(rows),
         "seeds": slinvit.SEEDS,
-        "evaluations": {name: prior.evaluations for name, prior in told.items()},
+        "evaluations": told.evaluations,
         "rows": found,
     }
-
-
-def with_lora(model: Any, part: str, tables_of: Path, folder: Path) -> dict[str, Any]:
-    """What GFlan-Prior with adapters takes on the model, in a process of its own: a few steps."""
-    del model, part, tables_of
-    overrides = {**LORA, "policy": MODEL, "prior": "uniform"}
-    command = [sys.executable, "-m", "lprl_jax.cli", "train", "frozen_lake_gflan_lora", "--quiet"]
-    command += [f"{field}={value}" for field, value in overrides.items()]
-    begun = time.perf_counter()
-    subprocess.run([*command, "--out", str(folder / "lora")], check=True)
-    seconds = time.perf_counter() - begun
-    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    return {"runs": LORA["num_runs"], "peak_bytes": used * 1024, "seconds": seconds}
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from lprl_jax.cli.demo import HABIT
 from lprl_jax.results import comparison
 from lprl_jax.results.statistics import Interval
 
-GOALS, BLOCKS, ADAPTERS = ("corner", "anywhere"), "blocks", "lora"
+GOALS, BLOCKS = ("corner", "anywhere"), "blocks"
 
 
 def tables(figures: Mapping[str, Any]) -> dict[str, str]:
@@ -104,8 +104,6 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
     for row in own["rows"]:
         at = f"{BLOCKS}.{prose.slug(row['prior'])}.{row['depth']}"
         found |= prose.estimate(at, row["success"])
-    own = figures[ADAPTERS]
-    found |= {"lora.runs": f"{own['runs']}", "lora.peak": f"{own['peak_bytes'] / 1e9:.1f} GB"}
     return found
 
 
