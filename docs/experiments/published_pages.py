@@ -1,4 +1,4 @@
-"""Tables and numbers of `published.py`, as pages show them."""
+"""Tables and numbers of `published.py`, as pages show them: of the parts that are measured."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ GOALS, BLOCKS = ("corner", "anywhere"), "blocks"
 def tables(figures: Mapping[str, Any]) -> dict[str, str]:
     """`published_corner_dqn`, `published_corner_linvit`, ...; `published_slinvit`."""
     made = {}
-    for goal in GOALS:
+    for goal in (goal for goal in GOALS if goal in figures):
         made[f"published_{goal}_dqn"] = _of_dqn(figures[goal]["dqn"])
         made[f"published_{goal}_linvit"] = _of_linvit(figures[goal]["linvit"])
-    return {**made, "published_slinvit": _of_slinvit(figures[BLOCKS])}
+    if BLOCKS in figures:
+        made["published_slinvit"] = _of_slinvit(figures[BLOCKS])
+    return made
 
 
 def _of_dqn(own: Mapping[str, Any]) -> str:
@@ -81,7 +83,7 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
     `corner.dqn.way`, ...: how the model was asked; `blocks.PRIOR.1`: success at a depth of 1.
     """
     found: prose.Numbers = {}
-    for goal in GOALS:
+    for goal in (goal for goal in GOALS if goal in figures):
         own = figures[goal]["dqn"]
         found[f"{goal}.dqn.way"] = _said(own["way"])
         for name, row in own["rows"].items():
@@ -98,12 +100,13 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
             at = f"{goal}.linvit.{prose.slug(row['prior'])}"
             found |= prose.reached(f"{at}.episodes", row["episodes"])
             found[f"{at}.times"] = row["times_uniform"]
-    own = figures[BLOCKS]
-    found[f"{BLOCKS}.way"] = _said(own["way"])
-    found |= {f"{BLOCKS}.{x}": f"{own[x]}" for x in ("instances", "seeds")}
-    for row in own["rows"]:
-        at = f"{BLOCKS}.{prose.slug(row['prior'])}.{row['depth']}"
-        found |= prose.estimate(at, row["success"])
+    if BLOCKS in figures:
+        own = figures[BLOCKS]
+        found[f"{BLOCKS}.way"] = _said(own["way"])
+        found |= {f"{BLOCKS}.{x}": f"{own[x]}" for x in ("instances", "seeds")}
+        for row in own["rows"]:
+            at = f"{BLOCKS}.{prose.slug(row['prior'])}.{row['depth']}"
+            found |= prose.estimate(at, row["success"])
     return found
 
 
