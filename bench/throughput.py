@@ -64,6 +64,10 @@ def main() -> None:
     options = parser.parse_args()
 
     report = {"device": device(), "versions": versions(), "rows": [], "ratios": {}}
+    old: dict[str, Any] | None = None
+    if options.only and options.json and options.json.exists():
+        old = dict(json.loads(options.json.read_text()))
+        require_alike(old, report)  # before anything is measured
     for name in options.only or SUITES:
         rows, ratios = SUITES[name](options.quick)
         report["rows"] += [dataclasses.asdict(row) for row in rows]
@@ -75,15 +79,19 @@ def main() -> None:
                 f"{key:52} {'not measured':>14}" if value is None else f"{key:52} {value:14.2f} x"
             )
     if options.json:
-        if options.only and options.json.exists():
-            report = renewed(json.loads(options.json.read_text()), report)
+        if old is not None:
+            report = renewed(old, report)
         options.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def require_alike(old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Leave, unless a report is of this machine and these versions."""
+    if (old["device"], old["versions"]) != (new["device"], new["versions"]):
+        raise SystemExit("the report is of another machine or of other versions; name a new file")
 
 
 def renewed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """A report in which some suites were measured again, on the same machine."""
-    if (old["device"], old["versions"]) != (new["device"], new["versions"]):
-        raise SystemExit("the report is of another machine or of other versions; name a new file")
     measured = {row["name"] for row in new["rows"]}
     rows = [row for row in old["rows"] if row["name"] not in measured] + new["rows"]
     return {**new, "rows": rows, "ratios": {**old["ratios"], **new["ratios"]}}

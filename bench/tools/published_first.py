@@ -1,8 +1,8 @@
 """From a model's file to its first score: `python bench/tools/published_first.py MODEL`.
 
 A JSON line is printed: what the model says in one state of one map of Frozen Lake 8x8, when it was
-known, and the most memory that the process held till then. Whoever started it counts the seconds
-from then on, so that Python's and JAX's own are included.
+known, and the most memory that the process held till then. Whoever started the process counts the
+seconds from its start, so that Python's and JAX's own are included.
 """
 
 from __future__ import annotations

@@ -221,5 +221,12 @@ def test_turns_of_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert notes[ROWS[9]] == "it failed: no room"
     assert notes[ROWS[10]] == "llama_cpp is not installed"
     assert ratios == dict(zip(RATIOS[3:], [2.5, None, None], strict=True))
+    apart = suite.PEERS[0]._replace(tolerance=-1.0)
+    monkeypatch.setattr(suite, "PEERS", (apart,))
+    rows, ratios = suite.against_peers(tmp_path, path, None, SIZES, turns=2, windows=2)
+    assert [row.value for row in rows] == [6.0, None]
+    assert "scoring/smollm2_torch differ by" in rows[1].note
+    assert ratios == {apart.ratio: None}
+    monkeypatch.undo()
     with pytest.raises(AssertionError, match="scoring/smollm2_torch differ by"):
         suite.agree([[0.0]], [[2e-4]], suite.PEERS[0])

@@ -1,7 +1,10 @@
 """What pages show of the committed reports."""
 
 import importlib
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 speed: Any = importlib.import_module("speed")
 
@@ -28,3 +31,20 @@ def test_a_sentence_may_quote_what_one_machine_measured() -> None:
     other = {"ratios": {"r": None, "s": 3.0}, "rows": []}
     numbers = speed.numbers([one, other])
     assert numbers == {"r": "39", "scoring/x.millions": "106 million"}
+
+
+def test_another_machines_report_is_refused_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "cpu.json"
+    path.write_text('{"device": "another", "versions": {}, "rows": [], "ratios": {}}')
+
+    def measured(quick: bool) -> None:
+        raise AssertionError(quick)
+
+    monkeypatch.setenv("XLA_FLAGS", "")  # which the program would set for all that come after
+    throughput: Any = importlib.import_module("throughput")
+    monkeypatch.setitem(throughput.SUITES, "search", measured)
+    monkeypatch.setattr("sys.argv", ["throughput.py", "--only", "search", "--json", str(path)])
+    with pytest.raises(SystemExit, match="another machine"):
+        throughput.main()
