@@ -123,6 +123,7 @@ def main() -> None:
     parser.add_argument("work", type=Path, help="tokens")
     parser.add_argument("--windows", type=int, default=10, help="repeats")
     parser.add_argument("--threads", type=int, default=1, help="of llama.cpp")
+    parser.add_argument("--states", type=int, help="a batch; if left out, the fastest")
     options = parser.parse_args()
     work = Work.load(options.work)
     count = len(work.states(0))
@@ -134,11 +135,11 @@ def main() -> None:
         return count / (time.perf_counter() - start)
 
     found: dict[int, float] = {}
-    for size in {min(size, count) for size in SIZES}:
+    for size in {min(size, count) for size in SIZES} if options.states is None else ():
         packed = Packed(options.model, work, size, options.threads)
         found[size] = max(rate(packed, 0) for _ in range(3))
         packed.close()
-    best = max(found, key=lambda size: found[size])
+    best = options.states or max(found, key=lambda size: found[size])
     packed = Packed(options.model, work, best, options.threads)
     scores = np.concatenate([packed(i) for i in range(len(work.prefixes))])
     scores = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)

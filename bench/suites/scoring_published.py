@@ -13,7 +13,9 @@ What is timed is `LanguagePrior.log_probs`, compiled once. Against it:
   and with every state x answer as a sequence of its own (`peers/torch_published.py`);
 * llama.cpp with the same file, packed by hand (`peers/llama_cpp_published.py`). It multiplies the
   matrices as they are quantised, which is its fast path, and rounds activations for it, so that its
-  scores are near to ours and not equal.
+  scores are near to ours and not equal. That it computes the same is therefore shown with a file
+  of the same weights in f32, where it rounds keys and values only; how far the rounding of
+  activations takes it is noted.
 
 Peers are processes of their own; ours then is one too. They run alone and in turns, on the same
 cores with as many threads. A peer's scores are compared before its rates are; a window of a peer is
@@ -29,20 +31,17 @@ not installed, the rows say so.
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import os
-import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput
-from tools import processes, published_scorer
+from tools import processes, published_peers, published_scorer
+from tools.published_peers import PEERS, PINNED, Measured
 from tools.published_scorer import Asked, Sizes
 from tools.published_work import Work
 from tools.scoring_costs import flops
@@ -50,11 +49,8 @@ from tools.timing import REPEATS, Contender, Row, compiled, race, ratio, row, ro
 
 import lprl_jax
 from lprl_jax.lm import checkpoint, named
-from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.lm.scoring import Trie
 from lprl_jax.priors.language import LanguagePrior
-
-Measured = tuple[list[Row], dict[str, float | None]]
 
 BENCH = Path(__file__).parents[1]
 MODEL = "smollm2"
@@ -63,7 +59,6 @@ FLOPS, PRODUCT = f"{OURS}/flops", f"{OURS}/matmul"
 LAYERS = f"{OURS}/layers_products"
 FEW_SHOT, WORDING = f"{OURS}/few_shot_2", "few-shot-2"
 TEMPORARIES, FIRST = f"{OURS}/few_shot_2_temporaries", f"{OURS}_first_score"
-PINNED = f"{OURS}_pinned"
 FLOOR_SHARE, LAYERS_SHARE = "scoring/smollm2_floor_share", "scoring/smollm2_layers_floor_share"
 FEW_SHOT_SHARE = "scoring/few_shot_2_vs_bare"
 MATRIX = 1_024
@@ -76,29 +71,6 @@ QUICK = 5
 """Repeats, where time is short; one takes half a minute."""
 STARTS = 3
 """Of processes that score once."""
-
-
-class Peer(NamedTuple):
-    """Who scores the same."""
-
-    row: str
-    ratio: str
-    program: str
-    options: tuple[str, ...]
-    package: str
-    """That must be installed."""
-    tolerance: float
-    """Of a log-probability."""
-
-
-PEERS = (
-    Peer("scoring/smollm2_torch", "scoring/smollm2_vs_torch", "torch_published.py", (), "torch",
-         1e-4),
-    Peer("scoring/smollm2_torch_whole", "scoring/smollm2_vs_torch_whole", "torch_published.py",
-         ("--whole",), "torch", 1e-4),
-    Peer("scoring/smollm2_llama_cpp", "scoring/smollm2_vs_llama_cpp", "llama_cpp_published.py",
-         (), "llama_cpp", 0.5),
-)  # fmt: skip
 
 
 def run(
@@ -122,7 +94,9 @@ def run(
         folder = Path(name)
         work.save(folder / "work.npz")
         turns, windows = (1, REPEATS) if quick else (4, 5)
-        more_rows, more_ratios = against_peers(folder, path, loaded, sizes, turns, windows)
+        more_rows, more_ratios = published_peers.measure(
+            folder, path, loaded, sizes, turns, windows
+        )
     return measured + more_rows, ratios | more_ratios
 
 
@@ -224,85 +198,3 @@ def first_score(path: Path) -> Row:
             peaks.append(found["memory_bytes"])
     note = f"with a cold compilation cache {seconds[0]:.1f} s; memory is the process's peak"
     return dataclasses.replace(row(FIRST, seconds[1:], "s", note=note), memory_bytes=max(peaks[1:]))
-
-
-def why_not(peer: Peer, path: Path) -> str:
-    """Why a peer cannot be measured here; empty if it can."""
-    if not hasattr(os, "sched_setaffinity"):
-        return "this system cannot pin processes to cores"
-    if importlib.util.find_spec(peer.package) is None:
-        return f"{peer.package} is not installed"
-    if peer.package == "llama_cpp" and path.is_dir():
-        return "llama.cpp reads GGUF files"
-    return ""
-
-
-def against_peers(
-    folder: Path, path: Path, model: LanguageModel, sizes: Sizes, turns: int, windows: int
-) -> Measured:
-    """Ours and its peers, each a process of its own; `work.npz` lies in the folder."""
-    absent = {peer.row: why_not(peer, path) for peer in PEERS}
-    there = [peer for peer in PEERS if not absent[peer.row]]
-    left_out = [unmeasured(name, "states/s", why) for name, why in absent.items() if why]
-    ratios: dict[str, float | None] = dict.fromkeys(peer.ratio for peer in PEERS)
-    if not there:
-        return [unmeasured(PINNED, "states/s", "there is no peer"), *left_out], ratios
-    weights = path
-    if not path.is_dir():
-        weights = folder / "model"
-        checkpoint.save(weights, model)
-    cores = sorted(os.sched_getaffinity(0))
-    threads = str(len(cores))
-    own = [sys.executable, str(BENCH / "tools" / "published_scorer.py"), str(path)]
-    for name, value in sizes._asdict().items():
-        own += [f"--{name.replace('_', '-')}", str(value)]
-    rates: dict[str, list[float]] = {PINNED: [], **{peer.row: [] for peer in there}}
-    notes = {PINNED: "", **{peer.row: "" for peer in there}}
-    compiling, failed = 0.0, dict[str, str]()
-    with processes.pinned(cores):
-        for _ in range(turns):
-            command = [*own, "--windows", str(windows)]
-            ours = processes.report(command, JAX_PLATFORMS="cpu", USE_TORCH="0", XLA_FLAGS="")
-            rates[PINNED] += ours["rates"]
-            compiling = ours["compile_seconds"]
-            for peer in (peer for peer in there if peer.row not in failed):
-                read = weights if peer.package == "torch" else path
-                command = [sys.executable, str(BENCH / "peers" / peer.program), str(read)]
-                command += [str(folder / "work.npz"), "--windows", str(windows)]
-                command += ["--threads", threads, *peer.options]
-                try:
-                    found = processes.report(command, USE_TORCH="1", OMP_NUM_THREADS=threads)
-                    apart = agree(ours["scores"], found["scores"], peer)
-                except RuntimeError as error:  # what it is built for is not this machine, say
-                    failed[peer.row] = f"it failed: {str(error).rpartition(': ')[2]}"
-                    continue
-                except AssertionError as error:  # the other rows stand all the same
-                    failed[peer.row] = str(error)
-                    continue
-                rates[peer.row] += found["rates"]
-                said = f"scores within {apart:.0e}"
-                notes[peer.row] = f"; {said}" + f"; {found['note']}" * bool(found["note"])
-    measured = [
-        row(
-            name, values, "states/s", compiling if name == PINNED else None,
-            f"cores and threads: {threads}{notes[name]}",
-        )
-        for name, values in rates.items()
-        if name not in failed
-    ]  # fmt: skip
-    left_out += [unmeasured(name, "states/s", why) for name, why in failed.items()]
-    for peer in (peer for peer in there if peer.row not in failed):
-        pairs = zip(rates[PINNED], rates[peer.row], strict=True)
-        ratios[peer.ratio] = statistics.median(a / b for a, b in pairs)
-    return measured + left_out, ratios
-
-
-def agree(ours: Any, theirs: Any, peer: Peer) -> float:
-    """The largest difference; refuses to compare the speed of different results.
-
-    A peer may have scored the first states only.
-    """
-    known = np.asarray(theirs)
-    apart = float(np.max(np.abs(np.asarray(ours)[: len(known)] - known)))
-    assert apart < peer.tolerance, f"our scores and those of {peer.row} differ by {apart}"
-    return apart

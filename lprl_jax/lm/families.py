@@ -1,7 +1,7 @@
-"""Families of decoders as Hugging Face keeps them: what their config means, how tensors are named.
+"""Families of decoders as Hugging Face keeps them: what their config means.
 
-A family is one line of `FAMILIES`. Whatever in a config would change the result and is not
-implemented is refused by name.
+A family is one line of `FAMILIES`; how its tensors are called is in `tensor_names`. Whatever in a
+config would change the result and is not implemented is refused by name.
 """
 
 from __future__ import annotations
@@ -12,24 +12,13 @@ from typing import Any, NamedTuple
 
 from lprl_envs import InvalidInput
 
+from lprl_jax.lm import tensor_names
 from lprl_jax.lm.decoder_config import DecoderConfig, require_sizes
 from lprl_jax.lm.hugging_face import quiet
 from lprl_jax.lm.layers import ACTIVATIONS, RopeScaling
+from lprl_jax.lm.tensor_names import Tensor
 
 Fields = Mapping[str, Any]
-
-
-class Tensor(NamedTuple):
-    """A tensor of the file and where it belongs."""
-
-    key: str
-    """In the file, behind the family's prefix; `{layer}` in those that every layer has."""
-    path: tuple[str, ...]
-    """In our parameters."""
-    transpose: bool = False
-    """Whether the file holds (out, in) where we hold (in, out)."""
-    third: int | None = None
-    """Which third of the columns, where queries, keys and values are one tensor."""
 
 
 class Family(NamedTuple):
@@ -143,29 +132,6 @@ def _scaling(rope: Fields) -> dict[str, Any]:
     return {**{k: v for k, v in rope.items() if k not in without}, "rope_type": kind}
 
 
-def _llama_tensors(config: DecoderConfig) -> list[Tensor]:
-    """Llama's, Mistral's and Qwen's names."""
-    top = [
-        Tensor("embed_tokens.weight", ("embedding",)),
-        Tensor("norm.weight", ("norm", "scale")),
-    ]
-    layer = [
-        ("input_layernorm", "attention_norm", ()),
-        ("post_attention_layernorm", "mlp_norm", ()),
-        *((f"self_attn.{n}_proj", n, ("bias",) * config.qkv_bias) for n in "qkv"),
-        ("self_attn.o_proj", "o", ("bias",) * config.o_bias),
-        *((f"mlp.{n}_proj", n, ("bias",) * config.mlp_bias) for n in ("gate", "up", "down")),
-    ]
-    if config.qk_norm:
-        layer += [(f"self_attn.{n}_norm", f"{n}_norm", ()) for n in "qk"]
-    for key, name, bias in layer:
-        norm, stem = name.endswith("norm"), f"layers.{{layer}}.{key}"
-        leaf = "scale" if norm else "kernel"
-        top.append(Tensor(f"{stem}.weight", ("layers", name, leaf), transpose=not norm))
-        top += [Tensor(f"{stem}.bias", ("layers", name, "bias")) for _ in bias]
-    return top
-
-
 def _gpt2(fields: Fields) -> DecoderConfig:
     width, heads = fields["n_embd"], fields["n_head"]
     return DecoderConfig(
@@ -189,30 +155,6 @@ def _gpt2(fields: Fields) -> DecoderConfig:
     )
 
 
-def _gpt2_tensors(config: DecoderConfig) -> list[Tensor]:
-    """GPT-2's names. Its matrices are (in, out) in the file already."""
-    del config
-    names = [
-        Tensor("wte.weight", ("embedding",)),
-        Tensor("wpe.weight", ("positions",)),
-        Tensor("ln_f.weight", ("norm", "scale")),
-        Tensor("ln_f.bias", ("norm", "bias")),
-    ]
-    for key, name in (("ln_1", "attention_norm"), ("ln_2", "mlp_norm")):
-        names += [
-            Tensor(f"h.{{layer}}.{key}.weight", ("layers", name, "scale")),
-            Tensor(f"h.{{layer}}.{key}.bias", ("layers", name, "bias")),
-        ]
-    for leaf, theirs in (("kernel", "weight"), ("bias", "bias")):
-        names += [
-            Tensor(f"h.{{layer}}.attn.c_attn.{theirs}", ("layers", name, leaf), third=third)
-            for third, name in enumerate("qkv")
-        ]
-        for key, name in (("attn.c_proj", "o"), ("mlp.c_fc", "up"), ("mlp.c_proj", "down")):
-            names.append(Tensor(f"h.{{layer}}.{key}.{theirs}", ("layers", name, leaf)))
-    return names
-
-
 _LLAMA_REQUIRED = (
     "vocab_size",
     "hidden_size",
@@ -230,7 +172,12 @@ _LLAMA_COMMON = {
 
 def _llama_like(config: Callable[[Fields], DecoderConfig]) -> Family:
     return Family(
-        _LLAMA_REQUIRED, _LLAMA_COMMON, config, _llama_tensors, "model.", ("rotary_emb.inv_freq",)
+        _LLAMA_REQUIRED,
+        _LLAMA_COMMON,
+        config,
+        tensor_names.llama,
+        "model.",
+        ("rotary_emb.inv_freq",),
     )
 
 
@@ -245,7 +192,7 @@ FAMILIES = {
             "add_cross_attention": (False,),
         },
         config=_gpt2,
-        tensors=_gpt2_tensors,
+        tensors=tensor_names.gpt2,
         prefix="transformer.",
         ignored=(".attn.bias", ".attn.masked_bias"),
     ),

@@ -18,8 +18,9 @@ from lprl_envs import InvalidInput
 
 from lprl_jax.lm import decoder, families, partition, tensor_files
 from lprl_jax.lm.decoder import DecoderConfig
-from lprl_jax.lm.families import FAMILIES, Tensor
+from lprl_jax.lm.families import FAMILIES
 from lprl_jax.lm.tensor_files import Tensors
+from lprl_jax.lm.tensor_names import Tensor
 
 HEAD = Tensor("lm_head.weight", ("head",))
 ALIGNMENT = 64

@@ -8,15 +8,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import gguf
 import jax
 import numpy as np
 import pytest
+from lm.gguf_writing import FIXTURES, write
 
 from lprl_jax.lm import checkpoint, embedded
 from lprl_jax.lm.scoring import Trie
 from lprl_jax.priors import LanguagePrior
 
 suite: Any = importlib.import_module("suites.scoring_published")
+dequantised: Any = importlib.import_module("tools.dequantised")
+peers: Any = importlib.import_module("tools.published_peers")
 scorer: Any = importlib.import_module("tools.published_scorer")
 published_work: Any = importlib.import_module("tools.published_work")
 processes: Any = importlib.import_module("tools.processes")
@@ -209,10 +213,10 @@ def test_turns_of_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         rates = [6.0, 6.0] if ours else [2.0, 3.0]
         return {"rates": rates, "scores": known, "compile_seconds": 1.0, "note": "n"}
 
-    monkeypatch.setattr(suite.processes, "report", report)
-    monkeypatch.setattr(suite.importlib.util, "find_spec", lambda name: name == "torch" or None)
+    monkeypatch.setattr(peers.processes, "report", report)
+    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: name == "torch" or None)
     path = embedded.path_of("embedded")
-    rows, ratios = suite.against_peers(tmp_path, path, None, SIZES, turns=2, windows=2)
+    rows, ratios = peers.measure(tmp_path, path, None, SIZES, turns=2, windows=2)
     side = ["published_scorer.py", "torch_published.py"]
     assert turns == [*side, "torch_published.py--whole", *side]
     assert {row.name for row in rows} == {*ROWS[7:]}
@@ -221,12 +225,65 @@ def test_turns_of_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert notes[ROWS[9]] == "it failed: no room"
     assert notes[ROWS[10]] == "llama_cpp is not installed"
     assert ratios == dict(zip(RATIOS[3:], [2.5, None, None], strict=True))
-    apart = suite.PEERS[0]._replace(tolerance=-1.0)
-    monkeypatch.setattr(suite, "PEERS", (apart,))
-    rows, ratios = suite.against_peers(tmp_path, path, None, SIZES, turns=2, windows=2)
+    apart = peers.PEERS[0]._replace(tolerance=-1.0)
+    monkeypatch.setattr(peers, "PEERS", (apart,))
+    rows, ratios = peers.measure(tmp_path, path, None, SIZES, turns=2, windows=2)
     assert [row.value for row in rows] == [6.0, None]
     assert "scoring/smollm2_torch differ by" in rows[1].note
     assert ratios == {apart.ratio: None}
     monkeypatch.undo()
     with pytest.raises(AssertionError, match="scoring/smollm2_torch differ by"):
-        suite.agree([[0.0]], [[2e-4]], suite.PEERS[0])
+        peers.agree([[0.0]], [[2e-4]], peers.PEERS[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no pinning here")
+def test_a_peer_that_rounds_must_agree_with_f32_weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[list[str]] = []
+    exact = [[-1.01, -2.0]]
+
+    def report(command: list[str], **environment: str) -> dict[str, Any]:
+        if Path(command[1]).name == "published_scorer.py":
+            return {"rates": [6.0], "scores": [[-1.0, -2.0]], "compile_seconds": 1.0}
+        asked.append(command)
+        in_f32 = command[2].endswith("f32.gguf")
+        scores = exact if in_f32 else [[-1.0, -2.3]]
+        return {"rates": [] if in_f32 else [2.0], "scores": scores, "note": ""}
+
+    monkeypatch.setattr(peers.processes, "report", report)
+    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: name == "llama_cpp" or None)
+    monkeypatch.setattr(peers.checkpoint, "save", lambda *_: None)
+    monkeypatch.setattr(peers.dequantised, "write", lambda path, out: out.write_bytes(b""))
+    model = tmp_path / "model.gguf"
+    model.write_bytes(b"")
+    rows, ratios = peers.measure(tmp_path, model, None, SIZES, turns=2, windows=1)
+    llama = rows[1]
+    assert llama.name == "scoring/smollm2_llama_cpp"
+    assert llama.note.endswith(
+        "scores within 1e-02 with f32 weights, within 0.3 with activations rounded"
+    )
+    assert ratios["scoring/smollm2_vs_llama_cpp"] == 3.0
+    f32 = str(tmp_path / "f32.gguf")
+    assert [command[2] for command in asked] == [f32, str(model), str(model)]
+    assert asked[0][-4:] == ["--windows", "0", "--states", "4"]
+    exact[0][0] = -1.03
+    rows, ratios = peers.measure(tmp_path, model, None, SIZES, turns=2, windows=1)
+    assert "scoring/smollm2_llama_cpp differ by" in rows[-1].note
+    assert ratios["scoring/smollm2_vs_llama_cpp"] is None
+
+
+def test_a_dequantised_file_is_the_same_model(tmp_path: Path) -> None:
+    write(tmp_path / "model.gguf", FIXTURES / "grouped-tied", gguf.GGMLQuantizationType.Q8_0)
+    dequantised.write(tmp_path / "model.gguf", tmp_path / "f32.gguf")
+    before, after = (gguf.GGUFReader(tmp_path / f"{name}.gguf") for name in ("model", "f32"))
+    kinds = {tensor.tensor_type for tensor in after.tensors}
+    assert kinds == {gguf.GGMLQuantizationType.F32} != {t.tensor_type for t in before.tensors}
+    told = {name for name in before.fields if not name.startswith("GGUF.")}
+    for name in told & {*after.fields}:
+        assert after.fields[name].contents() == before.fields[name].contents(), name
+    assert told - {*after.fields} <= {"general.file_type", "general.quantization_version"}
+    models = (checkpoint.load(tmp_path / f"{name}.gguf") for name in ("model", "f32"))
+    leaves = (jax.tree.leaves(model.params) for model in models)
+    for own, back in zip(*leaves, strict=True):
+        np.testing.assert_array_equal(own, back)
