@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import jax
 from suites import (
+    adapters,
     against_torch,
     against_torch_live,
     environments,
@@ -50,13 +51,14 @@ SUITES = {
     "tabular": tabular.run,
     "offline": offline_training.run,
     "policies": policy_training.run,
+    "adapters": adapters.run,
     "purejaxrl": ppo_vs_purejaxrl.run,
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure throughput.")
-    parser.add_argument("--quick", action="store_true", help="about 25 minutes on 2 cores")
+    parser.add_argument("--quick", action="store_true", help="about 30 minutes on 2 cores")
     parser.add_argument(
         "--json", type=Path, help="write the report here too; with --only, renew it"
     )

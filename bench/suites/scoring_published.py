@@ -189,12 +189,12 @@ def temporaries(prior: LanguagePrior, asked: Asked) -> Row:
 def first_score(path: Path) -> Row:
     """Seconds from a process's start to the first score; the first of them fills the cache."""
     command = [sys.executable, str(BENCH / "tools" / "published_first.py"), str(path)]
-    seconds, peaks = [], []
+    seconds = []
     with tempfile.TemporaryDirectory() as cache:
         for _ in range(1 + STARTS):
             begun = time.time()
             found = processes.report(command, **CACHED, JAX_COMPILATION_CACHE_DIR=cache)
             seconds.append(found["at"] - begun)
-            peaks.append(found["memory_bytes"])
+        _, memory = processes.peak(command, **CACHED, JAX_COMPILATION_CACHE_DIR=cache)
     note = f"with a cold compilation cache {seconds[0]:.1f} s; memory is the process's peak"
-    return dataclasses.replace(row(FIRST, seconds[1:], "s", note=note), memory_bytes=max(peaks[1:]))
+    return dataclasses.replace(row(FIRST, seconds[1:], "s", note=note), memory_bytes=memory)

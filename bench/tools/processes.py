@@ -76,3 +76,15 @@ def train(overrides: Sequence[str], **environment: str) -> Training:
         evaluating=[chunk["evaluate_seconds"] for chunk in (untrained, *chunks)],
         whole=whole,
     )
+
+
+def peak(command: Sequence[str], **environment: str) -> tuple[float, int]:
+    """A command's seconds, and the most bytes of memory that it held.
+
+    Raises:
+        RuntimeError: with the last line of its errors, if it fails.
+    """
+    counted = report(
+        [sys.executable, str(Path(__file__).with_name("peak.py")), *command], **environment
+    )
+    return counted["seconds"], counted["memory_bytes"]

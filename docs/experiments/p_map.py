@@ -1,12 +1,13 @@
 """p_map against p_dist at equal cost: what is known of the right action, tokens and seconds.
 
-    python docs/experiments/p_map.py [--model DIR] [--instances M] [--states S]
+    python docs/experiments/p_map.py [--model MODEL] [--instances M] [--states S]
 
 Of states of held-out instances, drawn as the model card draws them, the right actions are planned.
 p_dist scores every action's text; p_map writes k answers and finds actions in them (`FreeForm`). A
 state's tokens are those that are run for it alone: what an instance's states share is run
-beforehand. The embedded model is measured, and with `--model` another one besides, by its
-directory. Seconds are of one run of a compiled program. Writes `docs/results/p_map.json`.
+beforehand. The embedded model is measured, and with `--model smollm2` the published one besides.
+Seconds are the median of three runs of a compiled program, alone on the machine. Writes
+`docs/results/p_map.json`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
+import statistics
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +29,7 @@ import written
 from lprl_envs import TextEnv, TextEnvParams
 
 from lprl_jax import FreeForm, FreeFormPrior, LanguagePrior
-from lprl_jax.lm import identity
+from lprl_jax.lm import fetched
 from lprl_jax.pretraining.curriculum import TASKS
 from lprl_jax.pretraining.tasks import ActionTask
 from lprl_jax.priors.base import normalize
@@ -36,7 +39,7 @@ from lprl_jax.results import comparison
 
 OUT = Path(__file__).parents[1] / "results" / "p_map.json"
 MODEL = "embedded"
-P_DIST, UNIFORM = "p_dist", "uniform"
+P_DIST, UNIFORM, DEVICE = "p_dist", "uniform", "device"
 MAX_TOKENS = 10
 """The paper's; more, where the longest action's text is longer."""
 FORMS = {
@@ -50,6 +53,7 @@ SIZES = {MODEL: (64, 16)}
 OTHERS = (32, 4)
 """Instances, and states of each, by model."""
 CHUNK = 64
+RUNS = 3
 
 
 class World(NamedTuple):
@@ -89,7 +93,7 @@ class Asked(NamedTuple):
 def main() -> None:
     """Write the figures."""
     parser = argparse.ArgumentParser(description="p_map against p_dist.")
-    parser.add_argument("--model", help="a Hugging Face directory, measured besides")
+    parser.add_argument("--model", choices=sorted(fetched.MODELS), help="measured besides")
     parser.add_argument("--instances", type=int, help="of each world")
     parser.add_argument("--states", type=int, help="of each instance")
     options = parser.parse_args()
@@ -97,9 +101,9 @@ def main() -> None:
     for model in [MODEL, *([options.model] if options.model else [])]:
         size = SIZES.get(model, OTHERS)
         size = options.instances or size[0], options.states or size[1]
-        name = model if model == MODEL else Path(model).name
-        figures[name] = {world: measure(model, world, *size) for world in WORLDS}
-    written.write(OUT, figures, [MODEL])
+        figures[model] = {world: measure(model, world, *size) for world in WORLDS}
+    device = f"{jax.device_count()} {jax.devices()[0].device_kind}, {os.cpu_count()} cores"
+    written.write(OUT, {DEVICE: device, **figures}, [*figures])
 
 
 def measure(model: str, world: str, num_instances: int, num_states: int) -> dict[str, Any]:
@@ -109,7 +113,6 @@ def measure(model: str, world: str, num_instances: int, num_states: int) -> dict
     answers = language.scorer.table.answers
     longest = max(MAX_TOKENS, *map(len, answers))
     found: dict[str, Any] = {
-        "digest": identity.of_model(language.model),
         "states": len(asked.right),
         "max_tokens": longest,
         UNIFORM: _quality(normalize(jnp.zeros(asked.legal.shape), asked.legal), asked),
@@ -160,10 +163,12 @@ def run(prior: LanguagePrior | FreeFormPrior, asked: Asked) -> tuple[Any, float]
     free = isinstance(prior, FreeFormPrior)
     ask = jax.jit(prior.log_probs_and_figures if free else prior.log_probs)
     program = ask.lower(*given).compile()
-    started = time.perf_counter()
-    *answer, _ = jax.block_until_ready(program(*given))
-    seconds = (time.perf_counter() - started) / len(asked.right)
-    return (answer if free else answer[0]), seconds
+    seconds, answer = [], []
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        *answer, _ = jax.block_until_ready(program(*given))
+        seconds.append(time.perf_counter() - started)
+    return (answer if free else answer[0]), statistics.median(seconds) / len(asked.right)
 
 
 def _text_tokens(language: LanguagePrior, asked: Asked) -> float:
@@ -178,12 +183,17 @@ def _quality(log_probs: jax.Array, asked: Asked) -> dict[str, float]:
     return judge(log_probs[None], asked.right[None])._asdict()
 
 
+def _models(figures: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """What was measured of each."""
+    return [(model, worlds) for model, worlds in figures.items() if model != DEVICE]
+
+
 def tables(figures: dict[str, Any]) -> dict[str, str]:
     """Every prior of every model in every world."""
     head = ["", "model", "prior", "top-1", "covered by 5", "KL"]
     head += ["answers: exact", "contained", "none", "tokens a state", "ms a state"]
     rows = []
-    for model, worlds in figures.items():
+    for model, worlds in _models(figures):
         for world, found in worlds.items():
             for name in (P_DIST, *FORMS, UNIFORM):
                 own = found[name]
@@ -198,8 +208,8 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
 
 def numbers(figures: dict[str, Any]) -> prose.Numbers:
     """What sentences quote: `embedded.frozen_lake.p_map-k-5.top1`, `.times` of p_dist's seconds."""
-    found: prose.Numbers = {}
-    for model, worlds in figures.items():
+    found: prose.Numbers = {DEVICE: figures[DEVICE]}
+    for model, worlds in _models(figures):
         for world, own in worlds.items():
             place = f"{model}.{world}"
             found[f"{place}.states"] = prose.count(own["states"])
