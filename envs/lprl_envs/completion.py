@@ -39,3 +39,14 @@ class Completable(Protocol):
     def accepts(self, completion: jax.Array, state: Any, params: Any) -> jax.Array:
         """`bool[]`: whether a completion, as of `target`, passes the task's evaluator."""
         ...
+
+    def question(self, state: Any, params: Any) -> Any:
+        """The state that is asked about: whatever does not belong to the pattern is set aside.
+
+        States that show the same part of the pattern become the same, and so do their prompts.
+        """
+        ...
+
+    def follow(self, completion: jax.Array, state: Any, params: Any) -> jax.Array:
+        """`i32[]`: the next action that builds a completion, as of `target`."""
+        ...
