@@ -22,6 +22,7 @@ from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.algorithms.tabular import habits
 from lprl_jax.algorithms.tabular.worked_examples import worked
+from lprl_jax.completers import Completer, completer_of
 from lprl_jax.experiments import needs, places, prior_kinds
 from lprl_jax.experiments.asking import PLAIN, Asking
 from lprl_jax.experiments.config import Experiment
@@ -269,6 +270,26 @@ def make_policy(
     return LanguagePolicy.from_pretrained(name, env, params, mesh, wording)
 
 
+def make_completer(
+    experiment: Experiment, env: TextEnv[Any, Any], params: TextEnvParams
+) -> Completer | None:
+    """Who completes patterns, or None where the algorithm asks nobody.
+
+    Raises:
+        InvalidInput: if there is no such completer, or the environment has no patterns.
+    """
+    config = experiment.algorithm
+    if not hasattr(config, "completer"):
+        return None
+    return completer_of(
+        config.completer,
+        env,
+        params,
+        temperature=config.completer_temperature,
+        epsilon=config.completer_epsilon,
+    )
+
+
 def policy_name(experiment: Experiment) -> str:
     """What acts; in most algorithms that is a network, or follows from one."""
     return getattr(experiment.algorithm, "policy", NETWORK)
@@ -279,10 +300,11 @@ def make_algorithm(
     env: TextEnv[Any, Any],
     prior: Prior | None,
     language_policy: LanguagePolicy | None = None,
+    completer: Completer | None = None,
 ) -> Algorithm:
     """The algorithm that the config names."""
     make = ALGORITHMS[experiment.config.algorithm].make
-    own = () if language_policy is None else (language_policy,)
+    own = [part for part in (language_policy, completer) if part is not None]
     return make(experiment.algorithm, env, prior, *own)
 
 
