@@ -22,7 +22,7 @@ from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.algorithms.tabular import habits
 from lprl_jax.algorithms.tabular.worked_examples import worked
-from lprl_jax.completers import Completer, completer_of
+from lprl_jax.completers import Completer
 from lprl_jax.experiments import needs, places, prior_kinds
 from lprl_jax.experiments.asking import PLAIN, Asking
 from lprl_jax.experiments.config import Experiment
@@ -268,26 +268,6 @@ def make_policy(
         )
     wording = worked(experiment.config.wording, env, drawn_by(experiment.bank))
     return LanguagePolicy.from_pretrained(name, env, params, mesh, wording)
-
-
-def make_completer(
-    experiment: Experiment, env: TextEnv[Any, Any], params: TextEnvParams
-) -> Completer | None:
-    """Who completes patterns, or None where the algorithm asks nobody.
-
-    Raises:
-        InvalidInput: if there is no such completer, or the environment has no patterns.
-    """
-    config = experiment.algorithm
-    if not hasattr(config, "completer"):
-        return None
-    return completer_of(
-        config.completer,
-        env,
-        params,
-        temperature=config.completer_temperature,
-        epsilon=config.completer_epsilon,
-    )
 
 
 def policy_name(experiment: Experiment) -> str:

@@ -28,10 +28,10 @@ from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
 from lprl_jax.experiments import (
     build,
     checkpoint,
+    completing,
     loggers,
     needs,
     prior_kinds,
-    readable,
     run_directory,
     sharding,
     transitions,
@@ -97,7 +97,7 @@ def set_up(experiment: Experiment, judges: bool = False, progress: bool = False)
 
     look = judge if judges else None
     prior = build.make_prior(experiment, env, params, shared, look, progress)
-    completer = build.make_completer(experiment, env, params)
+    completer = completing.make_completer(experiment, env, params)
     algorithm = build.make_algorithm(experiment, env, prior, policy, completer)
     own = (() if x is None else x.params for x in (prior, policy, completer))
     prior_params, policy_params, completer_params = own
@@ -220,8 +220,7 @@ def _run(
                 program = train[chunks.updates_of(chunk)]
                 state, training = jax.block_until_ready(program(state, data))
                 require_finite(experiment, training["loss"], step, checkpoints)
-                unread = readable.warning(getattr(experiment.algorithm, "completer", ""), training)
-                if unread and not warned:
+                if not warned and (unread := completing.warning(experiment, training)):
                     print(f"lprl: warning: {unread}", file=sys.stderr)
                     warned = True
             trained = time.perf_counter()
