@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.algorithms.interaction import flatten, unflatten
 from lprl_jax.algorithms.schedules import Asked, Schedule, Seen
+from lprl_jax.algorithms.schedules.base import queried
 from lprl_jax.completers import Completer, memory, require_completable
 from lprl_jax.completers.memory import Memory
 from lprl_jax.priors.base import Counters
@@ -57,7 +58,7 @@ class Decision(NamedTuple):
     """What the guide did before a step, `[R, N]`."""
 
     asked: jax.Array
-    """bool"""
+    """bool: a query was made."""
     evaluated: jax.Array
     """bool: asked, and the memory did not know."""
     accepted: jax.Array
@@ -144,7 +145,8 @@ class Guiding:
             needed.reshape(-1),
         )  # fmt: skip
         written = unflatten(written, len(asked))
-        counters = counters.after_looking_up(asked & known)
+        queries = queried(self.schedule, seen, asked)
+        counters = counters.after_looking_up(queries & known)
         answers = jax.tree.map(
             lambda old, new: jnp.where(known.reshape(*known.shape, *[1] * (old.ndim - 2)), old, new),
             remembered,
@@ -166,12 +168,16 @@ class Guiding:
         guide = self._held(guide, accepted, answers.completion)
         action = self._each(self.task.follow, data, guide.plan, env_state)
         unreadable = asked & ~answers.readable
-        decision = Decision(asked, needed, accepted, unreadable, guide.holds, action)
+        decision = Decision(queries, needed, accepted, unreadable, guide.holds, action)
         return decision, guide, counters
 
-    def after(self, guide: Guide, done: jax.Array) -> Guide:
-        """Where an episode ended, `done bool[R, N]`: what was held for it is let go."""
-        guide = guide._replace(shown=jnp.where(done, -1.0, guide.shown))
+    def after(self, guide: Guide, reward: jax.Array, done: jax.Array) -> Guide:
+        """Once the environments have made their step, `reward f32[R, N]`.
+
+        Where an episode ended, `done bool[R, N]`, what was held for it is let go.
+        """
+        schedule = self.schedule.after(guide.schedule, reward, done)
+        guide = guide._replace(schedule=schedule, shown=jnp.where(done, -1.0, guide.shown))
         return guide._replace(holds=guide.holds & ~done) if self.keep == EPISODE else guide
 
     def trial_action(self, guide: Guide, env_state: Any, data: Data) -> tuple[jax.Array, jax.Array]:

@@ -168,7 +168,7 @@ def make(
         }
         state = state._replace(
             params=learnt,
-            guide=guiding.after(guide, done),
+            guide=guiding.after(guide, step.reward, done),
             env_state=step.state,
             episode=state.episode + done,
             prior_carry=counters,
