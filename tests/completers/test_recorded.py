@@ -48,7 +48,7 @@ def test_the_data_are_those_of_the_notes():
         (IMAGE, "image-10x10"),
         (ImageCompletion("16x16"), "image-10x10"),
     ],
-    ids=str,
+    ids=range(10),
 )
 def test_the_nearest_size_is_taken(env, table):
     assert Recorded.of(env).probabilities == pytest.approx(RECORDED[table])
@@ -115,7 +115,7 @@ def test_other_trials_instances_and_questions_are_independent():
         *map(ObjectArrangement, ("2x2", "5x5", "8x8")),
         *map(ImageCompletion, ("2x3", "10x10")),
     ],
-    ids=str,
+    ids=range(8),
 )
 def test_a_wrong_answer_is_never_accepted_and_can_be_read(env):
     params = env.sample_params(jax.random.key(1), 20)
