@@ -37,7 +37,9 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
     updates = 20 if quick else 100
     model = LanguageCompleter.from_pretrained("embedded", env, params)
     contenders = {
-        DQN: _training(dqn.make(dqn.DQNConfig(**OWN), env), dqn.DQNConfig(**OWN), params, (), updates)
+        DQN: _training(
+            dqn.make(dqn.DQNConfig(**OWN), env), dqn.DQNConfig(**OWN), params, (), updates
+        )
     }
     for name, completer in ((RECORDED, Recorded.of(env)), (MODEL, model)):
         config = LaGRConfig(**OWN, schedule="seq", keep="episode")
@@ -92,9 +94,7 @@ def _generation(env: Any, params: Any, model: LanguageCompleter) -> dict[str, Co
 
     note = f"{ASKED} questions"
     contenders = {
-        name: compiled(
-            function, model.params, states, amount=tokens, unit="tokens/s", note=note
-        )
+        name: compiled(function, model.params, states, amount=tokens, unit="tokens/s", note=note)
         for name, function in ((TOGETHER, together), (NAIVE, alone))
     }
     ours, theirs = (np.asarray(contenders[name].call()) for name in (TOGETHER, NAIVE))

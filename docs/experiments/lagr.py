@@ -42,7 +42,7 @@ from lprl_jax.algorithms.value_based import lagr
 from lprl_jax.algorithms.value_based.lagr_config import LaGRConfig
 from lprl_jax.completers import Recorded
 from lprl_jax.experiments import build, config, runner
-from lprl_jax.results import comparison, reading, statistics
+from lprl_jax.results import comparison, reading
 
 OUT = written.ROOT / "docs/results/lagr.json"
 MODELS = ("embedded", "embedded-early-1", "embedded-early-2")
@@ -227,10 +227,14 @@ def held_out() -> dict[str, Any]:
 def _world(world: str, folder: Path) -> dict[str, Any]:
     results = {}
     for name, (kind, overrides) in COMPLETERS.items():
-        experiment = config.read(f"{world}_{kind}", [*overrides, f"eval_episodes={EPISODES_PLAYED}"])
+        experiment = config.read(
+            f"{world}_{kind}", [*overrides, f"eval_episodes={EPISODES_PLAYED}"]
+        )
         run = runner.run(experiment, folder / f"run-{len(results)}", progress=False)
         results[name] = reading.read(run)
-    experiment = config.read(f"{world}_lagr", ["schedule=never", f"eval_episodes={EPISODES_PLAYED}"])
+    experiment = config.read(
+        f"{world}_lagr", ["schedule=never", f"eval_episodes={EPISODES_PLAYED}"]
+    )
     run = runner.run(experiment, folder / "alone", progress=False)
     results["the primary alone"] = reading.read(run)
     return {

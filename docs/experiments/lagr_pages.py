@@ -114,7 +114,7 @@ def frontier(rows: Mapping[str, Any]) -> Figure:
     """Queries against steps to acceptance, a point a schedule, with their standard errors."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    for i, (name, row) in enumerate((x for x in rows.items() if x[1]["accepted"] > 0.5)):
+    for i, (name, row) in enumerate(x for x in rows.items() if x[1]["accepted"] > 0.5):
         (steps, error), (queries, spread) = row["steps"], row["queries"]
         color = plotting.COLORS[i % len(plotting.COLORS)]
         marker = "D" if name.startswith("SEQ") else "o"

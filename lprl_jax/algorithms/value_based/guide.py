@@ -148,7 +148,9 @@ class Guiding:
         queries = queried(self.schedule, seen, asked)
         counters = counters.after_looking_up(queries & known)
         answers = jax.tree.map(
-            lambda old, new: jnp.where(known.reshape(*known.shape, *[1] * (old.ndim - 2)), old, new),
+            lambda old, new: jnp.where(
+                known.reshape(*known.shape, *[1] * (old.ndim - 2)), old, new
+            ),
             remembered,
             written,
         )
@@ -161,9 +163,7 @@ class Guiding:
             shown=jnp.where(asked, revealed, guide.shown),
             memory=memory.store(guide.memory, prompts, written, needed),
             schedule=schedule,
-            first=jnp.where(
-                (guide.first < 0) & jnp.any(accepted, axis=1), seen.time, guide.first
-            ),
+            first=jnp.where((guide.first < 0) & jnp.any(accepted, axis=1), seen.time, guide.first),
         )
         guide = self._held(guide, accepted, answers.completion)
         action = self._each(self.task.follow, data, guide.plan, env_state)

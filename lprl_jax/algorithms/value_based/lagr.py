@@ -89,7 +89,12 @@ def make(
         raise InvalidInput(f"the prior is {prior.name!r}; LaGR's learner has none: prior=none")
     primary = primaries.of(config, env)
     guiding = Guiding(
-        env, completer, schedule or schedule_of(config, env.num_states or 0), config.keep, config.eligible, config.memory_size
+        env,
+        completer,
+        schedule or schedule_of(config, env.num_states or 0),
+        config.keep,
+        config.eligible,
+        config.memory_size,
     )
     nobody = asking.of(None)
 
@@ -201,9 +206,7 @@ def make(
         )
         return state._replace(guide=guiding.init(streams.of(keys, "trial"), look(state, data)))
 
-    def restart(
-        state: LaGRState, data: Data, run_instances: jax.Array | None = None
-    ) -> LaGRState:
+    def restart(state: LaGRState, data: Data, run_instances: jax.Array | None = None) -> LaGRState:
         """New episodes in another bank: a new trial. What was learnt stays, also of asking."""
         fresh = init(state.key, state.hparams, data, run_instances)
         kept = state.params

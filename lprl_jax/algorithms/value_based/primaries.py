@@ -139,9 +139,7 @@ def _network(config: Any, env: Env) -> Primary:
 
     With several heads, each is a network with a target of its own, and all learn of one batch.
     """
-    q_function = q_learning.q_function(
-        env, asking.of(None), config.hidden_sizes, config.optimism
-    )
+    q_function = q_learning.q_function(env, asking.of(None), config.hidden_sizes, config.optimism)
     optimizer, kind = descent.optimizer(config.max_grad_norm), control.without_prior()
     # A batch of one is slower than none, and learns otherwise.
     over_heads = jax.vmap if config.num_heads > 1 else _of_one
@@ -191,9 +189,7 @@ def _network(config: Any, env: Env) -> Primary:
             )
             return params, optax.incremental_update(params, target, hp.tau), opt_state, value
 
-        *new, value = jax.vmap(one)(
-            own.params, own.target_params, own.opt_state, hparams, batch
-        )
+        *new, value = jax.vmap(one)(own.params, own.target_params, own.opt_state, hparams, batch)
         return Network(*new, own.replay), value
 
     def improve(

@@ -78,7 +78,9 @@ def twin(eligible: str, learns: bool, steps: int) -> list[tuple[int, ...]]:
         if learns or not holds:
             next_legal = [after > 0, *(list(TARGET).index(i) >= after for i in range(8))]
             best = np.max(np.where(next_legal, q[after], -np.inf))
-            q[height, action] += np.float32(0.1) * (reward + np.float32(0.95) * best - q[height, action])
+            q[height, action] += np.float32(0.1) * (
+                reward + np.float32(0.95) * best - q[height, action]
+            )
         told.append((asks, runs, accepted, holds, reward))
         height = after
         if (t + 1) % HORIZON == 0:
@@ -134,9 +136,7 @@ def test_a_trial_is_of_all_environments_and_outlives_episodes() -> None:
     for run in range(2):
         assert asked[first[run], run] > 0
         assert asked[first[run] + 1 :, run].sum() == 0
-        np.testing.assert_array_equal(
-            state.guide.plan[run], np.broadcast_to(TARGET, (3, 8))
-        )
+        np.testing.assert_array_equal(state.guide.plan[run], np.broadcast_to(TARGET, (3, 8)))
         np.testing.assert_array_equal(np.asarray(seen["followed"])[first[run] :, run], 3)
     assert algorithm.policies == ("guided", "greedy")
     played = algorithm.evaluate(state, data, 2)
@@ -210,7 +210,9 @@ def test_a_network_learns_only_of_steps_that_count() -> None:
     learns = dataclasses.replace(config, learn_while_following=True)
     algorithm, data, state = begin(learns, OBJECTS, perfect(OBJECTS), 2)
     after, _ = algorithm.train(state, data, 3)
-    moved = jax.tree.map(lambda a, b: bool((a != b).any()), after.params.params, state.params.params)
+    moved = jax.tree.map(
+        lambda a, b: bool((a != b).any()), after.params.params, state.params.params
+    )
     assert all(jax.tree.leaves(moved))
 
 
