@@ -8,7 +8,8 @@
 
 A wing knows nothing of the others. What they share lies here: `base` (what an algorithm is),
 `ties` (that what it is given belongs together), `arguments`, `asking` (of a prior), `interaction`
-(with environments), `losses`, `policies`, `networks`, `descent`; `registry` names them all.
+(with environments), `losses`, `policies`, `networks`, `descent`, `schedules` (when to ask a
+completer); `registry` names them all.
 `lprl_jax.dqn`, `.cql`, `.ppo`, ... are the modules to use, each with `make(config, env, prior)`. It
 may import priors and below.
 """

@@ -63,5 +63,21 @@ class Schedule(NamedTuple):
     ask: Callable[[Any, chex.PRNGKey, Seen], tuple[jax.Array, Any]]
     """`(carry, keys [R], seen) -> (wanted bool[R, N], carry)`"""
     learn: Callable[[Any, Seen, Asked], Any] = lambda carry, seen, asked: carry
-    """`(carry, seen, asked) -> carry`: called after every step; what is learnt, and what is counted
-    of queries that were made."""
+    """`(carry, seen, asked) -> carry`: called at every step once the answers are there; what is
+    learnt, and what is counted of queries that were made."""
+    after: Callable[[Any, jax.Array, jax.Array], Any] = lambda carry, reward, done: carry
+    """`(carry, reward f32[R, N], done bool[R, N]) -> carry`: called at every step once the
+    environments have made theirs; `done` where an episode ended, in whichever way."""
+    reuses: bool = False
+    """Whether an answer in the memory is taken from there at no query."""
+
+
+def queried(schedule: Schedule, seen: Seen, asked: jax.Array) -> jax.Array:
+    """`bool[R, N]`: which of the environments that asked made a query that counts."""
+    return asked & ~seen.known if schedule.reuses else asked
+
+
+def uniforms(keys: chex.PRNGKey, seen: Seen) -> jax.Array:
+    """`f32[R, N]` in [0, 1): the numbers by which chance decides, of a key a run, `[R]`."""
+    num_envs = seen.revealed.shape[1]
+    return jax.vmap(lambda key: jax.random.uniform(key, (num_envs,)))(keys)
