@@ -23,7 +23,7 @@ SCHEDULES = {
 
 
 def margin(t, r, n):
-    """inf where there are not two legal actions."""
+    """Inf where there are not two legal actions."""
     best = sorted(float(q) for q, legal in zip(Q[t, r, n], LEGAL[t, r, n], strict=True) if legal)
     return best[-1] - best[-2] if len(best) > 1 else np.inf
 

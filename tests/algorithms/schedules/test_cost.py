@@ -121,9 +121,7 @@ def test_a_refusal_by_a_budget_teaches_nothing():
     carry = play(schedule, WORLD)[1].inner
     refused = np.asarray(carry.step.wanted)
     assert refused.any()
-    np.testing.assert_array_equal(
-        carry.step.weight, np.asarray(WORLD.seen.can_ask[-1]) & ~refused
-    )
+    np.testing.assert_array_equal(carry.step.weight, np.asarray(WORLD.seen.can_ask[-1]) & ~refused)
 
 
 def test_observations_that_are_indices():
