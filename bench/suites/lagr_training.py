@@ -36,11 +36,8 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
     params = env.sample_params(jax.random.key(0), RUNS)
     updates = 20 if quick else 100
     model = LanguageCompleter.from_pretrained("embedded", env, params)
-    contenders = {
-        DQN: _training(
-            dqn.make(dqn.DQNConfig(**OWN), env), dqn.DQNConfig(**OWN), params, (), updates
-        )
-    }
+    plain = dqn.DQNConfig(**OWN)
+    contenders = {DQN: _training(dqn.make(plain, env), plain, params, (), updates)}
     for name, completer in ((RECORDED, Recorded.of(env)), (MODEL, model)):
         config = LaGRConfig(**OWN, schedule="seq", keep="episode")
         algorithm = lagr.make(config, env, None, completer)

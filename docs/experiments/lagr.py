@@ -4,8 +4,8 @@
 
 Parts:
 
-* `schedules`: object arrangement 5x5 with recorded answers; a primary that drops with p = ½ until an
-  answer is accepted. Steps and queries to that, a thousand trials a schedule. SEQ learns over a
+* `schedules`: object arrangement 5x5 with recorded answers; a primary that drops with p = ½ until
+  an answer is accepted. Steps and queries to that, a thousand trials a schedule. SEQ learns over a
   sequence of other patterns first.
 * `cubes`: the paper's eight cubes as its code has them (`configs/*_paper.yaml`), a hundred seeds,
   under its reward and under the exact one: Q-learning, LaGR, LaGR-SEQ, and LaGR with one switch
@@ -210,8 +210,8 @@ COMPLETERS: Mapping[str, tuple[str, Sequence[str]]] = {
     "LaGR, wrong half of the time": ("lagr", ("completer_epsilon=.5",)),
     "LaGR, always right": ("lagr", ("completer=perfect",)),
     "LaGR, never right": ("lagr", ("completer=never-right",)),
+    "the learner alone": ("lagr", ("schedule=never",)),
 }
-EPISODES_PLAYED = 32
 
 
 def held_out() -> dict[str, Any]:
@@ -227,16 +227,9 @@ def held_out() -> dict[str, Any]:
 def _world(world: str, folder: Path) -> dict[str, Any]:
     results = {}
     for name, (kind, overrides) in COMPLETERS.items():
-        experiment = config.read(
-            f"{world}_{kind}", [*overrides, f"eval_episodes={EPISODES_PLAYED}"]
-        )
+        experiment = config.read(f"{world}_{kind}", overrides)
         run = runner.run(experiment, folder / f"run-{len(results)}", progress=False)
         results[name] = reading.read(run)
-    experiment = config.read(
-        f"{world}_lagr", ["schedule=never", f"eval_episodes={EPISODES_PLAYED}"]
-    )
-    run = runner.run(experiment, folder / "alone", progress=False)
-    results["the primary alone"] = reading.read(run)
     return {
         name: {
             "steps_to_80": f"{s.steps_to_threshold}",

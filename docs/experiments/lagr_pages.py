@@ -83,7 +83,10 @@ def _with_error(found: list[float]) -> str:
 
 
 def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
-    """What sentences quote: `schedules.ROW.steps`, `cubes.REWARD.ROW.early`, `held_out.WORLD.ROW.steps`."""
+    """What sentences quote: `schedules.ROW.steps`, `cubes.REWARD.ROW.early`, ...
+
+    Of held-out patterns `held_out.WORLD.ROW.steps`.
+    """
     found: prose.Numbers = {}
     if "schedules" in figures:
         own = figures["schedules"]

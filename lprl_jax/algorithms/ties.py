@@ -234,9 +234,8 @@ def checked(
                     f"config is {described(config)}; right: {config_type.__name__}(...)"
                 )
             parts = ("env", "prior", "language_policy", "completer")
-            ties = Ties(
-                **{name: given.arguments[name] for name in parts if name in given.arguments}
-            )
+            own = {name: given.arguments[name] for name in parts if name in given.arguments}
+            ties = Ties(**own)
             made: Any = make(*args, **kwargs)
             made = (bind or of_algorithm)(made, type(config.hparams(1)), ties)
             return made

@@ -22,7 +22,7 @@ from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.algorithms.interaction import flatten, unflatten
 from lprl_jax.algorithms.schedules import Asked, Schedule, Seen
 from lprl_jax.algorithms.schedules.base import queried
-from lprl_jax.completers import Completer, memory, require_completable
+from lprl_jax.completers import Answers, Completer, memory, require_completable
 from lprl_jax.completers.memory import Memory
 from lprl_jax.priors.base import Counters
 
@@ -147,12 +147,9 @@ class Guiding:
         written = unflatten(written, len(asked))
         queries = queried(self.schedule, seen, asked)
         counters = counters.after_looking_up(queries & known)
-        answers = jax.tree.map(
-            lambda old, new: jnp.where(
-                known.reshape(*known.shape, *[1] * (old.ndim - 2)), old, new
-            ),
-            remembered,
-            written,
+        answers = Answers(
+            jnp.where(known[..., None], remembered.completion, written.completion),
+            jnp.where(known, remembered.readable, written.readable),
         )
         accepted = self._each(self.task.accepts, data, answers.completion, env_state)
         accepted &= asked & answers.readable

@@ -5,8 +5,8 @@ the completer writes the whole pattern from the part that the state shows; the t
 accepts it or not; an accepted one is executed action by action in place of the primary's. With the
 schedule `seq` a second learner, a contextual bandit, decides when to ask: that is LaGR-SEQ.
 
-Reference: Thomas et al. 2023, LaGR-SEQ: Language-Guided Reinforcement Learning with Sample-Efficient
-Querying, arXiv 2308.13542.
+Reference: Thomas et al. 2023, LaGR-SEQ: Language-Guided Reinforcement Learning with
+Sample-Efficient Querying, arXiv 2308.13542.
 """
 
 from __future__ import annotations
@@ -88,14 +88,8 @@ def make(
     if prior is not None:
         raise InvalidInput(f"the prior is {prior.name!r}; LaGR's learner has none: prior=none")
     primary = primaries.of(config, env)
-    guiding = Guiding(
-        env,
-        completer,
-        schedule or schedule_of(config, env.num_states or 0),
-        config.keep,
-        config.eligible,
-        config.memory_size,
-    )
+    when = schedule or schedule_of(config, env.num_states or 0)
+    guiding = Guiding(env, completer, when, config.keep, config.eligible, config.memory_size)
     nobody = asking.of(None)
 
     def epsilon(state: LaGRState) -> jax.Array:
