@@ -12,12 +12,17 @@ def greedy(q: jax.Array, legal: jax.Array) -> jax.Array:
     return jnp.argmax(jnp.where(legal, q, -jnp.inf), axis=-1).astype(jnp.int32)
 
 
+def uniform(key: chex.PRNGKey, legal: jax.Array) -> jax.Array:
+    """`i32[N]`: a random legal action; `legal bool[N, A]`."""
+    return sample_proposals(key, jnp.where(legal, 0.0, -jnp.inf), 1)[:, 0]
+
+
 def epsilon_greedy(
     key: chex.PRNGKey, q: jax.Array, legal: jax.Array, epsilon: jax.Array | float
 ) -> jax.Array:
     """`i32[N]`: the best legal action, or with probability ε a random one; `legal bool[N, A]`."""
     key_explore, key_random = jax.random.split(key)
-    random = sample_proposals(key_random, jnp.where(legal, 0.0, -jnp.inf), 1)[:, 0]
+    random = uniform(key_random, legal)
     chance = jnp.asarray(epsilon, jnp.float32)
     explore = jax.random.bernoulli(key_explore, chance, random.shape)
     return jnp.where(explore, random, greedy(q, legal))

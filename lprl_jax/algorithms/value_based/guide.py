@@ -42,7 +42,7 @@ class Guide(NamedTuple):
     last: jax.Array
     """u32[R, N, 2]: the prompt that was asked last, by its hash."""
     shown: jax.Array
-    """f32[R, N]: what it revealed; -1 where nothing was asked in this episode."""
+    """f32[R, N]: what it revealed; 0 where nothing was asked in this episode."""
     memory: Memory
     """The run's answers."""
     schedule: Any
@@ -98,7 +98,7 @@ class Guiding:
             plan=jnp.zeros((runs, envs, slots), jnp.int32),
             has_asked=no,
             last=jnp.zeros((runs, envs, 2), jnp.uint32),
-            shown=jnp.full((runs, envs), -1.0),
+            shown=jnp.zeros((runs, envs), jnp.float32),
             memory=memory.empty(runs, self.memory_size, slots),
             schedule=self.schedule.init(keys_schedule, seen),
             keys=keys_trial,
@@ -174,7 +174,7 @@ class Guiding:
         Where an episode ended, `done bool[R, N]`, what was held for it is let go.
         """
         schedule = self.schedule.after(guide.schedule, reward, done)
-        guide = guide._replace(schedule=schedule, shown=jnp.where(done, -1.0, guide.shown))
+        guide = guide._replace(schedule=schedule, shown=jnp.where(done, 0.0, guide.shown))
         return guide._replace(holds=guide.holds & ~done) if self.keep == EPISODE else guide
 
     def trial_action(self, guide: Guide, env_state: Any, data: Data) -> tuple[jax.Array, jax.Array]:

@@ -120,15 +120,17 @@ def make(
             epsilon=epsilon(state),
         )
 
-    def explore(key: Any, q: jax.Array, legal: jax.Array, chance: jax.Array) -> jax.Array:
-        """`i32[N]`, of one run."""
-        if config.illegal != REDRAWN:
-            return policies.epsilon_greedy(key, q, legal, chance)
-        key_any, key_legal = jax.random.split(key)
-        chosen = policies.epsilon_greedy(key_any, q, jnp.ones_like(legal), chance)
-        drawn = policies.epsilon_greedy(key_legal, q, legal, 1.0)
+    def explore(
+        key: Any, q: jax.Array, legal: jax.Array, chance: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """ε-greedy actions `i32[N]` of one run, and whether they are random, `bool[N]`."""
+        key_explore, key_random, key_legal = jax.random.split(key, 3)
+        at_random = jax.random.bernoulli(key_explore, chance)
+        choices = legal if config.illegal != REDRAWN else jnp.ones_like(legal)
+        random = policies.uniform(key_random, choices)
+        chosen = jnp.where(at_random, random, policies.greedy(q, choices))
         is_legal = jnp.take_along_axis(legal, chosen[:, None], axis=1)[:, 0]
-        return jnp.where(is_legal, chosen, drawn)
+        return jnp.where(is_legal, chosen, policies.uniform(key_legal, legal)), at_random
 
     def collect(state: LaGRState, data: Data) -> tuple[LaGRState, dict[str, jax.Array]]:
         """One step of every environment."""
@@ -137,8 +139,9 @@ def make(
         decision, guide, counters = guiding.decide(
             state.guide, state.prior_carry, keys[:, 1], state.env_state, data, seen
         )
-        own = jax.vmap(explore)(keys[:, 2], seen.q_values, seen.legal, seen.epsilon)
-        action = jnp.where(decision.follows, decision.action, own)
+        own, at_random = jax.vmap(explore)(keys[:, 2], seen.q_values, seen.legal, seen.epsilon)
+        follows = decision.follows & ~(config.explore_while_following & at_random)
+        action = jnp.where(follows, decision.action, own)
         env_keys = jax.vmap(lambda k: jax.random.split(k, config.num_envs))(keys[:, 3])
         step = step_envs(
             env, env_keys, state.env_state, action, data.env_params, state.run_instances
@@ -153,7 +156,7 @@ def make(
             features=(),
             next_features=(),
         )
-        counts = ~decision.follows | config.learn_while_following
+        counts = ~follows | config.learn_while_following
         learnt, loss = primary.add(state.params, Item(transition, counts), state.hparams, data)
         done = step.terminated | step.truncated
         seen_now = {
@@ -163,7 +166,7 @@ def make(
             "evaluated": decision.evaluated,
             "accepted": decision.accepted,
             "unreadable": decision.unreadable,
-            "followed": decision.follows,
+            "followed": follows,
         }
         state = state._replace(
             params=learnt,

@@ -42,7 +42,10 @@ class LaGRConfig(ScheduleConfig):
     run plays one instance."""
     eligible: str = "changed"
     """Which prompts may be asked: `"any"`; `"changed"`, those that differ from the last one asked;
-    `"grown"`, those that show more than the last one asked in this episode."""
+    `"grown"`, those that show something, and more than the last one asked in this episode."""
+    explore_while_following: bool = False
+    """Whether a random action, with the primary's probability, may take the place of a
+    completion's."""
     learn_while_following: bool = True
     """Whether the primary learns of steps that follow a completion."""
     primary: str = "network"

@@ -59,11 +59,11 @@ def stacked(height: int, action: int) -> tuple[int, float]:
     return after, float(after**2 - height**2 + (8 in (height, after)))
 
 
-def twin(eligible: str, learns: bool, steps: int) -> list[tuple[int, ...]]:
+def twin(eligible: str, learns: bool, steps: int) -> list[Any]:
     """Asked, evaluated, accepted, followed and paid, step by step; and the table at the end."""
     q = np.zeros((9, 9), np.float32)
     height, holds, known = 0, False, set[int]()
-    last, shown = None, -1
+    last, shown = None, 0
     told = []
     for t in range(steps):
         may = {"any": True, "changed": height != last, "grown": height > shown}[eligible]
@@ -74,21 +74,21 @@ def twin(eligible: str, learns: bool, steps: int) -> list[tuple[int, ...]]:
             known.add(height)
             last = shown = height
         holds = holds or accepted
-        legal = [height > 0, *(list(TARGET).index(i) >= height for i in range(8))]
+        legal = [height > 0, *(TARGET.tolist().index(i) >= height for i in range(8))]
         if holds:
             action = int(TARGET[min(height, 7)]) + 1
         else:
             action = int(np.argmax(np.where(legal, q[height], -np.inf)))
         after, reward = stacked(height, action)
         if learns or not holds:
-            next_legal = [after > 0, *(list(TARGET).index(i) >= after for i in range(8))]
+            next_legal = [after > 0, *(TARGET.tolist().index(i) >= after for i in range(8))]
             best = np.max(np.where(next_legal, q[after], -np.inf))
             error = reward + np.float32(0.95) * best - q[height, action]
             q[height, action] += np.float32(0.1) * error
         told.append((asks, runs, accepted, holds, reward))
         height = after
         if (t + 1) % HORIZON == 0:
-            height, holds, shown = 0, False, -1
+            height, holds, shown = 0, False, 0
     return [*told, q]
 
 
