@@ -79,7 +79,9 @@ class Recorded:
         require_wrong_values(self.env)
         found = values.sequence("probabilities", self.probabilities, values.number)
         if not found:
-            raise InvalidInput("probabilities is empty; right: one for each count of elements shown")
+            raise InvalidInput(
+                "probabilities is empty; right: one for each count of elements shown"
+            )
         if bad := [p for p in found if not 0 <= p <= 1]:
             raise InvalidInput(f"probabilities has {bad[0]:g}; each must lie in [0, 1]")
         object.__setattr__(self, "probabilities", found)
