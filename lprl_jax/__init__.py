@@ -11,7 +11,7 @@ The packages, from the top down; an import goes down only (`docs/architecture.md
     experiments   from a config to a run's directory
     datasets      transitions in files
     algorithms    what learns
-    completers    who completes a whole pattern
+    completers    who writes a whole pattern
     priors        who is asked
     lm            the language model
     envs          the environments: `lprl_envs` by another name

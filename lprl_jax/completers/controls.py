@@ -1,4 +1,4 @@
-"""The controls that a claim about a completer needs: one always right, one never, and worse ones."""
+"""The controls that a claim about a completer needs: always right, never right, and worse ones."""
 
 from __future__ import annotations
 

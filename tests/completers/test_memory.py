@@ -71,6 +71,22 @@ def test_what_is_not_asked_leaves_no_trace():
     assert found.completion.tolist() == [[[1, 2], [1, 2]]]
 
 
+def test_it_is_written_in_place():
+    """A step that reads, then writes, keeps no second table."""
+    cells, slots = 512, 64
+
+    def step(held, hashes):
+        known, found = memory.look_up(held, hashes)
+        answers = Answers(found.completion + 1, known)
+        return memory.store(held, hashes, answers, ~known), jnp.sum(known)
+
+    held = memory.empty(R, cells, slots)
+    steps = jnp.ones((3, R, N, 2), jnp.uint32)
+    run = jax.jit(lambda held, steps: jax.lax.scan(step, held, steps))
+    temporary = run.lower(held, steps).compile().memory_analysis().temp_size_in_bytes
+    assert temporary < held.completion.nbytes / 4
+
+
 def mixed(x):
     """The last step of MurmurHash3, of one number."""
     x = (x ^ (x >> 16)) * 0x85EBCA6B % BITS

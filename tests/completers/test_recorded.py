@@ -63,18 +63,10 @@ def test_the_nearest_size_is_taken(env, table):
     assert Recorded.of(env).probabilities == pytest.approx(RECORDED[table])
 
 
-def test_counts_are_those_of_the_pattern_at_the_recorded_sizes():
-    """The tables have an entry for each element of the authors' patterns, and one for none."""
-    assert (
-        len(Recorded.of(OBJECTS).probabilities)
-        == 1 + 8
-        == 1 + np.sum(OBJECTS.default_params.bank.cells)
-    )
-    assert (
-        len(Recorded.of(IMAGE).probabilities)
-        == 1 + 20
-        == 1 + np.sum(IMAGE.default_params.bank.cells)
-    )
+@pytest.mark.parametrize(("env", "elements"), [(OBJECTS, 8), (IMAGE, 20)], ids=["objects", "image"])
+def test_a_table_has_an_entry_for_each_element_of_the_pattern_and_one_for_none(env, elements):
+    assert len(Recorded.of(env).probabilities) == elements + 1
+    assert int(env.default_params.bank.cells.sum()) == elements
 
 
 @WORLDS

@@ -91,7 +91,7 @@ def test_the_end_and_what_is_in_no_value_end_an_answer(tokenizer, kind):
 
 def test_an_end_that_also_stands_inside_ends_nothing(tokenizer):
     tokenizer = tokenizer("ours")
-    lines = ("\n o", "\n x")
+    lines = ("\no", "\nx")
     rows = Template((Slot("a", lines), Slot("b", lines), Literal("\n", Scope.STATE)))
     twice = Template(
         (Slot("a", CELLS), Literal(" and", Scope.STATE), Slot("b", CELLS), PICTURE.segments[2])
