@@ -141,9 +141,7 @@ SCHEDULES: Mapping[str, Callable[[ScheduleConfig, int], Schedule]] = {
     "once": lambda config, num_states: fixed.once(),
     "linear_decay": lambda config, num_states: fixed.linear_decay(config.ask_decay_steps),
     "importance": lambda config, num_states: by_values.importance(config.ask_threshold),
-    "selective_sampling": lambda config, num_states: by_values.selective_sampling(
-        config.ask_scale
-    ),
+    "selective_sampling": lambda config, num_states: by_values.selective_sampling(config.ask_scale),
     "head_variance": lambda config, num_states: by_values.head_variance(config.ask_threshold),
     "adaptive_percentile": lambda config, num_states: by_values.adaptive_percentile(
         config.ask_window, config.ask_least, config.ask_percentile, config.ask_uncertainty

@@ -31,7 +31,8 @@ class Twin:
     def __init__(self, weights):
         self.weights = weights
         self.m, self.v, self.count = np.zeros_like(weights), np.zeros_like(weights), 0
-        self.before = None  # change with a 1 behind it, wanted, counts, reward, done
+        # The change with a 1 behind it, wanted, counts, reward, done.
+        self.before: tuple[np.ndarray, ...] | None = None
 
     def learn(self, x):
         actor, critic = self.weights
@@ -121,9 +122,7 @@ def test_a_refusal_by_a_budget_teaches_nothing():
     carry = play(schedule, WORLD)[1].inner
     refused = np.asarray(carry.step.wanted)
     assert refused.any()
-    np.testing.assert_array_equal(
-        carry.step.weight, np.asarray(WORLD.seen.can_ask[-1]) & ~refused
-    )
+    np.testing.assert_array_equal(carry.step.weight, np.asarray(WORLD.seen.can_ask[-1]) & ~refused)
 
 
 def test_observations_that_are_indices():
