@@ -27,6 +27,7 @@ from suites import (
     against_torch,
     against_torch_live,
     environments,
+    lagr_training,
     offline_training,
     policy_training,
     ppo_vs_purejaxrl,
@@ -52,6 +53,7 @@ SUITES = {
     "offline": offline_training.run,
     "policies": policy_training.run,
     "adapters": adapters.run,
+    "lagr": lagr_training.run,
     "purejaxrl": ppo_vs_purejaxrl.run,
 }
 

@@ -11,6 +11,7 @@ The packages, from the top down; an import goes down only (`docs/architecture.md
     experiments   from a config to a run's directory
     datasets      transitions in files
     algorithms    what learns
+    completers    who completes a whole pattern
     priors        who is asked
     lm            the language model
     envs          the environments: `lprl_envs` by another name
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from lprl_jax.algorithms.search import slinvit
     from lprl_jax.algorithms.tabular import linvit, value_iteration
     from lprl_jax.algorithms.tabular.worked_examples import worked
-    from lprl_jax.algorithms.value_based import bc, cql, dqn
+    from lprl_jax.algorithms.value_based import bc, cql, dqn, lagr
     from lprl_jax.experiments import sharding
     from lprl_jax.priors.base import FeaturePrior, Prior
     from lprl_jax.priors.controls import UniformPrior, degrade
@@ -50,6 +51,7 @@ _MODULES = {
     "cql": "lprl_jax.algorithms.value_based.cql",
     "dqn": "lprl_jax.algorithms.value_based.dqn",
     "envs": "lprl_jax.envs",
+    "lagr": "lprl_jax.algorithms.value_based.lagr",
     "linvit": "lprl_jax.algorithms.tabular.linvit",
     "ppo": "lprl_jax.algorithms.policy_based.ppo",
     "sharding": "lprl_jax.experiments.sharding",
@@ -105,6 +107,7 @@ __all__ = [
     "degrade",
     "dqn",
     "envs",
+    "lagr",
     "linvit",
     "make",
     "ppo",

@@ -16,6 +16,7 @@ NEEDED = (
     "lprl_jax/lm/embedded_models/final/model.safetensors",
     "lprl_jax/lm/embedded_models/early-1/config.json",
     "lprl_jax/lm/embedded_models/MODEL_CARD.md",
+    "lprl_jax/completers/recorded.json",
     "lprl_envs/frozen_lake/env.py",
     "lprl_envs/blocks_world/planbench.json",
 )

@@ -34,6 +34,8 @@ class Data(NamedTuple):
     """A `Dataset` that is learnt from; () where learning is from acting."""
     policy_params: Any = ()
     """`LanguagePolicy.params`, where a language model acts."""
+    completer_params: Any = ()
+    """`completer.params`, where patterns are completed."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

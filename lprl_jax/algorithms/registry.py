@@ -9,7 +9,7 @@ from lprl_jax.algorithms import prior_only
 from lprl_jax.algorithms.policy_based import ppo
 from lprl_jax.algorithms.search import slinvit
 from lprl_jax.algorithms.tabular import linvit
-from lprl_jax.algorithms.value_based import bc, cql, dqn
+from lprl_jax.algorithms.value_based import bc, cql, dqn, lagr
 
 
 class AlgorithmEntry(NamedTuple):
@@ -33,6 +33,7 @@ class AlgorithmEntry(NamedTuple):
 
 ALGORITHMS = {
     "dqn": AlgorithmEntry(dqn.DQNConfig, dqn.make, dqn.HParams._fields),
+    "lagr": AlgorithmEntry(lagr.LaGRConfig, lagr.make, lagr.HParams._fields),
     "ppo": AlgorithmEntry(ppo.PPOConfig, ppo.make, ppo.HParams._fields),
     "linvit": AlgorithmEntry(
         linvit.LINVITConfig,

@@ -29,8 +29,10 @@ Purpose = Literal[
     "collection",
     "search",
     "share",
+    "trial",
 ]
-"""What keys are for: `start` of the first episodes, `weights` of networks, `share` of a device."""
+"""What keys are for: `start` of the first episodes, `weights` of networks, `share` of a device,
+`trial` of what is asked in it."""
 
 _BEYOND = 1 << 31
 """Below lie the numbers of splits and loops."""

@@ -34,7 +34,9 @@ RIGHT = "right: Data(prior.params, env_params), or Data((), env_params) without 
 class Ties:
     """Of one algorithm, or of whatever else takes `Data`."""
 
-    def __init__(self, env: Env, prior: Prior | None, language_policy: Any = None):
+    def __init__(
+        self, env: Env, prior: Prior | None, language_policy: Any = None, completer: Any = None
+    ):
         """Of an environment, and what was made for it.
 
         Raises:
@@ -49,6 +51,7 @@ class Ties:
         self.env, self.world = env, fingerprint.world_of(env)
         self.prior = _Part(prior, "prior", self.world)
         self.policy = _Part(language_policy, "policy", self.world)
+        self.completer = _Part(completer, "completer", self.world)
         self._seen: tuple[Any, list[weakref.ref[Any]]] = jax.tree.structure(0), []
 
     def data(self, data: Any, asks: bool = True) -> None:
@@ -85,10 +88,13 @@ class Ties:
         self._bank(params)
         if not lacks_prior:
             self.prior.require_kind(data.prior_params)
-        if self.policy.made is not None:
-            self.policy.require_kind(data.policy_params)
-        if is_concrete((data.prior_params, data.policy_params, params.bank)):
-            for part, own in ((self.prior, data.prior_params), (self.policy, data.policy_params)):
+        others = (self.policy, data.policy_params), (self.completer, data.completer_params)
+        for part, own in others:
+            if part.made is not None:
+                part.require_kind(own)
+        asked = (self.prior, data.prior_params), *others
+        if is_concrete((*(own for _, own in asked), params.bank)):
+            for part, own in asked:
                 if fingerprint.all_of(own):
                     here = Here(self.world, fingerprint.bank_of(params), part.models)
                     fingerprint.require(own, here, part.name)
@@ -222,12 +228,14 @@ def checked(
         def call(*args: P.args, **kwargs: P.kwargs) -> Made:
             given = signature.bind(*args, **kwargs)
             given.apply_defaults()
-            config, *parts = given.arguments.values()
+            config = given.arguments["config"]
             if not isinstance(config, config_type):
                 raise InvalidInput(
                     f"config is {described(config)}; right: {config_type.__name__}(...)"
                 )
-            ties = Ties(*parts)
+            parts = ("env", "prior", "language_policy", "completer")
+            own = {name: given.arguments[name] for name in parts if name in given.arguments}
+            ties = Ties(**own)
             made: Any = make(*args, **kwargs)
             made = (bind or of_algorithm)(made, type(config.hparams(1)), ties)
             return made

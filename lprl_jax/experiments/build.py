@@ -22,6 +22,7 @@ from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.algorithms.tabular import habits
 from lprl_jax.algorithms.tabular.worked_examples import worked
+from lprl_jax.completers import Completer
 from lprl_jax.experiments import needs, places, prior_kinds
 from lprl_jax.experiments.asking import PLAIN, Asking
 from lprl_jax.experiments.config import Experiment
@@ -279,10 +280,11 @@ def make_algorithm(
     env: TextEnv[Any, Any],
     prior: Prior | None,
     language_policy: LanguagePolicy | None = None,
+    completer: Completer | None = None,
 ) -> Algorithm:
     """The algorithm that the config names."""
     make = ALGORITHMS[experiment.config.algorithm].make
-    own = () if language_policy is None else (language_policy,)
+    own = [part for part in (language_policy, completer) if part is not None]
     return make(experiment.algorithm, env, prior, *own)
 
 

@@ -119,13 +119,14 @@ def provenance(data: Data, settings: Any) -> dict[str, Any]:
     """What run.json holds: versions, devices, command, settings, and digests of the data."""
     packages = ("jax", "jaxlib", "flax", "optax", "gymnax", "transformers", "orbax-checkpoint")
     versions = {name: importlib.metadata.version(name) for name in packages}
+    asked = data.prior_params, data.completer_params
     return {
         "state_format": STATE_FORMAT,
         "lprl_jax": __version__,
         **versions,
         "python": platform.python_version(),
         "devices": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
-        "data": digest((data.prior_params, data.env_params, data.policy_params)),
+        "data": digest((*asked, data.env_params, data.policy_params)),
         **({"dataset": digest(data.dataset)} if data.dataset else {}),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "settings": settings,

@@ -28,6 +28,7 @@ from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
 from lprl_jax.experiments import (
     build,
     checkpoint,
+    completing,
     loggers,
     needs,
     prior_kinds,
@@ -96,9 +97,13 @@ def set_up(experiment: Experiment, judges: bool = False, progress: bool = False)
 
     look = judge if judges else None
     prior = build.make_prior(experiment, env, params, shared, look, progress)
-    algorithm = build.make_algorithm(experiment, env, prior, policy)
-    prior_params, policy_params = (() if x is None else x.params for x in (prior, policy))
-    data = Data(prior_params, params, policy_params=policy_params)
+    completer = completing.make_completer(experiment, env, params)
+    algorithm = build.make_algorithm(experiment, env, prior, policy, completer)
+    own = (() if x is None else x.params for x in (prior, policy, completer))
+    prior_params, policy_params, completer_params = own
+    data = Data(
+        prior_params, params, policy_params=policy_params, completer_params=completer_params
+    )
     data = sharding.place(mesh, data)
 
     def initial_state() -> Any:
@@ -206,6 +211,7 @@ def _run(
         )
         compiled = time.perf_counter()
         journal.time(prepare_seconds=prepared - started, compile_seconds=compiled - prepared)
+        warned = False
         for chunk in range(first, chunks.number + 1):
             step = chunks.step_after(chunk)
             started = time.perf_counter()
@@ -214,6 +220,9 @@ def _run(
                 program = train[chunks.updates_of(chunk)]
                 state, training = jax.block_until_ready(program(state, data))
                 require_finite(experiment, training["loss"], step, checkpoints)
+                if not warned and (unread := completing.warning(experiment, training)):
+                    print(f"lprl: warning: {unread}", file=sys.stderr)
+                    warned = True
             trained = time.perf_counter()
             played = jax.device_get(evaluate(state, data))
             evaluated = time.perf_counter()

@@ -87,16 +87,29 @@ def _float_of(dtype: Any) -> Any:
 
 
 def require_fits(
-    name: str, vocab_size: int, context: int, columns: int, *tokens: np.ndarray
+    name: str,
+    vocab_size: int,
+    context: int,
+    columns: int,
+    *tokens: np.ndarray,
+    what: str = "a text with an action",
 ) -> None:
     """Check texts of so many columns, made of these tokens, against a model.
+
+    Args:
+        name: The model's, for the message.
+        vocab_size: Of the model.
+        context: Tokens that it reads.
+        columns: Of the longest text.
+        *tokens: All that occur.
+        what: The texts are, for the message.
 
     Raises:
         InvalidInput: if they may be longer than the model's context, or are not in its vocabulary.
     """
     if columns > context:
         raise InvalidInput(
-            f"a text with an action, every part at its longest, takes {columns} tokens, and {name} "
+            f"{what}, every part at its longest, takes {columns} tokens, and {name} "
             f"reads {context}; a smaller environment, or a model with a longer context, fits"
         )
     highest = max(int(part.max(initial=0)) for part in tokens)

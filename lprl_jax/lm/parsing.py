@@ -40,6 +40,23 @@ class Grammar:
     num_tokens: int
     """Of the longest text: what a model must be let write."""
 
+    @property
+    def ends(self) -> np.ndarray:
+        """`bool[vocab]`: tokens behind which nothing is read, wherever they stand.
+
+        Those are the tokens of no value; and the one that a whole text ends in, if it stands
+        nowhere else in any.
+        """
+        of_class = np.zeros(self.child.shape[1], bool)
+        of_class[0] = True
+        node, last = self.root[-2], 0
+        while self.value[node] == _NONE:  # the last segment is a literal: one way leads on
+            last = np.flatnonzero(self.child[node] != _NONE)[0]
+            node = self.child[node, last]
+        stands_once = np.sum(self.child[:, last] != _NONE) == 1
+        of_class[last] |= stands_once and np.sum(self.root[:-1] == self.root[-2]) == 1
+        return of_class[self.symbol]
+
     def parse(self, tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Slots `i32[num_slots]` of generated `tokens i32[T]`, and whether they are all there.
 

@@ -3,8 +3,8 @@
 `language` has our decoder score the actions, `free_form` lets it answer freely, `flax_language`
 asks transformers' Flax models, `tabular` a table of answers; `controls` are the uniform prior and
 degraded ones, `habit` is one that does not look at the state, `encoded` adds an encoder's features.
-`wordings` says what a model reads around a state, `options` how its answers are weighed,
-`calibration` by what they are divided.
+`wordings` says what a model reads around a state, `reading` has it read that, `options` says how its
+answers are weighed, `calibration` by what they are divided.
 `base` says what a prior is, `fingerprint` what its parameters belong to. It may import `lm`, and no
 algorithm.
 """

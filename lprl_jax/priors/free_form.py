@@ -205,7 +205,7 @@ class FreeFormPrior:
         As in `ActionScorer.score`, of a text that is longer than the bank's the samples are NaN.
         """
         form, scorer = self.form, self.language.scorer
-        tokens, valid, fits = scorer.read_states(states, env_params, params.width)
+        tokens, valid, fits = scorer.reader.read_states(states, env_params, params.width)
         slots = jax.vmap(self.env.slots, in_axes=(0, None))(states, env_params)
         legal = jax.vmap(self.env.action_mask, in_axes=(0, None))(states, env_params)
         keys = jax.vmap(lambda own: jax.random.split(_key_of(form.seed, own), form.samples))(slots)

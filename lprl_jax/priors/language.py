@@ -17,16 +17,16 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from lprl_envs import TextEnv, TextEnvParams
 
-from lprl_jax import memory
 from lprl_jax.lm import named
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.scoring import Scores
 from lprl_jax.priors import calibration as calibrations
-from lprl_jax.priors.action_scores import ActionScorer, Prefix, Width
+from lprl_jax.priors.action_scores import ActionScorer
 from lprl_jax.priors.base import Counters, Stateless, evaluate_where_needed, require_world
 from lprl_jax.priors.calibration import Calibration
 from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.options import check_options, fingerprint_of, settings_of
+from lprl_jax.priors.reading import Prefix, Width
 from lprl_jax.priors.wordings import Wording
 
 
@@ -281,15 +281,11 @@ def encode_bank(
         calibration: Of the prior; None for none.
 
     Raises:
-        InvalidInput: as `ActionScorer.render`.
+        InvalidInput: as `ActionScorer.render`, or if they take more memory than there is.
     """
     tokens, valid = scorer.render(model.name, env_params)
-    kept = jax.eval_shape(scorer.encode, model.params, tokens, valid)
-    size = {"instances": valid.shape[0]}
-    part = memory.Part(("instances",), memory.num_bytes(kept))
-    memory.require("keys and values of their texts", [part], size)
     made_for = fingerprint_of(model, scorer.env, env_params, scorer.prompt)
-    prefix = scorer.encode(model.params, tokens, valid)
+    prefix = scorer.reader.keep(model.params, tokens, valid)
     calibration = calibration or calibrations.none(scorer.env.num_actions)
-    width = scorer.measure(env_params)
+    width = scorer.reader.measure(env_params)
     return LanguagePriorParams(model.params, prefix, valid, width, calibration, made_for)

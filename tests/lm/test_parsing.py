@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from lprl_envs import InvalidInput, Literal, Scope, Slot, Template
 
-from lprl_jax.lm import parsing
+from lprl_jax.lm import parsing, token_table
 
 CELLS = (" o", " x", " big red cube")
 PICTURE = Template(
@@ -75,3 +75,35 @@ def test_values_whose_end_cannot_be_told_are_refused(tokenizer):
         parsing.compile(
             Template((Slot("a", ("", " red")), Literal("\n", Scope.STATE))), tokenizer("ours")
         )
+
+
+@KINDS
+def test_the_end_and_what_is_in_no_value_end_an_answer(tokenizer, kind):
+    """Nothing that is read stands behind them, wherever they stand."""
+    tokenizer = tokenizer(kind)
+    cubes = Template((Slot("a", CELLS), Slot("b", CELLS), Literal("\n", Scope.STATE)))
+    grammar = parsing.compile(cubes, tokenizer)
+    encode = token_table.Encoder(tokenizer)
+    inside = {token for value in CELLS for token in encode(value)}
+    expected = np.array([token not in inside for token in range(len(tokenizer))])
+    np.testing.assert_array_equal(grammar.ends, expected)
+
+
+def test_an_end_that_also_stands_inside_ends_nothing(tokenizer):
+    tokenizer = tokenizer("ours")
+    lines = ("\n o", "\n x")
+    rows = Template((Slot("a", lines), Slot("b", lines), Literal("\n", Scope.STATE)))
+    twice = Template(
+        (Slot("a", CELLS), Literal(" and", Scope.STATE), Slot("b", CELLS), PICTURE.segments[2])
+    )
+    for template in (rows, twice):
+        grammar = parsing.compile(template, tokenizer)
+        encode = token_table.Encoder(tokenizer)
+        texts = [
+            text
+            for segment in template.segments
+            for text in (segment.values if isinstance(segment, Slot) else (segment.text,))
+        ]
+        used = sorted({token for text in texts for token in encode(text)})
+        assert not grammar.ends[used].any()
+        assert grammar.ends.sum() == len(tokenizer) - len(used)

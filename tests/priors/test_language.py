@@ -14,8 +14,8 @@ from priors.tiny import naive_scores, tiny_model
 
 from lprl_jax.lm import decoder
 from lprl_jax.lm.scoring import Answers
-from lprl_jax.priors import FlaxLanguagePrior, LanguagePrior, action_scores, language, tabulate
-from lprl_jax.priors.action_scores import Width
+from lprl_jax.priors import FlaxLanguagePrior, LanguagePrior, language, reading, tabulate
+from lprl_jax.priors.reading import Width
 
 LAKE = FrozenLake("4x4", is_slippery=False)
 MAPS = (
@@ -139,12 +139,12 @@ def test_a_bank_is_encoded_a_few_instances_at_a_time(monkeypatch):
         counts.append(len(tokens))
         return encode(config, params, tokens, valid, *shared)
 
-    monkeypatch.setattr(action_scores, "INSTANCES", 2)
+    monkeypatch.setattr(reading, "INSTANCES", 2)
     monkeypatch.setattr(decoder, "encode_prefix", counted)
     found = language.encode_bank(tiny_model(), scorer, params)
     assert counts == [1, 2]  # what all begin with, then what they do not
     np.testing.assert_array_equal(found.prefix_valid, right.prefix_valid)
-    there = np.asarray(right.prefix_valid)[:, scorer.begins_with :]
+    there = np.asarray(right.prefix_valid)[:, scorer.reader.begins_with :]
     jax.tree.map(assert_close, found.prefix.shared, right.prefix.shared)
     for ours, theirs in zip(found.prefix.own, right.prefix.own, strict=True):
         assert ours.shape == theirs.shape
@@ -157,7 +157,7 @@ def test_what_all_texts_begin_with_is_kept_once():
     begin = LAKE.template.segments[0]
     assert isinstance(begin, Literal)
     tokens = tiny_model().tokenizer.encode(begin.text)
-    assert prior.scorer.begins_with == len(tokens) > 5
+    assert prior.scorer.reader.begins_with == len(tokens) > 5
     rendered, _ = prior.scorer.render("tiny", params)
     np.testing.assert_array_equal(rendered[:, : len(tokens)], [tokens, tokens])
     assert prior.params.prefix.shared.keys.shape == (2, len(tokens), 1, 8)
@@ -205,7 +205,7 @@ def test_few_legal_actions_are_scored_alone(num_instances):
 def test_where_no_state_is_shorter_all_columns_are_kept():
     """In Frozen Lake every state has as many tokens."""
     scorer = lake(0)[1].scorer
-    assert scorer.measure(lake_params(0)) == Width(len(scorer.table.suffix.slot))
+    assert scorer.reader.measure(lake_params(0)) == Width(len(scorer.table.suffix.slot))
 
 
 @BANKS

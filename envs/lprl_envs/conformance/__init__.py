@@ -1,7 +1,7 @@
 """Does an environment keep the contract of `TextEnv`? To be called in an environment's own tests.
 
-`check` lists the checks and runs them; they lie in `instances`, `arrays`, `episodes`, `text` and
-`law`. `subject` is what they look at, `compare` how.
+`check` lists the checks and runs them; they lie in `instances`, `split`, `arrays`, `episodes`,
+`text`, `law` and `completions`. `subject` is what they look at, `compare` how.
 """
 
 from lprl_envs.conformance.check import CHECKS, check_env

@@ -5,7 +5,7 @@
 ('parameters', 'held_out')
 
 Run it in your environment's tests, with a bank of several instances. Each check is a function, in
-`instances`, `split`, `arrays`, `episodes`, `text` or `law`.
+`instances`, `split`, `arrays`, `episodes`, `text`, `law` or `completions`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lprl_envs.bridges.gymnax_env import GymnaxEnv
-from lprl_envs.conformance import arrays, episodes, instances, law, split, text
+from lprl_envs.conformance import arrays, completions, episodes, instances, law, split, text
 from lprl_envs.conformance.subject import CheckFailed, Subject
 from lprl_envs.errors import InvalidInput
 from lprl_envs.text_env import TextEnv
@@ -51,6 +51,7 @@ CHECKS: dict[str, Check] = {
         text.action_texts,
         law.law,
         law.law_is_step,
+        completions.completion,
     )
 }
 """Name to check, in the order in which they run: what a check relies on comes before it."""

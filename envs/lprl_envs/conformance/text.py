@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from lprl_envs.conformance.compare import first, take
 from lprl_envs.conformance.subject import Subject
+from lprl_envs.template import Template
 
 
 def slots(s: Subject) -> str | None:
     """`slots` is jittable, `i32[num_slots]`, and within each slot's values."""
-    found, template = s.slots, s.env.template
+    return wrong_values(
+        "slots", s.slots, s.env.template, lambda row: s.name_of(take(s.states, row))
+    )
+
+
+def wrong_values(
+    name: str, found: np.ndarray, template: Template, name_of: Callable[[int], str]
+) -> str | None:
+    """What is wrong with rows `[N, num_slots]` of a template's slots; `name_of` names a row."""
     if (found.shape[1:], found.dtype) != ((template.num_slots,), np.int32):
         right = f"int32[{template.num_slots}]"
-        return f"slots is {found.dtype}{list(found.shape[1:])}; right: {right}"
+        return f"{name} is {found.dtype}{list(found.shape[1:])}; right: {right}"
     sizes = np.array([len(slot.values) for slot in template.slots], np.int32)
     if wrong := first((found < 0) | (found >= sizes[None])):
-        state, slot = wrong
-        where = f"{s.name_of(take(s.states, state))}, slot {template.slots[slot].name!r}"
+        row, slot = wrong
+        where = f"{name_of(row)}, slot {template.slots[slot].name!r}"
         return f"{where}: value {found[wrong]}; right: 0 to {sizes[slot] - 1}"
     return None
 

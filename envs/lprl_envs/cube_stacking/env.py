@@ -16,7 +16,7 @@ A state reads, with edges in cm:
     The stack from the bottom e f g
     Next
 
-Instances and families are in `cubes`, the law is in `law`, the wording in `text`.
+Instances and families are in `cubes`, states in `states`, the law in `law`, wording in `text`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from gymnax.environments import spaces
 
 from lprl_envs import values
@@ -50,25 +49,13 @@ from lprl_envs.cube_stacking.cubes import (
 )
 from lprl_envs.cube_stacking.law import REWARDS, act
 from lprl_envs.cube_stacking.picture import draw_cubes
+from lprl_envs.cube_stacking.states import EnvParams, EnvState, cubes_of
 from lprl_envs.errors import InvalidInput, require_one_of
 from lprl_envs.observations import OBSERVATIONS
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
 from lprl_envs.text_env import TextEnv, only_outcome
-from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
-
-
-@struct.dataclass(kw_only=True)
-class EnvState(TextEnvState):
-    """How far the target is built."""
-
-    height: jax.Array
-    """i32[]: the number of cubes in the stack, which are the first of the target."""
-
-
-@struct.dataclass(kw_only=True)
-class EnvParams(TextEnvParams):
-    """`bank` is a `Cubes`."""
+from lprl_envs.text_env_data import Action
 
 
 class CubeStacking(TextEnv[EnvState, EnvParams]):
@@ -216,7 +203,7 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
 
     def features(self, state: EnvState, params: EnvParams) -> jax.Array:
         """Of each cube: its colour as one-hot, its edge / 12, its place in the stack as one-hot."""
-        return features_of(_cubes(state, params), state.height)
+        return features_of(cubes_of(state, params), state.height)
 
     def state_space(self, params: EnvParams) -> spaces.Dict:
         """The fields of `EnvState`."""
@@ -237,11 +224,11 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
 
     def slots(self, state: EnvState, params: EnvParams) -> jax.Array:
         """Colour and size of each cube, then the cube on each place of the stack, 0 for none."""
-        return text.slots_of(_cubes(state, params), state.height)
+        return text.slots_of(cubes_of(state, params), state.height)
 
     def render(self, state: EnvState, params: EnvParams) -> Picture:
         """The stack, the cubes that are left beside it, and an outline of the target."""
-        return draw_cubes(jax.tree.map(np.asarray, _cubes(state, params)), int(state.height))
+        return draw_cubes(jax.tree.map(np.asarray, cubes_of(state, params)), int(state.height))
 
     # -- completion ----------------------------------------------------------------------------
 
@@ -267,6 +254,16 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
     def accepts(self, completion: jax.Array, state: EnvState, params: EnvParams) -> jax.Array:
         """`bool[]`: whether a completion `i32[n]` is exactly the target."""
         return jnp.all(completion == self.target(state.instance, params))
+
+    def question(self, state: EnvState, params: EnvParams) -> EnvState:
+        """The same stack at time 0."""
+        del params
+        return dataclasses.replace(state, time=jnp.int32(0))
+
+    def follow(self, completion: jax.Array, state: EnvState, params: EnvParams) -> jax.Array:
+        """Its next cube. On a full stack its last, which is illegal: the stack stays, and pays."""
+        del params
+        return completion[jnp.minimum(state.height, self.num_cubes - 1)] + 1
 
     # -- law -----------------------------------------------------------------------------------
 
@@ -302,8 +299,3 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
         """A stack of that height, at time 0."""
         del params
         return EnvState(time=jnp.int32(0), instance=jnp.int32(instance), height=jnp.int32(index))
-
-
-def _cubes(state: EnvState, params: EnvParams) -> Cubes:
-    """The state's instance, `[n]` leaves."""
-    return jax.tree.map(lambda leaf: leaf[state.instance], params.bank)

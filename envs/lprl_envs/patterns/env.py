@@ -57,8 +57,8 @@ class PatternEnv(TextEnv[TState, EnvParams]):
     """The time limit is so many times H * W steps."""
     accepted_percent: ClassVar[int]
     """A completion passes with more of its cells right than this."""
-    question: ClassVar[str]
-    """How the whole pattern is asked for."""
+    whole: ClassVar[str]
+    """The words that ask for the whole pattern: the end of the completion's prompt."""
 
     def __init__(self, size: str, observation: str = "features"):
         self.shape = parse_size(size, self.largest)
@@ -213,7 +213,7 @@ class PatternEnv(TextEnv[TState, EnvParams]):
     @property
     def completion_prompt(self) -> Template:
         """The state's text, asking for the whole pattern."""
-        return completion_prompt(self.template, self.question)
+        return completion_prompt(self.template, self.whole)
 
     @property
     def completion(self) -> Template:
@@ -233,3 +233,12 @@ class PatternEnv(TextEnv[TState, EnvParams]):
         """`bool[]`: whether more than `accepted_percent` of the cells are right."""
         right = jnp.sum(completion == self.target(state.instance, params))
         return 100 * right > self.accepted_percent * self.num_cells
+
+    def question(self, state: TState, params: EnvParams) -> TState:
+        """The same cells at time 0, with the first one in question."""
+        del params
+        return self.state_of(state.instance, self.cells(state), jnp.int32(0))
+
+    @abc.abstractmethod
+    def follow(self, completion: jax.Array, state: TState, params: EnvParams) -> jax.Array:
+        """`i32[]`: the action on the cell in question by a completion, as of `target`."""

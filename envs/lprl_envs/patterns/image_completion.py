@@ -84,7 +84,7 @@ class ImageCompletion(PatternEnv[EnvState]):
     largest = 16
     steps_per_cell = 5
     accepted_percent = 95
-    question = "\nWhole picture"
+    whole = "\nWhole picture"
 
     def __init__(self, size: str = "10x10", observation: str = "features"):
         super().__init__(size, observation)
@@ -145,6 +145,13 @@ class ImageCompletion(PatternEnv[EnvState]):
         reward, terminated = self.outcome(state.image, image, hidden)
         pixel = (state.pixel + 1) % self.num_cells
         return dataclasses.replace(state, image=image, pixel=pixel), reward, terminated
+
+    # -- completion ------------------------------------------------------------------------------
+
+    def follow(self, completion: jax.Array, state: EnvState, params: EnvParams) -> jax.Array:
+        """Flip the pixel where a completion `i32[H * W]` has another."""
+        del params
+        return (completion[state.pixel] != state.image[state.pixel]).astype(jnp.int32)
 
     # -- text ------------------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ class ObjectArrangement(PatternEnv[EnvState]):
     largest = 8
     steps_per_cell = 2
     accepted_percent = 99
-    question = "\nWhole pattern"
+    whole = "\nWhole pattern"
 
     def __init__(self, size: str = "5x5", observation: str = "features"):
         super().__init__(size, observation)
@@ -145,6 +145,13 @@ class ObjectArrangement(PatternEnv[EnvState]):
         dropped = (jnp.arange(self.num_cells, dtype=jnp.int32) == state.offered) & (action == DROP)
         placed = state.placed | (dropped & hidden)
         return placed, *self.outcome(state.placed, placed, hidden)
+
+    # -- completion ------------------------------------------------------------------------------
+
+    def follow(self, completion: jax.Array, state: EnvState, params: EnvParams) -> jax.Array:
+        """Drop an object where a completion `i32[H * W]` has one."""
+        del params
+        return (completion[state.offered] == 1).astype(jnp.int32)
 
     # -- text ------------------------------------------------------------------------------------
 

@@ -51,9 +51,9 @@ def objects_template(shape: Shape) -> Template:
     )
 
 
-def completion_prompt(template: Template, question: str) -> Template:
+def completion_prompt(template: Template, whole: str) -> Template:
     """The same text, with another last literal."""
-    return Template((*template.segments[:-1], Literal(question, Scope.STATE)))
+    return Template((*template.segments[:-1], Literal(whole, Scope.STATE)))
 
 
 def completion_template(shape: Shape) -> Template:

@@ -31,10 +31,11 @@ from lprl_jax.lm import lora, named
 from lprl_jax.lm.checkpoint import LanguageModel, load
 from lprl_jax.lm.lora import LoraConfig
 from lprl_jax.lm.partition import LANGUAGE_MODEL
-from lprl_jax.priors.action_scores import ActionScorer, Prefix, Width
+from lprl_jax.priors.action_scores import ActionScorer
 from lprl_jax.priors.base import Prior
 from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.options import fingerprint_of, settings_of, vocabulary_of
+from lprl_jax.priors.reading import Prefix, Width
 from lprl_jax.priors.wordings import Wording
 
 END_OF_ACTION = "\n"
@@ -107,7 +108,7 @@ class LanguagePolicy:
         bank = env.default_params if env_params is None else env_params
         texts = scorer.render(model.name, bank)
         made_for = fingerprint_of(model, env, bank, scorer.prompt)
-        params = LanguagePolicyParams(model.params, *texts, scorer.measure(bank), made_for)
+        params = LanguagePolicyParams(model.params, *texts, scorer.reader.measure(bank), made_for)
         return LanguagePolicy(model, scorer, params)
 
     @property
@@ -151,7 +152,7 @@ class LanguagePolicy:
 
         def prepare(params: Any, instances: jax.Array, data: Data) -> Context:
             texts = data.policy_params.tokens[instances], data.policy_params.valid[instances]
-            return Context(instances, scorer.encode(weights(params, data), *texts), texts[1])
+            return Context(instances, scorer.reader.encode(weights(params, data), *texts), texts[1])
 
         def to_prepare(instances: jax.Array, states: Any) -> jax.Array:
             """Few states of many instances: a text a state."""

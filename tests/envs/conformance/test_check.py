@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from envs.conformance.broken_completions import BROKEN
 from envs.conformance.broken_lakes import TheGoalIsNoEnd
-from envs.conformance.broken_laws import BROKEN
 from lprl_envs import CHECKS, CheckFailed, FrozenLake, InvalidInput, check_env
 from lprl_envs.conformance import check
 from lprl_envs.conformance.compare import unlikely
@@ -20,11 +20,12 @@ from lprl_envs.conformance.subject import Subject
 )
 def test_a_broken_environment_fails_its_check(cls, expected):
     name, message = expected
+    env = cls()
     with pytest.raises(CheckFailed) as caught:
-        check.require(Subject(cls()), name)
+        check.require(Subject(env), name)
     assert caught.value.check == name, caught.value
     line = str(caught.value)
-    assert line.startswith(f"FrozenLake-lprl fails the check {name}: ")
+    assert line.startswith(f"{env.name} fails the check {name}: ")
     assert message in line
     assert "\n" not in line
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from envs.following import followed, repeated
 from lprl_envs import CHECKS, CubeStacking, check_env
 from lprl_envs.completion import Completable
 from lprl_envs.cube_stacking.law import REMOVE, REWARDS
@@ -208,6 +209,52 @@ def test_revealed():
     params = env.default_params
     states = [env.state_at(jnp.int32(0), jnp.int32(height), params) for height in range(5)]
     assert [float(env.revealed(state, params)) for state in states] == [0, 0.25, 0.5, 0.75, 1]
+
+
+# -- following a completion ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("num_cubes", "reward", "best"),
+    [(8, "exact", 107), (8, "paper", 107), (11, "exact", 191)],
+    ids=["8", "8 as the paper pays", "11"],
+)
+def test_following_the_target_builds_and_holds_it(num_cubes, reward, best):
+    # n^2 for the stack, 1 for its last cube, 1 for each of the steps that are left: 50, or 80.
+    env = CubeStacking(num_cubes, reward)
+    params = env.default_params
+    target = env.target(jnp.int32(0), params)
+    state = env.reset(jax.random.key(0), params)[1]
+    steps = int(params.max_steps_in_episode)
+    seen, action, paid, ended = followed(env, params, target[None], repeated(state, 1), steps)
+    heights = np.minimum(np.arange(steps), num_cubes)
+    np.testing.assert_array_equal(seen.height[0], heights)
+    expected = [*target.tolist(), *[int(target[-1])] * (steps - num_cubes)]
+    np.testing.assert_array_equal(action[0], np.array(expected) + 1)
+    assert paid.sum() == best == num_cubes**2 + 1 + steps - num_cubes
+    assert not ended.any()
+    whole = env.state_at(0, num_cubes, params)
+    legal = env.action_mask(whole, params)
+    assert bool(env.is_solved(whole, params))
+    assert not bool(legal[env.follow(target, whole, params)])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "height"),
+    [("badc", 0), ("abdc", 2), ("abab", 2), ("aaaa", 1), ("dcba", 0), ("abca", 3)],
+)
+def test_a_wrong_completion_is_followed_as_it_says(wrong, height):
+    # Of the target abcd as much is built as both begin with; the next cube is tried for ever.
+    env = CubeStacking(4)
+    params = env.params_of([{"cubes": ["red 5", "blue 4", "red 3", "blue 2"], "target": "abcd"}])
+    said = jnp.asarray([["abcd".index(cube) for cube in wrong]], jnp.int32)
+    start = repeated(env.state_at(0, 0, params), 1)
+    seen, action, paid, _ = followed(env, params, said, start, 7)
+    twin = Twin(range(4), "exact")
+    for t in range(7):
+        assert seen.height[0, t] == len(twin.stack) == min(t, height)
+        assert action[0, t] == said[0, len(twin.stack)] + 1
+        assert paid[0, t] == twin.step(int(action[0, t]))
 
 
 # -- pictures ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from envs.following import followed, repeated
 from envs.patterns.tools import law, play, take
 from lprl_envs import CHECKS, ImageCompletion, InvalidInput, check_env
 from lprl_envs.completion import Completable
@@ -206,6 +207,66 @@ def test_completion():
     assert prompt[0] == prompt[1]
     text = env.completion_prompt.render(env.slots(state, params).tolist())
     assert text.endswith("\nPixel a1 is off\nWhole picture")
+
+
+@pytest.mark.parametrize("rows", [["#.", ".#"], ["##", "#."], ["#..", "..#", "##."]])
+def test_following_the_target_completes_it_in_a_scan_from_wherever_one_may_be(rows):
+    # Every part of the picture with every place of the scan.
+    env = ImageCompletion(f"{len(rows)}x{len(rows[0])}")
+    params = env.params_of([rows])
+    num = env.num_cells
+    pattern = np.asarray(params.bank.cells[0])
+    bits = np.arange(2**num)[:, None] >> np.arange(num) & 1 == 1
+    parts = bits[~(bits & ~pattern).any(1) & (bits != pattern).any(1)]
+    images, pixels = np.repeat(parts, num, axis=0), np.tile(np.arange(num), len(parts))
+    start = EnvState(
+        time=jnp.zeros(len(pixels), jnp.int32),
+        instance=jnp.zeros(len(pixels), jnp.int32),
+        image=jnp.asarray(images),
+        pixel=jnp.asarray(pixels, jnp.int32),
+    )
+    target = repeated(env.target(jnp.int32(0), params), len(pixels))
+    _, _, paid, ended = followed(env, params, target, start, num)
+    assert len(pixels) == num * (2 ** pattern.sum() - 1)
+    assert ended[:, -1].all()
+    missing = (pattern & ~images).sum(1)
+    np.testing.assert_allclose(paid.sum(1), missing / num + 1, atol=1e-5)
+
+
+def test_following_the_papers_picture_returns_1_2():
+    env = ImageCompletion()
+    params = env.default_params
+    _, state = env.reset(jax.random.key(0), params)
+    target = env.target(jnp.int32(0), params)
+    _, action, paid, ended = followed(env, params, target[None], repeated(state, 1), 101)
+    np.testing.assert_array_equal(action[0, :100], target)
+    assert np.flatnonzero(ended[0])[0] == 99
+    assert paid.sum() == pytest.approx(1.2, abs=1e-5)
+
+
+def test_a_wrong_completion_is_followed_as_it_says():
+    # Three scans, from a part of the picture: what is wrongly on is undone whenever it is met,
+    # what is wrongly off is taken away where it was, and stays off.
+    env = ImageCompletion("2x3")
+    params = env.params_of([["##.", ".#."]])
+    hidden = [True, True, False, False, True, False]
+    said = np.array([[0, 1, 1, 0, 0, 1], [0] * 6, [1] * 6, [1, 1, 1, 0, 0, 0]], np.int32)
+    start = repeated(state_of("##....", 2), 4)
+    seen, action, paid, ended = followed(env, params, jnp.asarray(said), start, 18)
+    for i in range(4):
+        image, pixel, over = [True, True, False, False, False, False], 2, False
+        for t in range(18):
+            assert seen.image[i, t].tolist() == image
+            if over:
+                continue
+            flips = said[i, pixel] != image[pixel]
+            assert action[i, t] == (FLIP if flips else KEEP)
+            image, pixel, reward, over = twin(image, hidden, pixel, action[i, t])
+            assert paid[i, t] == pytest.approx(reward, abs=1e-6)
+            assert ended[i, t] == over
+    assert seen.image[:, -1].astype(int).tolist() == [
+        [0, 1, 0, 0, 0, 0], [0] * 6, [1, 1, 0, 0, 1, 0], [1, 1, 0, 0, 0, 0],
+    ]  # fmt: skip
 
 
 def test_picture():

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from envs.following import followed
 from envs.patterns.tools import law, play, take
 from lprl_envs import CHECKS, InvalidInput, ObjectArrangement, check_env
 from lprl_envs.completion import Completable
@@ -196,6 +197,45 @@ def test_completion():
     text = env.completion_prompt.render(env.slots(state, params).tolist())
     assert text.endswith("\nWhole pattern")
     assert env.completion_prompt.segments[:-1] == env.template.segments[:-1]
+
+
+def test_following_the_target_completes_it_if_all_of_it_is_offered():
+    # 200 episodes of 50 steps; a twin that looks at the offers.
+    env = ObjectArrangement()
+    params = env.default_params
+    hidden = set(np.flatnonzero(params.bank.cells[0]).tolist())
+    start = jax.vmap(env.reset, (0, None))(jax.random.split(jax.random.key(1), 200), params)[1]
+    target = jnp.tile(env.target(jnp.int32(0), params), (200, 1))
+    seen, action, paid, ended = followed(env, params, target, start, 50)
+    for i in range(200):
+        placed = set()
+        for t in range(50):
+            if placed == hidden:
+                break
+            offered = int(seen.offered[i, t])
+            assert (action[i, t] == DROP) == (offered in hidden)
+            assert set(np.flatnonzero(seen.placed[i, t]).tolist()) == placed
+            placed |= {offered} & hidden
+        assert ended[i, -1] == (placed == hidden)
+        assert paid[i].sum() == pytest.approx(len(placed) / 25 + ended[i, -1], abs=1e-5)
+    assert 20 < ended[:, -1].sum() < 120
+    assert paid.sum(1).max() == pytest.approx(1.32, abs=1e-5)
+
+
+def test_a_wrong_completion_is_followed_as_it_says():
+    # Of a pattern that is right in part only that part comes to lie there.
+    env = ObjectArrangement("2x3")
+    params = env.params_of([["#.#", ".#."]])
+    said = np.array([[0] * 6, [1] * 6, [1, 1, 0, 0, 0, 0], [0, 1, 0, 1, 0, 1]], np.int32)
+    start = jax.vmap(env.reset, (0, None))(jax.random.split(jax.random.key(1), 4), params)[1]
+    seen, action, _, ended = followed(env, params, jnp.asarray(said), start, 100)
+    for i in range(4):
+        steps = np.flatnonzero(ended[i])[0] if ended[i].any() else 100
+        offered = seen.offered[i, :steps]
+        np.testing.assert_array_equal(action[i, :steps] == DROP, said[i, offered] == 1)
+    last = seen.placed[:, -1].astype(int).tolist()
+    assert last == [[0] * 6, [1, 0, 1, 0, 1, 0], [1, 0, 0, 0, 0, 0], [0] * 6]
+    assert ended[:, -1].tolist() == [False, True, False, False]
 
 
 def test_picture():

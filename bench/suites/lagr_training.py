@@ -1,0 +1,99 @@
+"""Training steps a second of LaGR-SEQ beside DQN's on eight cubes, and of asking a model.
+
+Both learn with the same network, batch and update ratio, 32 runs with a pattern each. With recorded
+answers what is timed is the guide: prompts' hashes, memory, schedule, evaluator. With the embedded
+model answering, memories are empty at first in every repeat, so that it writes as often as a
+learner has it write.
+
+`generation`: tokens that the embedded model writes a second, of questions that are asked at once:
+ours in chunks, behind kept prefixes; naive is a row at a time, as who asks where it stands. Both
+write the same answers, and nothing is remembered.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tools.timing import Contender, Row, compiled, race, ratio, rows
+
+import lprl_jax
+from lprl_jax import Data, dqn, lagr
+from lprl_jax.algorithms.value_based.lagr_config import LaGRConfig
+from lprl_jax.completers import LanguageCompleter, Recorded
+
+RUNS, ENVS, ASKED = 32, 4, 256
+OWN: dict[str, Any] = {"num_envs": ENVS, "rollout_length": 10, "batch_size": 64, "gamma": 0.97}
+DQN, RECORDED, MODEL = "training/dqn_cubes", "training/lagr_seq/recorded", "training/lagr_seq/model"
+TOGETHER, NAIVE = "generation/asked_together", "generation/naive"
+
+
+def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+    """Rows and ratios."""
+    env, _ = lprl_jax.make("CubeStacking-lprl", observation="index")
+    params = env.sample_params(jax.random.key(0), RUNS)
+    updates = 20 if quick else 100
+    model = LanguageCompleter.from_pretrained("embedded", env, params)
+    plain = dqn.DQNConfig(**OWN)
+    contenders = {DQN: _training(dqn.make(plain, env), plain, params, (), updates)}
+    for name, completer in ((RECORDED, Recorded.of(env)), (MODEL, model)):
+        config = LaGRConfig(**OWN, schedule="seq", keep="episode")
+        algorithm = lagr.make(config, env, None, completer)
+        contenders[name] = _training(algorithm, config, params, completer.params, updates)
+    seconds = race(contenders, repeats=10)
+    ratios: dict[str, float | None] = {
+        "lagr_seq_recorded/dqn": ratio(contenders, seconds, RECORDED, DQN),
+        "lagr_seq_model/dqn": ratio(contenders, seconds, MODEL, DQN),
+    }
+    generating = _generation(env, params, model)
+    own = race(generating, repeats=10)
+    ratios["lagr/generation_vs_naive"] = ratio(generating, own, TOGETHER, NAIVE)
+    return rows(contenders, seconds) + rows(generating, own), ratios
+
+
+def _training(
+    algorithm: Any, config: Any, params: Any, completer_params: Any, updates: int
+) -> Contender:
+    """`updates` updates of all runs, each time from the same state."""
+    data = Data((), params, completer_params=completer_params)
+    keys = jax.random.split(jax.random.key(0), RUNS)
+    own = jnp.arange(RUNS, dtype=jnp.int32)[:, None]
+    state = algorithm.init(keys, config.hparams(RUNS), data, own)
+    return compiled(
+        lambda state, data: algorithm.train(state, data, updates),
+        state, data, amount=updates * config.steps_per_update * RUNS, unit="steps/s",
+        note=f"R = {RUNS}, N = {ENVS}",
+    )  # fmt: skip
+
+
+def _generation(env: Any, params: Any, model: LanguageCompleter) -> dict[str, Contender]:
+    """The same questions, with memory and in a batch, and a row at a time."""
+    instance = jnp.repeat(jnp.arange(RUNS, dtype=jnp.int32), ASKED // RUNS)
+    height = jnp.tile(jnp.arange(4, dtype=jnp.int32), ASKED // 4)
+    states = jax.vmap(lambda i, h: env.state_at(i, h, params))(instance, height)
+    keys = jnp.broadcast_to(jax.random.key(0), (ASKED,))
+    every = jnp.ones(ASKED, bool)
+    tokens = ASKED * model.grammar.num_tokens
+
+    def together(own: Any, states: Any) -> jax.Array:
+        answers, _ = model.complete(own, model.init(), keys, states, params, every)
+        return answers.completion
+
+    def alone(own: Any, states: Any) -> jax.Array:
+        def one(state: Any) -> jax.Array:
+            row = jax.tree.map(lambda x: x[None], state)
+            answers, _ = model.complete(own, model.init(), keys[:1], row, params, every[:1])
+            return answers.completion[0]
+
+        return jax.lax.map(one, states)
+
+    note = f"{ASKED} questions"
+    contenders = {
+        name: compiled(function, model.params, states, amount=tokens, unit="tokens/s", note=note)
+        for name, function in ((TOGETHER, together), (NAIVE, alone))
+    }
+    ours, theirs = (np.asarray(contenders[name].call()) for name in (TOGETHER, NAIVE))
+    assert np.array_equal(ours, theirs), "the answers differ"
+    return contenders

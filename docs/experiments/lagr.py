@@ -1,0 +1,261 @@
+"""LaGR and LaGR-SEQ: when to ask, the paper's cubes, and the embedded model as completer.
+
+    python docs/experiments/lagr.py [PART ...]
+
+Parts:
+
+* `schedules`: object arrangement 5x5 with recorded answers; a primary that drops with p = ½ until
+  an answer is accepted. Steps and queries to that, a thousand trials a schedule. SEQ learns over a
+  sequence of other patterns first.
+* `cubes`: the paper's eight cubes as its code has them (`configs/*_paper.yaml`), a hundred seeds,
+  under its reward and under the exact one: Q-learning, LaGR, LaGR-SEQ, and LaGR with one switch
+  changed.
+* `held_out`: the embedded model completes held-out patterns, one a run, 32 runs; beside it DQN,
+  DQN-Prior and its habit, and completers that are always right, never right, wrong half of the
+  time, and earlier versions of the model.
+* `accuracy`: how often the embedded model's answer is accepted, by how much is shown, on held-out
+  patterns of the paper's sizes and of larger ones.
+
+Writes `docs/results/lagr.json`; parts that are not named are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import written
+from lagr_pages import numbers as numbers
+from lagr_pages import tables as tables
+from lprl_envs import ObjectArrangement
+
+from lprl_jax import Data
+from lprl_jax.algorithms.base import Algorithm
+from lprl_jax.algorithms.schedules import Schedule, Seen
+from lprl_jax.algorithms.value_based import lagr
+from lprl_jax.algorithms.value_based.lagr_config import LaGRConfig
+from lprl_jax.completers import Recorded
+from lprl_jax.experiments import build, config, runner
+from lprl_jax.results import comparison, reading
+
+OUT = written.ROOT / "docs/results/lagr.json"
+MODELS = ("embedded", "embedded-early-1", "embedded-early-2")
+PARTS = ("schedules", "cubes", "held_out")
+
+# -- schedules ---------------------------------------------------------------------------------
+
+TRIALS, EPISODES, HORIZON = 1_000, 40, 50
+ELEMENTS = 8
+"""Of the diamond."""
+FIXED: Mapping[str, Mapping[str, Any]] = {
+    "always": {"schedule": "always", "eligible": "any"},
+    "random, p = .5": {"schedule": "random", "ask_probability": 0.5, "eligible": "any"},
+    "random, p = .1": {"schedule": "random", "ask_probability": 0.1, "eligible": "any"},
+    "random, p = .03": {"schedule": "random", "ask_probability": 0.03, "eligible": "any"},
+    "every 10 steps": {"schedule": "every", "ask_every": 10, "eligible": "any"},
+    "every 25 steps": {"schedule": "every", "ask_every": 25, "eligible": "any"},
+    "first 50 steps": {"schedule": "first", "ask_first": 50, "eligible": "any"},
+    "linear decay, 200 steps": {
+        "schedule": "linear_decay", "ask_decay_steps": 200, "eligible": "any",
+    },
+    "once a prompt": {"schedule": "once", "eligible": "any"},
+    "on change": {"schedule": "on_change", "eligible": "any"},
+    "on change, 4 queries at most": {"schedule": "on_change", "ask_budget": 4},
+}  # fmt: skip
+SHOWN = (3, 4, 5, 6)
+"""Objects that are placed at the least, of schedules that wait for so many."""
+SEQ: Mapping[str, Mapping[str, Any]] = {
+    "SEQ, Thompson, c = .05": {"query_cost": 0.05},
+    "SEQ, Thompson, c = .2": {"query_cost": 0.2},
+    "SEQ, Thompson, c = .5": {"query_cost": 0.5},
+    "SEQ, ε-greedy, c = .5": {
+        "query_cost": 0.5, "seq_choose": "epsilon", "seq_epsilon_steps": 10_000.0,
+    },
+}  # fmt: skip
+TAUGHT = 20
+"""Trials that SEQ has behind it."""
+
+
+def on_objects() -> dict[str, Any]:
+    """Steps and queries to acceptance, by schedule."""
+    found = {}
+    for name, own in FIXED.items():
+        found[name] = _trials(LaGRConfig(**_objects(own)))
+    for least in SHOWN:
+        settings = LaGRConfig(**_objects({"eligible": "changed"}))
+        found[f"{least} shown and changed"] = _trials(settings, _when_shown(least))
+    for name, own in SEQ.items():
+        settings = {"schedule": "seq", "seq_bins": ELEMENTS + 1, **own}
+        found[name] = _trials(LaGRConfig(**_objects(settings)), taught=TAUGHT)
+    return {"trials": TRIALS, "taught": TAUGHT, "rows": found}
+
+
+def _objects(own: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a primary that drops with p = ½ and is never ahead of itself."""
+    return {
+        "keep": "trial", "epsilon": 1.0, "hidden_sizes": (), "rollout_length": HORIZON,
+        "buffer_size": HORIZON, "batch_size": 1, **own,
+    }  # fmt: skip
+
+
+def _when_shown(least: int) -> Schedule:
+    """Ask where so many objects are placed."""
+
+    def ask(carry: Any, keys: Any, seen: Seen) -> tuple[jax.Array, Any]:
+        return seen.revealed * ELEMENTS >= least - 0.5, carry
+
+    return Schedule(f"{least} shown", lambda keys, seen: (), ask)
+
+
+def _trials(
+    settings: LaGRConfig, schedule: Schedule | None = None, taught: int = 0
+) -> dict[str, Any]:
+    """A thousand trials of the paper's diamond, each till its answer is accepted.
+
+    With `taught`, the schedule has gone through so many trials before, which it learnt from.
+    """
+    env = ObjectArrangement("5x5")
+    completer = Recorded.of(env)
+    own = (settings, env, None, completer, *([schedule] if schedule else []))
+    algorithm = lagr.make(*own)
+    data = Data((), env.default_params, completer_params=completer.params)
+    only = jnp.zeros((TRIALS, 1), jnp.int32)
+    keys = jax.random.split(jax.random.key(0), TRIALS)
+    state = algorithm.init(keys, settings.hparams(TRIALS), data, only)
+    for _ in range(taught):
+        state, _ = algorithm.train(state, data, EPISODES)
+        state = algorithm.restart(state, data, only)
+    state, seen = algorithm.train(state, data, EPISODES)
+    first = np.asarray(state.guide.first)
+    done = first >= 0
+    steps = np.where(done, first, np.inf)
+    asked, evaluated = (np.asarray(seen[name]).sum(0) for name in ("asked", "evaluated"))
+    median = np.median(steps)
+    return {
+        "median": float(median) if np.isfinite(median) else None,
+        "steps": _mean(first[done]),
+        "queries": _mean(asked),
+        "evaluations": _mean(evaluated),
+        "accepted": float(done.mean()),
+    }
+
+
+def _mean(values: Any) -> list[float]:
+    """A mean and its standard error."""
+    values = np.asarray(values, float)
+    return [round(float(values.mean()), 3), round(float(values.std() / len(values) ** 0.5), 3)]
+
+
+# -- cubes -------------------------------------------------------------------------------------
+
+EARLY = slice(1, 5)
+"""Episodes 2 to 5."""
+LEARNERS: Mapping[str, tuple[str, Sequence[str]]] = {
+    "Q-learning": ("cube_stacking_lagr_paper", ("schedule=never",)),
+    "LaGR": ("cube_stacking_lagr_paper", ()),
+    "LaGR-SEQ": ("cube_stacking_lagr_seq_paper", ()),
+    "LaGR-SEQ, Thompson": ("cube_stacking_lagr_seq_paper", ("seq_choose=thompson",)),
+    "LaGR, learns while following": (
+        "cube_stacking_lagr_paper", ("learn_while_following=true",),
+    ),
+    "Q-learning, illegal choices masked": (
+        "cube_stacking_lagr_paper", ("schedule=never", "illegal=masked"),
+    ),
+    "LaGR, illegal choices masked": ("cube_stacking_lagr_paper", ("illegal=masked",)),
+    "LaGR-SEQ, illegal choices masked": ("cube_stacking_lagr_seq_paper", ("illegal=masked",)),
+}  # fmt: skip
+REWARDS = ("paper", "exact")
+
+
+def on_cubes() -> dict[str, Any]:
+    """Returns of training episodes, and queries a trial."""
+    found: dict[str, Any] = {}
+    for reward in REWARDS:
+        found[reward] = {}
+        for name, (base, overrides) in LEARNERS.items():
+            experiment = config.read(base, [f"env_params.reward={reward}", *overrides])
+            setup = runner.set_up(experiment)
+            episodes = experiment.config.total_steps // HORIZON
+            algorithm: Algorithm = setup.algorithm
+            runs = build.keys(experiment), build.hparams(experiment)
+            own = build.run_instances(experiment, setup.params)
+            state = algorithm.init(*runs, setup.data, own)
+            _, seen = algorithm.train(state, setup.data, episodes)
+            returns, asked = (np.asarray(seen[x]) for x in ("reward", "asked"))
+            found[reward][name] = {
+                "early": _mean(returns[EARLY].mean(0)),
+                "last": _mean(returns[-10:].mean(0)),
+                "queries": _mean(asked.sum(0)),
+                "evaluations": _mean(np.asarray(seen["evaluated"]).sum(0)),
+                "curve": [round(float(x), 2) for x in returns.mean(1)],
+            }
+    return {"seeds": experiment.num_runs, "episodes": episodes, "rewards": found}
+
+
+# -- held-out patterns -------------------------------------------------------------------------
+
+WORLDS = ("cube_stacking", "object_arrangement", "image_completion")
+COMPLETERS: Mapping[str, tuple[str, Sequence[str]]] = {
+    "LaGR": ("lagr", ()),
+    "LaGR-SEQ, c = .05": ("lagr_seq", ()),
+    "LaGR-SEQ, c = .5": ("lagr_seq", ("query_cost=.5",)),
+    "LaGR, embedded-early-2": ("lagr", ("completer=embedded-early-2",)),
+    "LaGR, embedded-early-1": ("lagr", ("completer=embedded-early-1",)),
+    "LaGR, wrong half of the time": ("lagr", ("completer_epsilon=.5",)),
+    "LaGR, always right": ("lagr", ("completer=perfect",)),
+    "LaGR, never right": ("lagr", ("completer=never-right",)),
+    "the learner alone": ("lagr", ("schedule=never",)),
+}
+
+
+def held_out() -> dict[str, Any]:
+    """Learning curves of every completer, and queries."""
+    found = {}
+    for world in WORLDS:
+        with tempfile.TemporaryDirectory() as folder:
+            found[world] = _world(world, Path(folder))
+        written.write(OUT, {**written.kept(OUT, MODELS), "held_out": found}, MODELS)
+    return found
+
+
+def _world(world: str, folder: Path) -> dict[str, Any]:
+    results = {}
+    for name, (kind, overrides) in COMPLETERS.items():
+        experiment = config.read(f"{world}_{kind}", overrides)
+        run = runner.run(experiment, folder / f"run-{len(results)}", progress=False)
+        results[name] = reading.read(run)
+    return {
+        name: {
+            "steps_to_80": f"{s.steps_to_threshold}",
+            "success": s.success.rounded(),
+            "queries": s.queries,
+            "evaluations": s.evaluations,
+            "runs": s.runs,
+            "steps": s.steps,
+            "every": int(results[name].steps[1] - results[name].steps[0]),
+        }
+        for name, s in comparison.summarize(results).items()
+    }
+
+
+def main() -> None:
+    """Measure the parts that are named, or all."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="by default, all")
+    chosen = parser.parse_args().parts or PARTS
+    measured: Mapping[str, Callable[[], Any]] = {
+        "schedules": on_objects, "cubes": on_cubes, "held_out": held_out,
+    }  # fmt: skip
+    for part in chosen:
+        figures = {**written.kept(OUT, MODELS), part: measured[part]()}
+        written.write(OUT, {x: figures[x] for x in PARTS if x in figures}, MODELS)
+
+
+if __name__ == "__main__":
+    main()
