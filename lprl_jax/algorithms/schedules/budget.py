@@ -31,10 +31,8 @@ def budgeted(schedule: Schedule, budget: int) -> Schedule:
     """
 
     def init(keys: chex.PRNGKey, seen: Seen) -> Purse:
-        runs = len(seen.known)
-        return Purse(
-            schedule.init(keys, seen), jnp.zeros(runs, jnp.int32), jnp.zeros_like(seen.known)
-        )
+        used = jnp.zeros(len(seen.known), jnp.int32)
+        return Purse(schedule.init(keys, seen), used, jnp.zeros_like(seen.known))
 
     def ask(carry: Purse, keys: chex.PRNGKey, seen: Seen) -> tuple[jax.Array, Purse]:
         wanted, inner = schedule.ask(carry.inner, keys, seen)

@@ -80,7 +80,7 @@ class Held(NamedTuple):
 
     values: jax.Array
     """f32[R, W]: a ring."""
-    count: jax.Array
+    written: jax.Array
     """i32[R]: how many were ever written."""
 
 
@@ -123,12 +123,12 @@ def adaptive_percentile(window: int, least: int, percentile: float, of: str) -> 
 
     def ask(carry: Held, keys: chex.PRNGKey, seen: Seen) -> tuple[jax.Array, Held]:
         found = uncertainty(seen)
-        held = jnp.minimum(carry.count, window)
+        held = jnp.minimum(carry.written, window)
         bound = jax.vmap(percentile_of, (0, 0, None))(carry.values, held, percentile)
         wanted = (found > bound[:, None]) | (held < least)[:, None]
-        place = (carry.count[:, None] + jnp.arange(found.shape[1])[None]) % window
+        place = (carry.written[:, None] + jnp.arange(found.shape[1])[None]) % window
         values = jax.vmap(lambda ring, i, new: ring.at[i].set(new))(carry.values, place, found)
-        return wanted, Held(values, carry.count + found.shape[1])
+        return wanted, Held(values, carry.written + found.shape[1])
 
     return Schedule(f"adaptive percentile {percentile:g} of {of}", init, ask)
 
@@ -159,7 +159,7 @@ def margin(seen: Seen) -> jax.Array:
 
 def variance_of_heads(seen: Seen) -> jax.Array:
     """`f32[R, N]`: of each legal action's value over the heads, and its mean over the actions."""
-    of_actions = jnp.var(jnp.where(seen.legal[:, :, None], seen.heads, 0.0), axis=2)
+    of_actions = jnp.var(jnp.where(seen.legal[..., None, :], seen.heads, 0.0), axis=-2)
     return jnp.sum(of_actions, axis=-1) / jnp.maximum(jnp.sum(seen.legal, axis=-1), 1)
 
 

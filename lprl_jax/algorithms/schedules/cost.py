@@ -5,14 +5,14 @@ a price where it asked:
 
     r_gate = r - (price + .1 ρ) [asked]
 
-with ρ = 0 at an environment's first query, ½ if the answer is the last one's again, and -.1 if it is
-another. An answer belongs to its prompt, so that a prompt that has not changed is what brings the
-same again.
+with ρ = 0 at an environment's first query, ½ if the answer is the last one's again, and -.1 if it
+is another. An answer belongs to its prompt, so that a prompt that has not changed is what brings
+the same again.
 
-The released code trains its gate by PPO, ten episodes at a time. This one is a one-step actor-critic:
-a gradient step at every step, by δ = r_gate + γ v(o') - v(o), with the released discount, entropy
-bonus and price. It asks by its gate alone: while nothing is followed the primary learner acts, and so
-there is no plan whose end would have to be asked about.
+The released code trains its gate by PPO, ten episodes at a time. This one is a one-step
+actor-critic: a gradient step at every step, by δ = r_gate + γ v(o') - v(o), with the released
+discount, entropy bonus and price. It asks by its gate alone: while nothing is followed the primary
+learner acts, and so there is no plan whose end would have to be asked about.
 
 Reference: Hu et al. 2023, Enabling Intelligent Interactions between an Agent and an LLM: A
 Reinforcement Learning Approach, arXiv 2306.03604; its code.
@@ -137,12 +137,14 @@ def when2ask(price: float, hidden_sizes: tuple[int, ...], learning_rate: float) 
     def ask(carry: Gate, keys: chex.PRNGKey, seen: Seen) -> tuple[jax.Array, Gate]:
         begins = carry.step.done[..., None]
         change = jnp.where(begins, 0.0, seen.observation - carry.observation)
-        learnt = jax.vmap(learn_of_run)(carry.params, carry.opt_state, carry.step, change)
-        chance = jax.nn.sigmoid(jax.vmap(logit)(learnt[0], change))
+        params, opt_state = jax.vmap(learn_of_run)(
+            carry.params, carry.opt_state, carry.step, change
+        )
+        chance = jax.nn.sigmoid(jax.vmap(logit)(params, change))
         wanted = uniforms(keys, seen) < chance
         none = jnp.zeros_like(chance)
         step = Step(change, wanted, none, none, jnp.zeros_like(wanted))
-        return wanted, Gate(*learnt, seen.observation, carry.has_asked, step)
+        return wanted, Gate(params, opt_state, seen.observation, carry.has_asked, step)
 
     def learn(carry: Gate, seen: Seen, asked: Asked) -> Gate:
         repetition = jnp.where(carry.has_asked, jnp.where(seen.changed, OTHER, SAME), 0.0)

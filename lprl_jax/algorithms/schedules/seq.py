@@ -8,8 +8,8 @@ counted.
 
 Wanting to ask where it cannot teaches nothing.
 
-Reference: Thomas et al. 2023, LaGR-SEQ: Language-Guided Reinforcement Learning with Sample-Efficient
-Querying, arXiv 2308.13542, and its code.
+Reference: Thomas et al. 2023, LaGR-SEQ: Language-Guided Reinforcement Learning with
+Sample-Efficient Querying, arXiv 2308.13542, and its code.
 """
 
 from __future__ import annotations
@@ -142,9 +142,9 @@ def network(
     choice, greedy being to ask where the predicted probability exceeds the cost. Observations that
     are indices are looked up, as `QNetwork` does.
 
-    What the primary has learnt changes nothing. The predictions of a fresh network are near ½: it
-    asks everywhere if the cost lies well below, nowhere if it lies well above, and at ½ by the noise
-    of its weights, beside its exploration.
+    What the primary has learnt changes nothing. The predictions of a fresh network are around ½: it
+    asks everywhere if the cost lies well below, nowhere if it lies well above, and at ½ by the
+    noise of its weights, beside its exploration.
 
     Args:
         hidden_sizes: Of the network.

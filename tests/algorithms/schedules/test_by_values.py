@@ -23,7 +23,7 @@ SCHEDULES = {
 
 
 def margin(t, r, n):
-    """Inf where there are not two legal actions."""
+    """Infinite where there are not two legal actions."""
     best = sorted(float(q) for q, legal in zip(Q[t, r, n], LEGAL[t, r, n], strict=True) if legal)
     return best[-1] - best[-2] if len(best) > 1 else np.inf
 
@@ -36,7 +36,7 @@ def variance(t, r, n):
 
 
 def span(t, r, n):
-    """-inf where nothing is legal."""
+    """Minus infinite where nothing is legal."""
     legal = Q[t, r, n][LEGAL[t, r, n]]
     return float(legal.max() - legal.min()) if len(legal) else -np.inf
 

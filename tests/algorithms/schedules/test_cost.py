@@ -31,7 +31,8 @@ class Twin:
     def __init__(self, weights):
         self.weights = weights
         self.m, self.v, self.count = np.zeros_like(weights), np.zeros_like(weights), 0
-        self.before = None  # change with a 1 behind it, wanted, counts, reward, done
+        # The change with a 1 behind it, wanted, counts, reward, done.
+        self.before: tuple[np.ndarray, ...] | None = None
 
     def learn(self, x):
         actor, critic = self.weights

@@ -1,6 +1,7 @@
 """Schedules that learn nothing, decision by decision against their rules in plain Python."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from algorithms.schedules.worlds import N, R, T, play, uniforms, untaught, world
@@ -57,7 +58,7 @@ def test_what_was_learnt_changes_nothing():
 
 def test_answers_that_are_reused_are_no_queries():
     seen = jax.tree.map(lambda x: x[0], WORLD.seen)
-    known, everywhere = np.asarray(seen.known), np.ones((R, N), bool)
+    known, everywhere = np.asarray(seen.known), jnp.ones((R, N), bool)
     assert known.any()
     assert not known.all()
     decay, always = RULES["linear_decay"][0], RULES["always"][0]

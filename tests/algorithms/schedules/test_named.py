@@ -78,7 +78,7 @@ def test_settings_among_others():
     assert ScheduleConfig.of(config) == ScheduleConfig(schedule="every", ask_every=3)
     assert schedule_of(config).name == "every 3"
     config.ask_every = 0
-    with pytest.raises(InvalidInput, match="^ask_every is 0; it must be above 0$"):
+    with pytest.raises(InvalidInput, match=r"^ask_every is 0; it must be above 0$"):
         schedule_of(config)
 
 

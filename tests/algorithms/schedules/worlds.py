@@ -105,6 +105,7 @@ def untaught(world: World, kind: str) -> World:
         params = jax.vmap(lambda key: network.init(key, observation))(
             jax.random.split(jax.random.key(1), NUM_HEADS)
         )
-        heads = jnp.moveaxis(jax.vmap(network.apply, (0, None))(params, observation), 0, -2)
-    values = heads[..., 0, :]
-    return world._replace(seen=world.seen._replace(q_values=values, heads=heads, legal=legal))
+        values: Any = jax.vmap(network.apply, (0, None))(params, observation)
+        heads = jnp.moveaxis(values, 0, -2)
+    seen = world.seen._replace(q_values=heads[..., 0, :], heads=heads, legal=legal)
+    return world._replace(seen=seen)
