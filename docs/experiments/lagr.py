@@ -176,17 +176,19 @@ REWARDS = ("paper", "exact")
 def on_cubes() -> dict[str, Any]:
     """Returns of training episodes, and queries a trial."""
     found: dict[str, Any] = {}
+    runs, episodes = set[int](), set[int]()
     for reward in REWARDS:
         found[reward] = {}
         for name, (base, overrides) in LEARNERS.items():
             experiment = config.read(base, [f"env_params.reward={reward}", *overrides])
             setup = runner.set_up(experiment)
-            episodes = experiment.config.total_steps // HORIZON
+            count = experiment.config.total_steps // HORIZON
+            runs, episodes = runs | {experiment.num_runs}, episodes | {count}
             algorithm: Algorithm = setup.algorithm
-            runs = build.keys(experiment), build.hparams(experiment)
+            drawn = build.keys(experiment), build.hparams(experiment)
             own = build.run_instances(experiment, setup.params)
-            state = algorithm.init(*runs, setup.data, own)
-            _, seen = algorithm.train(state, setup.data, episodes)
+            state = algorithm.init(*drawn, setup.data, own)
+            _, seen = algorithm.train(state, setup.data, count)
             returns, asked = (np.asarray(seen[x]) for x in ("reward", "asked"))
             found[reward][name] = {
                 "early": _mean(returns[EARLY].mean(0)),
@@ -195,7 +197,8 @@ def on_cubes() -> dict[str, Any]:
                 "evaluations": _mean(np.asarray(seen["evaluated"]).sum(0)),
                 "curve": [round(float(x), 2) for x in returns.mean(1)],
             }
-    return {"seeds": experiment.num_runs, "episodes": episodes, "rewards": found}
+    (seeds,), (length,) = runs, episodes  # of all alike
+    return {"seeds": seeds, "episodes": length, "rewards": found}
 
 
 # -- held-out patterns -------------------------------------------------------------------------

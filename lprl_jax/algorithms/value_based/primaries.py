@@ -189,8 +189,9 @@ def _network(config: Any, env: Env) -> Primary:
             )
             return params, optax.incremental_update(params, target, hp.tau), opt_state, value
 
-        *new, value = jax.vmap(one)(own.params, own.target_params, own.opt_state, hparams, batch)
-        return Network(*new, own.replay), value
+        given = own.params, own.target_params, own.opt_state, hparams, batch
+        params, target, opt_state, value = jax.vmap(one)(*given)
+        return Network(params, target, opt_state, own.replay), value
 
     def improve(
         own: Network, keys: chex.PRNGKey, hparams: Any, data: Data
