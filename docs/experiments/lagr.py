@@ -50,7 +50,8 @@ PARTS = ("schedules", "cubes", "held_out")
 
 # -- schedules ---------------------------------------------------------------------------------
 
-TRIALS, EPISODES, HORIZON = 1_000, 40, 50
+TRIALS, EPISODES, SHORT, HORIZON = 1_000, 30, 6, 50
+"""Trials last for EPISODES; those from which SEQ learns only are SHORT."""
 ELEMENTS = 8
 """Of the diamond."""
 FIXED: Mapping[str, Mapping[str, Any]] = {
@@ -129,12 +130,13 @@ def _trials(
     keys = jax.random.split(jax.random.key(0), TRIALS)
     state = algorithm.init(keys, settings.hparams(TRIALS), data, only)
     for _ in range(taught):
-        state, _ = algorithm.train(state, data, EPISODES)
+        state, _ = algorithm.train(state, data, SHORT)
         state = algorithm.restart(state, data, only)
     state, seen = algorithm.train(state, data, EPISODES)
     first = np.asarray(state.guide.first)
     done = first >= 0
     steps = np.where(done, first, np.inf)
+    print(settings.schedule if schedule is None else schedule.name, np.median(steps), flush=True)
     asked, evaluated = (np.asarray(seen[name]).sum(0) for name in ("asked", "evaluated"))
     median = np.median(steps)
     return {
@@ -213,8 +215,13 @@ COMPLETERS: Mapping[str, tuple[str, Sequence[str]]] = {
     "LaGR, wrong half of the time": ("lagr", ("completer_epsilon=.5",)),
     "LaGR, always right": ("lagr", ("completer=perfect",)),
     "LaGR, never right": ("lagr", ("completer=never-right",)),
-    "the learner alone": ("lagr", ("schedule=never",)),
+    "DQN": ("lagr", ("schedule=never",)),
 }
+OTHERS: Mapping[str, Mapping[str, str]] = {
+    "cube_stacking": {"DQN-Prior": "dqn_prior", "DQN-Prior, habit": "dqn_prior_habit"},
+    "object_arrangement": {"DQN-Prior": "dqn_prior"},
+}
+"""With the same model as a prior; on pictures that takes a hundred tokens a step and more."""
 
 
 def held_out() -> dict[str, Any]:
@@ -229,10 +236,12 @@ def held_out() -> dict[str, Any]:
 
 def _world(world: str, folder: Path) -> dict[str, Any]:
     results = {}
-    for name, (kind, overrides) in COMPLETERS.items():
+    others = {name: (kind, ()) for name, kind in OTHERS.get(world, {}).items()}
+    for name, (kind, overrides) in {**COMPLETERS, **others}.items():
         experiment = config.read(f"{world}_{kind}", overrides)
         run = runner.run(experiment, folder / f"run-{len(results)}", progress=False)
         results[name] = reading.read(run)
+        print(world, name, results[name].success[:, -1].mean(), flush=True)
     return {
         name: {
             "steps_to_80": f"{s.steps_to_threshold}",
