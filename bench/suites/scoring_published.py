@@ -65,8 +65,9 @@ MATRIX = 1_024
 """Rows and columns of the product that the floor is made of."""
 PRODUCTS = 50
 """Of them in a repeat: one alone is too short to be timed beside seconds."""
-CACHED = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-"""Small programs are kept too; there are many of them."""
+CACHED = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "USE_TORCH": "0"}
+"""Small programs are kept too; there are many of them. And transformers would import torch, which
+is there for the peers alone."""
 QUICK = 5
 """Repeats, where time is short; one takes half a minute."""
 STARTS = 3

@@ -1,12 +1,12 @@
 """p_map against p_dist at equal cost: what is known of the right action, tokens and seconds.
 
-    python docs/experiments/p_map.py [--model MODEL] [--instances M] [--states S]
+    python docs/experiments/p_map.py [MODEL ...] [--instances M] [--states S]
 
 Of states of held-out instances, drawn as the model card draws them, the right actions are planned.
 p_dist scores every action's text; p_map writes k answers and finds actions in them (`FreeForm`). A
 state's tokens are those that are run for it alone: what an instance's states share is run
-beforehand. The embedded model is measured, and with `--model smollm2` the published one besides.
-Seconds are the median of three runs of a compiled program, alone on the machine. Writes
+beforehand. Models are `embedded` and `smollm2`; those that are not named are kept. The embedded
+model is timed, alone on the machine: the median of three runs of a compiled program. Writes
 `docs/results/p_map.json`.
 """
 
@@ -29,7 +29,6 @@ import written
 from lprl_envs import TextEnv, TextEnvParams
 
 from lprl_jax import FreeForm, FreeFormPrior, LanguagePrior
-from lprl_jax.lm import fetched
 from lprl_jax.pretraining.curriculum import TASKS
 from lprl_jax.pretraining.tasks import ActionTask
 from lprl_jax.priors.base import normalize
@@ -38,7 +37,8 @@ from lprl_jax.priors.judging import judge
 from lprl_jax.results import comparison
 
 OUT = Path(__file__).parents[1] / "results" / "p_map.json"
-MODEL = "embedded"
+TIMED = "embedded"
+MODELS = (TIMED, "smollm2")
 P_DIST, UNIFORM, DEVICE = "p_dist", "uniform", "device"
 MAX_TOKENS = 10
 """The paper's; more, where the longest action's text is longer."""
@@ -49,8 +49,7 @@ FORMS = {
     "p_map, k = 15, T .8, top-p .95": FreeForm(samples=15, temperature=0.8, top_p=0.95),
 }
 """The last is how the paper asks at evaluation."""
-SIZES = {MODEL: (64, 16)}
-OTHERS = (32, 4)
+SIZES = dict(zip(MODELS, ((64, 16), (32, 4)), strict=True))
 """Instances, and states of each, by model."""
 CHUNK = 64
 RUNS = 3
@@ -93,17 +92,19 @@ class Asked(NamedTuple):
 def main() -> None:
     """Write the figures."""
     parser = argparse.ArgumentParser(description="p_map against p_dist.")
-    parser.add_argument("--model", choices=sorted(fetched.MODELS), help="measured besides")
+    parser.add_argument("models", nargs="*", choices=[[], *MODELS], help="by default, all")
     parser.add_argument("--instances", type=int, help="of each world")
     parser.add_argument("--states", type=int, help="of each instance")
     options = parser.parse_args()
-    figures: dict[str, Any] = {}
-    for model in [MODEL, *([options.model] if options.model else [])]:
-        size = SIZES.get(model, OTHERS)
+    figures = written.kept(OUT, MODELS)
+    for model in options.models or MODELS:
+        size = SIZES[model]
         size = options.instances or size[0], options.states or size[1]
         figures[model] = {world: measure(model, world, *size) for world in WORLDS}
-    device = f"{jax.device_count()} {jax.devices()[0].device_kind}, {os.cpu_count()} cores"
-    written.write(OUT, {DEVICE: device, **figures}, [*figures])
+        if model == TIMED:
+            kind = jax.devices()[0].device_kind
+            figures[DEVICE] = f"{jax.device_count()} {kind}, {os.cpu_count()} cores"
+        written.write(OUT, {x: figures[x] for x in (DEVICE, *MODELS) if x in figures}, MODELS)
 
 
 def measure(model: str, world: str, num_instances: int, num_states: int) -> dict[str, Any]:
@@ -118,19 +119,23 @@ def measure(model: str, world: str, num_instances: int, num_states: int) -> dict
         UNIFORM: _quality(normalize(jnp.zeros(asked.legal.shape), asked.legal), asked),
     }
     text = _text_tokens(language, asked)
-    log_probs, seconds = run(language, asked)
+    runs = RUNS if model == TIMED else 1
+    log_probs, seconds = run(language, asked, runs)
     branches = language.scorer.num_branches
-    cost = {"tokens": text + branches, "seconds": seconds}
-    found[P_DIST] = {**_quality(log_probs, asked), **cost}
+
+    def cost(tokens: float, seconds: float) -> dict[str, float]:
+        return {"tokens": tokens, **({"seconds": seconds} if model == TIMED else {})}
+
+    found[P_DIST] = {**_quality(log_probs, asked), **cost(text + branches, seconds)}
     print(model, world, P_DIST, json.dumps(found[P_DIST]), flush=True)
     for name, form in FORMS.items():
         prior = FreeFormPrior.of(language, dataclasses.replace(form, max_tokens=longest))
-        (log_probs, figures), seconds = run(prior, asked)
+        (log_probs, figures), seconds = run(prior, asked, runs)
         shares = dict(zip(FIGURES, np.mean(figures, axis=0).tolist(), strict=True))
         # The last token of an answer is not run.
         tokens = text + form.samples * (shares.pop("tokens") - 1.0)
         found[name] = {**_quality(log_probs, asked), **shares}
-        found[name] |= {"tokens": tokens, "seconds": seconds}
+        found[name] |= cost(tokens, seconds)
         print(model, world, name, json.dumps(found[name]), flush=True)
     return found
 
@@ -156,7 +161,7 @@ def ask_about(world: str, num_instances: int, num_states: int) -> Asked:
     return Asked(task.env, bank, states, right, legal)
 
 
-def run(prior: LanguagePrior | FreeFormPrior, asked: Asked) -> tuple[Any, float]:
+def run(prior: LanguagePrior | FreeFormPrior, asked: Asked, runs: int) -> tuple[Any, float]:
     """What a prior says of all states, and its seconds a state, without those of compiling."""
     needed = jnp.ones(len(asked.right), bool)
     given = prior.params, prior.init(), asked.states, asked.bank, needed
@@ -164,7 +169,7 @@ def run(prior: LanguagePrior | FreeFormPrior, asked: Asked) -> tuple[Any, float]
     ask = jax.jit(prior.log_probs_and_figures if free else prior.log_probs)
     program = ask.lower(*given).compile()
     seconds, answer = [], []
-    for _ in range(RUNS):
+    for _ in range(runs):
         started = time.perf_counter()
         *answer, _ = jax.block_until_ready(program(*given))
         seconds.append(time.perf_counter() - started)
@@ -201,7 +206,8 @@ def tables(figures: dict[str, Any]) -> dict[str, str]:
                 cells += [prose.share(own["top1"]), prose.share(own["covered"])]
                 cells += [f"{own['kl']:.2f}"]
                 cells += [prose.percent(own[x]) if x in own else "" for x in FIGURES[:3]]
-                cells += [f"{own['tokens']:.1f}", f"{1e3 * own['seconds']:.3g}"] * ("tokens" in own)
+                cells += [f"{own['tokens']:.1f}"] * ("tokens" in own)
+                cells += [f"{1e3 * own['seconds']:.3g}"] * ("seconds" in own)
                 rows.append(cells + [""] * (len(head) - len(cells)))
     return {"p_map": comparison.markdown(head, rows)}
 
@@ -220,6 +226,7 @@ def numbers(figures: dict[str, Any]) -> prose.Numbers:
                 found[f"{prior}.kl"] = f"{row['kl']:.2f}"
                 if "tokens" in row:
                     found[f"{prior}.tokens"] = f"{row['tokens']:.1f}"
+                if "seconds" in row:
                     times = row["seconds"] / own[P_DIST]["seconds"]
                     found[f"{prior}.times"] = f"{times:.1f}"
                 found |= {f"{prior}.{x}": prose.percent(row[x]) for x in FIGURES[:3] if x in row}
