@@ -132,9 +132,10 @@ def _trials(
     for _ in range(taught):
         state, _ = algorithm.train(state, data, SHORT)
         state = algorithm.restart(state, data, only)
+    begun = int(state.num_steps)
     state, seen = algorithm.train(state, data, EPISODES)
-    first = np.asarray(state.guide.first)
-    done = first >= 0
+    done = np.asarray(state.guide.first) >= 0
+    first = np.asarray(state.guide.first) - begun
     steps = np.where(done, first, np.inf)
     print(settings.schedule if schedule is None else schedule.name, np.median(steps), flush=True)
     asked, evaluated = (np.asarray(seen[name]).sum(0) for name in ("asked", "evaluated"))

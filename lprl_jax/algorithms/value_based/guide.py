@@ -50,8 +50,8 @@ class Guide(NamedTuple):
     keys: chex.PRNGKey
     """[R]: of the trial, by which answers are frozen."""
     first: jax.Array
-    """i32[R]: environment steps of every environment before an answer was first accepted; -1
-    before."""
+    """i32[R]: when an answer was first accepted in this trial, in steps of every environment since
+    the learner began; -1 before."""
 
 
 class Decision(NamedTuple):
