@@ -33,7 +33,6 @@ class AlgorithmEntry(NamedTuple):
 
 ALGORITHMS = {
     "dqn": AlgorithmEntry(dqn.DQNConfig, dqn.make, dqn.HParams._fields),
-    "lagr": AlgorithmEntry(lagr.LaGRConfig, lagr.make, lagr.HParams._fields),
     "ppo": AlgorithmEntry(ppo.PPOConfig, ppo.make, ppo.HParams._fields),
     "linvit": AlgorithmEntry(
         linvit.LINVITConfig,
@@ -43,6 +42,7 @@ ALGORITHMS = {
         of_instances=True,
     ),
     "slinvit": AlgorithmEntry(slinvit.SLINVITConfig, slinvit.make, slinvit.HParams._fields, "plan"),
+    "lagr": AlgorithmEntry(lagr.LaGRConfig, lagr.make, lagr.HParams._fields),
     "cql": AlgorithmEntry(
         cql.CQLConfig, cql.make, cql.HParams._fields, from_data=True, step="gradient steps"
     ),
