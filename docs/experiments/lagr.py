@@ -266,7 +266,8 @@ def main() -> None:
         "schedules": on_objects, "cubes": on_cubes, "held_out": held_out,
     }  # fmt: skip
     for part in chosen:
-        figures = {**written.kept(OUT, MODELS), part: measured[part]()}
+        found = measured[part]()
+        figures = {**written.kept(OUT, MODELS), part: found}
         written.write(OUT, {x: figures[x] for x in PARTS if x in figures}, MODELS)
 
 

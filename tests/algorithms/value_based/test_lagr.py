@@ -219,6 +219,23 @@ def test_a_network_learns_only_of_steps_that_count() -> None:
     assert all(jax.tree.leaves(moved))
 
 
+@pytest.mark.parametrize("schedule", ["seq", "adaptive_percentile", "random"])
+def test_what_a_run_does_depends_on_no_other(schedule: str) -> None:
+    config = dataclasses.replace(NETWORK, schedule=schedule, ask_window=20, ask_least=5)
+    completer = Recorded.of(OBJECTS)
+    algorithm = lagr.make(config, OBJECTS, None, completer)
+    data = Data((), OBJECTS.default_params, completer_params=completer.params)
+    keys = jax.random.split(jax.random.key(3), 3)
+    found = []
+    for own in (keys, keys[1:]):
+        only = jnp.zeros((len(own), 1), jnp.int32)
+        state = algorithm.init(own, config.hparams(len(own)), data, only)
+        found.append(algorithm.train(state, data, 4)[1])
+    for name, values in found[0].items():
+        np.testing.assert_allclose(values[:, 1:], found[1][name], rtol=1e-5, err_msg=name)
+    assert np.asarray(found[0]["asked"]).sum() > 0
+
+
 def test_one_program_without_the_host() -> None:
     algorithm, data, state = begin(NETWORK, OBJECTS, Recorded.of(OBJECTS), 2)
     text = str(jax.make_jaxpr(lambda s, d: algorithm.scan(s, d, 2))(state, data))
