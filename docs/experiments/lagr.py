@@ -5,16 +5,15 @@
 Parts:
 
 * `schedules`: object arrangement 5x5 with recorded answers; a primary that drops with p = ½ until
-  an answer is accepted. Steps and queries to that, a thousand trials a schedule. SEQ learns over a
-  sequence of other patterns first.
+  an answer is accepted. Steps and queries to that, a thousand trials a schedule. SEQ has learnt in
+  other trials of the same pattern first.
 * `cubes`: the paper's eight cubes as its code has them (`configs/*_paper.yaml`), a hundred seeds,
   under its reward and under the exact one: Q-learning, LaGR, LaGR-SEQ, and LaGR with one switch
   changed.
-* `held_out`: the embedded model completes held-out patterns, one a run, 32 runs; beside it DQN,
-  DQN-Prior and its habit, and completers that are always right, never right, wrong half of the
-  time, and earlier versions of the model.
-* `accuracy`: how often the embedded model's answer is accepted, by how much is shown, on held-out
-  patterns of the paper's sizes and of larger ones.
+* `held_out`, or a world of it: the embedded model completes held-out patterns, one a run, 32 runs;
+  beside it DQN, DQN-Prior and its habit, and completers that are always right, never right, wrong
+  half of the time, and earlier versions of the model. How often the model is right by how much is
+  shown stands in its model card.
 
 Writes `docs/results/lagr.json`; parts that are not named are kept.
 """
@@ -76,7 +75,7 @@ SEQ: Mapping[str, Mapping[str, Any]] = {
     "SEQ, Thompson, c = .2": {"query_cost": 0.2},
     "SEQ, Thompson, c = .5": {"query_cost": 0.5},
     "SEQ, ε-greedy, c = .5": {
-        "query_cost": 0.5, "seq_choose": "epsilon", "seq_epsilon_steps": 10_000.0,
+        "query_cost": 0.5, "seq_choose": "epsilon", "seq_epsilon_steps": 5_000.0,
     },
 }  # fmt: skip
 TAUGHT = 20
@@ -206,7 +205,11 @@ def on_cubes() -> dict[str, Any]:
 
 # -- held-out patterns -------------------------------------------------------------------------
 
-WORLDS = ("cube_stacking", "object_arrangement", "image_completion")
+WORLDS: Mapping[str, Sequence[str]] = {
+    "cube_stacking": (),
+    "object_arrangement": ("total_steps=1000", "eval_every=100", "eval_episodes=16"),
+}
+"""With what differs from the configs. Where answers are long and few are right, it takes long."""
 COMPLETERS: Mapping[str, tuple[str, Sequence[str]]] = {
     "LaGR": ("lagr", ()),
     "LaGR-SEQ, c = .05": ("lagr_seq", ()),
@@ -222,13 +225,13 @@ OTHERS: Mapping[str, Mapping[str, str]] = {
     "cube_stacking": {"DQN-Prior": "dqn_prior", "DQN-Prior, habit": "dqn_prior_habit"},
     "object_arrangement": {"DQN-Prior": "dqn_prior"},
 }
-"""With the same model as a prior; on pictures that takes a hundred tokens a step and more."""
+"""With the same model as a prior."""
 
 
-def held_out() -> dict[str, Any]:
+def held_out(worlds: Sequence[str] = tuple(WORLDS)) -> dict[str, Any]:
     """Learning curves of every completer, and queries."""
-    found = {}
-    for world in WORLDS:
+    found = dict(written.kept(OUT, MODELS).get("held_out", {}))
+    for world in worlds:
         with tempfile.TemporaryDirectory() as folder:
             found[world] = _world(world, Path(folder))
         written.write(OUT, {**written.kept(OUT, MODELS), "held_out": found}, MODELS)
@@ -239,7 +242,7 @@ def _world(world: str, folder: Path) -> dict[str, Any]:
     results = {}
     others = {name: (kind, ()) for name, kind in OTHERS.get(world, {}).items()}
     for name, (kind, overrides) in {**COMPLETERS, **others}.items():
-        experiment = config.read(f"{world}_{kind}", overrides)
+        experiment = config.read(f"{world}_{kind}", [*WORLDS[world], *overrides])
         run = runner.run(experiment, folder / f"run-{len(results)}", progress=False)
         results[name] = reading.read(run)
         print(world, name, results[name].success[:, -1].mean(), flush=True)
@@ -260,13 +263,15 @@ def _world(world: str, folder: Path) -> dict[str, Any]:
 def main() -> None:
     """Measure the parts that are named, or all."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="by default, all")
+    known = [*PARTS, *WORLDS]
+    parser.add_argument("parts", nargs="*", choices=[[], *known], help="by default, all")
     chosen = parser.parse_args().parts or PARTS
     measured: Mapping[str, Callable[[], Any]] = {
         "schedules": on_objects, "cubes": on_cubes, "held_out": held_out,
     }  # fmt: skip
-    for part in chosen:
-        found = measured[part]()
+    for name in chosen:
+        part = "held_out" if name in WORLDS else name
+        found = held_out([name]) if name in WORLDS else measured[part]()
         figures = {**written.kept(OUT, MODELS), part: found}
         written.write(OUT, {x: figures[x] for x in PARTS if x in figures}, MODELS)
 

@@ -79,11 +79,10 @@ def trial(learner: str, rules: Rules, seed: int) -> tuple[list[float], int]:
                 q_ask[height, 1] += ALPHA * ((1 if holds else -1) - q_ask[height, 1])
             elif not holds and not asks:
                 q_ask[height, 0] += ALPHA * (0 - q_ask[height, 0])
-            follows = holds and not (rules.explores and rng.random() < epsilon)
-            if follows:
+            at_random = rng.random() < epsilon
+            if holds and not (rules.explores and at_random):
                 action = TARGET[min(height, 7)] + 1
             else:
-                at_random = rng.random() < epsilon
                 action = int(rng.integers(9) if at_random else np.argmax(q[height]))
                 while not is_legal(height, action):
                     action = int(rng.integers(9))

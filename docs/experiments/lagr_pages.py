@@ -24,7 +24,6 @@ REWARDS = ("paper", "exact")
 TITLES = {
     "cube_stacking": "eight cubes",
     "object_arrangement": "objects, 5×5",
-    "image_completion": "pictures, 10×10",
 }
 
 
@@ -114,10 +113,13 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
 
 
 def frontier(rows: Mapping[str, Any]) -> Figure:
-    """Queries against steps to acceptance, a point a schedule, with their standard errors."""
+    """Queries against steps to acceptance, a point a schedule, with their standard errors.
+
+    Of schedules by which every trial came to an accepted answer.
+    """
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    for i, (name, row) in enumerate(x for x in rows.items() if x[1]["accepted"] > 0.5):
+    for i, (name, row) in enumerate(x for x in rows.items() if x[1]["accepted"] == 1):
         (steps, error), (queries, spread) = row["steps"], row["queries"]
         color = plotting.COLORS[i % len(plotting.COLORS)]
         marker = "D" if name.startswith("SEQ") else "o"

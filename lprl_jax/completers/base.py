@@ -14,6 +14,7 @@ import chex
 import jax
 from lprl_envs import InvalidInput, TextEnv
 from lprl_envs.completion import Completable
+from lprl_envs.errors import shown
 
 from lprl_jax.priors.base import Counters
 
@@ -71,6 +72,15 @@ class Completer(Protocol):
             Answers, and the new carry: every needed row was a query and was run.
         """
         ...
+
+
+def require_completer(completer: Any) -> None:
+    """Raise InvalidInput unless this is a completer."""
+    if isinstance(completer, type) or not hasattr(completer, "complete"):
+        raise InvalidInput(
+            f"completer is {shown(completer)}; right: a completer, as Recorded.of(env) or "
+            'LanguageCompleter.from_pretrained("embedded", env, env_params)'
+        )
 
 
 def require_completable(env: TextEnv[Any, Any]) -> Completable:

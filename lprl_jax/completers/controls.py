@@ -15,8 +15,9 @@ from lprl_jax.completers.memory import prompt_hash, question_keys
 from lprl_jax.completers.recorded import Recorded, require_wrong_values, wrong_of
 from lprl_jax.priors.base import Counters
 
-_COIN = 1
-"""Folded into a question's key: the coin is another than that of the completer underneath."""
+_COIN = (1 << 31) + 1
+"""Folded into a question's key, beyond any number that a split takes: the coin is another than
+what the completer underneath draws by that key."""
 
 
 def perfect(env: TextEnv[Any, Any]) -> Recorded:

@@ -98,10 +98,11 @@ def run(
     _refuse_other_features(trained, priors)
     _refuse_other_wording(trained, changed.get("wording", trained.config.wording))
     state = newest_state(directory, trained)
+    same_bank = changed["env_params"] == fields["env_params"]
     found: list[tuple[str, Row]] = []
     for prior, k in itertools.product(priors, ks or [None]):
         chosen = changed if k is None else config.override(changed, [f"k={k}"])
-        rows = _rows(config.parse(_with_prior(chosen, prior)), state)
+        rows = _rows(config.parse(_with_prior(chosen, prior)), state, same_bank)
         found += [(prior, row) for row in rows]
     return told_apart(found)
 
@@ -205,8 +206,11 @@ def newest_state(directory: Path, trained: Experiment) -> Any:
     return checkpoint.restore(kept, newest, like)
 
 
-def _rows(experiment: Experiment, trained: Any) -> list[Row]:
-    """The trained networks, played in an experiment that may have another prior and k."""
+def _rows(experiment: Experiment, trained: Any, same_bank: bool) -> list[Row]:
+    """The trained networks, played in an experiment that may have another prior and k.
+
+    What a run holds of its instances, as an accepted completion, it holds in the same bank only.
+    """
     setup = runner.set_up(experiment)
     state = setup.initial_state()
     # Episodes that training has not played: they are drawn for this purpose, by the seed.
@@ -214,6 +218,8 @@ def _rows(experiment: Experiment, trained: Any) -> list[Row]:
     state = state._replace(
         params=_placed_like(state.params, trained.params), key=_placed_like(state.key, key)
     )
+    if same_bank and hasattr(state, "guide"):
+        state = state._replace(guide=_placed_like(state.guide, trained.guide))
     rows = []
     for policy in setup.algorithm.policies:
         play = sharding.compile_evaluation(

@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
+from lprl_jax.completers import named as completers
 from lprl_jax.files import paths
 from lprl_jax.lm import named
 from lprl_jax.priors import shipped, wordings
 
-PATHS = ("prior", "dataset", "encoder", "policy", "wording")
+PATHS = ("prior", "dataset", "encoder", "policy", "wording", "completer")
 """Fields that may name a file or a directory."""
 WITHOUT_MODEL = ("none", "uniform", "habit")
 """Priors of our own that ask nobody."""
@@ -28,4 +29,5 @@ def placed(fields: Mapping[str, Any]) -> dict[str, Any]:
         return paths.absolute(value) if isinstance(value, str) and value not in names else value
 
     names = {**dict.fromkeys(PATHS, NAMES), "wording": wordings.names()}
+    names["completer"] = (*completers.OWN, *named.NAMES)
     return {name: place(v, names[name]) if name in PATHS else v for name, v in fields.items()}

@@ -12,7 +12,7 @@ from cli.test_cli import complaint
 from priors.tiny import tiny_model
 
 from lprl_jax.cli.main import main
-from lprl_jax.experiments import completing, config, run_directory, runner
+from lprl_jax.experiments import completing, config, evaluate, run_directory, runner
 from lprl_jax.lm import checkpoint
 
 FIELDS: dict[str, Any] = {
@@ -68,6 +68,10 @@ def test_a_finished_run_is_evaluated(run: Path, capsys: pytest.CaptureFixture[st
     out = capsys.readouterr().out
     assert "guided" in out
     assert "greedy" in out
+    held, alone = (row for row in evaluate.run(run, ["eval_episodes=2"]))
+    # Every run has an answer by now, and follows it without a mistake; 4 cubes in 24 steps.
+    np.testing.assert_allclose(held.returns, 16 + 1 + 20)
+    assert alone.returns.mean() < held.returns.mean()
 
 
 def test_a_model_that_knows_no_completions_is_remarked_on_once(

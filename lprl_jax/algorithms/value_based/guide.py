@@ -38,7 +38,7 @@ class Guide(NamedTuple):
     plan: jax.Array
     """i32[R, N, S]: it."""
     has_asked: jax.Array
-    """bool[R, N]: whether `last` and `shown` are of a prompt."""
+    """bool[R, N]: whether `last` is of a prompt."""
     last: jax.Array
     """u32[R, N, 2]: the prompt that was asked last, by its hash."""
     shown: jax.Array
@@ -60,11 +60,11 @@ class Decision(NamedTuple):
     asked: jax.Array
     """bool: a query was made."""
     evaluated: jax.Array
-    """bool: asked, and the memory did not know."""
+    """bool: and the completer was run for it."""
     accepted: jax.Array
     """bool"""
     unreadable: jax.Array
-    """bool: asked, and the answer was no pattern."""
+    """bool: a query was made, and the answer was no pattern."""
     follows: jax.Array
     """bool: whether the action is that of a completion."""
     action: jax.Array
@@ -138,15 +138,20 @@ class Guiding:
         seen = seen._replace(revealed=revealed, changed=changed, known=known, can_ask=can_ask)
         wanted, schedule = self.schedule.ask(guide.schedule, keys, seen)
         asked = wanted & can_ask
-        needed = asked & ~known
+        is_new = asked & ~known
+        # Of environments of a run that ask the same in one step, the first puts the question.
+        alike = jnp.all(prompts[:, :, None] == prompts[:, None], axis=-1) & is_new[:, None]
+        first = jnp.argmax(alike, axis=-1)
+        needed = is_new & (first == jnp.arange(first.shape[1], dtype=first.dtype)[None])
         trial = jnp.repeat(guide.keys, asked.shape[1], axis=0)
         written, counters = self.completer.complete(
             data.completer_params, counters, trial, flatten(env_state), data.env_params,
             needed.reshape(-1),
         )  # fmt: skip
-        written = unflatten(written, len(asked))
+        rows_of = jax.vmap(lambda rows, i: jax.tree.map(lambda x: x[i], rows))
+        written = rows_of(unflatten(written, len(asked)), first)
         queries = queried(self.schedule, seen, asked)
-        counters = counters.after_looking_up(queries & known)
+        counters = counters.after_looking_up(queries & ~needed)
         answers = Answers(
             jnp.where(known[..., None], remembered.completion, written.completion),
             jnp.where(known, remembered.readable, written.readable),
@@ -164,7 +169,7 @@ class Guiding:
         )
         guide = self._held(guide, accepted, answers.completion)
         action = self._each(self.task.follow, data, guide.plan, env_state)
-        unreadable = asked & ~answers.readable
+        unreadable = queries & ~answers.readable
         decision = Decision(queries, needed, accepted, unreadable, guide.holds, action)
         return decision, guide, counters
 
@@ -175,7 +180,17 @@ class Guiding:
         """
         schedule = self.schedule.after(guide.schedule, reward, done)
         guide = guide._replace(schedule=schedule, shown=jnp.where(done, 0.0, guide.shown))
-        return guide._replace(holds=guide.holds & ~done) if self.keep == EPISODE else guide
+        if self.keep == TRIAL:
+            return guide
+        # An answer that was let go may be asked for again, also by the same question.
+        ended = done & guide.holds
+        return guide._replace(holds=guide.holds & ~done, has_asked=guide.has_asked & ~ended)
+
+    def restart(self, guide: Guide, fresh: Guide) -> Guide:
+        """A new trial, of a schedule that has learnt; its episodes end where they stand."""
+        ended = jnp.ones(guide.holds.shape, bool)
+        schedule = self.schedule.after(guide.schedule, jnp.zeros(ended.shape, jnp.float32), ended)
+        return fresh._replace(schedule=schedule)
 
     def trial_action(self, guide: Guide, env_state: Any, data: Data) -> tuple[jax.Array, jax.Array]:
         """Whether a trial's completion is held, `bool[R, 1]`, and its actions `i32[R, N]`."""

@@ -33,9 +33,10 @@ from lprl_jax.algorithms.ties import checked
 from lprl_jax.algorithms.value_based import primaries
 from lprl_jax.algorithms.value_based.guide import TRIAL, Guide, Guiding
 from lprl_jax.algorithms.value_based.lagr_config import REDRAWN, HParams, LaGRConfig
-from lprl_jax.algorithms.value_based.primaries import Item
+from lprl_jax.algorithms.value_based.primaries import TABLE, Item
 from lprl_jax.algorithms.value_based.q_learning import Transition
 from lprl_jax.completers import Completer
+from lprl_jax.completers.base import require_completer
 from lprl_jax.priors.base import Counters, Prior
 
 
@@ -83,10 +84,12 @@ def make(
         `Algorithm`, whose `data` is `Data((), env_params, completer_params=completer.params)`.
 
     Raises:
-        InvalidInput: if the environment has no pattern, or there is a prior.
+        InvalidInput: if the environment has no pattern, there is a prior or no completer, or a
+            table is asked for where states are not numbered.
     """
     if prior is not None:
         raise InvalidInput(f"the prior is {prior.name!r}; LaGR's learner has none: prior=none")
+    require_completer(completer)
     primary = primaries.of(config, env)
     when = schedule or schedule_of(config, env.num_states or 0)
     guiding = Guiding(env, completer, when, config.keep, config.eligible, config.memory_size)
@@ -156,7 +159,7 @@ def make(
             features=(),
             next_features=(),
         )
-        counts = ~follows | config.learn_while_following
+        counts = ~decision.follows | config.learn_while_following
         learnt, loss = primary.add(state.params, Item(transition, counts), state.hparams, data)
         done = step.terminated | step.truncated
         seen_now = {
@@ -189,6 +192,12 @@ def make(
                 f"keep is 'trial', and a run plays {runs.run_instances.shape[1]} instances; a "
                 "trial is of one: instance_per_run=true, or keep=episode"
             )
+        if config.primary == TABLE and runs.run_instances.shape[1] != 1:
+            raise InvalidInput(
+                f"primary is 'table', and a run plays {runs.run_instances.shape[1]} instances, "
+                "which a table of states cannot tell apart; right: instance_per_run=true, or "
+                "primary=network"
+            )
         shape = (len(keys), config.num_envs)
         state = LaGRState(
             params=primary.init(runs.key_params, runs.env_state, data),
@@ -211,7 +220,8 @@ def make(
             kept = kept._replace(replay=fresh.params.replay)
         return fresh._replace(
             params=kept,
-            guide=fresh.guide._replace(schedule=state.guide.schedule),
+            guide=guiding.restart(state.guide, fresh.guide),
+            episode=state.episode,
             prior_carry=state.prior_carry.plus(fresh.prior_carry),
             num_steps=state.num_steps,
         )

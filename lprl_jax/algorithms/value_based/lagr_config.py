@@ -17,7 +17,7 @@ from lprl_jax.algorithms.base import (
 )
 from lprl_jax.algorithms.schedules import ScheduleConfig
 from lprl_jax.algorithms.value_based.guide import ELIGIBLE, KEEP
-from lprl_jax.algorithms.value_based.primaries import PRIMARIES
+from lprl_jax.algorithms.value_based.primaries import PRIMARIES, TABLE
 
 MASKED, REDRAWN = ILLEGAL = ("masked", "redrawn")
 
@@ -100,6 +100,11 @@ class LaGRConfig(ScheduleConfig):
         if self.completer_temperature < 0:
             raise InvalidInput(
                 f"completer_temperature is {self.completer_temperature:g}; it must be 0 or above"
+            )
+        if self.primary == TABLE and self.num_heads > 1:
+            raise InvalidInput(
+                f"num_heads is {self.num_heads}, and primary is 'table', which has one; right: "
+                "primary=network"
             )
         if bad := [x for x in self.epsilons if not 0 <= x <= 1]:
             raise InvalidInput(f"epsilons has {bad[0]:g}; each must lie in [0, 1]")

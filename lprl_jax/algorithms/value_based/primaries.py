@@ -184,8 +184,11 @@ def _network(config: Any, env: Env) -> Primary:
                 error = jnp.sum(over_heads(errors)((params, target)), axis=0)
                 return jnp.sum(error * batch.counts) / jnp.maximum(jnp.sum(batch.counts), 1)
 
-            params, opt_state, value = descent.descend(
-                loss, optimizer, hp.learning_rate, params, opt_state
+            *moved, value = descent.descend(loss, optimizer, hp.learning_rate, params, opt_state)
+            # Of a batch in which nothing counts Adam would go on by its momentum.
+            some = jnp.any(batch.counts)
+            params, opt_state = jax.tree.map(
+                lambda new, old: jnp.where(some, new, old), tuple(moved), (params, opt_state)
             )
             return params, optax.incremental_update(params, target, hp.tau), opt_state, value
 

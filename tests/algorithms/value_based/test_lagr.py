@@ -88,6 +88,7 @@ def twin(eligible: str, learns: bool, steps: int) -> list[Any]:
         told.append((asks, runs, accepted, holds, reward))
         height = after
         if (t + 1) % HORIZON == 0:
+            last = None if holds else last
             height, holds, shown = 0, False, 0
     return [*told, q]
 
@@ -148,6 +149,50 @@ def test_a_trial_is_of_all_environments_and_outlives_episodes() -> None:
     own = jax.random.split(jax.random.key(0)), config.hparams(2), data, jnp.zeros((2, 2), jnp.int32)
     with pytest.raises(InvalidInput, match="keep is 'trial', and a run plays 2 instances"):
         algorithm.init(*own)
+
+
+def test_what_was_let_go_is_asked_for_again() -> None:
+    algorithm, data, state = begin(TABLE, CUBES, perfect(CUBES), 2)
+    state, seen = algorithm.train(state, data, 3 * HORIZON)
+    assert (np.asarray(seen["followed"]) == 1).all()
+    assert np.asarray(seen["asked"]).sum(0).tolist() == [3, 3]
+    assert np.asarray(seen["evaluated"]).sum(0).tolist() == [1, 1]
+
+
+def test_who_explores_while_following_learns_nothing_of_it() -> None:
+    config = dataclasses.replace(
+        TABLE, explore_while_following=True, learn_while_following=False, epsilons=(0.5,)
+    )
+    algorithm, data, state = begin(config, CUBES, perfect(CUBES), 8)
+    state, seen = algorithm.train(state, data, HORIZON)
+    followed = np.asarray(seen["followed"]).mean()
+    assert 0.4 < followed < 0.6
+    assert (np.asarray(state.params.q) == 0).all()
+
+
+def test_of_environments_that_ask_the_same_one_puts_the_question() -> None:
+    config = dataclasses.replace(TABLE, num_envs=3, buffer_size=3)
+    algorithm, data, state = begin(config, CUBES, perfect(CUBES), 2)
+    state, seen = algorithm.train(state, data, 1)
+    assert np.asarray(seen["asked"])[0].tolist() == [3, 3]
+    assert np.asarray(seen["evaluated"])[0].tolist() == [1, 1]
+    assert np.asarray(seen["accepted"])[0].tolist() == [3, 3]
+    assert (int(state.prior_carry.queries), int(state.prior_carry.evaluations)) == (6, 2)
+
+
+def test_a_new_trial_forgets_answers_and_keeps_what_was_learnt() -> None:
+    config = dataclasses.replace(TABLE, keep="trial", schedule="seq", epsilons=(1.0,))
+    algorithm, data, state = begin(config, CUBES, perfect(CUBES), 2)
+    state, _ = algorithm.train(state, data, 2 * HORIZON)
+    again = algorithm.restart(state, data, jnp.zeros((2, 1), jnp.int32))
+    assert np.asarray(state.guide.holds).all()
+    assert not np.asarray(again.guide.holds).any()
+    assert not np.asarray(again.guide.memory.tag).any()
+    np.testing.assert_array_equal(again.guide.schedule, state.guide.schedule)
+    assert np.asarray(state.guide.schedule).sum() > 0
+    np.testing.assert_array_equal(again.params.q, state.params.q)
+    assert int(again.prior_carry.queries) == int(state.prior_carry.queries)
+    assert np.asarray(again.episode).tolist() == np.asarray(state.episode).tolist()
 
 
 def test_a_completer_that_is_never_right_changes_nothing_but_the_count() -> None:
@@ -255,9 +300,17 @@ def test_what_is_refused() -> None:
         ({"completer_temperature": -1.0}, "completer_temperature is -1"),
         ({"memory_size": 0}, "memory_size"),
         ({"num_heads": 0}, "num_heads"),
+        ({"num_heads": 2, "primary": "table"}, "num_heads is 2, and primary is 'table'"),
     ):
         own: Any = wrong
         with pytest.raises(InvalidInput, match=message):
             LaGRConfig(**own)
+    nobody: Any = None
+    with pytest.raises(InvalidInput, match="completer is None; right: a completer"):
+        lagr.make(TABLE, CUBES, None, nobody)
+    _, data, _ = begin(TABLE, CUBES, perfect(CUBES))
+    two = jax.random.split(jax.random.key(0)), TABLE.hparams(2), data, jnp.zeros((2, 2), jnp.int32)
+    with pytest.raises(InvalidInput, match="primary is 'table', and a run plays 2 instances"):
+        lagr.make(TABLE, CUBES, None, perfect(CUBES)).init(*two)
     with pytest.raises(InvalidInput, match="primary is 'table', and the states of ObjectArr"):
         lagr.make(TABLE, ObjectArrangement("5x5"), None, perfect(ObjectArrangement("5x5")))
