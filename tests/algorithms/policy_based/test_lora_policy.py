@@ -170,7 +170,8 @@ def test_configs_that_are_refused(changes, words):
 
 def test_a_matrix_that_the_model_lacks_is_refused():
     plain = dataclasses.replace(tiny_model().config, mlp="plain")
-    policy = dataclasses.replace(POLICY, scorer=dataclasses.replace(POLICY.scorer, config=plain))
+    reader = dataclasses.replace(POLICY.scorer.reader, config=plain)
+    policy = dataclasses.replace(POLICY, scorer=dataclasses.replace(POLICY.scorer, reader=reader))
     config = dataclasses.replace(CONFIG, lora_targets=("gate", "up"))
     with pytest.raises(InvalidInput, match="the model 'tiny' has no matrix gate, but q, k, v"):
         ppo.make(config, PLACES, None, policy)
