@@ -79,6 +79,7 @@ SENTENCES: dict[str, str] = {
     "At a cost of .5, the paper's rewards": "a row's name",
     "a run at a cost of .5": "a row's name",
     "steps; at .2": "a row's name",
+    "is worth, at .05, still": "a row's name",
     "in episodes 2 to 5": "lagr.EARLY",
     "that CQL-Prior needs a tenth of the data is *not* reproduced": "the paper's",
     "with ten times the α": "a setting",

@@ -94,6 +94,13 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
             at = f"schedules.{prose.slug(name)}"
             found |= {f"{at}.{x}": f"{row[x][0]:.1f}" for x in ("steps", "queries", "evaluations")}
             found[f"{at}.accepted"] = prose.percent(row["accepted"])
+    if "pictures" in figures:
+        own = figures["pictures"]
+        found |= {"pictures.part": prose.count(own["part"])}
+        found |= {"pictures.steps": prose.count(own["steps"])}
+        for name, row in own["rows"].items():
+            at = f"pictures.{prose.slug(name)}"
+            found |= {f"{at}.{x}": f"{row[x][0]:.1f}" for x in ("first", "last")}
     if "cubes" in figures:
         own = figures["cubes"]
         found |= {"seeds": f"{own['seeds']}", "episodes": f"{own['episodes']}"}
