@@ -1,8 +1,8 @@
 """A published model's scorer beside its peers: torch and llama.cpp, each a process of its own.
 
-They run alone and in turns, on the same cores with as many threads. A peer's scores are compared
-before its rates are. One that fails, or whose scores differ, has a row that says so; the others
-stand.
+They run alone, one after another, on the same cores with as many threads; in a full report in
+several turns, in a quick one in one. A peer's scores are compared before its rates are. One that
+fails, or whose scores differ, has a row that says so; the others stand.
 """
 
 from __future__ import annotations

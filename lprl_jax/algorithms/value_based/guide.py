@@ -105,10 +105,6 @@ class Guiding:
             first=jnp.full(runs, -1, jnp.int32),
         )
 
-    def prompts(self, env_state: Any, data: Data) -> jax.Array:
-        """`u32[R, N, 2]`: which prompt the states ask."""
-        return memory.prompt_hash(self.env, env_state, data.env_params)
-
     def decide(
         self,
         guide: Guide,
@@ -129,7 +125,7 @@ class Guiding:
             seen: What the schedule sees; its fields `revealed`, `changed`, `known` and `can_ask`
                 are set here.
         """
-        prompts = self.prompts(env_state, data)
+        prompts = memory.prompt_hash(self.env, env_state, data.env_params)
         revealed = self._each(self.task.revealed, data, env_state)
         known, remembered = memory.look_up(guide.memory, prompts)
         changed = ~guide.has_asked | jnp.any(prompts != guide.last, axis=-1)
