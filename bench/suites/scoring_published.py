@@ -18,8 +18,8 @@ What is timed is `LanguagePrior.log_probs`, compiled once. Against it:
   activations takes it is noted.
 
 Peers are processes of their own; ours then is one too. They run alone, one after another, on the
-same cores with as many threads, in a quick report in one turn. A peer's scores are compared before its rates are; a window of a peer is
-a part of the states, its rate is in states all the same.
+same cores with as many threads, in a quick report in one turn. A peer's scores are compared before
+its rates are; a window of a peer is a part of the states, its rate is in states all the same.
 
 `smollm2_first_score` is a process of its own, from its start to the first score, where JAX's
 compilation cache has the programs.
