@@ -1,4 +1,4 @@
-"""Which environments there are, by their ids: ours, and gymnax's own with discrete actions."""
+"""Which environments there are, by their ids: ours, and gymnax's own."""
 
 from __future__ import annotations
 
@@ -43,17 +43,15 @@ for _env_id, _factory in ENVIRONMENTS.items():
 
 
 def of_gymnax() -> list[str]:
-    """Ids of gymnax's own environments with discrete actions; they have no text."""
-    without = {*ENVIRONMENTS, *CONTINUOUS}
-    return [name for name in gymnax.registered_envs if name not in without]
+    """Ids of gymnax's own environments; they have no text."""
+    return [name for name in gymnax.registered_envs if name not in ENVIRONMENTS]
 
 
 def make(env_id: str, **arguments: Any) -> tuple[TextEnv[Any, Any], TextEnvParams]:
     """An environment by its id, with its default parameters; gymnax's own through `GymnaxEnv`.
 
     Raises:
-        InvalidInput: if there is none of this id, its actions are continuous, or an argument is
-            out of range.
+        InvalidInput: if there is none of this id, or an argument is out of range.
     """
     _require_known(env_id)
     env: TextEnv[Any, Any] = (

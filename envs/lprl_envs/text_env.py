@@ -9,6 +9,10 @@ Three things are added to gymnax's contract:
 * **The exact law**: `transitions`, and where an instance has few enough states `num_states`,
   `state_index` and `state_at`. Priors become tables and planners exact.
 
+Actions are numbers, or, in a continuous world, points in a box. Such a world with a text has action
+words all the same ("left", "right"), and `action_words` says where in the box each lies: what knows
+the world by its text speaks of words, what acts in it takes points.
+
 `step` also reports `final_state` beside gymnax's `final_observation`: what a learner needs in
 order to bootstrap through a time limit. It does not split its key, as gymnax's `step` does.
 """
@@ -93,6 +97,23 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     def action_texts(self) -> tuple[str, ...]:
         """`[A]`: one text an action; it continues the state's text."""
 
+    @property
+    def is_continuous(self) -> bool:
+        """Whether an action is a point in a box, f32[d], and not one of A numbers."""
+        return isinstance(self.action_space(), spaces.Box)
+
+    @property
+    def action_words(self) -> np.ndarray:
+        """`f32[A, d]`: where in the box of a continuous world each action word lies.
+
+        In a box of one dimension they ascend. `num_actions` is then the number of words, which may
+        be 0, `action_mask` is True of all of them, and `legal_actions` are words too.
+
+        Raises:
+            InvalidInput: if actions are discrete, the words being the actions.
+        """
+        raise InvalidInput(f"{self.name} has discrete actions, which are its words")
+
     # -- law -----------------------------------------------------------------------------------
 
     @abc.abstractmethod
@@ -101,7 +122,7 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
 
     @abc.abstractmethod
     def action_mask(self, state: TState, params: TParams) -> jax.Array:
-        """`bool[A]`: legal actions; at least one is."""
+        """`bool[A]`: legal actions; at least one is. In a continuous world, of words: all True."""
 
     @abc.abstractmethod
     def is_solved(self, state: TState, params: TParams) -> jax.Array:
@@ -160,7 +181,10 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     def transitions(
         self, state: TState, action: jax.Array, params: TParams
     ) -> tuple[jax.Array, TState, jax.Array, jax.Array]:
-        """The exact law: `(prob[K], state[K], reward[K], terminated[K])`."""
+        """The exact law: `(prob[K], state[K], reward[K], terminated[K])`.
+
+        The action is what `step_env` takes: i32[], or f32[d] in a continuous world.
+        """
 
     @property
     def num_states(self) -> int | None:
@@ -269,8 +293,11 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         del params
         return observations.space_of(self)
 
-    def action_space(self, params: TParams | None = None) -> spaces.Discrete:
-        """The actions."""
+    def action_space(self, params: TParams | None = None) -> spaces.Discrete | spaces.Box:
+        """The actions: A numbers; a continuous world gives `Box(low, high, (d,), float32)`, finite.
+
+        A box is one for all instances of a bank. What lies outside it the world clips.
+        """
         del params
         return spaces.Discrete(self.num_actions)
 

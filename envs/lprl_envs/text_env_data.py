@@ -10,7 +10,7 @@ from flax import struct
 from gymnax.environments import environment
 
 Action = jax.Array | int | float
-"""An action's number."""
+"""An action's number; in a continuous world f32[d], a point in its box."""
 
 
 @struct.dataclass(kw_only=True)

@@ -20,6 +20,10 @@ EXACT = "exact"
 """The k of a prior that is not sampled from."""
 
 
+FOR_BOXES = ("sac", "td3")
+"""Names, in the registry, of the algorithms that act in continuous worlds; others take numbers."""
+
+
 class Data(NamedTuple):
     """Arguments of every compiled function: another bank, with a prior for it, does not recompile.
 

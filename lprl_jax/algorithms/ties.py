@@ -19,7 +19,7 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms import arguments
 from lprl_jax.algorithms.arguments import described, is_concrete
-from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.algorithms.base import FOR_BOXES, Algorithm, Data, Env
 from lprl_jax.priors import fingerprint
 from lprl_jax.priors.base import Prior
 from lprl_jax.priors.fingerprint import Here
@@ -48,6 +48,11 @@ class Ties:
                 "lprl_jax.make(...) returns"
             )
         require_prior(prior)
+        if prior is not None and not env.num_actions:
+            raise InvalidInput(
+                f"{env.name} has continuous actions and no words for them, so that no prior can "
+                f"weigh any; prior is {prior.name!r}, right: None"
+            )
         self.env, self.world = env, fingerprint.world_of(env)
         self.prior = _Part(prior, "prior", self.world)
         self.policy = _Part(language_policy, "policy", self.world)
@@ -197,6 +202,25 @@ def require_prior(prior: Any) -> None:
     )
 
 
+def require_actions(env: Env, config: Any, in_boxes: bool) -> None:
+    """Raise InvalidInput unless an algorithm's actions are of the environment's kind.
+
+    Args:
+        env: The environment.
+        config: Of the algorithm.
+        in_boxes: Whether the algorithm's are continuous.
+    """
+    if env.is_continuous == in_boxes:
+        return
+    kinds, those = ("continuous", "discrete"), ", ".join(FOR_BOXES)
+    found, right = kinds if env.is_continuous else kinds[::-1]
+    others = f"valid: {those}" if env.is_continuous else f"valid: any but {those}"
+    raise InvalidInput(
+        f"{env.name} has {found} actions, and {type(config).__name__} is of an algorithm with "
+        f"{right} ones; {others}"
+    )
+
+
 def _is_nothing(params: Any) -> bool:
     return isinstance(params, tuple) and not params
 
@@ -211,7 +235,10 @@ def size_of(env_params: TextEnvParams) -> int:
 
 
 def checked(
-    config_type: type[Any], bind: Callable[[Any, type[Any], Ties], Any] | None = None
+    config_type: type[Any],
+    bind: Callable[[Any, type[Any], Ties], Any] | None = None,
+    *,
+    in_boxes: bool = False,
 ) -> Callable[[Callable[P, Made]], Callable[P, Made]]:
     """A `make(config, env, prior, ...)` whose arguments, and those of what it makes, are checked.
 
@@ -219,6 +246,7 @@ def checked(
         config_type: Of its config.
         bind: `(made, hparams' type, ties) -> made`: the same with functions that check; by
             default, of an `Algorithm`.
+        in_boxes: Whether it acts in continuous worlds, and in no others.
     """
 
     def around(make: Callable[P, Made]) -> Callable[P, Made]:
@@ -236,6 +264,7 @@ def checked(
             parts = ("env", "prior", "language_policy", "completer")
             own = {name: given.arguments[name] for name in parts if name in given.arguments}
             ties = Ties(**own)
+            require_actions(ties.env, config, in_boxes)
             made: Any = make(*args, **kwargs)
             made = (bind or of_algorithm)(made, type(config.hparams(1)), ties)
             return made

@@ -9,8 +9,7 @@ import argparse
 
 import jax
 import lprl_envs
-import lprl_envs.registration
-from lprl_envs import InvalidInput
+from lprl_envs import InvalidInput, registration
 
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.cli import demo as demonstration
@@ -129,7 +128,10 @@ def envs(options: argparse.Namespace) -> None:
         print(f"  actions: {', '.join(actions[:MOST_LISTED])}{more}")
         print(f"  states an instance: {env.num_states or 'not numbered'}; a state reads:")
         print("".join(f"    {line}\n" for line in env.describe(state, params).splitlines()), end="")
-    print(f"gymnax's own, without text: {', '.join(lprl_envs.registration.of_gymnax())}")
+    continuous = registration.CONTINUOUS
+    discrete = [name for name in registration.of_gymnax() if name not in continuous]
+    print(f"gymnax's own, without text: {', '.join(discrete)}")
+    print(f"  with continuous actions: {', '.join(continuous)}")
 
 
 def collect(options: argparse.Namespace) -> None:

@@ -35,12 +35,16 @@ def check(options: argparse.Namespace) -> None:
     """`lprl check`."""
     tokenizer = _tokenizer(options)
     env, params, _ = _env(options)
+    passed = 0
     for name in passing(env, params):
         description = (lprl_envs.CHECKS[name].__doc__ or "").strip().splitlines()[0]
         print(f"ok  {name}: {description}", flush=True)
-    check_tokens(env, params, tokenizer)
-    print(f"ok  tokens: {(check_tokens.__doc__ or '').strip().splitlines()[0]}")
-    print(f"{options.env} keeps the contract: {len(lprl_envs.CHECKS) + 1} checks passed")
+        passed += 1
+    if options.env in lprl_envs.ENVIRONMENTS:
+        check_tokens(env, params, tokenizer)
+        print(f"ok  tokens: {(check_tokens.__doc__ or '').strip().splitlines()[0]}")
+        passed += 1
+    print(f"{options.env} keeps the contract: {passed} checks passed")
 
 
 def prior(options: argparse.Namespace) -> None:

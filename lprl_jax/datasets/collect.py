@@ -13,6 +13,7 @@ import chex
 import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
+from lprl_envs.actions import require_discrete
 
 from lprl_jax.algorithms import arguments, asking, streams
 from lprl_jax.algorithms.base import Data, Env
@@ -79,9 +80,10 @@ def collect(
         one question a step, as in training.
 
     Raises:
-        InvalidInput: if a number or a share is out of range, or prior, bank and environment do not
-            belong together.
+        InvalidInput: if a number or a share is out of range, prior, bank and environment do not
+            belong together, or actions are continuous.
     """
+    require_discrete(env, "a dataset holds")
     if min(num_steps, num_envs) < 1 or num_steps % num_envs:
         raise InvalidInput(
             f"steps is {num_steps}; it must be a multiple of the {num_envs} environments, 1 or more"

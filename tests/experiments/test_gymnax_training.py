@@ -93,7 +93,8 @@ REFUSED = [
     (["prior=embedded"], NO_TEXT),
     (["prior=embedded", "prior_access=live"], NO_TEXT),
     (["prior=embedded", "q_input=features"], NO_TEXT),
-    (["env=Pendulum-v1"], ["Pendulum-v1 has continuous actions", "CartPole-v1", "lprl envs"]),
+    (["env=Pendulum-v1"], ["Pendulum-v1 has continuous actions", "DQNConfig", "sac, td3"]),
+    (["env=Pendulum-v1", "prior=uniform"], ["Pendulum-v1", "no words", "no prior", "None"]),
     (["env=CartPole-v7"], ["unknown env 'CartPole-v7'", "FrozenLake-lprl", "Acrobot-v1"]),
     (["env_params.map_name=4x4"], ["unknown env_params key 'map_name'", "instances"]),
     (["env_params.num_instances=3"], ["no instances to draw", "by hand"]),
@@ -121,7 +122,6 @@ def test_what_does_not_fit_is_one_line(
 @pytest.mark.parametrize(
     "call",
     [
-        ["check", "CartPole-v1"],
         ["prior", "CartPole-v1", "--model", "embedded", "-o", "TABLE"],
         ["plan", "blocks_world_slinvit_heuristic", "env=CartPole-v1", "env_params={}"],
     ],
@@ -138,6 +138,22 @@ def test_commands_that_need_text_or_a_law(
 
 def test_the_list_names_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["envs"]) == 0
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("gymnax's own, without text: CartPole-v1, ")
-    assert "Pendulum" not in last
+    discrete, continuous = capsys.readouterr().out.splitlines()[-2:]
+    assert discrete.startswith("gymnax's own, without text: CartPole-v1, ")
+    assert "Pendulum" not in discrete
+    assert continuous.startswith("  with continuous actions: Pendulum-v1, ")
+
+
+def test_what_applies_of_the_contract_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "Pendulum-v1"]) == 0
+    assert capsys.readouterr().out.endswith("Pendulum-v1 keeps the contract: 16 checks passed\n")
+
+
+def test_a_dataset_of_points_is_refused(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = str(tmp_path / "data.npz")
+    assert main(["collect", config, "-o", data, "--steps", "40", "env=Pendulum-v1"]) == 2
+    line = capsys.readouterr().err
+    assert "Pendulum-v1 has continuous actions, and a dataset holds discrete ones" in line
+    assert line.count("\n") == 1

@@ -34,9 +34,9 @@ from lprl_envs.text_env_data import TextEnvParams
 class GymnasiumEnv(gymnasium.Env[np.ndarray, Any]):
     """A `TextEnv` with its parameters, as Gymnasium sees an environment.
 
-    `info` holds the state's `text`, the `action_mask` (what `action_space.sample` takes), and
-    whatever the environment itself reports. All chance comes from `np_random`, so that equal seeds
-    and actions give equal episodes. `reset` reads no options.
+    `info` holds the state's `text`, the `action_mask` (what `action_space.sample` takes; not where
+    actions are continuous), and whatever the environment itself reports. All chance comes from
+    `np_random`, so that equal seeds and actions give equal episodes. `reset` reads no options.
 
     Args:
         env: The environment.
@@ -104,11 +104,13 @@ class GymnasiumEnv(gymnasium.Env[np.ndarray, Any]):
 
     def _show(self, view: _View) -> tuple[Any, dict[str, Any]]:
         text = self.text_env.template.render(view.slots.tolist())
-        mask = view.action_mask.astype(np.int8)
+        info = {**view.info, "text": text}
+        if not self.text_env.is_continuous:
+            info["action_mask"] = view.action_mask.astype(np.int8)
         observation = view.observation
         if isinstance(self.observation_space, gymnasium.spaces.Discrete):
             observation = np.int64(observation)  # Gymnasium wants a number, not an array of one
-        return observation, {**view.info, "text": text, "action_mask": mask}
+        return observation, info
 
 
 class _View(NamedTuple):

@@ -1,4 +1,4 @@
-"""GymnaxEnv: an environment of gymnax's own, CartPole-v1 or another with discrete actions, as ours.
+"""GymnaxEnv: an environment of gymnax's own, CartPole-v1, Pendulum-v1 or another, as ours.
 
 Law, episodes and observations are gymnax's, to the bit and from the same keys. What gymnax calls
 environment parameters is an instance here: a bank holds M of them, by default one, gymnax's own.
@@ -64,15 +64,16 @@ class NoText(InvalidInput):
 class GymnaxEnv(TextEnv[EnvState, EnvParams]):
     """An environment that gymnax has registered, as the algorithms here take one.
 
-    Every action is legal. An observation that is a whole number becomes a one-hot vector. States
-    after an auto-reset are `reset_env`'s; counters that DeepSea carries over episodes start anew.
+    Every action is legal. There are no words for continuous ones: `num_actions` is then 0. An
+    observation that is a whole number becomes a one-hot vector. States after an auto-reset are
+    `reset_env`'s; counters that DeepSea carries over episodes start anew.
 
     Args:
         env_id: Such as `"CartPole-v1"`.
         arguments: Of the environment's constructor.
 
     Raises:
-        InvalidInput: if gymnax cannot make it so, or its actions are continuous.
+        InvalidInput: if gymnax cannot make it so, or its actions are neither discrete nor in a box.
     """
 
     observation = "features"
@@ -93,10 +94,12 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
             named = (f"{name}={shown(value)}" for name, value in arguments.items())
             given = ", ".join(named) or "no arguments"
             raise InvalidInput(f"gymnax cannot make {env_id} with {given}: {reason}") from error
+        if isinstance(space, spaces.Box) and len(space.shape) == 1:
+            self._num_actions = 0
+            return
         if not isinstance(space, spaces.Discrete):
             raise InvalidInput(
-                f"{env_id} has continuous actions; the algorithms here need discrete ones, as "
-                "CartPole-v1, Acrobot-v1 and the environments that `lprl envs` lists have them"
+                f"{env_id} has the actions {space}; they must be discrete, or numbers in a box"
             )
         self._num_actions = int(space.n)
         if self._num_actions < 1:
@@ -109,8 +112,21 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
 
     @property
     def num_actions(self) -> int:
-        """A."""
+        """A; 0 where actions are continuous, gymnax having no words for them."""
         return self._num_actions
+
+    @property
+    def action_words(self) -> np.ndarray:
+        """`f32[0, d]` where actions are continuous."""
+        if not self.is_continuous:
+            return super().action_words
+        return np.zeros((0, *self.action_space().shape), np.float32)
+
+    def action_space(self, params: EnvParams | None = None) -> spaces.Discrete | spaces.Box:
+        """Gymnax's; a box is that of the bank's first instance, and so of all."""
+        own = self._own if params is None else self._inner_params(jnp.int32(0), params)
+        space = self.inner.action_space(own)
+        return space if isinstance(space, spaces.Box) else spaces.Discrete(self.num_actions)
 
     # -- law -----------------------------------------------------------------------------------
 
@@ -226,7 +242,7 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
 
         Args:
             instances: A mapping each, such as `{"gravity": 1.6}`, of what differs from gymnax's
-                defaults. The time limit is one for all.
+                defaults. The time limit is one for all, and so is the box of continuous actions.
 
         Raises:
             InvalidInput: if a name, a type or a shape is wrong.
@@ -239,6 +255,13 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
             raise InvalidInput(f"{LIMIT} is {limits[0]}; it must be 1 or more")
         if len(limits) > 1:
             raise InvalidInput(f"{LIMIT} is {limits}; the instances of {self.name} share one")
+        if self.is_continuous:
+            boxes = sorted({str(self.inner.action_space(params)) for params in own})
+            if len(boxes) > 1:
+                raise InvalidInput(
+                    f"actions lie in {' and in '.join(boxes)}; the instances of {self.name} share "
+                    "one box"
+                )
         bank = jax.tree.map(
             lambda *leaves: jnp.stack([gymnax_values.strong(x) for x in leaves]), *own
         )

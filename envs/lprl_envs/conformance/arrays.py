@@ -39,7 +39,7 @@ def avals(s: Subject) -> str | None:
     pairs += [("initial_state", jax.eval_shape(env.initial_state, key, zero, params), state)]
     if env.num_states is not None:
         pairs += [("state_at(0, 0)", jax.eval_shape(env.state_at, zero, zero, params), state)]
-    for action in (zero, 0):
+    for action in _any_actions(s)[:1] + [0] * (not env.is_continuous):
         found, after, reward, terminated, truncated, info = jax.eval_shape(
             env.step, key, state, action, params
         )
@@ -57,18 +57,24 @@ def avals(s: Subject) -> str | None:
     return next(filter(None, (differing_avals(*pair) for pair in pairs)), None)
 
 
+def _any_actions(s: Subject) -> list[jax.Array]:
+    """Three actions, legal or not: enough where steps are traced and not taken."""
+    if s.env.is_continuous:
+        return [jnp.full(s.num_weights, x, jnp.float32) for x in (0.0, 0.5, 1.0)]
+    return [jnp.int32(i) for i in range(3)]
+
+
 # -- values and compilation ----------------------------------------------------------------------
 
 
 def _trajectory(s: Subject, reset: Callable[..., Any], step: Callable[..., Any]) -> dict[str, Any]:
     """What reset and a few steps return, by name; the second step ends the episode."""
     params = dataclasses.replace(s.params, max_steps_in_episode=jnp.int32(2))
-    keys = s.keys(4)
+    keys, weights = s.keys(4), jnp.asarray(s.rng.random((3, s.num_weights)), jnp.float32)
     obs, state = reset(keys[0], params)
     calls: dict[str, Any] = {"reset": {"observation": obs, "state": state}}
     for i, key in enumerate(keys[1:]):
-        legal = jnp.roll(s.env.action_mask(state, params), -i)
-        out = step(key, state, (jnp.argmax(legal) + i) % s.env.num_actions, params)
+        out = step(key, state, s.action(weights[i], state, params), params)
         calls[f"step {i + 1}"] = dict(zip(OUTPUTS, out, strict=True))
         state = out[1]
     return calls
@@ -86,7 +92,8 @@ def copies(s: Subject) -> str | None:
     expected = _trajectory(s, s.env.reset, s.env.step)
     for name, clone in COPIES.items():
         other = clone(s.env)
-        if other != s.env or hash(other) != hash(s.env) or other.template != s.env.template:
+        texts_differ = s.has_text and other.template != s.env.template
+        if other != s.env or hash(other) != hash(s.env) or texts_differ:
             return f"{name} makes another environment; right: an equal one, of equal hash"
         found = _trajectory(s, other.reset, other.step)
         for what, x, y in (
@@ -106,7 +113,7 @@ def static_argument(s: Subject) -> str | None:
     def play(env: Any, key: jax.Array, params: Any) -> Any:
         traces.append(env)
         state = env.reset(key, params)[1]
-        return env.step(key, state, jnp.int32(0), params)
+        return env.step(key, state, _any_actions(s)[0], params)
 
     compiled = jax.jit(play, static_argnums=0)
     envs = [s.env, *(clone(s.env) for clone in COPIES.values()), s.env]
@@ -134,8 +141,8 @@ def one_trace(s: Subject) -> str | None:
     banks = [s.given, s.params, *others]
     for params in banks:
         state = reset.eval_shape(jax.random.key(0), params)[1]
-        for action in range(3):
-            state = step.eval_shape(jax.random.key(0), state, jnp.int32(action), params)[1]
+        for action in _any_actions(s):
+            state = step.eval_shape(jax.random.key(0), state, action, params)[1]
     shapes = [[leaf.shape for leaf in jax.tree.leaves(bank)] for bank in banks]
     distinct = sum(shape not in shapes[:i] for i, shape in enumerate(shapes))
     for name, found in traces.items():

@@ -7,7 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from gymnax.environments import spaces as spaces_
 
+from lprl_envs.actions import bounds
 from lprl_envs.conformance.compare import difference, first, take, unlikely
 from lprl_envs.conformance.subject import LIMIT, Subject
 
@@ -20,6 +22,11 @@ def mask(s: Subject) -> str | None:
     if s.masks.dtype != bool or s.masks.shape[1:] != right:
         found = f"{s.masks.dtype}{list(s.masks.shape[1:])}"
         return f"action_mask is {found}; right: bool{list(right)}"
+    if s.env.is_continuous:
+        if place := first(~s.masks):
+            where = s.name_of(take(s.states, place[0]))
+            return f"{where}: word {place[1]} is illegal; right: none, where actions are continuous"
+        return None
     for masks, states in (
         (s.masks, s.states),
         (s.each(s.env.action_mask, s.steps.state), s.steps.state),
@@ -57,10 +64,8 @@ def reset(s: Subject) -> str | None:
 
 def spaces(s: Subject) -> str | None:
     """Observations lie in `observation_space`; `action_space` holds the actions and no others."""
-    actions = s.env.action_space(s.params)
-    legal = [bool(actions.contains(jnp.int32(a))) for a in range(-1, s.env.num_actions + 1)]
-    if legal != [False, *[True] * s.env.num_actions, False]:
-        return f"action_space is {actions}; right: 0 to {s.env.num_actions - 1}"
+    if wrong := _actions(s):
+        return wrong
     space: Any = s.env.observation_space(s.params)
     for name, obs in (
         ("observation", s.steps.observation),
@@ -72,6 +77,29 @@ def spaces(s: Subject) -> str | None:
         if outside := first(~np.asarray(jax.vmap(space.contains)(obs))):
             found = [f"{np.min(x)} to {np.max(x)}" for x in jax.tree.leaves(take(obs, outside[0]))]
             return f"{s.name_of_step(outside[0])}: {name} has {found}; right: in {space}"
+    return None
+
+
+def _actions(s: Subject) -> str | None:
+    """What is wrong with the space of actions, and with the words for points of a box."""
+    env, space = s.env, s.env.action_space(s.params)
+    if not isinstance(space, spaces_.Box):
+        legal = [bool(space.contains(jnp.int32(a))) for a in range(-1, env.num_actions + 1)]
+        right = legal == [False, *[True] * env.num_actions, False]
+        return None if right else f"action_space is {space}; right: 0 to {env.num_actions - 1}"
+    low, high = map(np.asarray, bounds(env, s.params))
+    shaped = len(space.shape) == 1 and space.dtype == jnp.float32
+    if not shaped or not np.isfinite([low, high]).all() or not (low < high).all():
+        return f"action_space is {space}; right: float32[d], finite, the lowest below the highest"
+    words, right = env.action_words, (env.num_actions, *space.shape)
+    if (words.dtype, words.shape) != (np.float32, right):
+        return f"action_words are {words.dtype}{list(words.shape)}; right: float32{list(right)}"
+    if place := first((words < low[None]) | (words > high[None])):
+        return f"action_words[{place[0]}] is {words[place[0]].tolist()}; right: in {space}"
+    ascending = space.shape != (1,) or (np.diff(words[:, 0]) > 0).all()
+    if not ascending or len(np.unique(words, axis=0)) != len(words):
+        order = "ascending" if space.shape == (1,) else "a point each"
+        return f"action_words are {words.tolist()}; right: {order}"
     return None
 
 
@@ -113,7 +141,7 @@ def final(s: Subject) -> str | None:
         obs, after, *_ = env.step_env(key, state, action, params)
         return after, obs, env.observe(key, after, action, params)
 
-    after, obs, observed = s.each(step, steps.key, steps.before, steps.action)
+    after, obs, observed = s.each(step, s.keys_of(steps.key)[0], steps.before, steps.action)
     for name, right, by in (
         ("final_state", after, "step_env"),
         ("final_observation", obs, "step_env"),
@@ -127,7 +155,7 @@ def final(s: Subject) -> str | None:
 def auto_reset(s: Subject) -> str | None:
     """After an end, state and observation are those of a reset; otherwise the final ones."""
     steps, env = s.steps, s.env
-    fresh = s.each(env.reset, steps.key)
+    fresh = s.each(env.reset, s.keys_of(steps.key)[1])
     last = steps.info["final_observation"], steps.info["final_state"]
     done = np.asarray(steps.terminated | steps.truncated)
     right = jax.tree.map(

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lprl_envs.banks import content_hash
 from lprl_envs.conformance.arrays import BOOL, F32
 from lprl_envs.conformance.compare import difference, differing_avals, first, take, unlikely
 from lprl_envs.conformance.subject import LIMIT, Subject
@@ -94,16 +95,24 @@ def law_is_step(s: Subject) -> str | None:
     """Steps end where the law says, as often as it says, with its rewards."""
     env, (_, states, actions) = s.env, s.pairs(NUM_DRAWN_PAIRS)
 
+    def tell(state: Any, params: Any) -> tuple[jax.Array, jax.Array]:
+        """What tells states apart: a number, and real numbers, which are equal to rounding."""
+        if env.num_states is not None:
+            return env.state_index(state, params), jnp.zeros(0, jnp.float32)
+        whole, real = s.numbers(state)
+        return content_hash(whole).astype(jnp.int32), real
+
     def lawful(state: Any, action: jax.Array, params: Any) -> Any:
         prob, after, reward, ended = env.transitions(state, action, params)
-        number = jax.vmap(s.number, (0, None))(after, params)
-        return prob, (number, after.instance, reward, ended)
+        whole, real = jax.vmap(tell, (0, None))(after, params)
+        return prob, (whole, after.instance, reward, ended, real)
 
     def drawn(key: jax.Array, state: Any, action: jax.Array, params: Any) -> Any:
         def draw(key: jax.Array, time: jax.Array) -> Any:
             now = dataclasses.replace(state, time=time)
             _, after, reward, ended, _ = env.step_env(key, now, action, params)
-            return s.number(after, params), after.instance, reward, ended
+            whole, real = tell(after, params)
+            return whole, after.instance, reward, ended, real
 
         keys = jax.random.split(key, NUM_DRAWS)
         return jax.vmap(draw)(keys, jnp.arange(NUM_DRAWS, dtype=jnp.int32) % LIMIT)
@@ -129,12 +138,13 @@ def law_is_step(s: Subject) -> str | None:
 
 
 def _same(x: Any, y: Any) -> np.ndarray:
-    """`bool[P, D, K]`: which outcomes `[P, D]` are which of `[P, K]`; rewards to rounding."""
+    """`bool[P, D, K]`: which outcomes `[P, D]` are which of `[P, K]`; real numbers to rounding."""
     pairs = [(a[:, :, None], b[:, None]) for a, b in zip(x, y, strict=True)]
-    (i, j), (m, n), (r, q), (e, f) = pairs
-    return (i == j) & (m == n) & np.isclose(r, q, 1e-5, 1e-6) & (e == f)
+    (i, j), (m, n), (r, q), (e, f), (u, v) = pairs
+    same = (i == j) & (m == n) & np.isclose(r, q, 1e-5, 1e-6) & (e == f)
+    return same & np.isclose(u, v, 1e-5, 1e-5).all(-1)
 
 
 def _outcome(outcomes: Any, place: tuple[int, ...]) -> str:
-    index, instance, reward, ended = (part[place] for part in outcomes)
+    index, instance, reward, ended, _ = (part[place] for part in outcomes)
     return f"ends in state {index} of instance {instance}, reward {reward}, terminated {ended}"

@@ -3,7 +3,7 @@
 A check is a function `Subject -> str | None`: None where all is right, otherwise one line that says
 what was found and what would be right. Evidence that several checks look at (the states, a rollout)
 belongs to the subject and is made once. N counts states, P legal pairs of state and action, B rows
-of the rollout, A actions.
+of the rollout, A actions. In a continuous world a pair's action is a point f32[d], drawn uniformly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lprl_envs import actions
 from lprl_envs.banks import NoInstance, content_hash
+from lprl_envs.bridges.gymnax_env import GymnaxEnv
 from lprl_envs.conformance.compare import num_rows, take
 from lprl_envs.errors import InvalidInput
 from lprl_envs.text_env import TextEnv
@@ -75,7 +77,7 @@ class Timed(NamedTuple):
     states: Any
     """`[P]`, at time 0."""
     actions: jax.Array
-    """i32[P]"""
+    """i32[P], or f32[P, d]"""
     terminated: np.ndarray
     """bool[P, T], like the following."""
     truncated: np.ndarray
@@ -114,6 +116,11 @@ class Subject:
         return dataclasses.replace(self.given, max_steps_in_episode=jnp.int32(LIMIT))
 
     @property
+    def has_text(self) -> bool:
+        """Whether a state reads as text; gymnax's own do not."""
+        return not isinstance(self.env, GymnaxEnv)
+
+    @property
     def rng(self) -> np.random.Generator:
         """Draws samples on the host."""
         return np.random.default_rng(self.seed)
@@ -123,6 +130,13 @@ class Subject:
         words = jax.random.key_data(jax.random.key(self.seed)).shape[-1]
         drawn = self.rng.integers(0, 2**32, (num, words), np.uint32)
         return jax.random.wrap_key_data(jnp.asarray(drawn))
+
+    def keys_of(self, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Of keys `[N]` of `step`, those that its step and its reset draw by, `[N]` each."""
+        if isinstance(self.env, GymnaxEnv):
+            halves = jax.vmap(jax.random.split)(keys)
+            return halves[:, 0], halves[:, 1]
+        return keys, keys
 
     def each(self, function: Callable[..., Any], *rows: Any) -> Any:
         """`function(*row, params)` of every row, in one compiled program; all leaves `[N, ...]`."""
@@ -155,17 +169,40 @@ class Subject:
         """States that random legal actions meet on their way through the instances."""
         instances = np.repeat(self.rows, NUM_WALKS)
         keys = self.keys(len(instances) * (NUM_STATES + 1)).reshape(len(instances), -1)
-        walks = self.each(functools.partial(walk, self.env), keys, instances)
+        walks = self.each(self.walk, keys, instances)
         sparse = jax.tree.map(lambda x: x[:, ::NUM_WALKS], walks)
         return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), sparse)
+
+    def walk(self, keys: jax.Array, instance: jax.Array, params: Any) -> Any:
+        """States `[len(keys) - 1]` that random actions meet; after an end they start again."""
+        env = self.env
+
+        def step(state: Any, key: jax.Array) -> tuple[Any, Any]:
+            key_action, key_step = jax.random.split(key)
+            weights = jax.random.uniform(key_action, (self.num_weights,))
+            action = self.action(weights, state, params)
+            _, after, _, ended, _ = env.step_env(key_step, state, action, params)
+            after = jax.tree.map(lambda x, y: jnp.where(ended, x, y), start, after)
+            return dataclasses.replace(after, time=jnp.int32(0)), state
+
+        start = env.initial_state(keys[0], instance, params)
+        return jax.lax.scan(step, start, keys[1:])[1]
 
     def number(self, state: Any, params: Any) -> jax.Array:
         """`i32[]`: tells the states of an instance apart; a hash where they are not numbered."""
         if self.env.num_states is not None:
             return self.env.state_index(state, params)
-        timeless = jax.tree.leaves(dataclasses.replace(state, time=jnp.int32(0)))
-        parts = [jnp.ravel(x).astype(jnp.int32) for x in timeless]
-        return content_hash(jnp.concatenate(parts)).astype(jnp.int32)
+        whole, real = self.numbers(state)
+        bits = jax.lax.bitcast_convert_type(real, jnp.int32)
+        return content_hash(jnp.concatenate([whole, bits])).astype(jnp.int32)
+
+    def numbers(self, state: Any) -> tuple[jax.Array, jax.Array]:
+        """A state but for its time: its whole numbers `i32[n]`, and its real ones `f32[m]`."""
+        leaves = jax.tree.leaves(dataclasses.replace(state, time=jnp.int32(0)))
+        leaves = [jnp.ravel(x) for x in leaves]
+        real = [x.astype(jnp.float32) for x in leaves if jnp.issubdtype(x.dtype, jnp.floating)]
+        whole = [x.astype(jnp.int32) for x in leaves if not jnp.issubdtype(x.dtype, jnp.floating)]
+        return jnp.concatenate(whole), jnp.concatenate([jnp.zeros(0, jnp.float32), *real])
 
     @functools.cached_property
     def masks(self) -> np.ndarray:
@@ -179,10 +216,32 @@ class Subject:
 
     def pairs(self, most: int) -> tuple[np.ndarray, Any, jax.Array]:
         """Legal pairs, `most` of them at most: rows `[P]` of `states`, these states, actions."""
+        if self.env.is_continuous:
+            row = np.resize(_some(self.rng, num_rows(self.states), most), most)
+            weights = self.rng.random((most, self.num_weights), np.float32)
+            states = take(self.states, row)
+            return row, states, self.each(self.action, jnp.asarray(weights), states)
         row, action = np.nonzero(self.masks)
         some = _some(self.rng, len(row), most)
         row, action = row[some], action[some]
         return row, take(self.states, row), jnp.asarray(action, jnp.int32)
+
+    @property
+    def num_weights(self) -> int:
+        """Of an action: A, or d of a continuous world."""
+        space: Any = self.env.action_space(self.params)
+        return space.shape[0] if self.env.is_continuous else self.env.num_actions
+
+    def action(self, weights: jax.Array, state: Any, params: Any) -> jax.Array:
+        """The action that `f32[num_weights]` in [0, 1) make: if they are random, so is it.
+
+        Of several the legal one of largest weight; in a box the point so far from the lowest.
+        """
+        if self.env.is_continuous:
+            low, high = actions.bounds(self.env, params)
+            return low + weights * (high - low)
+        legal = self.env.action_mask(state, params)
+        return jnp.argmax(jnp.where(legal, weights, -1.0)).astype(jnp.int32)
 
     @functools.cached_property
     def steps(self) -> Steps:
@@ -192,8 +251,7 @@ class Subject:
         def play(keys: jax.Array, weights: jax.Array, state: Any, params: Any) -> Steps:
             def step(state: Any, now: tuple[jax.Array, jax.Array]) -> tuple[Any, Steps]:
                 key, weight = now
-                legal = env.action_mask(state, params)
-                action = jnp.argmax(jnp.where(legal, weight, -1.0)).astype(jnp.int32)
+                action = self.action(weight, state, params)
                 out = env.step(key, state, action, params)
                 return out[1], Steps(key, state, action, *out)
 
@@ -203,7 +261,7 @@ class Subject:
         rows = np.resize(self.rng.permutation(num_rows(self.states)), NUM_ROLLOUTS)
         start = take(self.states, rows)
         time = jnp.asarray(self.rng.integers(0, LIMIT, NUM_ROLLOUTS), jnp.int32)
-        weights = jnp.asarray(self.rng.random((*shape, env.num_actions)), jnp.float32)
+        weights = jnp.asarray(self.rng.random((*shape, self.num_weights)), jnp.float32)
         keys = self.keys(NUM_ROLLOUTS * NUM_STEPS).reshape(shape)
         rollouts = self.each(play, keys, weights, dataclasses.replace(start, time=time))
         return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rollouts)
@@ -259,27 +317,12 @@ class Subject:
     def name_of(self, state: Any, action: Any = None) -> str:
         """How a message names a state, and what is done there."""
         number = int(self.number(state, self.params))
-        step = "" if action is None else f", action {int(action)}"
+        step = "" if action is None else f", action {np.asarray(action).tolist()}"
         return f"state {number} of instance {int(state.instance)} at time {int(state.time)}{step}"
 
     def name_of_step(self, row: int) -> str:
         """The same for a row of `steps`."""
         return self.name_of(take(self.steps.before, row), self.steps.action[row])
-
-
-def walk(env: TextEnv[Any, Any], keys: jax.Array, instance: jax.Array, params: Any) -> Any:
-    """States `[len(keys) - 1]` that random legal actions meet; after an end they start again."""
-
-    def step(state: Any, key: jax.Array) -> tuple[Any, Any]:
-        key_action, key_step = jax.random.split(key)
-        legal = jnp.where(env.action_mask(state, params), 0.0, -jnp.inf)
-        action = jax.random.categorical(key_action, legal)
-        _, after, _, ended, _ = env.step_env(key_step, state, action, params)
-        after = jax.tree.map(lambda x, y: jnp.where(ended, x, y), start, after)
-        return dataclasses.replace(after, time=jnp.int32(0)), state
-
-    start = env.initial_state(keys[0], instance, params)
-    return jax.lax.scan(step, start, keys[1:])[1]
 
 
 def _some(rng: np.random.Generator, num: int, most: int) -> np.ndarray:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from lprl_envs import TextEnv, TextEnvParams
+from lprl_envs.actions import require_discrete
 
 from lprl_jax.algorithms import losses
 
@@ -44,7 +45,12 @@ class Law(NamedTuple):
 
 
 def law_of(env: TextEnv, params: TextEnvParams, instance: jax.Array) -> Law:
-    """Tabulate `env.transitions` of one instance of the bank."""
+    """Tabulate `env.transitions` of one instance of the bank.
+
+    Raises:
+        InvalidInput: if states are not numbered, or actions continuous.
+    """
+    require_discrete(env, "planning needs")
 
     def outcome(index: jax.Array, action: jax.Array) -> tuple[jax.Array, ...]:
         state = env.state_at(instance, index, params)

@@ -123,7 +123,7 @@ def test_default_params(name, limit):
     assert int(params.max_steps_in_episode) == limit
     assert params.bank.tiles.shape == (1, height * width)
     assert params.instances.tolist() == [0]
-    assert env.num_actions == env.action_space(params).n == len(env.action_texts) == 4
+    assert env.num_actions == len(env.action_texts) == 4
 
 
 def test_params_are_optional():
