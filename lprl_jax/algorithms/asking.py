@@ -19,6 +19,8 @@ class Told(NamedTuple):
     """f32[..., A]; () without a prior."""
     features: Any
     """f32[..., *feature_shape]; () where nothing reads them."""
+    advice: Any = ()
+    """f32[..., A]: a judge's verdicts, where values are acted by with them; see `shifting`."""
 
 
 class Asker(NamedTuple):

@@ -40,6 +40,8 @@ class Data(NamedTuple):
     """`LanguagePolicy.params`, where a language model acts."""
     completer_params: Any = ()
     """`completer.params`, where patterns are completed."""
+    judge_params: Any = ()
+    """`judge.params`, where verdicts shift the reward."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

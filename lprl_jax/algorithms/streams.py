@@ -30,9 +30,10 @@ Purpose = Literal[
     "search",
     "share",
     "trial",
+    "verdicts",
 ]
 """What keys are for: `start` of the first episodes, `weights` of networks, `share` of a device,
-`trial` of what is asked in it."""
+`trial` of what is asked in it, `verdicts` of a judge that draws."""
 
 _BEYOND = 1 << 31
 """Below lie the numbers of splits and loops."""

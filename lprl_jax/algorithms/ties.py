@@ -20,6 +20,7 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_jax.algorithms import arguments
 from lprl_jax.algorithms.arguments import described, is_concrete
 from lprl_jax.algorithms.base import FOR_BOXES, Algorithm, Data, Env
+from lprl_jax.judges import require_judge
 from lprl_jax.priors import fingerprint
 from lprl_jax.priors.base import Prior
 from lprl_jax.priors.fingerprint import Here
@@ -35,7 +36,12 @@ class Ties:
     """Of one algorithm, or of whatever else takes `Data`."""
 
     def __init__(
-        self, env: Env, prior: Prior | None, language_policy: Any = None, completer: Any = None
+        self,
+        env: Env,
+        prior: Prior | None,
+        language_policy: Any = None,
+        completer: Any = None,
+        judge: Any = None,
     ):
         """Of an environment, and what was made for it.
 
@@ -48,6 +54,7 @@ class Ties:
                 "lprl_jax.make(...) returns"
             )
         require_prior(prior)
+        require_judge(judge)
         if prior is not None and not env.num_actions:
             raise InvalidInput(
                 f"{env.name} has continuous actions and no words for them, so that no prior can "
@@ -57,6 +64,7 @@ class Ties:
         self.prior = _Part(prior, "prior", self.world)
         self.policy = _Part(language_policy, "policy", self.world)
         self.completer = _Part(completer, "completer", self.world)
+        self.judge = _Part(judge, "judge", self.world)
         self._seen: tuple[Any, list[weakref.ref[Any]]] = jax.tree.structure(0), []
 
     def data(self, data: Any, asks: bool = True) -> None:
@@ -93,7 +101,11 @@ class Ties:
         self._bank(params)
         if not lacks_prior:
             self.prior.require_kind(data.prior_params)
-        others = (self.policy, data.policy_params), (self.completer, data.completer_params)
+        others = (
+            (self.policy, data.policy_params),
+            (self.completer, data.completer_params),
+            (self.judge, data.judge_params),
+        )
         for part, own in others:
             if part.made is not None:
                 part.require_kind(own)
@@ -172,7 +184,7 @@ class _Part:
         while made is not None:  # a wrapper, then what it wraps
             if isinstance(env := getattr(made, "env", None), TextEnv):
                 fingerprint.require_same_world(fingerprint.world_of(env), world, self.name)
-            made = getattr(made, "prior", None)
+            made = getattr(made, "prior", getattr(made, "judge", None))
         if is_concrete(own):
             fingerprint.require(own, Here(world), self.name)
 
@@ -261,7 +273,7 @@ def checked(
                 raise InvalidInput(
                     f"config is {described(config)}; right: {config_type.__name__}(...)"
                 )
-            parts = ("env", "prior", "language_policy", "completer")
+            parts = ("env", "prior", "language_policy", "completer", "judge")
             own = {name: given.arguments[name] for name in parts if name in given.arguments}
             ties = Ties(**own)
             require_actions(ties.env, config, in_boxes)

@@ -27,6 +27,7 @@ from lprl_jax.experiments import needs, places, prior_kinds
 from lprl_jax.experiments.asking import PLAIN, Asking
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.experiments.config_fields import BankConfig
+from lprl_jax.judges import Judge
 from lprl_jax.lm import named
 from lprl_jax.lm.encoder import BertEncoder
 from lprl_jax.lm.families import FAMILIES
@@ -281,11 +282,13 @@ def make_algorithm(
     prior: Prior | None,
     language_policy: LanguagePolicy | None = None,
     completer: Completer | None = None,
+    judge: Judge | None = None,
 ) -> Algorithm:
     """The algorithm that the config names."""
     make = ALGORITHMS[experiment.config.algorithm].make
-    own = [part for part in (language_policy, completer) if part is not None]
-    return make(experiment.algorithm, env, prior, *own)
+    own = {"language_policy": language_policy, "completer": completer, "judge": judge}
+    given = {name: part for name, part in own.items() if part is not None}
+    return make(experiment.algorithm, env, prior, **given)
 
 
 def keys(experiment: Experiment) -> jax.Array:

@@ -12,6 +12,7 @@ from lprl_envs.errors import require_one_of, shown
 from lprl_jax.algorithms import base
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.experiments import prior_kinds
+from lprl_jax.judges.controls import ERRORS
 from lprl_jax.priors import calibration
 from lprl_jax.priors.options import NORMALIZATIONS
 
@@ -100,6 +101,23 @@ class ExperimentConfig:
     """Share of the uniform distribution mixed into the prior; see `degrade`."""
     prior_adversarial: bool = False
     """Whether the prior's preferences are turned round; see `degrade`."""
+    judge: str = "none"
+    """Whose verdicts shift the reward: `none`, `perfect` (planned), `always-good`, `uniform`, a
+    .npz table of verdicts, or what may be a prior, whose verdicts are those that it implies."""
+    judge_access: str = "table"
+    """`table` asks a model about all states beforehand; `live` asks it at every step."""
+    judge_soft: bool = False
+    """Whether a prior's verdicts are degrees; see `judges.PriorJudge`."""
+    judge_accuracy: float = 1.0
+    """Probability that a verdict is kept; see `judges.corrupt`."""
+    judge_errors: str = "step"
+    """`step` errs anew at every step, `state` once and for ever in a text and action."""
+    judge_lazy: float = 0.0
+    """Share of the verdicts that become "unsure"."""
+    judge_bias: float = 0.0
+    """Share of the verdicts that become "good"."""
+    judge_adversarial: bool = False
+    """Whether verdicts are turned round."""
     num_runs: int = 32
     """Independent runs, in one program; in a sweep, of each setting, with the same seeds."""
     total_steps: int = 20_000
@@ -129,6 +147,8 @@ class ExperimentConfig:
             raise InvalidInput(f"chunk is {self.chunk}; it must be 1 or more, or 0 for the default")
         require_one_of("calibration", self.calibration, calibration.METHODS)
         prior_kinds.free_form(self.prior_kind, vars(self))
-        base.require_fraction(self, "prior_epsilon")
+        require_one_of("judge_access", self.judge_access, ("table", "live"))
+        require_one_of("judge_errors", self.judge_errors, ERRORS)
+        base.require_fraction(self, "prior_epsilon", "judge_accuracy", "judge_lazy", "judge_bias")
         base.require_above_0(self, "prior_temperature")
         base.require_finite(self, "prior_temperature")

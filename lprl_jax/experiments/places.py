@@ -11,10 +11,12 @@ from lprl_jax.files import paths
 from lprl_jax.lm import named
 from lprl_jax.priors import shipped, wordings
 
-PATHS = ("prior", "dataset", "encoder", "policy", "wording", "completer")
+PATHS = ("prior", "dataset", "encoder", "policy", "wording", "completer", "judge")
 """Fields that may name a file or a directory."""
 WITHOUT_MODEL = ("none", "uniform", "habit")
 """Priors of our own that ask nobody."""
+JUDGES_WITHOUT_MODEL = ("none", "perfect", "always-good", "uniform", "habit")
+"""Judges of our own that ask nobody; a habit's verdicts are those that the prior implies."""
 NAMES = (*WITHOUT_MODEL, NETWORK, *named.NAMES, *shipped.TABLES)
 """What they may hold besides."""
 
@@ -29,5 +31,6 @@ def placed(fields: Mapping[str, Any]) -> dict[str, Any]:
         return paths.absolute(value) if isinstance(value, str) and value not in names else value
 
     names = {**dict.fromkeys(PATHS, NAMES), "wording": wordings.names()}
+    names["judge"] = (*JUDGES_WITHOUT_MODEL, *NAMES)
     names["completer"] = (*completers.OWN, *named.NAMES)
     return {name: place(v, names[name]) if name in PATHS else v for name, v in fields.items()}

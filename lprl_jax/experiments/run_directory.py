@@ -41,7 +41,7 @@ CHECKPOINTS = "checkpoints"
 
 MAY_CHANGE = ("total_steps", "checkpoint_every")
 """Fields that may differ when a run is resumed: how far it goes, how often its state is kept."""
-STATE_FORMAT = 2
+STATE_FORMAT = 3
 """Of checkpoints, and of the streams of random keys that a run draws from."""
 MUST_AGREE = ("state_format", "lprl_jax", "jax", "jaxlib", "devices", "data", "dataset")
 """Entries of run.json without which a resumed run would not be the same run to the bit."""
@@ -119,7 +119,7 @@ def provenance(data: Data, settings: Any) -> dict[str, Any]:
     """What run.json holds: versions, devices, command, settings, and digests of the data."""
     packages = ("jax", "jaxlib", "flax", "optax", "gymnax", "transformers", "orbax-checkpoint")
     versions = {name: importlib.metadata.version(name) for name in packages}
-    asked = data.prior_params, data.completer_params
+    asked = data.prior_params, data.completer_params, data.judge_params
     return {
         "state_format": STATE_FORMAT,
         "lprl_jax": __version__,

@@ -29,6 +29,7 @@ from lprl_jax.experiments import (
     build,
     checkpoint,
     completing,
+    judging,
     loggers,
     needs,
     prior_kinds,
@@ -98,12 +99,12 @@ def set_up(experiment: Experiment, judges: bool = False, progress: bool = False)
     look = judge if judges else None
     prior = build.make_prior(experiment, env, params, shared, look, progress)
     completer = completing.make_completer(experiment, env, params)
-    algorithm = build.make_algorithm(experiment, env, prior, policy, completer)
-    own = (() if x is None else x.params for x in (prior, policy, completer))
-    prior_params, policy_params, completer_params = own
-    data = Data(
-        prior_params, params, policy_params=policy_params, completer_params=completer_params
-    )
+    own_judge = judging.make_judge(experiment, env, params, shared)
+    algorithm = build.make_algorithm(experiment, env, prior, policy, completer, own_judge)
+    own = (() if x is None else x.params for x in (prior, policy, completer, own_judge))
+    prior_params, *others = own
+    names = "policy_params", "completer_params", "judge_params"
+    data = Data(prior_params, params, **dict(zip(names, others, strict=True)))
     data = sharding.place(mesh, data)
 
     def initial_state() -> Any:
@@ -280,4 +281,5 @@ def summarize(step: int, state: Any, training: Any, played: Any) -> dict[str, An
         **{name: [round(float(v), 5) for v in values] for name, values in rows.items()},
         "queries": int(asked.queries),
         "evaluations": int(asked.evaluations),
+        **judging.asked(state),
     }

@@ -59,7 +59,7 @@ def place(mesh: Mesh, tree: Any) -> Any:
 
 
 def spread(mesh: Mesh, state: Any) -> Any:
-    """Put a state on the mesh; the prior's carry becomes one a share, the first keeps the counts.
+    """Put a state on the mesh; carries become one a share, of which the first keeps the counts.
 
     Shares then have nothing in common while they run. (A sum over the devices inside the program
     would have the faster one wait for the slower, and XLA's CPU backend aborts when that takes 40
@@ -69,7 +69,7 @@ def spread(mesh: Mesh, state: Any) -> Any:
     def one_a_share(x: jax.Array) -> jax.Array:
         return jnp.zeros((mesh.shape[DATA], *x.shape), x.dtype).at[0].set(x)
 
-    state = state._replace(prior_carry=jax.tree.map(one_a_share, state.prior_carry))
+    state = _with_carries(state, one_a_share)
     return jax.tree.map(lambda x, spec: _globalize(mesh, x, spec), state, layout(mesh, state))
 
 
@@ -113,8 +113,7 @@ def compile_chunk(
             name: (jnp.mean if name in algorithm.means else jnp.sum)(x, axis=0)
             for name, x in metrics.items()
         }
-        carry = jax.tree.map(lambda x: x[None], state.prior_carry)
-        return state._replace(prior_carry=carry), total
+        return _with_carries(state, lambda x: x[None]), total
 
     program = _over_shares(chunk, mesh, state, (specs(state), PartitionSpec(DATA)))
     lies = jax.tree.map(
@@ -180,7 +179,16 @@ def _over_shares(function: Callable[..., Any], mesh: Mesh, state: Any, out: Any)
 
 def _own(state: Any) -> Any:
     """A share's state as the algorithm knows it."""
-    return state._replace(prior_carry=jax.tree.map(lambda x: x[0], state.prior_carry))
+    return _with_carries(state, lambda x: x[0])
+
+
+def _with_carries(state: Any, change: Callable[[jax.Array], jax.Array]) -> Any:
+    """A state in which what was counted, of a prior and of a judge, is changed."""
+    state = state._replace(prior_carry=jax.tree.map(change, state.prior_carry))
+    if not hasattr(state, "advised"):
+        return state
+    carry = jax.tree.map(change, state.advised.carry)
+    return state._replace(advised=state.advised._replace(carry=carry))
 
 
 def _globalize(mesh: Mesh, x: Any, spec: PartitionSpec) -> jax.Array:

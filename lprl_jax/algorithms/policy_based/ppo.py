@@ -26,17 +26,19 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import asking, descent
+from lprl_jax.algorithms import asking, descent, shifting
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
-from lprl_jax.algorithms.interaction import begin_runs, evaluation, over_runs
+from lprl_jax.algorithms.interaction import Step, begin_runs, evaluation, over_runs
 from lprl_jax.algorithms.policy_based import actor_critic, divergence, policy_losses, rollout
 from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic
 from lprl_jax.algorithms.policy_based.divergence import Divergence
 from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy, require_same_vocabulary
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK, HParams, PPOConfig
-from lprl_jax.algorithms.policy_based.rollout import Lesson
+from lprl_jax.algorithms.policy_based.rollout import Chance, Lesson
+from lprl_jax.algorithms.shifting import Advised
 from lprl_jax.algorithms.ties import checked
+from lprl_jax.judges import Judge
 from lprl_jax.priors.base import Counters, Prior
 
 
@@ -53,6 +55,8 @@ class PPOState(NamedTuple):
     """f32[R, N, A]: the prior in `env_state`; () without one."""
     prior_carry: Counters
     """What the prior was asked, by all runs together."""
+    advised: Advised
+    """What the judge says."""
     key: chex.PRNGKey
     """[R]"""
     num_steps: jax.Array
@@ -124,18 +128,21 @@ def make(
     env: Env,
     prior: Prior | None = None,
     language_policy: LanguagePolicy | None = None,
+    judge: Judge | None = None,
 ) -> Algorithm:
-    """PPO on an environment, with a prior or without.
+    """PPO on an environment, with a prior or without, with a judge or without.
 
     Args:
         config: Settings.
         env: The environment.
         prior: `None` is the baseline.
         language_policy: What acts, where `config.policy` is a language model.
+        judge: Its verdicts shift the reward that is learnt from; see `shifting`.
 
     Returns:
         `Algorithm`, whose `data` is `Data(prior.params, env_params)`, or `Data((), env_params)`;
-        with `policy_params=language_policy.params`, where a language model acts.
+        with `policy_params=language_policy.params`, where a language model acts, and
+        `judge_params=judge.params` with a judge.
 
     Raises:
         InvalidInput: if the policy is not the kind that the config names, it lacks matrices that
@@ -144,6 +151,7 @@ def make(
     asker = asking.of(prior)
     kind = divergence.of(prior, config.k)
     policy = policy_of(config, env, language_policy)
+    shift = shifting.of(judge, config, env)
     if language_policy is not None:
         require_same_vocabulary(language_policy, prior)
     optimizer = descent.optimizer(config.max_grad_norm, config.adam_epsilon)
@@ -186,14 +194,24 @@ def make(
         (params, opt_state), metrics = jax.lax.scan(epoch, (params, opt_state), epochs)
         return params, opt_state, jax.tree.map(jnp.mean, metrics)
 
+    def act(state: PPOState, chance: Chance, context: Any, data: Data) -> Any:
+        """A step of every environment: what was seen, the reward with the shift, metrics."""
+        before, scale = state.env_state, shifting.scale_at(state.hparams, state.num_steps)
+        state, seen = rollout.act(env, asker, policy, kind, state, context, chance, data)
+        step = Step((), state.env_state, seen.reward, seen.terminated, seen.truncated)
+        asked = chance.proposal_keys, before, seen.action, step, jnp.ones_like(scale), data
+        advised, advice, said = shift.follow(state.advised, *asked)
+        reward = jax.vmap(shift.reward)(seen.reward, advice, scale, state.hparams.gamma)
+        return state._replace(advised=advised), (seen, reward, said)
+
     def update(state: PPOState, data: Data) -> tuple[PPOState, dict[str, jax.Array]]:
         """Act for `rollout_length` steps, then learn; metrics are `[R]`, of these steps."""
         rate = state.hparams.learning_rate
         rate *= jnp.maximum(1.0 - state.num_steps / state.hparams.anneal_steps, 0.0)
         context = contexts(state, data)
         keys = jax.vmap(lambda k: jax.random.split(k, 3))(state.key)
-        state, seen = jax.lax.scan(
-            lambda s, chance: rollout.act(env, asker, policy, kind, s, context, chance, data),
+        state, (seen, shifted, said) = jax.lax.scan(
+            lambda s, chance: act(s, chance, context, data),
             state,
             rollout.draw(keys[:, 1], config.rollout_length, config.num_envs),
         )
@@ -203,7 +221,7 @@ def make(
             context,
             state.hparams.gamma,
             state.hparams.gae_lambda,
-            seen,
+            seen._replace(reward=shifted),
             state.env_state,
             data,
         )
@@ -220,6 +238,7 @@ def make(
         done = seen.terminated | seen.truncated
         seen_here = {"episodes": done, "reward": seen.reward}
         metrics = {name: jnp.sum(x, axis=(0, 2)) for name, x in seen_here.items()}
+        metrics |= {name: jnp.sum(x, axis=0) for name, x in said.items()}
         state = state._replace(params=params, opt_state=opt_state, key=keys[:, 0])
         return state, {**metrics, **{name: means[name] for name in names}}
 
@@ -238,6 +257,7 @@ def make(
             env_state=runs.env_state,
             log_probs=runs.told.log_probs,
             prior_carry=runs.prior_carry,
+            advised=shift.begin(runs.key, runs.env_state, data),
             key=runs.key,
             num_steps=jnp.int32(0),
             hparams=hparams,
@@ -252,6 +272,7 @@ def make(
             params=state.params,
             opt_state=state.opt_state,
             prior_carry=asked,
+            advised=fresh.advised.after(state.advised),
             num_steps=state.num_steps,
         )
 

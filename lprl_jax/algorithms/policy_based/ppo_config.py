@@ -18,6 +18,7 @@ from lprl_jax.algorithms.base import (
     require_not_below_0,
     same_for_all,
 )
+from lprl_jax.algorithms.shift_config import LOOK_BACK, RAW, ShiftConfig
 from lprl_jax.lm import lora
 from lprl_jax.lm.lora import LoraConfig
 
@@ -26,7 +27,7 @@ NETWORK = "network"
 
 
 @dataclasses.dataclass(frozen=True)
-class PPOConfig:
+class PPOConfig(ShiftConfig):
     """Settings; those of `HParams` are only the defaults of a run.
 
     A2C is the special case of one epoch, one minibatch and advantages as they are, for the
@@ -95,6 +96,7 @@ class PPOConfig:
         require_above_0(self, "hidden_sizes")
         require_finite(self, "learning_rate", "adam_epsilon", *weights)
         self._require_adapters()
+        self.check_shift((RAW, LOOK_BACK))
         if self.steps_per_update % self.num_minibatches:
             raise InvalidInput(
                 f"num_minibatches is {self.num_minibatches}; it must divide num_envs * "
@@ -148,3 +150,5 @@ class HParams(NamedTuple):
     value_coef: jax.Array
     entropy_coef: jax.Array
     alpha: jax.Array
+    shift_scale: jax.Array
+    shift_steps: jax.Array

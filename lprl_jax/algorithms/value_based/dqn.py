@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from lprl_jax.algorithms import asking, descent, streams
+from lprl_jax.algorithms import asking, descent, shifting, streams
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.interaction import (
@@ -37,11 +37,13 @@ from lprl_jax.algorithms.interaction import (
     legal_actions,
     step_envs,
 )
+from lprl_jax.algorithms.shifting import Advised
 from lprl_jax.algorithms.ties import checked
 from lprl_jax.algorithms.value_based import control, q_learning, replay
 from lprl_jax.algorithms.value_based.dqn_config import DQNConfig, HParams
 from lprl_jax.algorithms.value_based.q_learning import Transition
 from lprl_jax.algorithms.value_based.replay import Replay
+from lprl_jax.judges import Judge
 from lprl_jax.priors.base import Counters, Prior
 
 
@@ -64,6 +66,8 @@ class DQNState(NamedTuple):
     """f32[R, N, *feature_shape]: there too; () where Q-networks read observations."""
     prior_carry: Counters
     """What the prior was asked, by all runs together."""
+    advised: Advised
+    """What the judge says."""
     key: chex.PRNGKey
     """[R]"""
     num_steps: jax.Array
@@ -75,16 +79,20 @@ class DQNState(NamedTuple):
 
 
 @checked(DQNConfig)
-def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
-    """DQN on an environment, with a prior or without.
+def make(
+    config: DQNConfig, env: Env, prior: Prior | None = None, judge: Judge | None = None
+) -> Algorithm:
+    """DQN on an environment, with a prior or without, with a judge or without.
 
     Args:
         config: Settings.
         env: The environment.
         prior: `None` is the baseline.
+        judge: Its verdicts shift the reward that is learnt from; see `shifting`.
 
     Returns:
-        `Algorithm`, whose `data` is `Data(prior.params, env_params)`, or `Data((), env_params)`.
+        `Algorithm`, whose `data` is `Data(prior.params, env_params)`, or `Data((), env_params)`;
+        with a judge also `judge_params=judge.params`.
 
     Raises:
         InvalidInput: if Q-networks are to read features and the prior has none.
@@ -93,6 +101,7 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     q_function = q_learning.q_function(env, asker, config.hidden_sizes, config.optimism)
     optimizer = descent.optimizer(config.max_grad_norm)
     kind = control.of(prior, config.k)
+    shift = shifting.of(judge, config, env)
 
     def values(state: DQNState, data: Data) -> tuple[jax.Array, jax.Array]:
         """Q-values `f32[R, N, A]` where the environments stand, and legal actions."""
@@ -106,6 +115,8 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         fraction = jnp.minimum(state.num_steps / state.hparams.epsilon_steps, 1.0)
         epsilon = 1.0 + fraction * (state.hparams.epsilon - 1.0)
         q, mask = values(state, data)
+        scale = shifting.scale_at(state.hparams, state.num_steps)
+        q += shift.bonus(state.advised.verdicts, state.env_state, scale, data)
         action = jax.vmap(kind.behave)(
             keys[:, 1], q, state.log_probs, mask, epsilon, state.hparams.alpha
         )
@@ -114,6 +125,10 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
             env, env_keys, state.env_state, action, data.env_params, state.run_instances
         )
         final, told, carry = ask_prior_after(asker, data, state.prior_carry, step)
+        weight = shift.scale_in_collecting(state.hparams, state.num_steps)
+        advised, advice, said = shift.follow(
+            state.advised, state.key, state.env_state, action, step, weight, data
+        )
         transition = Transition(
             state=state.env_state,
             action=action,
@@ -123,6 +138,7 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
             next_prior=jax.vmap(kind.remember)(keys[:, 3], final.log_probs),
             features=state.features,
             next_features=final.features,
+            advice=advice,
         )
         state = state._replace(
             replay=replay.add(state.replay, transition),
@@ -130,11 +146,12 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
             log_probs=told.log_probs,
             features=told.features,
             prior_carry=carry,
+            advised=advised,
             key=keys[:, 0],
             num_steps=state.num_steps + config.num_envs,
         )
         done = step.terminated | step.truncated
-        return state, {"episodes": jnp.sum(done, 1), "reward": jnp.sum(step.reward, 1)}
+        return state, {"episodes": jnp.sum(done, 1), "reward": jnp.sum(step.reward, 1), **said}
 
     def learn(state: DQNState, data: Data) -> tuple[DQNState, jax.Array]:
         """One gradient step of every run."""
@@ -142,8 +159,12 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         batch = replay.sample(state.replay, keys[:, 1], config.batch_size)
 
         def one(params: Any, target: Any, opt_state: Any, hp: HParams, batch: Transition) -> Any:
+            scale = shift.scale(hp, state.num_steps)
+            reward = shift.reward(batch.reward, batch.advice, scale, hp.gamma)
+            shifted, ahead = batch._replace(reward=reward), shift.ahead(batch.advice, scale)
+
             def loss(params: Any) -> jax.Array:
-                of = env, q_function, kind, params, target, hp, batch, data
+                of = env, q_function, kind, params, target, hp, shifted, data, ahead
                 return jnp.mean(q_learning.td_losses(*of)[1])
 
             params, opt_state, value = descent.descend(
@@ -168,9 +189,9 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         params = jax.vmap(lambda k: q_function.init(k, one, of_one.features, data))(runs.key_params)
         kept = kind.remember(streams.of(keys[0], "start"), of_one.log_probs)
         none, no, features = jnp.float32(0.0), jnp.bool_(False), _first(of_one.features)
-        item = Transition(
-            _first(one), jnp.int32(0), none, no, _first(one), _first(kept), features, features
-        )
+        advised = shift.begin(runs.key, runs.env_state, data)
+        of_state = _first(one), _first(kept), features, features
+        item = Transition(_first(one), jnp.int32(0), none, no, *of_state, shift.nothing)
         return DQNState(
             params=params,
             target_params=params,
@@ -180,6 +201,7 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
             log_probs=runs.told.log_probs,
             features=runs.told.features,
             prior_carry=runs.prior_carry,
+            advised=advised,
             key=runs.key,
             num_steps=jnp.int32(0),
             hparams=hparams,
@@ -198,6 +220,7 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
             target_params=state.target_params,
             opt_state=state.opt_state,
             prior_carry=asked,
+            advised=fresh.advised.after(state.advised),
             num_steps=state.num_steps,
         )
 
@@ -217,6 +240,8 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
 
         def policy(state: DQNState, data: Data, keys: Any, env_state: Any, told: Told) -> jax.Array:
             q, mask = values(state._replace(env_state=env_state, features=told.features), data)
+            scale = shifting.scale_at(state.hparams, state.num_steps)
+            q += shift.bonus(told.advice, env_state, scale, data)
             return jax.vmap(act)(keys, q, told.log_probs, mask, state.hparams.alpha)
 
         return policy
@@ -226,7 +251,7 @@ def make(config: DQNConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         jax.jit(init),
         jax.jit(restart),
         update,
-        evaluation(env, asker, policies),
+        evaluation(env, shift.in_play(asker), policies),
         tuple(policies),
     )
 

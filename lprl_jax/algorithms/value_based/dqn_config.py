@@ -15,12 +15,13 @@ from lprl_jax.algorithms.base import (
     require_k,
     same_for_all,
 )
+from lprl_jax.algorithms.shift_config import ShiftConfig
 
 Q_INPUTS = ("observation", "features")
 
 
 @dataclasses.dataclass(frozen=True)
-class DQNConfig:
+class DQNConfig(ShiftConfig):
     """Settings; those of `HParams` are only the defaults of a run."""
 
     num_envs: int = 1
@@ -68,6 +69,7 @@ class DQNConfig:
         require_above_0(self, "hidden_sizes")
         require_finite(self, "optimism", "learning_rate", "alpha")
         require_fraction(self, "gamma", "tau", "epsilon")
+        self.check_shift()
         if self.buffer_size < self.num_envs or self.buffer_size % self.num_envs:
             raise InvalidInput(
                 f"buffer_size is {self.buffer_size}; it must be a multiple of "
@@ -98,3 +100,5 @@ class HParams(NamedTuple):
     alpha: jax.Array
     epsilon: jax.Array
     epsilon_steps: jax.Array
+    shift_scale: jax.Array
+    shift_steps: jax.Array

@@ -34,6 +34,8 @@ class Transition(NamedTuple):
     """The prior's, of s_{t-1}; () where networks read observations."""
     next_features: Any
     """Of s_t."""
+    advice: Any = ()
+    """`shifting.Kept`, with a judge: r_t does not have it."""
 
 
 class QFunction(NamedTuple):
@@ -80,6 +82,7 @@ def td_losses(
     hparams: Any,
     batch: Transition,
     data: Data,
+    ahead: tuple[Any, Any] = (0.0, 0.0),
 ) -> tuple[jax.Array, jax.Array]:
     """The values that one run's batch was acted by, and their errors.
 
@@ -92,12 +95,13 @@ def td_losses(
         hparams: `gamma` and `alpha`, f32[].
         batch: `[B]`
         data: Of the prior and the environment.
+        ahead: `f32[B, A]` each, or 0: what values of s_{t-1} and s_t have beside the network's.
 
     Returns:
         `q_tm1 f32[B, A]`, and `losses.td_loss`, f32[B].
     """
-    q_tm1 = q_function.apply(params, batch.state, batch.features, data)
-    q_t = q_function.apply(target_params, batch.next_state, batch.next_features, data)
+    q_tm1 = ahead[0] + q_function.apply(params, batch.state, batch.features, data)
+    q_t = ahead[1] + q_function.apply(target_params, batch.next_state, batch.next_features, data)
     legal_t = legal_actions(env, batch.next_state, data.env_params)
     v_t = jax.vmap(kind.value, (0, 0, 0, None))(q_t, batch.next_prior, legal_t, hparams.alpha)
     discount_t = hparams.gamma * (1.0 - batch.terminated)

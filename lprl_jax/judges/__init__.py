@@ -1,0 +1,27 @@
+"""Judges: who says of an action whether it is good, so that a learner's reward can be shifted.
+
+`of_prior` takes the verdict that a prior implies, `tabular` looks verdicts up, `controls` praise
+everything, say nothing, or make another judge worse. `base` says what a judge is. A judge that
+knows what is right is planned a floor above: `lprl_jax.algorithms.tabular.perfect_judge`. It may
+import `priors` and `lm`, and no algorithm.
+"""
+
+from lprl_jax.judges.base import Judge, of_values, require_judge
+from lprl_jax.judges.controls import ConstantJudge, CorruptJudge, always_good, corrupt, uniform
+from lprl_jax.judges.of_prior import PriorJudge
+from lprl_jax.judges.tabular import TabularJudge, of_table, tabulate
+
+__all__ = [
+    "ConstantJudge",
+    "CorruptJudge",
+    "Judge",
+    "PriorJudge",
+    "TabularJudge",
+    "always_good",
+    "corrupt",
+    "of_table",
+    "of_values",
+    "require_judge",
+    "tabulate",
+    "uniform",
+]

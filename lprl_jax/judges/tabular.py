@@ -1,0 +1,182 @@
+"""TabularJudge: verdicts as a table over all states of a bank, and the table as a file.
+
+`tabulate` asks a judge about every state once. A judge that errs by the step has no table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+
+from lprl_jax.files import archive
+from lprl_jax.judges.base import Judge, require_judge
+from lprl_jax.priors import fingerprint
+from lprl_jax.priors.base import Counters, require_world
+from lprl_jax.priors.fingerprint import Fingerprint
+
+FORMAT = 1
+KIND = "table of verdicts"
+COMMAND = "lprl_jax.judges.tabulate(judge, env, env_params).save(FILE, env_params)"
+ROWS = 4_096
+"""States that are asked about at a time."""
+
+
+class Verdicts(NamedTuple):
+    """Arguments of the compiled functions; M instances in the bank."""
+
+    verdicts: jax.Array
+    """f32[M, num_states, A]"""
+    fingerprint: Fingerprint
+    """What they are of."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TabularJudge:
+    """Verdicts on every action in every state of every instance, looked up."""
+
+    env: TextEnv[Any, Any]
+    """Numbers the states."""
+    params: Verdicts
+    """The table, and what it is of."""
+    name: str
+    """Of the judge that was tabulated."""
+    evaluations: int = 0
+    """States that were run through a model to make the table."""
+
+    def init(self) -> Counters:
+        """Nothing asked; the table's evaluations were made beforehand."""
+        return Counters.zero(self.evaluations)
+
+    def verdicts(
+        self,
+        params: Verdicts,
+        carry: Counters,
+        keys: chex.PRNGKey,
+        env_state: Any,
+        env_params: Any,
+        needed: jax.Array,
+    ) -> tuple[jax.Array, Counters]:
+        """See `Judge.verdicts`."""
+        del keys
+        index = jax.vmap(self.env.state_index, in_axes=(0, None))(env_state, env_params)
+        return params.verdicts[env_state.instance, index], carry.after_looking_up(needed)
+
+    def save(self, path: str | Path, env_params: TextEnvParams) -> None:
+        """Write the table of this bank to a new .npz file.
+
+        Raises:
+            InvalidInput: if the file exists, or cannot be written.
+        """
+        manifest = {
+            "format": FORMAT,
+            **archive.identity(self.env),
+            "judge": self.name,
+            "instances": archive.instance_digests(env_params.bank),
+            "evaluations": self.evaluations,
+        }
+        archive.write(path, manifest, {"verdicts": np.asarray(self.params.verdicts)})
+
+    @staticmethod
+    def load(path: str | Path, env: TextEnv[Any, Any], env_params: TextEnvParams) -> TabularJudge:
+        """Read a table; its rows are put in the order of this bank.
+
+        Raises:
+            InvalidInput: if there is no such file, it is not a table of verdicts, is damaged,
+                belongs to another environment, wording or version, or lacks an instance.
+        """
+        manifest, arrays = archive.read(path, KIND, COMMAND, ["verdicts"])
+        here = {"format": FORMAT, **archive.identity(env)}
+        archive.require_same(path, KIND, manifest, here)
+        try:
+            digests, name = list(manifest["instances"]), str(manifest["judge"])
+            evaluations, table = int(manifest["evaluations"]), arrays["verdicts"]
+            if table.shape != (len(digests), env.numbered_states, env.num_actions):
+                raise ValueError("not as many rows as the manifest says")
+            if table.dtype != np.float32 or not (np.abs(table) <= 1).all():
+                raise ValueError("no verdicts")
+        except archive.UNREADABLE:
+            raise InvalidInput(f"the {KIND} {path} is damaged; make one with {COMMAND}") from None
+        wanted = archive.instance_digests(env_params.bank)
+        found = archive.rows_of(path, KIND, COMMAND, digests, wanted)
+        return of_table(env, env_params, table[found], name, evaluations)
+
+
+def of_table(
+    env: TextEnv[Any, Any],
+    env_params: TextEnvParams,
+    verdicts: Any,
+    name: str,
+    evaluations: int = 0,
+) -> TabularJudge:
+    """A judge by its verdicts `[M, num_states, A]` on a bank.
+
+    Raises:
+        InvalidInput: if they are not as many, or not in [-1, 1].
+    """
+    require_world(env, env_params)
+    table = jnp.asarray(verdicts, jnp.float32)
+    num_instances = len(jax.tree.leaves(env_params.bank)[0])
+    right = num_instances, env.numbered_states, env.num_actions
+    if table.shape != right:
+        raise InvalidInput(
+            f"the verdicts are {list(table.shape)}; right: {list(right)}, instances, states and "
+            "actions"
+        )
+    if not bool(jnp.all(jnp.abs(table) <= 1)):
+        raise InvalidInput("a verdict is outside of [-1, 1]")
+    return TabularJudge(env, Verdicts(table, fingerprint.of(env, env_params)), name, evaluations)
+
+
+def tabulate(judge: Judge, env: TextEnv[Any, Any], env_params: TextEnvParams) -> TabularJudge:
+    """Ask a judge about every state of every instance that is not terminal, once.
+
+    Raises:
+        NotNumbered: if the environment has too many states.
+        InvalidInput: if the judge errs anew at every step, of which there is no table.
+    """
+    require_judge(judge)
+    require_world(env, env_params)
+    if _draws(judge):
+        raise InvalidInput(
+            f"the judge {judge.name!r} errs anew at every step, and a table does not; right: "
+            "errors='state', or tabulate the judge underneath"
+        )
+    num_states, num_instances = env.numbered_states, len(jax.tree.leaves(env_params.bank)[0])
+
+    @jax.jit
+    def ask(params: Any, env_params: Any) -> tuple[jax.Array, Any]:
+        def step(carry: Any, places: jax.Array) -> Any:
+            states = jax.vmap(lambda i: env.state_at(i // num_states, i % num_states, env_params))(
+                jnp.minimum(places, num_instances * num_states - 1)
+            )
+            over = jax.vmap(env.is_terminated, (0, None))(states, env_params)
+            needed = ~over & (places < num_instances * num_states)
+            keys = jax.random.split(jax.random.key(0), len(places))
+            found, carry = judge.verdicts(params, carry, keys, states, env_params, needed)
+            return carry, jnp.where(needed[:, None], found, 0.0)
+
+        rows = min(ROWS, num_instances * num_states)
+        count = -(-num_instances * num_states // rows)
+        places = jnp.arange(count * rows, dtype=jnp.int32).reshape(count, rows)
+        carry, found = jax.lax.scan(step, judge.init(), places)
+        return found.reshape(count * rows, -1)[: num_instances * num_states], carry
+
+    found, carry = ask(judge.params, env_params)
+    table = found.reshape(num_instances, num_states, env.num_actions)
+    return of_table(env, env_params, table, judge.name, int(carry.evaluations))
+
+
+def _draws(judge: Any) -> bool:
+    """Whether a judge, or one that it makes worse, draws at every step."""
+    while judge is not None:
+        if getattr(judge, "errors", "state") == "step" and getattr(judge, "accuracy", 1) < 1:
+            return True
+        judge = getattr(judge, "judge", None)
+    return False
