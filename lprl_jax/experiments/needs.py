@@ -36,6 +36,8 @@ FIELDS = {
     "env_state": ("num_envs",),
     "log_probs": ("num_envs",),
     "features": ("num_envs",),
+    "advised": ("num_envs",),
+    "guide": ("num_envs", "memory_size"),
     "counts": ("horizon",),
     "run_instances": ("env_params.num_instances",),
 }

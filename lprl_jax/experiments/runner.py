@@ -45,6 +45,7 @@ from lprl_jax.experiments.holding import hold
 from lprl_jax.experiments.journal import Journal
 from lprl_jax.experiments.worth import Worth
 from lprl_jax.files import paths
+from lprl_jax.judges import Judge
 from lprl_jax.priors import Prior
 
 
@@ -64,6 +65,8 @@ class Setup:
     """Tabulated, if the experiment says so."""
     policy: LanguagePolicy | None
     """The language model that acts, before any training; None where none does."""
+    judge: Judge | None
+    """Whose verdicts shift the reward."""
     algorithm: Algorithm
     """Compiled by nobody yet."""
     data: Data
@@ -115,7 +118,8 @@ def set_up(experiment: Experiment, judges: bool = False, progress: bool = False)
         return sharding.spread(mesh, algorithm.init(*arguments))
 
     judged = next(iter(worths), None)
-    return Setup(env, params, prior, policy, algorithm, data, mesh, initial_state, judged)
+    parts = env, params, prior, policy, own_judge, algorithm, data, mesh
+    return Setup(*parts, initial_state, judged)
 
 
 def run(
