@@ -8,7 +8,7 @@ Importing this package registers every environment with gymnax:
 The contract lies here: `text_env` says what an environment offers, `template` how a state reads,
 `banks` how instances are drawn and split, `completion` what a pattern to be completed offers.
 
-    frozen_lake/ blocks_world/ cube_stacking/ patterns/    worlds: none knows another
+    frozen_lake/ blocks_world/ cube_stacking/ patterns/ key_rooms/    worlds: none knows another
     bridges/        gymnax's environments as ours, ours as Gymnasium's
     conformance/    `check_env`: does an environment keep the contract?
     registration    which there are, by their ids
@@ -25,6 +25,7 @@ from lprl_envs.conformance import CHECKS, CheckFailed, check_env
 from lprl_envs.cube_stacking import CubeStacking
 from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake import FrozenLake, parse_map
+from lprl_envs.key_rooms import KeyRooms
 from lprl_envs.patterns import ImageCompletion, ObjectArrangement
 from lprl_envs.registration import ENVIRONMENTS, make
 from lprl_envs.render import Animation, Picture
@@ -44,6 +45,7 @@ __all__ = [
     "GymnaxEnv",
     "ImageCompletion",
     "InvalidInput",
+    "KeyRooms",
     "Literal",
     "ObjectArrangement",
     "Picture",

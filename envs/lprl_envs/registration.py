@@ -13,6 +13,7 @@ from lprl_envs.bridges.gymnax_env import GymnaxEnv
 from lprl_envs.cube_stacking.env import CubeStacking
 from lprl_envs.errors import InvalidInput, shown
 from lprl_envs.frozen_lake.env import FrozenLake
+from lprl_envs.key_rooms.env import KeyRooms
 from lprl_envs.patterns.image_completion import ImageCompletion
 from lprl_envs.patterns.object_arrangement import ObjectArrangement
 from lprl_envs.text_env import TextEnv
@@ -25,6 +26,7 @@ ENVIRONMENTS = {
     "BlocksWorldSubgoals-lprl": BlocksWorldSubgoals,
     "ImageCompletion-lprl": ImageCompletion,
     "ObjectArrangement-lprl": ObjectArrangement,
+    "KeyRooms-lprl": KeyRooms,
 }
 """Ours: registered id to class. Every state of these has a text."""
 

@@ -6,7 +6,8 @@
 >>> picture.rgb.ndim, picture.rgb.shape[2]
 (3, 3)
 
-An environment draws on a `Canvas`; `Animation` is made of an episode's pictures.
+An environment draws on a `Canvas`, or on a square of it, a `Tile`; `Animation` is made of an
+episode's pictures.
 """
 
 from __future__ import annotations
@@ -90,6 +91,37 @@ class Canvas:
         width, height = self._image.size
         size = width // _OVERSAMPLING, height // _OVERSAMPLING
         return Picture(np.asarray(self._image.resize(size, Image.Resampling.LANCZOS)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """A square of a canvas; places and lengths within it are fractions of its edge."""
+
+    canvas: Canvas
+    x: float
+    """Of its upper left corner, in pixels, like the following two."""
+    y: float
+    edge: float
+
+    def disc(self, x: float, y: float, radius: float, fill: Color) -> None:
+        """As the canvas's, like the following ones."""
+        self.canvas.disc(*self._at(x, y), radius * self.edge, fill)
+
+    def polygon(self, points: Sequence[tuple[float, float]], fill: Color) -> None:
+        """A filled polygon."""
+        self.canvas.polygon([self._at(*point) for point in points], fill)
+
+    def path(self, points: Sequence[tuple[float, float]], color: Color, line: float) -> None:
+        """Straight lines from point to point."""
+        self.canvas.path([self._at(*point) for point in points], color, line * self.edge)
+
+    def box(self, x: float, y: float, width: float, height: float, fill: Color, r: float) -> None:
+        """A rectangle with corners of radius r."""
+        e = self.edge
+        self.canvas.box(*self._at(x, y), width * e, height * e, fill, radius=r * e)
+
+    def _at(self, x: float, y: float) -> tuple[float, float]:
+        return self.x + x * self.edge, self.y + y * self.edge
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,17 +1,13 @@
-"""How Frozen Lake looks: the map from above, with the names of rows and columns that the text uses.
-
-A tile is drawn within a unit square; `_Tile` scales it to its place on the canvas.
-"""
+"""How Frozen Lake looks: the map from above, with the text's names of rows and columns."""
 
 from __future__ import annotations
 
-import dataclasses
 import string
 
 import numpy as np
 
 from lprl_envs.frozen_lake.maps import GOAL, HOLE, START
-from lprl_envs.render import BLUE, GREEN, INK, MUTED, PAPER, RED, YELLOW, Canvas, Color, Picture
+from lprl_envs.render import BLUE, GREEN, INK, MUTED, PAPER, RED, YELLOW, Canvas, Picture, Tile
 
 ICE, GLINT, SHORE = "#dcedf8", "#f3f9fd", "#b4d3e8"
 WATER, DEPTH, RIM = "#35668c", "#1f4463", "#f8fbfd"
@@ -34,42 +30,16 @@ def draw_lake(tiles: np.ndarray, position: int) -> Picture:
     for row in range(height):
         canvas.text(12, _MARGIN + (row + 0.5) * edge, str(row + 1), 14, MUTED)
         for column in range(width):
-            tile = _Tile(canvas, _MARGIN + column * edge, _MARGIN + row * edge, edge)
+            tile = Tile(canvas, _MARGIN + column * edge, _MARGIN + row * edge, edge)
             _ground(tile, tiles[row, column], seed=row * width + column)
     row, column = divmod(position, width)
     right, down = _ASIDE.get(int(tiles[row, column]), (0.0, 0.0))
     x, y = _MARGIN + (column + right) * edge, _MARGIN + (row + down) * edge
-    _agent(_Tile(canvas, x, y, edge), is_in_water=bool(tiles[row, column] == HOLE))
+    _agent(Tile(canvas, x, y, edge), is_in_water=bool(tiles[row, column] == HOLE))
     return canvas.picture()
 
 
-@dataclasses.dataclass(frozen=True)
-class _Tile:
-    """A square of the canvas; places and lengths within it are fractions of its edge."""
-
-    canvas: Canvas
-    x: float
-    y: float
-    edge: float
-
-    def disc(self, x: float, y: float, radius: float, fill: Color) -> None:
-        self.canvas.disc(*self._at(x, y), radius * self.edge, fill)
-
-    def polygon(self, points: list[tuple[float, float]], fill: Color) -> None:
-        self.canvas.polygon([self._at(*point) for point in points], fill)
-
-    def path(self, points: list[tuple[float, float]], color: Color, line: float) -> None:
-        self.canvas.path([self._at(*point) for point in points], color, line * self.edge)
-
-    def box(self, x: float, y: float, width: float, height: float, fill: Color, r: float) -> None:
-        e = self.edge
-        self.canvas.box(*self._at(x, y), width * e, height * e, fill, radius=r * e)
-
-    def _at(self, x: float, y: float) -> tuple[float, float]:
-        return self.x + x * self.edge, self.y + y * self.edge
-
-
-def _ground(tile: _Tile, kind: int, seed: int) -> None:
+def _ground(tile: Tile, kind: int, seed: int) -> None:
     """Ice, with a few glints that `seed` places, and what is on it."""
     tile.box(0.015, 0.015, 0.97, 0.97, ICE, 0.08)
     if kind == HOLE:
@@ -86,7 +56,7 @@ def _ground(tile: _Tile, kind: int, seed: int) -> None:
         _flag(tile)
 
 
-def _hole(tile: _Tile) -> None:
+def _hole(tile: Tile) -> None:
     """Broken ice: a jagged rim, water, and the dark of the depth."""
     angles = np.linspace(0, 2 * np.pi, 13)[:-1]
     for scale, color in ((0.42, RIM), (0.36, WATER), (0.27, DEPTH)):
@@ -97,13 +67,13 @@ def _hole(tile: _Tile) -> None:
     tile.path([(0.5, 0.58), (0.63, 0.58)], WATER, 0.03)
 
 
-def _flag(tile: _Tile) -> None:
+def _flag(tile: Tile) -> None:
     tile.disc(0.225, 0.87, 0.08, SHORE)
     tile.box(0.2, 0.1, 0.05, 0.78, INK, 0.02)
     tile.polygon([(0.25, 0.11), (0.86, 0.27), (0.25, 0.45)], GREEN)
 
 
-def _agent(tile: _Tile, is_in_water: bool) -> None:
+def _agent(tile: Tile, is_in_water: bool) -> None:
     """A figure in a bobble hat, which looks nowhere; in the water, what of it is above."""
     if not is_in_water:
         tile.box(0.31, 0.53, 0.38, 0.38, BLUE, 0.17)
