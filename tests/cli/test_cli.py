@@ -146,6 +146,9 @@ BAD_INSTANCES = [
         "{num_instances: 2, families: [spiral]}",
         ["'spiral'", "letters, frames"],
     ),
+    ("KeyRooms", "{rooms: 7}", ["rooms is 7", "2 to 6"]),
+    ("KeyRooms", "{rooms: 2, instances: [[S.K#T]]}", ["list of 5 rows", "found ['S.K#T']"]),
+    ("KeyRooms", "{num_instances: 2, goal: anywhere}", ["goal is 'anywhere'", "has none"]),
     ("ObjectArrangement", "{suite: paper}", ["unknown suite 'paper'", "has none"]),
     *(
         (

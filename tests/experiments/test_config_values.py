@@ -36,6 +36,7 @@ WORLDS = [
     lprl_envs.CubeStacking(2),
     lprl_envs.BlocksWorld(),
     lprl_envs.ImageCompletion("2x2"),
+    lprl_envs.KeyRooms(2),
     lprl_envs.make("CartPole-v1")[0],
 ]
 quickly = settings(max_examples=400, deadline=None, derandomize=True, database=None)

@@ -22,6 +22,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     "CubeStacking-lprl": {},
     "ImageCompletion-lprl": {},
     "ObjectArrangement-lprl": {},
+    "KeyRooms-lprl": {"rooms": 2},
 }
 LEARNERS: dict[str, dict[str, Any]] = {
     "dqn": {"prior": "embedded-early-1", "prior_epsilon": 0.1},

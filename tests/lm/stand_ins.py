@@ -14,6 +14,7 @@ from lprl_envs import (
     CubeStacking,
     FrozenLake,
     ImageCompletion,
+    KeyRooms,
     ObjectArrangement,
 )
 from lprl_envs.completion import Completable
@@ -39,6 +40,7 @@ WORLDS = (
     BlocksWorldSubgoals(4),
     ImageCompletion("3x3"),
     ObjectArrangement("3x3"),
+    KeyRooms(3),
 )
 NEVER_SAID = (
     "sums,, or quotes,, that end.\nHere,, and there.\nright2 1234 12 345\n\nIt.\n\nIs  so   on\n"

@@ -16,6 +16,7 @@ from lprl_envs import (
     CubeStacking,
     FrozenLake,
     ImageCompletion,
+    KeyRooms,
     ObjectArrangement,
 )
 
@@ -28,6 +29,7 @@ WORLDS = [
     BlocksWorldSubgoals(3),
     ImageCompletion("3x3"),
     ObjectArrangement("3x3"),
+    KeyRooms(2),
 ]
 NUM_INSTANCES = 32
 

@@ -16,6 +16,7 @@ from lprl_envs import (
     FrozenLake,
     ImageCompletion,
     InvalidInput,
+    KeyRooms,
     ObjectArrangement,
 )
 from priors.tiny import naive_scores, tiny_model
@@ -40,6 +41,7 @@ WORLDS = {
     "subgoals": BlocksWorldSubgoals(3),
     "picture": ImageCompletion(),
     "objects": ObjectArrangement(),
+    "rooms": KeyRooms(2),
 }
 LAKE = WORLDS["lake"]
 MAP = ["SFFF", "FHFH", "FFFH", "HFFG"]

@@ -136,9 +136,10 @@ class KeyRooms(TextEnv[EnvState, EnvParams]):
         parsed = [m if isinstance(m, np.ndarray) else parse_map(m) for m in given]
         for tiles in parsed:
             if tiles.shape != (SIDE, self.width):
-                found = (tiles.shape[-1] + 1) // (SIDE + 1)
+                found = "x".join(map(str, tiles.shape))
                 raise InvalidInput(
-                    f"a map has {found} rooms, the environment {self.rooms}; set rooms: {found}"
+                    f"a map is {found}, the environment of {self.rooms} rooms 5x{self.width}; "
+                    "set rooms: L for 5 rows of 6 L - 1"
                 )
         return self._params(stack(parsed))
 

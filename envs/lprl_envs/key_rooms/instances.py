@@ -167,7 +167,7 @@ def _require_places(tiles: np.ndarray) -> None:
         (TREASURE, inside[-1:], "in the last room"),
     ):
         if (inside == tile).sum() != 1 or not (where == tile).any():
-            places = [room + 1 for room, _ in np.argwhere(inside == tile)]
+            places = [room + 1 for room, _ in np.argwhere(inside == tile).tolist()]
             found = f"is in rooms {places}" if places else "is missing"
             raise InvalidInput(f"{TILES[tile]} of the map {found}; right: one, {right}")
 

@@ -92,7 +92,7 @@ def is_solvable(tiles: jax.Array) -> jax.Array:
 
     start = jnp.stack([grid == START, jnp.zeros_like(walkable)])
     _, reached = jax.lax.while_loop(lambda c: jnp.any(c[0] != c[1]), grow, (start, spread(start)))
-    return jnp.any(reached & (grid == TREASURE))
+    return jnp.any(reached[1] & (grid == TREASURE))
 
 
 def distance(one: jax.Array, other: jax.Array, doors: jax.Array, width: int) -> jax.Array:
