@@ -27,6 +27,7 @@ OURS: dict[str, tuple[str, dict[str, Any]]] = {
     "CubeStacking-lprl": ("CubeStacking-lprl", {}),
     "ImageCompletion-lprl": ("ImageCompletion-lprl", {}),
     "ObjectArrangement-lprl": ("ObjectArrangement-lprl", {}),
+    "KeyRooms-lprl": ("KeyRooms-lprl", {}),
 }
 """Name in the report to id and arguments."""
 BANK = 10_000
@@ -132,6 +133,9 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
         ),
         "frozen_lake/ours_vs_gymnasium": against(ours, "env/gymnasium-FrozenLake/16"),
     }
+    ratios["key_rooms/ours_vs_gymnax_frozen_lake"] = against(
+        "env/KeyRooms-lprl/2048", "env/gymnax-FrozenLake-firm/2048"
+    )
     for name in () if quick else OURS:
         banked = f"env/{name}-bank/2048", f"env/{name}-bank-no_reset/2048"
         ratios[f"env/{name}/auto_reset_vs_none"] = against(*banked)

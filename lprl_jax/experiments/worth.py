@@ -3,8 +3,8 @@
 A prior that is worse than uniform slows learning down, and nothing in a learning curve says why. So
 where a model is asked about all states beforehand, it is first asked about some of a few training
 instances, drawn as those of the bank are: what is held out stays so. The package's own models are
-not asked again, unless they are asked otherwise than their card says: the programs that ask take
-seconds to compile.
+not asked again in the worlds that they were taught, unless they are asked otherwise than their card
+says: the programs that ask take seconds to compile.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def of_prior(prior: Prior, env: Any, experiment: Experiment) -> Worth | None:
     """
     config = experiment.config
     plain = Asking.of(config) == PLAIN and config.prior_kind == prior_kinds.P_DIST
-    known = config.prior in embedded.MODELS and plain
+    known = config.prior in embedded.MODELS and config.env in embedded.TAUGHT and plain
     if known or not (hasattr(prior, "with_bank") and isinstance(env, TextEnv) and env.num_states):
         return None
     try:

@@ -17,6 +17,16 @@ MODELS = {
 }
 """Name to folder, best first."""
 
+TAUGHT = (
+    "FrozenLake-lprl",
+    "BlocksWorld-lprl",
+    "CubeStacking-lprl",
+    "ImageCompletion-lprl",
+    "ObjectArrangement-lprl",
+)
+"""Ids of the worlds whose texts they were trained on; the card knows of no others. They read any
+text, byte by byte where it must be, but have not learnt what others mean."""
+
 FOLDER = Path(__file__).parent / "embedded_models"
 
 

@@ -224,6 +224,20 @@ def test_a_run_says_that_its_prior_is_worth_nothing(tmp_path, capsys):
     assert there[worth.RECORD] == kept
 
 
+def test_the_models_of_the_package_are_asked_where_they_were_not_taught():
+    """They read KeyRooms' texts, and a run says that this is worth nothing."""
+    bank = {"rooms": 2, "num_instances": 2, "split": "held-out"}
+    given = {"env": "KeyRooms-lprl", "env_params": bank, "prior": "embedded"}
+    experiment = config.parse(given)
+    env, params = build.make_env("KeyRooms-lprl", experiment.env_arguments, experiment.bank)
+    prior = build.named_prior("embedded", env, params)
+    assert prior is not None
+    made = worth.of_prior(prior, env, experiment)
+    assert made is not None
+    assert not made.beats_uniform
+    assert made.warning.startswith("the prior 'embedded' does not beat the uniform one on 16 train")
+
+
 def test_the_models_of_the_package_are_not_asked_before_a_run():
     experiment = config.parse(fields(prior="embedded"))
     env, params = build.make_env("FrozenLake-lprl", experiment.env_arguments, experiment.bank)

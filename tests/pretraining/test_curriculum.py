@@ -10,6 +10,7 @@ from lprl_envs import CubeStacking
 from lprl_envs.frozen_lake.maps import GOAL
 from priors.tiny import tiny_model
 
+from lprl_jax.lm import embedded
 from lprl_jax.pretraining import curriculum, lessons
 from lprl_jax.pretraining.curriculum import TASKS
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, planned
@@ -69,6 +70,10 @@ def test_a_completion_lesson_reads_as_prompt_and_pattern():
         shown = text.removesuffix(whole).partition("from the bottom")[2].split("\n")[0]
         assert whole.startswith(shown)  # the part that the state shows begins the pattern
     assert course.num_decisions == 4
+
+
+def test_the_package_s_models_say_what_they_were_taught():
+    assert {task.env.name for task in TASKS} == set(embedded.TAUGHT)
 
 
 def test_tasks_have_names_of_their_own():

@@ -173,19 +173,19 @@ KNOWN = {
 @pytest.fixture(scope="module", params=KNOWN, ids=lambda size: f"{size[0]}-{size[1]}")
 def known(request):
     env = KeyRooms(*request.param)
-    params = env.sample_params(jax.random.key(0), 120)
+    params = jax.jit(lambda key: env.sample_params(key, 600))(jax.random.key(0))
     return env, params, KNOWN[request.param]
 
 
 def test_shortest_plans(known):
     _, params, (mean, most, *_) = known
     steps = [twin.shortest(rows) for rows in twin.rows_of(params.bank.tiles)]
-    assert np.mean(steps) == pytest.approx(mean, abs=1.3)  # 3 standard errors of two samples
-    assert max(steps) == pytest.approx(most, abs=6)
+    assert np.mean(steps) == pytest.approx(mean, abs=1.0)  # 3 standard errors of two samples
+    assert max(steps[:120]) == pytest.approx(most, abs=6)
 
 
 def test_what_random_play_meets(known):
-    # 20 episodes of each instance; it differs most from instance to instance.
+    # 4 episodes of each of 600 instances: most of the chance is in which instances are drawn.
     env, params, (_, _, success, finds, dies) = known
 
     def episode(key, instance):
@@ -202,10 +202,10 @@ def test_what_random_play_meets(known):
         return solved, state.has_key, over & ~solved
 
     keys = jax.random.split(jax.random.key(2), 2400)
-    found = jax.jit(jax.vmap(episode))(keys, jnp.arange(2400) % 120)
+    found = jax.jit(jax.vmap(episode))(keys, jnp.arange(2400) % 600)
     solved, has_key, dead = (float(jnp.mean(x)) for x in found)
     if env.config[:2] == (2, 2):
         assert 0.003 < solved < 0.015
     assert solved == pytest.approx(success, abs=0.012 if success else 0.002)
-    assert has_key == pytest.approx(finds, abs=0.1)
+    assert has_key == pytest.approx(finds, abs=0.08)
     assert dead == pytest.approx(dies, abs=0.05 if env.pits == 1 else 0.02)
