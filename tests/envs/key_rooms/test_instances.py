@@ -171,16 +171,10 @@ def test_one_in_five_is_held_out():
 def test_start_and_mirror_images_go_along():
     env, tiles, out = sides()
     start, floor = (twin.TILES.index(tile) for tile in "S.")
-    moved = np.where(tiles == start, floor, tiles)
-    elsewhere = [
-        rng_row.choice(np.flatnonzero(row[:, :5].ravel() == floor))
-        for rng_row, row in zip(
-            map(np.random.default_rng, range(NUM)), moved.reshape(NUM, 5, -1), strict=True
-        )
-    ]
-    row, column = np.divmod(elsewhere, 5)
-    moved = moved.reshape(NUM, 5, -1)
-    moved[np.arange(NUM), row, column] = start
+    moved = np.where(tiles == start, floor, tiles).reshape(NUM, 5, -1)
+    rng = np.random.default_rng(0)
+    for grid in moved:
+        grid[tuple(rng.permutation(np.argwhere(grid[:, :5] == floor))[0])] = start
     np.testing.assert_array_equal(held_out(env, moved.reshape(NUM, -1)), out)
     flipped = tiles.reshape(NUM, 5, -1)[:, ::-1].reshape(NUM, -1)
     assert (flipped != tiles).any(1).all()

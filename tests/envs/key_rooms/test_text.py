@@ -1,5 +1,6 @@
 """KeyRooms' text against a twin in plain Python; what its slots stand for."""
 
+import dataclasses
 import functools
 
 import jax
@@ -51,7 +52,7 @@ def test_text_of_the_preset_written_out():
         "Move"
     )
     assert env.describe(state, params) == text
-    with_key = state.replace(position=jnp.int32(17), has_key=jnp.bool_(True))
+    with_key = dataclasses.replace(state, position=jnp.int32(17), has_key=jnp.bool_(True))
     at = "At a2 with key; left wall down floor right pit up floor"
     assert env.describe(with_key, params).split("\n")[-2] == at
 
