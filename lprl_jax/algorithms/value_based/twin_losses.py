@@ -22,13 +22,17 @@ def twin_td_loss(
 
 
 def twin_value(q_t: jax.Array) -> jax.Array:
-    """`min_i q_t[i]`; TD3's bootstrap. `f32[]`."""
-    return jnp.min(q_t)
+    """`min_i q_t[i]`, of one action or of A; TD3's bootstrap. `f32[]` or `f32[A]`.
+
+    By a comparison of the two. The gradient of `jnp.min` looks for the values that equal it, and
+    where a compiler computes a value twice and rounds otherwise it finds none, and is nan.
+    """
+    return jnp.where(q_t[0] < q_t[1], q_t[0], q_t[1])
 
 
 def soft_value(q_t: jax.Array, log_pi_t: jax.Array, temperature: jax.Array) -> jax.Array:
     """`min_i q_t[i] - temperature · log π`, of an action drawn from π; SAC's bootstrap. `f32[]`."""
-    return jnp.min(q_t) - temperature * log_pi_t
+    return twin_value(q_t) - temperature * log_pi_t
 
 
 def soft_policy_loss(q: jax.Array, log_pi: jax.Array, temperature: jax.Array) -> jax.Array:
@@ -53,7 +57,7 @@ def entropy(log_pi: jax.Array) -> jax.Array:
 
 def expected_soft_value(q_t: jax.Array, log_pi_t: jax.Array, temperature: jax.Array) -> jax.Array:
     """`Σ_a π(a) [min_i q_t[i, a] - temperature · log π(a)]`. `f32[]`."""
-    return expectation(jnp.min(q_t, axis=0), log_pi_t) + temperature * entropy(log_pi_t)
+    return expectation(twin_value(q_t), log_pi_t) + temperature * entropy(log_pi_t)
 
 
 def expected_soft_policy_loss(q: jax.Array, log_pi: jax.Array, temperature: jax.Array) -> jax.Array:
