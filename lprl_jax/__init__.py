@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lprl_jax.algorithms.search import slinvit
     from lprl_jax.algorithms.tabular import linvit, value_iteration
     from lprl_jax.algorithms.tabular.worked_examples import worked
-    from lprl_jax.algorithms.value_based import bc, cql, dqn, lagr
+    from lprl_jax.algorithms.value_based import bc, cql, discrete_sac, dqn, lagr, sac, td3
     from lprl_jax.experiments import sharding
     from lprl_jax.priors.base import FeaturePrior, Prior
     from lprl_jax.priors.controls import UniformPrior, degrade
@@ -50,12 +50,15 @@ _MODULES = {
     "bc": "lprl_jax.algorithms.value_based.bc",
     "cql": "lprl_jax.algorithms.value_based.cql",
     "dqn": "lprl_jax.algorithms.value_based.dqn",
+    "discrete_sac": "lprl_jax.algorithms.value_based.discrete_sac",
     "envs": "lprl_jax.envs",
     "lagr": "lprl_jax.algorithms.value_based.lagr",
     "linvit": "lprl_jax.algorithms.tabular.linvit",
     "ppo": "lprl_jax.algorithms.policy_based.ppo",
     "sharding": "lprl_jax.experiments.sharding",
+    "sac": "lprl_jax.algorithms.value_based.sac",
     "slinvit": "lprl_jax.algorithms.search.slinvit",
+    "td3": "lprl_jax.algorithms.value_based.td3",
     "value_iteration": "lprl_jax.algorithms.tabular.value_iteration",
 }
 _NAMES = {
@@ -105,16 +108,19 @@ __all__ = [
     "bc",
     "cql",
     "degrade",
+    "discrete_sac",
     "dqn",
     "envs",
     "lagr",
     "linvit",
     "make",
     "ppo",
+    "sac",
     "sharding",
     "slinvit",
     "tabulate",
     "tabulate_features",
+    "td3",
     "value_iteration",
     "worked",
 ]

@@ -19,6 +19,19 @@ class Bounds(NamedTuple):
     high: jax.Array
     """f32[d]"""
 
+    def of_unit(self, unit: jax.Array) -> jax.Array:
+        """Points of the box, `f32[..., d]`, of points of the cube [-1, 1]^d."""
+        middle, half = (jnp.broadcast_to(x, unit.shape) for x in self._middle_and_half())
+        return middle + half * unit
+
+    def to_unit(self, point: jax.Array) -> jax.Array:
+        """The inverse of `of_unit`."""
+        middle, half = (jnp.broadcast_to(x, point.shape) for x in self._middle_and_half())
+        return (point - middle) / half
+
+    def _middle_and_half(self) -> tuple[jax.Array, jax.Array]:
+        return (self.low + self.high) / 2, (self.high - self.low) / 2
+
 
 class Acting(Protocol):
     """What these functions need of an environment: members of `TextEnv`."""

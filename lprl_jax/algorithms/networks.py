@@ -61,6 +61,22 @@ class QNetwork(nn.Module):
         return self.optimism + x
 
 
+class ReluNetwork(nn.Module):
+    """A vector to numbers, by relu layers with biases."""
+
+    hidden_sizes: tuple[int, ...]
+    """Widths of the hidden layers; none makes it linear."""
+    num_outputs: int
+    """Of the last layer."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """`f32[..., features]` to `f32[..., num_outputs]`."""
+        for size in self.hidden_sizes:
+            x = nn.relu(nn.Dense(size)(x))
+        return nn.Dense(self.num_outputs)(x)
+
+
 class TanhNetwork(nn.Module):
     """An observation, a vector or the index of a state, to numbers, by tanh layers.
 

@@ -9,7 +9,7 @@ from lprl_jax.algorithms import prior_only
 from lprl_jax.algorithms.policy_based import ppo
 from lprl_jax.algorithms.search import slinvit
 from lprl_jax.algorithms.tabular import linvit
-from lprl_jax.algorithms.value_based import bc, cql, dqn, lagr
+from lprl_jax.algorithms.value_based import bc, cql, discrete_sac, dqn, lagr, sac, sac_config, td3
 
 
 class AlgorithmEntry(NamedTuple):
@@ -49,6 +49,11 @@ ALGORITHMS = {
     "bc": AlgorithmEntry(
         bc.BCConfig, bc.make, bc.HParams._fields, from_data=True, step="gradient steps"
     ),
+    "sac": AlgorithmEntry(sac_config.SACConfig, sac.make, sac_config.HParams._fields),
+    "discrete_sac": AlgorithmEntry(
+        sac_config.DiscreteSACConfig, discrete_sac.make, sac_config.HParams._fields
+    ),
+    "td3": AlgorithmEntry(td3.TD3Config, td3.make, td3.HParams._fields),
     "prior_only": AlgorithmEntry(prior_only.PriorOnlyConfig, prior_only.make, (), step=""),
 }
 """By name."""

@@ -1,0 +1,289 @@
+"""What learners share that act by a policy and learn it, with critics, from a replay.
+
+Until `learning_starts` steps were taken, actions are drawn uniformly and nothing is learnt. Then
+every update is `rollout_length` steps of each environment, and `updates_per_rollout` gradient steps
+on transitions drawn from all that is kept. What a gradient step is, a `Learner` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+from lprl_envs import InvalidInput, values
+from lprl_envs.actions import bounds
+
+from lprl_jax.algorithms import asking, policies
+from lprl_jax.algorithms.asking import Told
+from lprl_jax.algorithms.base import Algorithm, Data, Env, require_above_0, require_fraction
+from lprl_jax.algorithms.interaction import (
+    begin_runs,
+    evaluation,
+    legal_actions,
+    observe,
+    over_runs,
+    step_envs,
+)
+from lprl_jax.algorithms.value_based import replay
+from lprl_jax.algorithms.value_based.replay import Replay
+from lprl_jax.priors.base import Counters, Prior
+
+COUNTS = ("num_envs", "rollout_length", "updates_per_rollout", "buffer_size", "batch_size")
+"""Fields of every config of such a learner, besides `learning_starts`; each above 0."""
+
+
+class Transition(NamedTuple):
+    """What is learnt from: states, not observations."""
+
+    state: Any
+    """s_{t-1}"""
+    action: jax.Array
+    """i32[], or f32[d], a point of the box: a_{t-1}"""
+    reward: jax.Array
+    """f32[]: r_t, the environment's."""
+    terminated: jax.Array
+    """bool[]: whether s_t is terminal. Truncation bootstraps."""
+    next_state: Any
+    """s_t, before any reset."""
+
+
+class Learnt(NamedTuple):
+    """Networks of one run, or of R."""
+
+    params: Any
+    """Policy, critics, and whatever else is descended on."""
+    target_params: Any
+    """What follows them and is bootstrapped from."""
+    opt_state: Any
+    """Of Adam."""
+
+
+class Learner(NamedTuple):
+    """A kind of learner, of one run; of N states at once, or of B transitions."""
+
+    init: Callable[..., Learnt]
+    """`(key, states, hparams, data) -> Learnt`; the states are examples."""
+    explore: Callable[..., jax.Array]
+    """`(params, key, states [N], hparams, data) -> actions [N]`: to learn from."""
+    learn: Callable[..., tuple[Learnt, dict[str, jax.Array]]]
+    """`(learnt, key, batch [B], hparams, number, data) -> (learnt, metrics)`: gradient step number
+    i32[], counted from 1."""
+    policies: Mapping[str, Callable[..., jax.Array]]
+    """How to act when nothing is learnt: `(params, key, states [N], data) -> actions [N]`."""
+    metrics: tuple[str, ...]
+    """Names of what `learn` tells, f32[] each; `loss` is the critics'."""
+
+
+class ReplayState(NamedTuple):
+    """Everything that changes in training."""
+
+    params: Any
+    """Leading axis R, like the next two; see `Learnt`."""
+    target_params: Any
+    opt_state: Any
+    replay: Replay
+    """Transitions, leading axes R and capacity."""
+    env_state: Any
+    """Leading axes R and N."""
+    prior_carry: Counters
+    """What a prior was asked: nothing."""
+    key: chex.PRNGKey
+    """[R]"""
+    num_steps: jax.Array
+    """i32[]: environment steps a run."""
+    num_updates: jax.Array
+    """i32[]: gradient steps a run."""
+    hparams: Any
+    """[R]"""
+    run_instances: jax.Array
+    """i32[R, m]: the instances that a run plays."""
+
+
+def reward_of(batch: Transition) -> jax.Array:
+    """`f32[B]`: the rewards that are learnt from; what is reported and evaluated is the
+    environment's.
+    """
+    return batch.reward
+
+
+def observe_as_vectors(env: Env, state: Any, env_params: Any) -> jax.Array:
+    """`f32[..., features]` of states of any leading shape; an index becomes a one-hot vector."""
+    no_key = jax.random.key(0)  # observations are functions of the state
+    obs = observe(env, no_key, state, env_params)
+    if jnp.issubdtype(obs.dtype, jnp.integer):
+        return jax.nn.one_hot(obs, env.numbered_states, dtype=jnp.float32)
+    return obs
+
+
+def at_random(env: Env, key: chex.PRNGKey, state: Any, env_params: Any) -> jax.Array:
+    """Actions `[N]` for states `[N]`: uniform over the box, or over the legal ones."""
+    if not env.is_continuous:
+        return policies.uniform(key, legal_actions(env, state, env_params))
+    box = bounds(env, env_params)
+    shape = (*state.time.shape, *box.low.shape)
+    return box.of_unit(jax.random.uniform(key, shape, jnp.float32, -1.0, 1.0))
+
+
+def check(config: Any) -> None:
+    """Raise InvalidInput unless the fields that all of these configs have are in range."""
+    values.check_fields(config)
+    require_above_0(config, *COUNTS, "hidden_sizes", "learning_rate", "max_grad_norm")
+    values.finite("learning_rate", config.learning_rate)
+    require_fraction(config, "gamma", "tau")
+    if config.learning_starts < 0:
+        values.refuse("learning_starts", config.learning_starts, "it must be 0 or above")
+    if config.buffer_size < config.num_envs or config.buffer_size % config.num_envs:
+        raise InvalidInput(
+            f"buffer_size is {config.buffer_size}; it must be a multiple of "
+            f"num_envs = {config.num_envs}"
+        )
+
+
+def require_no_prior(name: str, prior: Prior | None) -> None:
+    """Raise InvalidInput if there is a prior, of which an algorithm would make no use."""
+    if prior is not None:
+        raise InvalidInput(f"{name} learns without a prior, but the prior is {prior.name!r}; None")
+
+
+def make(config: Any, env: Env, learner: Learner) -> Algorithm:
+    """The algorithm that a kind of learner makes.
+
+    Args:
+        config: With the fields COUNTS and `learning_starts`.
+        env: The environment.
+        learner: Of one run.
+
+    Returns:
+        `Algorithm`, whose `data` is `Data((), env_params)`.
+    """
+    asker = asking.of(None)
+
+    def actions(state: ReplayState, keys: chex.PRNGKey, data: Data) -> jax.Array:
+        """`[R, N, ...]`: to learn from, where the environments stand."""
+        own = state.params, keys, state.env_state, state.hparams
+
+        def explore() -> jax.Array:
+            return over_runs(learner.explore, (0, 0, 0, 0, None))(*own, data)
+
+        def draw() -> jax.Array:
+            return jax.vmap(lambda k, s: at_random(env, k, s, data.env_params))(*own[1:3])
+
+        return jax.lax.cond(state.num_steps < config.learning_starts, draw, explore)
+
+    def collect(state: ReplayState, data: Data) -> tuple[ReplayState, dict[str, jax.Array]]:
+        """One step of every environment, into the replay."""
+        keys = jax.vmap(lambda k: jax.random.split(k, 3))(state.key)
+        action = actions(state, keys[:, 1], data)
+        env_keys = jax.vmap(lambda k: jax.random.split(k, config.num_envs))(keys[:, 2])
+        own = state.env_state, action, data.env_params, state.run_instances
+        step = step_envs(env, env_keys, *own)
+        seen = Transition(state.env_state, action, step.reward, step.terminated, step.final_state)
+        state = state._replace(
+            replay=replay.add(state.replay, seen),
+            env_state=step.state,
+            key=keys[:, 0],
+            num_steps=state.num_steps + config.num_envs,
+        )
+        done = step.terminated | step.truncated
+        return state, {"episodes": jnp.sum(done, 1), "reward": jnp.sum(step.reward, 1)}
+
+    def learn(state: ReplayState, data: Data) -> tuple[ReplayState, dict[str, jax.Array]]:
+        """One gradient step of every run."""
+        keys = jax.vmap(lambda k: jax.random.split(k, 3))(state.key)
+        batch = replay.sample(state.replay, keys[:, 1], config.batch_size)
+        learnt, number = _learnt(state), state.num_updates + 1
+        learnt, told = over_runs(learner.learn, (0, 0, 0, 0, None, None))(
+            learnt, keys[:, 2], batch, state.hparams, number, data
+        )
+        return state._replace(**learnt._asdict(), key=keys[:, 0], num_updates=number), told
+
+    def lessons(state: ReplayState, data: Data) -> tuple[ReplayState, dict[str, jax.Array]]:
+        """A learning phase, once there is enough to learn from; metrics are means over it."""
+
+        def study(of: Any) -> Any:
+            own = state._replace(**of)
+            own, told = jax.lax.scan(
+                lambda s, _: learn(s, data), own, None, length=config.updates_per_rollout
+            )
+            return {name: getattr(own, name) for name in of}, jax.tree.map(_mean, told)
+
+        def wait(of: Any) -> Any:
+            return of, {name: jnp.zeros(state.key.shape, jnp.float32) for name in learner.metrics}
+
+        # Not the replay, which a branch would copy.
+        changes = (*Learnt._fields, "key", "num_updates")
+        is_time = state.num_steps >= config.learning_starts
+        of = {name: getattr(state, name) for name in changes}
+        of, told = jax.lax.cond(is_time, study, wait, of)
+        return state._replace(**of), told
+
+    def update(state: ReplayState, data: Data) -> tuple[ReplayState, dict[str, jax.Array]]:
+        """Collect `rollout_length` steps, then learn; metrics are `[R]`, of these steps."""
+        state, seen = jax.lax.scan(
+            lambda s, _: collect(s, data), state, None, length=config.rollout_length
+        )
+        state, told = lessons(state, data)
+        return state, {**{name: jnp.sum(x, axis=0) for name, x in seen.items()}, **told}
+
+    def init(
+        keys: chex.PRNGKey, hparams: Any, data: Data, run_instances: jax.Array | None = None
+    ) -> ReplayState:
+        """Fresh runs; see `interaction.begin_runs`."""
+        runs = begin_runs(env, asker, keys, data, run_instances, config.num_envs)
+        learnt = jax.vmap(learner.init, (0, 0, 0, None))(
+            runs.key_params, runs.env_state, hparams, data
+        )
+        one = jax.tree.map(lambda x: x[0, 0], runs.env_state)
+        action = at_random(env, keys[0], jax.tree.map(lambda x: x[None], one), data.env_params)[0]
+        item = Transition(one, action, jnp.float32(0.0), jnp.bool_(False), one)
+        return ReplayState(
+            **learnt._asdict(),
+            replay=replay.init(item, keys.shape[0], config.buffer_size),
+            env_state=runs.env_state,
+            prior_carry=runs.prior_carry,
+            key=runs.key,
+            num_steps=jnp.int32(0),
+            num_updates=jnp.int32(0),
+            hparams=hparams,
+            run_instances=runs.run_instances,
+        )
+
+    def restart(
+        state: ReplayState, data: Data, run_instances: jax.Array | None = None
+    ) -> ReplayState:
+        """New episodes in another bank, and an empty replay; what was learnt stays."""
+        fresh = init(state.key, state.hparams, data, run_instances)
+        kept = {name: getattr(state, name) for name in (*Learnt._fields, "num_steps")}
+        return fresh._replace(**kept, num_updates=state.num_updates)
+
+    def play(act: Callable[..., jax.Array]) -> Any:
+        """A way to act, of all runs."""
+
+        def policy(
+            state: ReplayState, data: Data, keys: Any, env_state: Any, told: Told
+        ) -> jax.Array:
+            return over_runs(act, (0, 0, 0, None))(state.params, keys, env_state, data)
+
+        return policy
+
+    ways = {name: play(act) for name, act in learner.policies.items()}
+    return Algorithm(
+        jax.jit(init),
+        jax.jit(restart),
+        update,
+        evaluation(env, asker, ways),
+        tuple(ways),
+        asks_in_play=False,
+        means=learner.metrics,
+    )
+
+
+def _learnt(state: ReplayState) -> Learnt:
+    return Learnt(state.params, state.target_params, state.opt_state)
+
+
+def _mean(x: jax.Array) -> jax.Array:
+    return jnp.mean(x, axis=0)
