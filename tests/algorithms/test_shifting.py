@@ -15,7 +15,8 @@ from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.interaction import Step
 from lprl_jax.algorithms.policy_based import ppo
 from lprl_jax.algorithms.policy_based.ppo_config import PPOConfig
-from lprl_jax.algorithms.value_based import dqn
+from lprl_jax.algorithms.value_based import discrete_sac, dqn
+from lprl_jax.algorithms.value_based.sac_config import DiscreteSACConfig
 
 # Stay, walk on, or end; walking on from the last place ends as well. A limit of 3 steps truncates.
 CHAIN = [[0, 1, END], [1, 2, END], [2, END, END]]
@@ -50,6 +51,21 @@ PPO = PPOConfig(
     num_envs=N, rollout_length=ROLLOUT, num_epochs=2, num_minibatches=2, hidden_sizes=()
 )
 
+SAC = DiscreteSACConfig(
+    num_envs=N,
+    rollout_length=ROLLOUT,
+    updates_per_rollout=2,
+    learning_starts=0,
+    hidden_sizes=(8,),
+    buffer_size=N * ROLLOUT * UPDATES,
+    batch_size=8,
+)
+LEARNERS = {
+    "dqn": (dqn.make, DQN),
+    "ppo": (ppo.make, PPO),
+    "discrete_sac": (discrete_sac.make, SAC),
+}
+
 
 def trained(make, config, data, judge=None, start=None, **hparams):
     algorithm = make(config, ENV, judge=judge)
@@ -69,10 +85,10 @@ COUNTED = {
 }
 
 
-@pytest.mark.parametrize("kind", ["dqn", "ppo"])
+@pytest.mark.parametrize("kind", ["dqn", "ppo", "discrete_sac"])
 @pytest.mark.parametrize("values", COUNTED)
 def test_a_shifted_learner_is_one_in_a_world_that_pays_so(kind: str, values: str) -> None:
-    make, config = {"dqn": (dqn.make, DQN), "ppo": (ppo.make, PPO)}[kind]
+    make, config = LEARNERS[kind]
     shifted = dataclasses.replace(config, shift_values=values)
     mine, metrics, _ = trained(make, shifted, DATA, JUDGE)
     paid = Data((), bank(REWARD + SCALE * COUNTED[values]))

@@ -32,9 +32,10 @@ from lprl_jax.algorithms.interaction import legal_actions
 from lprl_jax.algorithms.networks import ReluNetwork
 from lprl_jax.algorithms.ties import checked
 from lprl_jax.algorithms.value_based import from_replay, twin_losses
-from lprl_jax.algorithms.value_based.from_replay import Learner, Learnt, Transition, reward_of
+from lprl_jax.algorithms.value_based.from_replay import Learner, Learnt, Transition
 from lprl_jax.algorithms.value_based.sac import METRICS, Params
 from lprl_jax.algorithms.value_based.sac_config import DiscreteSACConfig, HParams
+from lprl_jax.judges import Judge
 from lprl_jax.priors.base import Prior, normalize, sample_proposals
 
 
@@ -87,7 +88,7 @@ def read(env: Env, batch: Transition, gamma: jax.Array, data: Data) -> Batch:
         obs=see(batch.state),
         legal=may(batch.state),
         action=batch.action,
-        reward=reward_of(batch),
+        reward=batch.reward,
         discount=gamma * (1.0 - batch.terminated),
         next_obs=see(batch.next_state),
         next_legal=may(batch.next_state),
@@ -117,13 +118,16 @@ def policy_loss(
 
 
 @checked(DiscreteSACConfig)
-def make(config: DiscreteSACConfig, env: Env, prior: Prior | None = None) -> Algorithm:
+def make(
+    config: DiscreteSACConfig, env: Env, prior: Prior | None = None, judge: Judge | None = None
+) -> Algorithm:
     """SAC on an environment with numbered actions.
 
     Args:
         config: Settings.
         env: The environment.
         prior: None.
+        judge: Its verdicts shift the reward that is learnt from; see `shifting`.
 
     Returns:
         `Algorithm`, whose `data` is `Data((), env_params)`. It acts by its likeliest action, or by
@@ -191,4 +195,5 @@ def make(config: DiscreteSACConfig, env: Env, prior: Prior | None = None) -> Alg
         return sample(params, key, states, data)
 
     ways = {"greedy": greedy, "sample": sample}
-    return from_replay.make(config, env, Learner(init, explore, learn, ways, METRICS))
+    learner = Learner(init, explore, learn, ways, METRICS)
+    return from_replay.make(config, env, learner, judge)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from lprl_envs import InvalidInput, values
 from lprl_envs.actions import bounds
 
-from lprl_jax.algorithms import asking, policies
+from lprl_jax.algorithms import asking, policies, shifting
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env, require_above_0, require_fraction
 from lprl_jax.algorithms.interaction import (
@@ -27,8 +27,11 @@ from lprl_jax.algorithms.interaction import (
     over_runs,
     step_envs,
 )
+from lprl_jax.algorithms.shift_config import LOOK_BACK, RAW
+from lprl_jax.algorithms.shifting import Advised
 from lprl_jax.algorithms.value_based import replay
 from lprl_jax.algorithms.value_based.replay import Replay
+from lprl_jax.judges import Judge
 from lprl_jax.priors.base import Counters, Prior
 
 COUNTS = ("num_envs", "rollout_length", "updates_per_rollout", "buffer_size", "batch_size")
@@ -43,11 +46,13 @@ class Transition(NamedTuple):
     action: jax.Array
     """i32[], or f32[d], a point of the box: a_{t-1}"""
     reward: jax.Array
-    """f32[]: r_t, the environment's."""
+    """f32[]: r_t, the environment's; where a learner gets it, with the shift."""
     terminated: jax.Array
     """bool[]: whether s_t is terminal. Truncation bootstraps."""
     next_state: Any
     """s_t, before any reset."""
+    advice: Any = ()
+    """`shifting.Kept`, with a judge."""
 
 
 class Learnt(NamedTuple):
@@ -90,6 +95,8 @@ class ReplayState(NamedTuple):
     """Leading axes R and N."""
     prior_carry: Counters
     """What a prior was asked: nothing."""
+    advised: Advised
+    """What the judge says."""
     key: chex.PRNGKey
     """[R]"""
     num_steps: jax.Array
@@ -100,13 +107,6 @@ class ReplayState(NamedTuple):
     """[R]"""
     run_instances: jax.Array
     """i32[R, m]: the instances that a run plays."""
-
-
-def reward_of(batch: Transition) -> jax.Array:
-    """`f32[B]`: the rewards that are learnt from; what is reported and evaluated is the
-    environment's.
-    """
-    return batch.reward
 
 
 def observe_as_vectors(env: Env, state: Any, env_params: Any) -> jax.Array:
@@ -133,6 +133,7 @@ def check(config: Any) -> None:
     require_above_0(config, *COUNTS, "hidden_sizes", "learning_rate", "max_grad_norm")
     values.finite("learning_rate", config.learning_rate)
     require_fraction(config, "gamma", "tau")
+    config.check_shift((RAW, LOOK_BACK))
     if config.learning_starts < 0:
         values.refuse("learning_starts", config.learning_starts, "it must be 0 or above")
     if config.buffer_size < config.num_envs or config.buffer_size % config.num_envs:
@@ -148,18 +149,20 @@ def require_no_prior(name: str, prior: Prior | None) -> None:
         raise InvalidInput(f"{name} learns without a prior, but the prior is {prior.name!r}; None")
 
 
-def make(config: Any, env: Env, learner: Learner) -> Algorithm:
+def make(config: Any, env: Env, learner: Learner, judge: Judge | None = None) -> Algorithm:
     """The algorithm that a kind of learner makes.
 
     Args:
         config: With the fields COUNTS and `learning_starts`.
         env: The environment.
         learner: Of one run.
+        judge: Its verdicts shift the reward that is learnt from; see `shifting`.
 
     Returns:
-        `Algorithm`, whose `data` is `Data((), env_params)`.
+        `Algorithm`, whose `data` is `Data((), env_params)`, with a judge also
+        `judge_params=judge.params`.
     """
-    asker = asking.of(None)
+    asker, shift = asking.of(None), shifting.of(judge, config, env)
 
     def actions(state: ReplayState, keys: chex.PRNGKey, data: Data) -> jax.Array:
         """`[R, N, ...]`: to learn from, where the environments stand."""
@@ -180,20 +183,28 @@ def make(config: Any, env: Env, learner: Learner) -> Algorithm:
         env_keys = jax.vmap(lambda k: jax.random.split(k, config.num_envs))(keys[:, 2])
         own = state.env_state, action, data.env_params, state.run_instances
         step = step_envs(env, env_keys, *own)
-        seen = Transition(state.env_state, action, step.reward, step.terminated, step.final_state)
+        weight = shift.scale_in_collecting(state.hparams, state.num_steps)
+        judged = state.advised, state.key, state.env_state, action, step, weight, data
+        advised, advice, said = shift.follow(*judged)
+        ended = step.terminated, step.final_state
+        seen = Transition(state.env_state, action, step.reward, *ended, advice)
         state = state._replace(
             replay=replay.add(state.replay, seen),
             env_state=step.state,
+            advised=advised,
             key=keys[:, 0],
             num_steps=state.num_steps + config.num_envs,
         )
         done = step.terminated | step.truncated
-        return state, {"episodes": jnp.sum(done, 1), "reward": jnp.sum(step.reward, 1)}
+        return state, {"episodes": jnp.sum(done, 1), "reward": jnp.sum(step.reward, 1), **said}
 
     def learn(state: ReplayState, data: Data) -> tuple[ReplayState, dict[str, jax.Array]]:
         """One gradient step of every run."""
         keys = jax.vmap(lambda k: jax.random.split(k, 3))(state.key)
         batch = replay.sample(state.replay, keys[:, 1], config.batch_size)
+        scale = shift.scale(state.hparams, state.num_steps)
+        reward = jax.vmap(shift.reward)(batch.reward, batch.advice, scale, state.hparams.gamma)
+        batch = batch._replace(reward=reward)
         learnt, number = _learnt(state), state.num_updates + 1
         learnt, told = over_runs(learner.learn, (0, 0, 0, 0, None, None))(
             learnt, keys[:, 2], batch, state.hparams, number, data
@@ -238,12 +249,13 @@ def make(config: Any, env: Env, learner: Learner) -> Algorithm:
         )
         one = jax.tree.map(lambda x: x[0, 0], runs.env_state)
         action = at_random(env, keys[0], jax.tree.map(lambda x: x[None], one), data.env_params)[0]
-        item = Transition(one, action, jnp.float32(0.0), jnp.bool_(False), one)
+        item = Transition(one, action, jnp.float32(0.0), jnp.bool_(False), one, shift.nothing)
         return ReplayState(
             **learnt._asdict(),
             replay=replay.init(item, keys.shape[0], config.buffer_size),
             env_state=runs.env_state,
             prior_carry=runs.prior_carry,
+            advised=shift.begin(runs.key, runs.env_state, data),
             key=runs.key,
             num_steps=jnp.int32(0),
             num_updates=jnp.int32(0),
@@ -257,7 +269,8 @@ def make(config: Any, env: Env, learner: Learner) -> Algorithm:
         """New episodes in another bank, and an empty replay; what was learnt stays."""
         fresh = init(state.key, state.hparams, data, run_instances)
         kept = {name: getattr(state, name) for name in (*Learnt._fields, "num_steps")}
-        return fresh._replace(**kept, num_updates=state.num_updates)
+        advised = fresh.advised.after(state.advised)
+        return fresh._replace(**kept, advised=advised, num_updates=state.num_updates)
 
     def play(act: Callable[..., jax.Array]) -> Any:
         """A way to act, of all runs."""

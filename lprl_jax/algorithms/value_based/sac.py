@@ -33,6 +33,7 @@ from lprl_jax.algorithms.value_based.from_replay import Learner, Learnt, Transit
 from lprl_jax.algorithms.value_based.sac_config import HParams, SACConfig
 from lprl_jax.algorithms.value_based.squashed import Gaussian
 from lprl_jax.algorithms.value_based.twin_critics import Batch, Critics
+from lprl_jax.judges import Judge
 from lprl_jax.priors.base import Prior
 
 METRICS = ("loss", "policy_loss", "entropy", "temperature")
@@ -90,13 +91,16 @@ def policy_loss(
 
 
 @checked(SACConfig, in_boxes=True)
-def make(config: SACConfig, env: Env, prior: Prior | None = None) -> Algorithm:
+def make(
+    config: SACConfig, env: Env, prior: Prior | None = None, judge: Judge | None = None
+) -> Algorithm:
     """SAC on an environment with continuous actions.
 
     Args:
         config: Settings.
         env: The environment.
         prior: None.
+        judge: Its verdicts shift the reward that is learnt from; see `shifting`.
 
     Returns:
         `Algorithm`, whose `data` is `Data((), env_params)`. It acts by its mean, or by sampling.
@@ -167,4 +171,5 @@ def make(config: SACConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         return sample(params, key, states, data)
 
     ways = {"greedy": greedy, "sample": sample}
-    return from_replay.make(config, env, Learner(init, explore, learn, ways, METRICS))
+    learner = Learner(init, explore, learn, ways, METRICS)
+    return from_replay.make(config, env, learner, judge)

@@ -9,11 +9,12 @@ from typing import NamedTuple
 import jax
 
 from lprl_jax.algorithms.base import require_above_0, require_finite, same_for_all
+from lprl_jax.algorithms.shift_config import ShiftConfig
 from lprl_jax.algorithms.value_based import from_replay
 
 
 @dataclasses.dataclass(frozen=True)
-class SACConfig:
+class SACConfig(ShiftConfig):
     """Settings of SAC; those of `HParams` are only the defaults of a run."""
 
     num_envs: int = 1
@@ -60,7 +61,7 @@ class SACConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class DiscreteSACConfig:
+class DiscreteSACConfig(ShiftConfig):
     """Settings of SAC among numbered actions; those of `HParams` are only the defaults of a run."""
 
     num_envs: int = 1
@@ -114,3 +115,5 @@ class HParams(NamedTuple):
     tau: jax.Array
     temperature: jax.Array
     target_entropy: jax.Array
+    shift_scale: jax.Array
+    shift_steps: jax.Array

@@ -30,6 +30,7 @@ from lprl_jax.algorithms.value_based import from_replay, twin_critics, twin_loss
 from lprl_jax.algorithms.value_based.from_replay import Learner, Learnt, Transition
 from lprl_jax.algorithms.value_based.td3_config import HParams, TD3Config
 from lprl_jax.algorithms.value_based.twin_critics import Batch, Critics
+from lprl_jax.judges import Judge
 from lprl_jax.priors.base import Prior
 
 METRICS = ("loss", "policy_loss")
@@ -89,13 +90,16 @@ def policy_loss(nets: Networks, policy: Any, critics: Any, batch: Batch) -> jax.
 
 
 @checked(TD3Config, in_boxes=True)
-def make(config: TD3Config, env: Env, prior: Prior | None = None) -> Algorithm:
+def make(
+    config: TD3Config, env: Env, prior: Prior | None = None, judge: Judge | None = None
+) -> Algorithm:
     """TD3 on an environment with continuous actions.
 
     Args:
         config: Settings.
         env: The environment.
         prior: None.
+        judge: Its verdicts shift the reward that is learnt from; see `shifting`.
 
     Returns:
         `Algorithm`, whose `data` is `Data((), env_params)`. It acts without noise.
@@ -159,4 +163,5 @@ def make(config: TD3Config, env: Env, prior: Prior | None = None) -> Algorithm:
         action = with_noise(key, action, hp.exploration_noise, jnp.inf)
         return bounds(env, data.env_params).of_unit(action)
 
-    return from_replay.make(config, env, Learner(init, explore, learn, {"greedy": greedy}, METRICS))
+    learner = Learner(init, explore, learn, {"greedy": greedy}, METRICS)
+    return from_replay.make(config, env, learner, judge)

@@ -9,11 +9,12 @@ from typing import NamedTuple
 import jax
 
 from lprl_jax.algorithms.base import require_above_0, require_not_below_0, same_for_all
+from lprl_jax.algorithms.shift_config import ShiftConfig
 from lprl_jax.algorithms.value_based import from_replay
 
 
 @dataclasses.dataclass(frozen=True)
-class TD3Config:
+class TD3Config(ShiftConfig):
     """Settings; those of `HParams` are only the defaults of a run.
 
     Noises are in units of half the box.
@@ -75,3 +76,5 @@ class HParams(NamedTuple):
     exploration_noise: jax.Array
     target_noise: jax.Array
     noise_clip: jax.Array
+    shift_scale: jax.Array
+    shift_steps: jax.Array

@@ -17,7 +17,7 @@ from lprl_envs.actions import bounds
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.algorithms.networks import ReluNetwork
 from lprl_jax.algorithms.value_based import from_replay
-from lprl_jax.algorithms.value_based.from_replay import Transition, reward_of
+from lprl_jax.algorithms.value_based.from_replay import Transition
 
 
 class Batch(NamedTuple):
@@ -58,7 +58,7 @@ def read(env: Env, batch: Transition, gamma: jax.Array, data: Data) -> Batch:
     return Batch(
         obs=see(batch.state),
         action=bounds(env, data.env_params).to_unit(batch.action),
-        reward=reward_of(batch),
+        reward=batch.reward,
         discount=gamma * (1.0 - batch.terminated),
         next_obs=see(batch.next_state),
     )
