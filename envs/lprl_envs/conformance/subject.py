@@ -229,7 +229,7 @@ class Subject:
     @property
     def num_weights(self) -> int:
         """Of an action: A, or d of a continuous world."""
-        space: Any = self.env.action_space(self.params)
+        space: Any = self.env.action_space()
         return space.shape[0] if self.env.is_continuous else self.env.num_actions
 
     def action(self, weights: jax.Array, state: Any, params: Any) -> jax.Array:

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from algorithms.probes import END, TabularMDP, tables
+from envs.track import Track
+from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms.tabular.value_iteration import (
     Law,
@@ -45,6 +47,12 @@ NONE = -np.inf
 def test_by_hand(horizon, discount, expected):
     q = plan(law_of(ENV, PARAMS, jnp.int32(0)), horizon, discount)
     np.testing.assert_allclose(q, expected, rtol=1e-6)
+
+
+def test_a_continuous_world_is_refused():
+    env = Track()
+    with pytest.raises(InvalidInput, match=r"^Track has continuous actions, and planning needs"):
+        law_of(env, env.default_params, jnp.int32(0))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import lprl_envs
 import numpy as np
 import pytest
+from envs.track import Track
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from lprl_envs import FrozenLake, InvalidInput
 from lprl_envs.bridges.gymnasium_adapter import GymnasiumEnv
@@ -233,3 +234,27 @@ def test_refusals():
     for action in (4, -1, 1.0, [0]):
         with pytest.raises(InvalidInput, match=r"action .* is not in Discrete\(4\)"):
             env.step(action)
+
+
+# -- continuous actions --------------------------------------------------------------------------
+
+
+def test_a_box_of_actions():
+    env = GymnasiumEnv(Track(), render_mode="ansi")
+    assert env.action_space == gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float32)
+    env.reset(seed=0)
+    env.params = dataclasses.replace(env.params, instances=jnp.array([0]))
+    at = env.reset()[0][0]
+    seen, reward, *_, info = env.step(np.array([0.5, -1.0], np.float32))
+    moved = [0.5 * 0.5 + 0.1, 0.1]  # pushed and down the slope, or stuck and down the slope
+    assert any(seen[0] == pytest.approx(at + by) for by in moved)
+    assert reward == pytest.approx(seen[0] - 0.1 * 1.25)
+    assert "action_mask" not in info
+    assert info["text"] == env.render()
+    for action in (np.array([0.5, -1.5], np.float32), np.zeros(1, np.float32)):
+        with pytest.raises(InvalidInput, match=r"is not in Box\(-1.0, 1.0, \(2,\), float32\)"):
+            env.step(action)
+
+
+def test_gymnasiums_checker_on_a_box():
+    check_env(GymnasiumEnv(Track()), skip_render_check=True)

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from envs.conformance.broken_completions import BROKEN
+from envs.conformance.broken_boxes import BROKEN, Line
 from envs.conformance.broken_lakes import TheGoalIsNoEnd
+from envs.track import Track
 from lprl_envs import CHECKS, CheckFailed, FrozenLake, InvalidInput, check_env
 from lprl_envs.conformance import check
 from lprl_envs.conformance.compare import unlikely
@@ -56,6 +57,11 @@ def test_other_starts_rewards_and_instances_pass():
     params = env.params_of([["SFS", "SFG"], ["SHF", "SFG"], ["GFS", "SFS"]])
     params = dataclasses.replace(params, instances=jnp.array([2, 0, 2], jnp.int32))
     assert check_env(env, params, seed=5) == tuple(CHECKS)
+
+
+@pytest.mark.parametrize("env", [Track(), Line()], ids=["two numbers", "one number"])
+def test_continuous_worlds_pass(env):
+    assert check_env(env) == tuple(CHECKS)
 
 
 def test_names_come_as_the_checks_pass():
