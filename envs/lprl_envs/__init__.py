@@ -8,7 +8,7 @@ Importing this package registers every environment with gymnax:
 The contract lies here: `text_env` says what an environment offers, `template` how a state reads,
 `banks` how instances are drawn and split, `completion` what a pattern to be completed offers.
 
-    frozen_lake/ blocks_world/ cube_stacking/ patterns/    worlds: none knows another
+    frozen_lake/ blocks_world/ cube_stacking/ patterns/ cartpole/    worlds: none knows another
     bridges/        gymnax's environments as ours, ours as Gymnasium's
     conformance/    `check_env`: does an environment keep the contract?
     registration    which there are, by their ids
@@ -21,6 +21,7 @@ from lprl_envs import _moved
 from lprl_envs.banks import content_hash
 from lprl_envs.blocks_world import BlocksWorld, BlocksWorldSubgoals, from_stacks
 from lprl_envs.bridges import GymnaxEnv
+from lprl_envs.cartpole import CartPole
 from lprl_envs.conformance import CHECKS, CheckFailed, check_env
 from lprl_envs.cube_stacking import CubeStacking
 from lprl_envs.errors import InvalidInput
@@ -38,6 +39,7 @@ __all__ = [
     "Animation",
     "BlocksWorld",
     "BlocksWorldSubgoals",
+    "CartPole",
     "CheckFailed",
     "CubeStacking",
     "FrozenLake",

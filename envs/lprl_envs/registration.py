@@ -10,6 +10,7 @@ from lprl_envs.blocks_world.env import BlocksWorld
 from lprl_envs.blocks_world.subgoals import BlocksWorldSubgoals
 from lprl_envs.bridges import gymnax_values
 from lprl_envs.bridges.gymnax_env import GymnaxEnv
+from lprl_envs.cartpole.env import CartPole
 from lprl_envs.cube_stacking.env import CubeStacking
 from lprl_envs.errors import InvalidInput, shown
 from lprl_envs.frozen_lake.env import FrozenLake
@@ -25,6 +26,7 @@ ENVIRONMENTS = {
     "BlocksWorldSubgoals-lprl": BlocksWorldSubgoals,
     "ImageCompletion-lprl": ImageCompletion,
     "ObjectArrangement-lprl": ObjectArrangement,
+    "CartPole-lprl": CartPole,
 }
 """Ours: registered id to class. Every state of these has a text."""
 
