@@ -11,6 +11,7 @@ import numpy as np
 from lprl_envs import (
     BlocksWorld,
     BlocksWorldSubgoals,
+    CartPole,
     CubeStacking,
     FrozenLake,
     ImageCompletion,
@@ -39,6 +40,7 @@ WORLDS = (
     BlocksWorldSubgoals(4),
     ImageCompletion("3x3"),
     ObjectArrangement("3x3"),
+    CartPole(),
 )
 NEVER_SAID = (
     "sums,, or quotes,, that end.\nHere,, and there.\nright2 1234 12 345\n\nIt.\n\nIs  so   on\n"

@@ -13,6 +13,7 @@ import pytest
 from lprl_envs import (
     BlocksWorld,
     BlocksWorldSubgoals,
+    CartPole,
     CubeStacking,
     FrozenLake,
     ImageCompletion,
@@ -28,6 +29,7 @@ WORLDS = [
     BlocksWorldSubgoals(3),
     ImageCompletion("3x3"),
     ObjectArrangement("3x3"),
+    CartPole(),
 ]
 NUM_INSTANCES = 32
 

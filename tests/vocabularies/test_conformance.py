@@ -12,6 +12,7 @@ import pytest
 from lprl_envs import (
     BlocksWorld,
     BlocksWorldSubgoals,
+    CartPole,
     CubeStacking,
     FrozenLake,
     ImageCompletion,
@@ -42,6 +43,7 @@ WORLDS: tuple[Any, ...] = (
     ImageCompletion("10x10"),
     ObjectArrangement("3x3"),
     ObjectArrangement("8x3"),
+    CartPole(),
 )
 TWELVE = (BlocksWorld(12), CubeStacking(12))
 """As large as they come: proven and sampled, without going through states."""

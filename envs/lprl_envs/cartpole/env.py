@@ -14,7 +14,7 @@ A state reads, with words for ranges of its four numbers:
 
     Keep the pole upright and the cart on the track by pressing buttons.
     Pole medium, light; cart medium; push medium; gravity medium
-    The left button pushes left, the right button right.
+    The left button pushes left, the right button right
     Cart middle, speed none; pole lean little left, turning slow right
     Press
 

@@ -51,7 +51,7 @@ class Expert(NamedTuple):
 
 
 def expert_of(params: EnvParams) -> Expert:
-    """The controllers of a bank, worked out on the host: under a millisecond an instance."""
+    """The controllers of a bank, worked out on the host."""
     bank: Physics = jax.tree.map(lambda x: np.asarray(x, np.float64), params.bank)
     rows = zip(bank.length, bank.masspole, bank.masscart, bank.gravity, strict=True)
     return Expert(jnp.asarray(np.stack([_gain(*row) for row in rows]), jnp.float32))

@@ -18,8 +18,8 @@ _PHYSICS = (
     ("; gravity", "gravity", (" very weak", " weak", " medium", " strong", " very strong")),
 )
 _BUTTONS = (
-    "\nThe left button pushes left, the right button right.",
-    "\nThe left button pushes right, the right button left.",
+    "\nThe left button pushes left, the right button right",
+    "\nThe left button pushes right, the right button left",
 )
 
 EDGES = {
