@@ -6,12 +6,12 @@
 
 from lprl_envs.cartpole.env import LEFT, RIGHT, CartPole, EnvParams, EnvState
 from lprl_envs.cartpole.expert import Expert, expert_of
-from lprl_envs.cartpole.physics import VALUES, Physics
+from lprl_envs.cartpole.physics import QUANTITIES, Physics
 
 __all__ = [
     "LEFT",
+    "QUANTITIES",
     "RIGHT",
-    "VALUES",
     "CartPole",
     "EnvParams",
     "EnvState",

@@ -43,12 +43,12 @@ from lprl_envs.banks import choose_families, content_hash, draw_bank, draw_insta
 from lprl_envs.cartpole import text
 from lprl_envs.cartpole.physics import (
     FAMILIES,
+    QUANTITIES,
     Physics,
     bank_of,
     bits_of,
     of_gymnax,
     random_physics,
-    words_of,
 )
 from lprl_envs.cartpole.picture import draw_cart
 from lprl_envs.observations import require_mode
@@ -161,7 +161,7 @@ class CartPole(TextEnv[EnvState, EnvParams]):
 
     def split_hash(self, instance: Physics) -> jax.Array:
         """Of the words for the physics: with the buttons exchanged it goes along."""
-        return content_hash(words_of(instance))
+        return content_hash(QUANTITIES.words(instance))
 
     # -- law -----------------------------------------------------------------------------------
 
@@ -266,7 +266,7 @@ class CartPole(TextEnv[EnvState, EnvParams]):
         physics = jax.tree.map(lambda x: x[state.instance], params.bank)
         buttons = physics.swapped.astype(jnp.int32)[None]
         now = text.state_words(self.features(state, params))
-        return jnp.concatenate([words_of(physics), buttons, now])
+        return jnp.concatenate([QUANTITIES.words(physics), buttons, now])
 
     def render(self, state: EnvState, params: EnvParams) -> Picture:
         """The track, the cart and the pole, from the front."""

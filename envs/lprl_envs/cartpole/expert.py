@@ -13,6 +13,7 @@ expert pushes to the side that u is of.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -57,6 +58,7 @@ def expert_of(params: EnvParams) -> Expert:
     return Expert(jnp.asarray(np.stack([_gain(*row) for row in rows]), jnp.float32))
 
 
+@functools.lru_cache(maxsize=4096)
 def _gain(length: float, masspole: float, masscart: float, gravity: float) -> np.ndarray:
     """`f64[4]`: K of one instance."""
     total = masscart + masspole

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from lprl_envs.quantities import range_of
 from lprl_envs.template import Literal, Scope, Slot, Template
 
 ACTION_TEXTS = (" left", " right")
@@ -60,8 +61,4 @@ def template() -> Template:
 
 def state_words(now: jax.Array) -> jax.Array:
     """`i32[4]`: which of the words for position, speed, lean and turning, `f32[4]`."""
-    found = [
-        jnp.sum(now[i] >= jnp.asarray(edges, jnp.float32), dtype=jnp.int32)
-        for i, edges in enumerate(EDGES.values())
-    ]
-    return jnp.stack(found)
+    return jnp.stack([range_of(now[i], edges) for i, edges in enumerate(EDGES.values())])

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from lprl_envs import CHECKS, CartPole, InvalidInput, auto_reset, check_env
-from lprl_envs.cartpole import VALUES, EnvState
-from lprl_envs.cartpole.physics import words_of
+from lprl_envs.cartpole import QUANTITIES, EnvState
 
 ENV = CartPole()
 PARAMS = ENV.default_params
+VALUES = QUANTITIES.drawn
 INNER, OWN = gymnax.make("CartPole-v1")
 PHYSICS = [
     {},
@@ -239,7 +239,7 @@ def test_a_text():
 def test_every_drawn_value_has_a_word_of_its_own():
     rows = [dict(zip(VALUES, row, strict=True)) for row in itertools.product(*VALUES.values())]
     bank = ENV.params_of(rows).bank
-    words = np.asarray(jax.vmap(words_of)(bank))
+    words = np.asarray(jax.vmap(QUANTITIES.words)(bank))
     assert len(rows) == len(np.unique(words, axis=0)) == 2250
     right = itertools.product(*(range(len(several)) for several in VALUES.values()))
     np.testing.assert_array_equal(words, list(right))
@@ -266,7 +266,7 @@ def test_random_physics():
 
 REFUSED = [
     ([], "no instances of CartPole-lprl"),
-    (["moon"], "an instance of CartPole-lprl is 'moon'; right: a mapping, of length, masspole"),
+    (["moon"], "an instance of CartPole-lprl is 'moon'; right: a mapping of length, masspole"),
     ([{"mass": 1}], "unknown parameter 'mass' of CartPole-lprl; valid: length, .*, swapped"),
     ([{"total_mass": 3}], "total_mass is 3; leave it away, it follows"),
     ([{"gravity": "low"}], "gravity is 'low'; it must be a number"),
