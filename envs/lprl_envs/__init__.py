@@ -8,7 +8,8 @@ Importing this package registers every environment with gymnax:
 The contract lies here: `text_env` says what an environment offers, `template` how a state reads,
 `banks` how instances are drawn and split, `completion` what a pattern to be completed offers.
 
-    frozen_lake/ blocks_world/ cube_stacking/ patterns/ cartpole/    worlds: none knows another
+    frozen_lake/ blocks_world/ cube_stacking/ patterns/ cartpole/ pendulum/
+                    worlds: none knows another
     bridges/        gymnax's environments as ours, ours as Gymnasium's
     conformance/    `check_env`: does an environment keep the contract?
     registration    which there are, by their ids
@@ -27,6 +28,7 @@ from lprl_envs.cube_stacking import CubeStacking
 from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake import FrozenLake, parse_map
 from lprl_envs.patterns import ImageCompletion, ObjectArrangement
+from lprl_envs.pendulum import Pendulum
 from lprl_envs.registration import ENVIRONMENTS, make
 from lprl_envs.render import Animation, Picture
 from lprl_envs.template import Literal, Scope, Slot, Template
@@ -48,6 +50,7 @@ __all__ = [
     "InvalidInput",
     "Literal",
     "ObjectArrangement",
+    "Pendulum",
     "Picture",
     "Scope",
     "Slot",

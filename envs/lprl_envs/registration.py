@@ -16,6 +16,7 @@ from lprl_envs.errors import InvalidInput, shown
 from lprl_envs.frozen_lake.env import FrozenLake
 from lprl_envs.patterns.image_completion import ImageCompletion
 from lprl_envs.patterns.object_arrangement import ObjectArrangement
+from lprl_envs.pendulum.env import Pendulum
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import TextEnvParams
 
@@ -27,6 +28,7 @@ ENVIRONMENTS = {
     "ImageCompletion-lprl": ImageCompletion,
     "ObjectArrangement-lprl": ObjectArrangement,
     "CartPole-lprl": CartPole,
+    "Pendulum-lprl": Pendulum,
 }
 """Ours: registered id to class. Every state of these has a text."""
 

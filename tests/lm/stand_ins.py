@@ -16,6 +16,7 @@ from lprl_envs import (
     FrozenLake,
     ImageCompletion,
     ObjectArrangement,
+    Pendulum,
 )
 from lprl_envs.completion import Completable
 from tokenizers import (
@@ -41,6 +42,7 @@ WORLDS = (
     ImageCompletion("3x3"),
     ObjectArrangement("3x3"),
     CartPole(),
+    Pendulum(),
 )
 NEVER_SAID = (
     "sums,, or quotes,, that end.\nHere,, and there.\nright2 1234 12 345\n\nIt.\n\nIs  so   on\n"

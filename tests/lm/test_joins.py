@@ -18,6 +18,7 @@ from lprl_envs import (
     FrozenLake,
     ImageCompletion,
     ObjectArrangement,
+    Pendulum,
 )
 
 from lprl_jax.lm import token_table
@@ -30,6 +31,7 @@ WORLDS = [
     ImageCompletion("3x3"),
     ObjectArrangement("3x3"),
     CartPole(),
+    Pendulum(),
 ]
 NUM_INSTANCES = 32
 

@@ -17,6 +17,7 @@ from lprl_envs import (
     FrozenLake,
     ImageCompletion,
     ObjectArrangement,
+    Pendulum,
     Template,
 )
 from lprl_envs.completion import Completable
@@ -44,6 +45,7 @@ WORLDS: tuple[Any, ...] = (
     ObjectArrangement("3x3"),
     ObjectArrangement("8x3"),
     CartPole(),
+    Pendulum(),
 )
 TWELVE = (BlocksWorld(12), CubeStacking(12))
 """As large as they come: proven and sampled, without going through states."""
