@@ -8,7 +8,9 @@ Importing this package registers every environment with gymnax:
 The contract lies here: `text_env` says what an environment offers, `template` how a state reads,
 `banks` how instances are drawn and split, `completion` what a pattern to be completed offers.
 
-    frozen_lake/ blocks_world/ cube_stacking/ patterns/ key_rooms/    worlds: none knows another
+    frozen_lake/ blocks_world/ cube_stacking/ patterns/ key_rooms/ cartpole/ pendulum/
+    blackjack/ watch_repair/
+                    worlds: none knows another
     bridges/        gymnax's environments as ours, ours as Gymnasium's
     conformance/    `check_env`: does an environment keep the contract?
     registration    which there are, by their ids
@@ -21,12 +23,14 @@ from lprl_envs import _moved
 from lprl_envs.banks import content_hash
 from lprl_envs.blocks_world import BlocksWorld, BlocksWorldSubgoals, from_stacks
 from lprl_envs.bridges import GymnaxEnv
+from lprl_envs.cartpole import CartPole
 from lprl_envs.conformance import CHECKS, CheckFailed, check_env
 from lprl_envs.cube_stacking import CubeStacking
 from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake import FrozenLake, parse_map
 from lprl_envs.key_rooms import KeyRooms
 from lprl_envs.patterns import ImageCompletion, ObjectArrangement
+from lprl_envs.pendulum import Pendulum
 from lprl_envs.registration import ENVIRONMENTS, make
 from lprl_envs.render import Animation, Picture
 from lprl_envs.template import Literal, Scope, Slot, Template
@@ -39,6 +43,7 @@ __all__ = [
     "Animation",
     "BlocksWorld",
     "BlocksWorldSubgoals",
+    "CartPole",
     "CheckFailed",
     "CubeStacking",
     "FrozenLake",
@@ -48,6 +53,7 @@ __all__ = [
     "KeyRooms",
     "Literal",
     "ObjectArrangement",
+    "Pendulum",
     "Picture",
     "Scope",
     "Slot",

@@ -10,12 +10,14 @@ from lprl_envs.blocks_world.env import BlocksWorld
 from lprl_envs.blocks_world.subgoals import BlocksWorldSubgoals
 from lprl_envs.bridges import gymnax_values
 from lprl_envs.bridges.gymnax_env import GymnaxEnv
+from lprl_envs.cartpole.env import CartPole
 from lprl_envs.cube_stacking.env import CubeStacking
 from lprl_envs.errors import InvalidInput, shown
 from lprl_envs.frozen_lake.env import FrozenLake
 from lprl_envs.key_rooms.env import KeyRooms
 from lprl_envs.patterns.image_completion import ImageCompletion
 from lprl_envs.patterns.object_arrangement import ObjectArrangement
+from lprl_envs.pendulum.env import Pendulum
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import TextEnvParams
 
@@ -27,6 +29,8 @@ ENVIRONMENTS = {
     "ImageCompletion-lprl": ImageCompletion,
     "ObjectArrangement-lprl": ObjectArrangement,
     "KeyRooms-lprl": KeyRooms,
+    "CartPole-lprl": CartPole,
+    "Pendulum-lprl": Pendulum,
 }
 """Ours: registered id to class. Every state of these has a text."""
 

@@ -5,7 +5,8 @@ Three things are added to gymnax's contract:
 * **Instances are data.** `params.bank` holds M instances (maps, goals) as `[M, ...]` arrays, and
   `params.instances` the indices that `reset` draws from. A reset is therefore a gather, and one
   batch can hold thousands of different instances.
-* **A state reads as text.** `slots` is jittable, `describe` is the same on the host.
+* **A state reads as text.** `slots` is jittable, `describe` is the same on the host. Where an
+  instance has few texts, `text_cell` numbers them.
 * **The exact law**: `transitions`, and where an instance has few enough states `num_states`,
   `state_index` and `state_at`. Priors become tables and planners exact.
 
@@ -29,7 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 from gymnax.environments import environment, spaces
 
-from lprl_envs import auto_reset, observations
+from lprl_envs import auto_reset, observations, text_cells
 from lprl_envs.banks import content_hash, draw_instance, set_apart
 from lprl_envs.errors import InvalidInput, NotNumbered
 from lprl_envs.render import Picture, picture_of_text
@@ -87,6 +88,21 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     def describe(self, state: TState, params: TParams) -> str:
         """The state's text, on the host."""
         return self.template.render(np.asarray(self.slots(state, params)).tolist())
+
+    @property
+    def num_text_cells(self) -> int | None:
+        """How many texts an instance's states may have; None where they are too many to number."""
+        return text_cells.num_cells(self.template)
+
+    def text_cell(self, state: TState, params: TParams) -> jax.Array:
+        """`i32[]` in `[0, num_text_cells)`: equal for states of an instance that read alike.
+
+        Raises:
+            InvalidInput: if there are too many.
+        """
+        if self.num_text_cells is None:
+            raise InvalidInput(f"{self.name} has too many texts an instance to number them")
+        return text_cells.cell_of(self.template, self.slots(state, params))
 
     def render(self, state: TState, params: TParams) -> Picture:
         """The state as a picture, on the host; its text, where nothing else is drawn."""

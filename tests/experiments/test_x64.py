@@ -23,6 +23,8 @@ WORLDS: dict[str, dict[str, Any]] = {
     "ImageCompletion-lprl": {},
     "ObjectArrangement-lprl": {},
     "KeyRooms-lprl": {"rooms": 2},
+    "CartPole-lprl": {},
+    "Pendulum-lprl": {},
 }
 LEARNERS: dict[str, dict[str, Any]] = {
     "dqn": {"prior": "embedded-early-1", "prior_epsilon": 0.1},
@@ -55,7 +57,9 @@ def test_a_bank_holds_the_same_instances(name: str) -> None:
 
 
 @pytest.mark.usefixtures("wide")
-@pytest.mark.parametrize("name", ["FrozenLake-lprl", "ObjectArrangement-lprl"])
+@pytest.mark.parametrize(
+    "name", ["FrozenLake-lprl", "ObjectArrangement-lprl", "CartPole-lprl", "Pendulum-lprl"]
+)
 def test_worlds_keep_the_contract(name: str) -> None:
     check_env(*lprl_envs.make(name, **WORLDS[name]))
 

@@ -11,11 +11,13 @@ import numpy as np
 from lprl_envs import (
     BlocksWorld,
     BlocksWorldSubgoals,
+    CartPole,
     CubeStacking,
     FrozenLake,
     ImageCompletion,
     KeyRooms,
     ObjectArrangement,
+    Pendulum,
 )
 from lprl_envs.completion import Completable
 from tokenizers import (
@@ -41,6 +43,8 @@ WORLDS = (
     ImageCompletion("3x3"),
     ObjectArrangement("3x3"),
     KeyRooms(3),
+    CartPole(),
+    Pendulum(),
 )
 NEVER_SAID = (
     "sums,, or quotes,, that end.\nHere,, and there.\nright2 1234 12 345\n\nIt.\n\nIs  so   on\n"

@@ -13,11 +13,13 @@ import pytest
 from lprl_envs import (
     BlocksWorld,
     BlocksWorldSubgoals,
+    CartPole,
     CubeStacking,
     FrozenLake,
     ImageCompletion,
     KeyRooms,
     ObjectArrangement,
+    Pendulum,
 )
 
 from lprl_jax.lm import token_table
@@ -30,6 +32,8 @@ WORLDS = [
     ImageCompletion("3x3"),
     ObjectArrangement("3x3"),
     KeyRooms(2),
+    CartPole(),
+    Pendulum(),
 ]
 NUM_INSTANCES = 32
 

@@ -12,11 +12,13 @@ import pytest
 from lprl_envs import (
     BlocksWorld,
     BlocksWorldSubgoals,
+    CartPole,
     CubeStacking,
     FrozenLake,
     ImageCompletion,
     KeyRooms,
     ObjectArrangement,
+    Pendulum,
     Template,
 )
 from lprl_envs.completion import Completable
@@ -45,6 +47,8 @@ WORLDS: tuple[Any, ...] = (
     ObjectArrangement("8x3"),
     KeyRooms(2),
     KeyRooms(3),
+    CartPole(),
+    Pendulum(),
 )
 LARGEST = (BlocksWorld(12), CubeStacking(12), KeyRooms(6))
 """As large as they come: proven and sampled, without going through states."""

@@ -1,0 +1,40 @@
+"""Text cells: what a state reads, as one number.
+
+An instance's states differ in the template's state slots alone. Where these have few values, their
+combinations are numbered, mixed radix in reading order, so that what is known of every text of an
+instance is a table `[M, num_cells]`: exact for whatever depends on the text alone, such as a
+model's answer, also where the states themselves are real numbers and cannot be listed.
+"""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lprl_envs.template import Scope, Template
+
+MOST_CELLS = 1 << 16
+"""Of a table that one would still want."""
+
+
+def num_cells(template: Template) -> int | None:
+    """How many texts an instance's states may have; None where they are more than `MOST_CELLS`."""
+    count = math.prod(len(s.values) for s in template.slots if s.scope is Scope.STATE)
+    return count if count <= MOST_CELLS else None
+
+
+def cell_of(template: Template, slots: jax.Array) -> jax.Array:
+    """`i32[]` in `[0, num_cells)`: the number of the state slots among `slots` `i32[num_slots]`.
+
+    The last state slot changes fastest.
+    """
+    weights = np.zeros(template.num_slots, np.int32)
+    weight = 1
+    for place in reversed(range(template.num_slots)):
+        if template.slots[place].scope is Scope.STATE:
+            weights[place] = weight
+            weight *= len(template.slots[place].values)
+    return jnp.sum(slots * jnp.asarray(weights), dtype=jnp.int32)
