@@ -62,6 +62,9 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     """What the split keeps apart, in environments of one `config`. `"text"`: no text of a held-out
     instance, in whatever state, is one of an instance to be trained on. `"content"`: where the text
     hides the instance, no held-out `identity` is one of those, though some texts may be equal."""
+    reward_noise: bool = False
+    """Whether a step draws its reward. `transitions` then gives the mean reward of each outcome,
+    where an outcome is what state follows and whether the episode has ended."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.config == other.config  # type: ignore[attr-defined]
@@ -160,7 +163,10 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     def transitions(
         self, state: TState, action: jax.Array, params: TParams
     ) -> tuple[jax.Array, TState, jax.Array, jax.Array]:
-        """The exact law: `(prob[K], state[K], reward[K], terminated[K])`."""
+        """The exact law: `(prob[K], state[K], reward[K], terminated[K])`.
+
+        With `reward_noise` the rewards are means.
+        """
 
     @property
     def num_states(self) -> int | None:
