@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from lprl_envs import (
     Animation,
+    Blackjack,
     BlocksWorld,
     BlocksWorldSubgoals,
     CubeStacking,
@@ -61,6 +62,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     lake, blocks, cubes = FrozenLake("8x8", is_slippery=False), BlocksWorld(5), CubeStacking()
     image, objects, subgoals = ImageCompletion(), ObjectArrangement(), BlocksWorldSubgoals(5)
+    cards = Blackjack()
     problem = blocks.sample_params(jax.random.key(4), 1)
     for env, params, steps in (
         (lake, lake.default_params, 40),
@@ -69,6 +71,7 @@ def main() -> None:
         (cubes, cubes.default_params, 8),
         (image, image.default_params, 100),
         (objects, objects.default_params, 50),
+        (cards, cards.default_params, 20),
     ):
         act = patterned(env, params) if env in (image, objects) else planned(env, params, 64)
         pictures = episode(env, params, act, steps)

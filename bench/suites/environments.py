@@ -27,6 +27,7 @@ OURS: dict[str, tuple[str, dict[str, Any]]] = {
     "CubeStacking-lprl": ("CubeStacking-lprl", {}),
     "ImageCompletion-lprl": ("ImageCompletion-lprl", {}),
     "ObjectArrangement-lprl": ("ObjectArrangement-lprl", {}),
+    "Blackjack-lprl": ("Blackjack-lprl", {}),
 }
 """Name in the report to id and arguments."""
 BANK = 10_000

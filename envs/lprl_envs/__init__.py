@@ -8,7 +8,7 @@ Importing this package registers every environment with gymnax:
 The contract lies here: `text_env` says what an environment offers, `template` how a state reads,
 `banks` how instances are drawn and split, `completion` what a pattern to be completed offers.
 
-    frozen_lake/ blocks_world/ cube_stacking/ patterns/    worlds: none knows another
+    frozen_lake/ blocks_world/ cube_stacking/ patterns/ blackjack/    worlds: none knows another
     bridges/        gymnax's environments as ours, ours as Gymnasium's
     conformance/    `check_env`: does an environment keep the contract?
     registration    which there are, by their ids
@@ -19,6 +19,7 @@ Whatever is to be imported is in `__all__` below, or in a world's own. It knows 
 
 from lprl_envs import _moved
 from lprl_envs.banks import content_hash
+from lprl_envs.blackjack import Blackjack
 from lprl_envs.blocks_world import BlocksWorld, BlocksWorldSubgoals, from_stacks
 from lprl_envs.bridges import GymnaxEnv
 from lprl_envs.conformance import CHECKS, CheckFailed, check_env
@@ -36,6 +37,7 @@ __all__ = [
     "CHECKS",
     "ENVIRONMENTS",
     "Animation",
+    "Blackjack",
     "BlocksWorld",
     "BlocksWorldSubgoals",
     "CheckFailed",

@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnax
 
+from lprl_envs.blackjack.env import Blackjack
 from lprl_envs.blocks_world.env import BlocksWorld
 from lprl_envs.blocks_world.subgoals import BlocksWorldSubgoals
 from lprl_envs.bridges import gymnax_values
@@ -25,6 +26,7 @@ ENVIRONMENTS = {
     "BlocksWorldSubgoals-lprl": BlocksWorldSubgoals,
     "ImageCompletion-lprl": ImageCompletion,
     "ObjectArrangement-lprl": ObjectArrangement,
+    "Blackjack-lprl": Blackjack,
 }
 """Ours: registered id to class. Every state of these has a text."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import pytest
 from lprl_envs import (
+    Blackjack,
     BlocksWorld,
     BlocksWorldSubgoals,
     CubeStacking,
@@ -42,6 +43,8 @@ WORLDS: tuple[Any, ...] = (
     ImageCompletion("10x10"),
     ObjectArrangement("3x3"),
     ObjectArrangement("8x3"),
+    Blackjack(),
+    Blackjack(sab=False, natural=True),
 )
 TWELVE = (BlocksWorld(12), CubeStacking(12))
 """As large as they come: proven and sampled, without going through states."""
