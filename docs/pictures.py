@@ -21,6 +21,7 @@ from lprl_envs import (
     ImageCompletion,
     ObjectArrangement,
     Picture,
+    WatchRepair,
 )
 
 from lprl_jax.algorithms.tabular.value_iteration import law_of, plan
@@ -62,7 +63,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     lake, blocks, cubes = FrozenLake("8x8", is_slippery=False), BlocksWorld(5), CubeStacking()
     image, objects, subgoals = ImageCompletion(), ObjectArrangement(), BlocksWorldSubgoals(5)
-    cards = Blackjack()
+    cards, watches = Blackjack(), WatchRepair()
     problem = blocks.sample_params(jax.random.key(4), 1)
     for env, params, steps in (
         (lake, lake.default_params, 40),
@@ -72,6 +73,7 @@ def main() -> None:
         (image, image.default_params, 100),
         (objects, objects.default_params, 50),
         (cards, cards.default_params, 20),
+        (watches, watches.default_params, 50),
     ):
         act = patterned(env, params) if env in (image, objects) else planned(env, params, 64)
         pictures = episode(env, params, act, steps)

@@ -8,7 +8,8 @@ Importing this package registers every environment with gymnax:
 The contract lies here: `text_env` says what an environment offers, `template` how a state reads,
 `banks` how instances are drawn and split, `completion` what a pattern to be completed offers.
 
-    frozen_lake/ blocks_world/ cube_stacking/ patterns/ blackjack/    worlds: none knows another
+    frozen_lake/ blocks_world/ cube_stacking/ patterns/ blackjack/ watch_repair/
+                    worlds: none knows another
     bridges/        gymnax's environments as ours, ours as Gymnasium's
     conformance/    `check_env`: does an environment keep the contract?
     registration    which there are, by their ids
@@ -32,6 +33,7 @@ from lprl_envs.render import Animation, Picture
 from lprl_envs.template import Literal, Scope, Slot, Template
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import TextEnvParams, TextEnvState
+from lprl_envs.watch_repair import WatchRepair
 
 __all__ = [
     "CHECKS",
@@ -55,6 +57,7 @@ __all__ = [
     "TextEnv",
     "TextEnvParams",
     "TextEnvState",
+    "WatchRepair",
     "check_env",
     "content_hash",
     "from_stacks",

@@ -18,6 +18,7 @@ from lprl_envs.patterns.image_completion import ImageCompletion
 from lprl_envs.patterns.object_arrangement import ObjectArrangement
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import TextEnvParams
+from lprl_envs.watch_repair.env import WatchRepair
 
 ENVIRONMENTS = {
     "FrozenLake-lprl": FrozenLake,
@@ -27,6 +28,7 @@ ENVIRONMENTS = {
     "ImageCompletion-lprl": ImageCompletion,
     "ObjectArrangement-lprl": ObjectArrangement,
     "Blackjack-lprl": Blackjack,
+    "WatchRepair-lprl": WatchRepair,
 }
 """Ours: registered id to class. Every state of these has a text."""
 

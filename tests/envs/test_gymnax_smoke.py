@@ -38,6 +38,7 @@ CONFIGS = {
     ),
     "ImageCompletion-lprl": ({}, {"size": "2x3", "observation": "onehot"}),
     "ObjectArrangement-lprl": ({}, {"size": "3x3", "observation": "index"}),
+    "WatchRepair-lprl": ({}, {"observation": "index"}),
     "Blackjack-lprl": ({}, {"sab": False, "natural": True, "observation": "index"}),
 }
 """What an id is tried with; one that is not listed, with its defaults alone."""

@@ -23,6 +23,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     "ImageCompletion-lprl": {},
     "ObjectArrangement-lprl": {},
     "Blackjack-lprl": {},
+    "WatchRepair-lprl": {},
 }
 LEARNERS: dict[str, dict[str, Any]] = {
     "dqn": {"prior": "embedded-early-1", "prior_epsilon": 0.1},
@@ -55,7 +56,9 @@ def test_a_bank_holds_the_same_instances(name: str) -> None:
 
 
 @pytest.mark.usefixtures("wide")
-@pytest.mark.parametrize("name", ["FrozenLake-lprl", "ObjectArrangement-lprl", "Blackjack-lprl"])
+@pytest.mark.parametrize(
+    "name", ["FrozenLake-lprl", "ObjectArrangement-lprl", "Blackjack-lprl", "WatchRepair-lprl"]
+)
 def test_worlds_keep_the_contract(name: str) -> None:
     check_env(*lprl_envs.make(name, **WORLDS[name]))
 

@@ -18,6 +18,7 @@ from lprl_envs import (
     ImageCompletion,
     ObjectArrangement,
     Template,
+    WatchRepair,
 )
 from lprl_envs.completion import Completable
 from lprl_envs.conformance.subject import Subject
@@ -45,6 +46,7 @@ WORLDS: tuple[Any, ...] = (
     ObjectArrangement("8x3"),
     Blackjack(),
     Blackjack(sab=False, natural=True),
+    WatchRepair(),
 )
 TWELVE = (BlocksWorld(12), CubeStacking(12))
 """As large as they come: proven and sampled, without going through states."""
