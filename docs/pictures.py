@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from lprl_envs import (
     Animation,
+    Blackjack,
     BlocksWorld,
     BlocksWorldSubgoals,
     CubeStacking,
@@ -21,6 +22,7 @@ from lprl_envs import (
     KeyRooms,
     ObjectArrangement,
     Picture,
+    WatchRepair,
 )
 
 from lprl_jax.algorithms.tabular.value_iteration import law_of, plan
@@ -63,6 +65,7 @@ def main() -> None:
     lake, blocks, cubes = FrozenLake("8x8", is_slippery=False), BlocksWorld(5), CubeStacking()
     image, objects, subgoals = ImageCompletion(), ObjectArrangement(), BlocksWorldSubgoals(5)
     rooms = KeyRooms()
+    cards, watches = Blackjack(), WatchRepair()
     problem = blocks.sample_params(jax.random.key(4), 1)
     for env, params, steps in (
         (lake, lake.default_params, 40),
@@ -72,6 +75,8 @@ def main() -> None:
         (image, image.default_params, 100),
         (objects, objects.default_params, 50),
         (rooms, rooms.default_params, 40),
+        (cards, cards.default_params, 20),
+        (watches, watches.default_params, 50),
     ):
         act = patterned(env, params) if env in (image, objects) else planned(env, params, 64)
         pictures = episode(env, params, act, steps)

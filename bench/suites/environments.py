@@ -28,6 +28,8 @@ OURS: dict[str, tuple[str, dict[str, Any]]] = {
     "ImageCompletion-lprl": ("ImageCompletion-lprl", {}),
     "ObjectArrangement-lprl": ("ObjectArrangement-lprl", {}),
     "KeyRooms-lprl": ("KeyRooms-lprl", {}),
+    "Blackjack-lprl": ("Blackjack-lprl", {}),
+    "WatchRepair-lprl": ("WatchRepair-lprl", {}),
 }
 """Name in the report to id and arguments."""
 BANK = 10_000

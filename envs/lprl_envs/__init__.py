@@ -21,6 +21,7 @@ Whatever is to be imported is in `__all__` below, or in a world's own. It knows 
 
 from lprl_envs import _moved
 from lprl_envs.banks import content_hash
+from lprl_envs.blackjack import Blackjack
 from lprl_envs.blocks_world import BlocksWorld, BlocksWorldSubgoals, from_stacks
 from lprl_envs.bridges import GymnaxEnv
 from lprl_envs.cartpole import CartPole
@@ -36,11 +37,13 @@ from lprl_envs.render import Animation, Picture
 from lprl_envs.template import Literal, Scope, Slot, Template
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import TextEnvParams, TextEnvState
+from lprl_envs.watch_repair import WatchRepair
 
 __all__ = [
     "CHECKS",
     "ENVIRONMENTS",
     "Animation",
+    "Blackjack",
     "BlocksWorld",
     "BlocksWorldSubgoals",
     "CartPole",
@@ -61,6 +64,7 @@ __all__ = [
     "TextEnv",
     "TextEnvParams",
     "TextEnvState",
+    "WatchRepair",
     "check_env",
     "content_hash",
     "from_stacks",

@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnax
 
+from lprl_envs.blackjack.env import Blackjack
 from lprl_envs.blocks_world.env import BlocksWorld
 from lprl_envs.blocks_world.subgoals import BlocksWorldSubgoals
 from lprl_envs.bridges import gymnax_values
@@ -20,6 +21,7 @@ from lprl_envs.patterns.object_arrangement import ObjectArrangement
 from lprl_envs.pendulum.env import Pendulum
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import TextEnvParams
+from lprl_envs.watch_repair.env import WatchRepair
 
 ENVIRONMENTS = {
     "FrozenLake-lprl": FrozenLake,
@@ -31,6 +33,8 @@ ENVIRONMENTS = {
     "KeyRooms-lprl": KeyRooms,
     "CartPole-lprl": CartPole,
     "Pendulum-lprl": Pendulum,
+    "Blackjack-lprl": Blackjack,
+    "WatchRepair-lprl": WatchRepair,
 }
 """Ours: registered id to class. Every state of these has a text."""
 

@@ -67,6 +67,9 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     """What the split keeps apart, in environments of one `config`. `"text"`: no text of a held-out
     instance, in whatever state, is one of an instance to be trained on. `"content"`: where the text
     hides the instance, no held-out `identity` is one of those, though some texts may be equal."""
+    reward_noise: bool = False
+    """Whether a step draws its reward. `transitions` then gives the mean reward of each outcome,
+    where an outcome is what state follows and whether the episode has ended."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.config == other.config  # type: ignore[attr-defined]
@@ -200,6 +203,7 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """The exact law: `(prob[K], state[K], reward[K], terminated[K])`.
 
         The action is what `step_env` takes: i32[], or f32[d] in a continuous world.
+        With `reward_noise` the rewards are means.
         """
 
     @property

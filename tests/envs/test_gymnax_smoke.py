@@ -39,6 +39,8 @@ CONFIGS = {
     "ImageCompletion-lprl": ({}, {"size": "2x3", "observation": "onehot"}),
     "ObjectArrangement-lprl": ({}, {"size": "3x3", "observation": "index"}),
     "KeyRooms-lprl": ({}, {"rooms": 2, "pits": 0, "observation": "features"}),
+    "WatchRepair-lprl": ({}, {"observation": "index"}),
+    "Blackjack-lprl": ({}, {"sab": False, "natural": True, "observation": "index"}),
 }
 """What an id is tried with; one that is not listed, with its defaults alone."""
 CASES = [(name, config) for name in lprl_envs.ENVIRONMENTS for config in CONFIGS.get(name, ({},))]

@@ -25,6 +25,8 @@ WORLDS: dict[str, dict[str, Any]] = {
     "KeyRooms-lprl": {"rooms": 2},
     "CartPole-lprl": {},
     "Pendulum-lprl": {},
+    "Blackjack-lprl": {},
+    "WatchRepair-lprl": {},
 }
 LEARNERS: dict[str, dict[str, Any]] = {
     "dqn": {"prior": "embedded-early-1", "prior_epsilon": 0.1},
@@ -59,6 +61,7 @@ def test_a_bank_holds_the_same_instances(name: str) -> None:
 @pytest.mark.usefixtures("wide")
 @pytest.mark.parametrize(
     "name", ["FrozenLake-lprl", "ObjectArrangement-lprl", "CartPole-lprl", "Pendulum-lprl"]
+    "name", ["FrozenLake-lprl", "ObjectArrangement-lprl", "Blackjack-lprl", "WatchRepair-lprl"]
 )
 def test_worlds_keep_the_contract(name: str) -> None:
     check_env(*lprl_envs.make(name, **WORLDS[name]))

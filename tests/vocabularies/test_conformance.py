@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import pytest
 from lprl_envs import (
+    Blackjack,
     BlocksWorld,
     BlocksWorldSubgoals,
     CartPole,
@@ -20,6 +21,7 @@ from lprl_envs import (
     ObjectArrangement,
     Pendulum,
     Template,
+    WatchRepair,
 )
 from lprl_envs.completion import Completable
 from lprl_envs.conformance.subject import Subject
@@ -49,6 +51,9 @@ WORLDS: tuple[Any, ...] = (
     KeyRooms(3),
     CartPole(),
     Pendulum(),
+    Blackjack(),
+    Blackjack(sab=False, natural=True),
+    WatchRepair(),
 )
 LARGEST = (BlocksWorld(12), CubeStacking(12), KeyRooms(6))
 """As large as they come: proven and sampled, without going through states."""

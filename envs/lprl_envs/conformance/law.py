@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +12,11 @@ import numpy as np
 from lprl_envs.banks import content_hash
 from lprl_envs.conformance.arrays import BOOL, F32
 from lprl_envs.conformance.compare import difference, differing_avals, first, take, unlikely
+from lprl_envs.conformance.rewards import MOST_ERRORS, Means, law_means, means_of, wrong_mean
 from lprl_envs.conformance.subject import LIMIT, Subject
 
-NUM_DRAWS = 4096
+NUM_DRAWS, NUM_NOISY_DRAWS = 4096, 10_240
+"""Steps from each pair; where rewards are noisy, so many more for their means."""
 NUM_DRAWN_PAIRS = 64
 
 
@@ -91,9 +93,22 @@ def law(s: Subject) -> str | None:
     return None
 
 
+class Outcomes(NamedTuple):
+    """Where steps end: by the law `[P, K]`, or where they are drawn `[P, D]`."""
+
+    number: Any
+    real: Any
+    """Real numbers of the state, `f32[..., n]`, where those tell states apart."""
+    instance: Any
+    ended: Any
+    reward: Any
+
+
 def law_is_step(s: Subject) -> str | None:
-    """Steps end where the law says, as often as it says, with its rewards."""
+    """Steps end where the law says, as often as it says, and pay what it says, noise aside."""
     env, (_, states, actions) = s.env, s.pairs(NUM_DRAWN_PAIRS)
+    num_draws = NUM_NOISY_DRAWS if env.reward_noise else NUM_DRAWS
+    keys = s.keys(2 * len(actions)).reshape(2, -1)
 
     def tell(state: Any, params: Any) -> tuple[jax.Array, jax.Array]:
         """What tells states apart: a number, and real numbers, which are equal to rounding."""
@@ -105,46 +120,74 @@ def law_is_step(s: Subject) -> str | None:
     def lawful(state: Any, action: jax.Array, params: Any) -> Any:
         prob, after, reward, ended = env.transitions(state, action, params)
         whole, real = jax.vmap(tell, (0, None))(after, params)
-        return prob, (whole, after.instance, reward, ended, real)
+        return prob, Outcomes(whole, real, after.instance, ended, reward)
 
     def drawn(key: jax.Array, state: Any, action: jax.Array, params: Any) -> Any:
         def draw(key: jax.Array, time: jax.Array) -> Any:
             now = dataclasses.replace(state, time=time)
             _, after, reward, ended, _ = env.step_env(key, now, action, params)
-            whole, real = tell(after, params)
-            return whole, after.instance, reward, ended, real
+            return Outcomes(*tell(after, params), after.instance, ended, reward)
 
-        keys = jax.random.split(key, NUM_DRAWS)
-        return jax.vmap(draw)(keys, jnp.arange(NUM_DRAWS, dtype=jnp.int32) % LIMIT)
+        keys = jax.random.split(key, num_draws)
+        return jax.vmap(draw)(keys, jnp.arange(num_draws, dtype=jnp.int32) % LIMIT)
 
-    prob, outcomes = s.each(lawful, states, actions)
-    found = s.each(drawn, s.keys(len(actions)), states, actions)
-    prob, outcomes, found = jax.tree.map(np.asarray, (prob, outcomes, found))
+    prob, listed = jax.tree.map(np.asarray, s.each(lawful, states, actions))
     # An outcome may be listed more than once: all of it counts as its first mention.
-    mention = _same(outcomes, outcomes).argmax(-1)
-    same = _same(found, outcomes) & (prob > 0)[:, None]
-    told = mention[np.arange(len(prob))[:, None], same.argmax(-1)]
-    if impossible := first(~same.any(-1)):
-        where = s.name_of(take(states, impossible[0]), actions[impossible[0]])
-        return f"{where}: a step {_outcome(found, impossible)}; right: an outcome of the law"
+    mention = _same(listed, listed, env.reward_noise).argmax(-1)
+
+    def told(turn: int) -> tuple[Outcomes, np.ndarray, np.ndarray]:
+        """What is drawn, which outcome of the law that is, and whether it is any: all `[P, D]`."""
+        found = jax.tree.map(np.asarray, s.each(drawn, keys[turn], states, actions))
+        same = _same(found, listed, env.reward_noise) & (prob > 0)[:, None]
+        return found, np.take_along_axis(mention, same.argmax(-1), 1), same.any(-1)
+
+    def where(place: tuple[int, ...]) -> str:
+        return s.name_of(take(states, place[0]), actions[place[0]])
+
+    found, outcome, is_any = told(0)
+    if impossible := first(~is_any):
+        step = f"a step {_outcome(found, impossible)}"
+        return f"{where(impossible)}: {step}; right: an outcome of the law"
     columns = np.arange(prob.shape[1])
     probs = (prob[:, :, None] * (mention[:, :, None] == columns)).sum(1)
-    counts = (told[:, :, None] == columns).sum(1)
+    counts = (outcome[:, :, None] == columns).sum(1)
     if place := unlikely(counts, probs):
-        where = s.name_of(take(states, place[0]), actions[place[0]])
-        often = f"{counts[place]} times of {NUM_DRAWS} a step {_outcome(outcomes, place)}"
-        return f"{where}: {often}; right: {NUM_DRAWS * probs[place]:.0f}, by the law"
-    return None
+        often = f"{counts[place]} times of {num_draws} a step {_outcome(listed, place)}"
+        return f"{where(place)}: {often}; right: {num_draws * probs[place]:.0f}, by the law"
+    if not env.reward_noise:
+        return None
+    law = law_means(prob, listed.reward, mention)
+
+    def again() -> Means:
+        found, outcome, _ = told(1)
+        return means_of(found.reward, outcome, law)
+
+    means = means_of(found.reward, outcome, law)
+    place = wrong_mean(means, again)
+    return f"{where(place)}: {_mean_reward(means, law, listed, place)}" if place else None
 
 
-def _same(x: Any, y: Any) -> np.ndarray:
+def _same(x: Outcomes, y: Outcomes, reward_noise: bool) -> np.ndarray:
     """`bool[P, D, K]`: which outcomes `[P, D]` are which of `[P, K]`; real numbers to rounding."""
     pairs = [(a[:, :, None], b[:, None]) for a, b in zip(x, y, strict=True)]
-    (i, j), (m, n), (r, q), (e, f), (u, v) = pairs
-    same = (i == j) & (m == n) & np.isclose(r, q, 1e-5, 1e-6) & (e == f)
-    return same & np.isclose(u, v, 1e-5, 1e-5).all(-1)
+    (i, j), (u, v), (m, n), (e, f), (r, q) = pairs
+    alike = (i == j) & (m == n) & (e == f) & np.isclose(u, v, 1e-5, 1e-5).all(-1)
+    return alike if reward_noise else alike & np.isclose(r, q, 1e-5, 1e-6)
 
 
-def _outcome(outcomes: Any, place: tuple[int, ...]) -> str:
-    index, instance, reward, ended, _ = (part[place] for part in outcomes)
+def _outcome(outcomes: Outcomes, place: tuple[int, ...]) -> str:
+    index, _, instance, ended, reward = (part[place] for part in outcomes)
     return f"ends in state {index} of instance {instance}, reward {reward}, terminated {ended}"
+
+
+def _mean_reward(means: Means, law: np.ndarray, listed: Outcomes, place: tuple[int, ...]) -> str:
+    """What is wrong with the mean reward of an outcome, or of all."""
+    row, column = place
+    num, excess, error, _ = (part[place] for part in means)
+    if column < law.shape[1]:
+        which, right = f"a step that ends in state {listed.number[place]}", law[place]
+    else:
+        which = "a step, whatever its outcome,"
+        right = np.average(law[row], weights=means.num[row, :-1])
+    found = f"the reward of {which} is {right + excess:.4g} in the mean of {num} draws"
+    return f"{found}; right: {right:.4g} by the law, give or take {MOST_ERRORS * error:.2g}"

@@ -164,6 +164,46 @@ class Teleports(Lake):
         return self.observe(key, after, action, params), after, *rest
 
 
+class Noisy(Lake):
+    """Every reward is drawn."""
+
+    slippery = True
+    reward_noise = True
+    excess = 0.0
+    spread = 1.0
+
+    def step_env(self, key, state, action, params):
+        obs, after, reward, *rest = super().step_env(key, state, action, params)
+        noise = self.excess + self.spread * jax.random.normal(jax.random.fold_in(key, 1))
+        return obs, after, reward + noise, *rest
+
+
+@breaks("law_is_step", "right: an outcome of the law")
+class DoesNotSayThatItIsNoisy(Noisy):
+    reward_noise = False
+
+
+@breaks("law_is_step", "; right: 0 by the law, give or take 0.0")
+class MeansLess(Noisy):
+    excess = 0.2
+
+
+@breaks("law_is_step", "; right: 0 by the law, give or take ")
+class MeansLessOfWhatHardlyIsNoise(Noisy):
+    excess, spread = 0.001, 0.0001
+
+
+@breaks("law_is_step", "action 0: the reward of a step that ends in state 0 is -0.49")
+class MeansWhatOtherOutcomesPay(Noisy):
+    """Where two of three moves stay, the mean over all outcomes is right."""
+
+    def step_env(self, key, state, action, params):
+        obs, after, reward, *rest = super().step_env(key, state, action, params)
+        turned = jnp.where(after.position == state.position + 4, 1.0, 0.0)
+        turned = jnp.where(after.position == state.position, -0.5, turned)
+        return obs, after, reward + turned, *rest
+
+
 @breaks("law_is_step", "right: an outcome of the law")
 class RewardsHaste(Lake):
     """The law knows no time."""
