@@ -18,6 +18,7 @@ from lprl_jax.experiments.config import Experiment
 from lprl_jax.experiments.places import JUDGES_WITHOUT_MODEL
 from lprl_jax.files import archive
 from lprl_jax.judges import Judge, PriorJudge, TabularJudge, always_good, corrupt, uniform
+from lprl_jax.judges.experts import expert_judge, has_expert
 
 
 def make_judge(
@@ -57,7 +58,7 @@ def _named(
 ) -> Judge:
     config, name = experiment.config, experiment.config.judge
     if name == "perfect":
-        return perfect_judge(env, params)
+        return expert_judge(env, params) if has_expert(env) else perfect_judge(env, params)
     if name == "always-good":
         return always_good(env)
     if name == "uniform":
