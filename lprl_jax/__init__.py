@@ -12,6 +12,7 @@ The packages, from the top down; an import goes down only (`docs/architecture.md
     datasets      transitions in files
     algorithms    what learns
     completers    who writes a whole pattern
+    judges        who says of an action whether it is good
     priors        who is asked
     lm            the language model
     envs          the environments: `lprl_envs` by another name
