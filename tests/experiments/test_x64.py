@@ -60,8 +60,14 @@ def test_a_bank_holds_the_same_instances(name: str) -> None:
 
 @pytest.mark.usefixtures("wide")
 @pytest.mark.parametrize(
-    "name", ["FrozenLake-lprl", "ObjectArrangement-lprl", "CartPole-lprl", "Pendulum-lprl"]
-    "name", ["FrozenLake-lprl", "ObjectArrangement-lprl", "Blackjack-lprl", "WatchRepair-lprl"]
+    "name",
+    [
+        "FrozenLake-lprl",
+        "ObjectArrangement-lprl",
+        "Blackjack-lprl",
+        "WatchRepair-lprl",
+        "Pendulum-lprl",
+    ],
 )
 def test_worlds_keep_the_contract(name: str) -> None:
     check_env(*lprl_envs.make(name, **WORLDS[name]))
