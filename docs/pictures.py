@@ -16,19 +16,23 @@ from lprl_envs import (
     Blackjack,
     BlocksWorld,
     BlocksWorldSubgoals,
+    CartPole,
     CubeStacking,
     FrozenLake,
     ImageCompletion,
     KeyRooms,
     ObjectArrangement,
+    Pendulum,
     Picture,
     WatchRepair,
+    cartpole,
+    pendulum,
 )
 
 from lprl_jax.algorithms.tabular.value_iteration import law_of, plan
 
 FOLDER = Path(__file__).parent / "pictures"
-Act = Callable[[Any], int]
+Act = Callable[[Any], Any]
 
 
 def episode(env: Any, params: Any, act: Act, steps: int, seed: int = 0) -> list[Picture]:
@@ -59,6 +63,13 @@ def patterned(env: Any, params: Any) -> Act:
     return act
 
 
+def told(env: Any, params: Any) -> Act:
+    """The expert's action, who is told the physics."""
+    make = cartpole.expert_of if isinstance(env, CartPole) else pendulum.expert_of
+    expert = make(params)
+    return jax.jit(lambda state: expert.action(state, params))
+
+
 def main() -> None:
     """Write the pictures."""
     FOLDER.mkdir(exist_ok=True)
@@ -67,6 +78,8 @@ def main() -> None:
     rooms = KeyRooms()
     cards, watches = Blackjack(), WatchRepair()
     problem = blocks.sample_params(jax.random.key(4), 1)
+    cart, pole = CartPole(), Pendulum()
+    long = cart.params_of([{"length": 0.7, "gravity": 20}])
     for env, params, steps in (
         (lake, lake.default_params, 40),
         (blocks, problem, 24),
@@ -77,8 +90,13 @@ def main() -> None:
         (rooms, rooms.default_params, 40),
         (cards, cards.default_params, 20),
         (watches, watches.default_params, 50),
+        (cart, long, 12),
+        (pole, pole.default_params, 30),
     ):
-        act = patterned(env, params) if env in (image, objects) else planned(env, params, 64)
+        if env in (cart, pole):
+            act = told(env, params)
+        else:
+            act = patterned(env, params) if env in (image, objects) else planned(env, params, 64)
         pictures = episode(env, params, act, steps)
         pictures[len(pictures) * 3 // 5].save(FOLDER / f"{env.name}.png")
         if env is blocks:

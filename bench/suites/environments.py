@@ -1,4 +1,4 @@
-"""Environment steps a second: all of ours; gymnax's and Gymnasium's Frozen Lake on the same map.
+"""Environment steps a second: all of ours, and the same worlds of gymnax and Gymnasium.
 
 And what a large bank of instances costs: stepping with auto-reset against stepping without.
 """
@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import lprl_envs  # noqa: F401  (registers the environments)
 import numpy as np
+from gymnax.environments import spaces
 from tools.timing import Contender, Row, compiled, race, ratio, rows
 
 STEPS = 200
@@ -30,8 +31,12 @@ OURS: dict[str, tuple[str, dict[str, Any]]] = {
     "KeyRooms-lprl": ("KeyRooms-lprl", {}),
     "Blackjack-lprl": ("Blackjack-lprl", {}),
     "WatchRepair-lprl": ("WatchRepair-lprl", {}),
+    "CartPole-lprl": ("CartPole-lprl", {}),
+    "Pendulum-lprl": ("Pendulum-lprl", {}),
 }
 """Name in the report to id and arguments."""
+GYMNAXS = {"CartPole": "CartPole-v1", "Pendulum": "Pendulum-v1"}
+"""Worlds of ours with gymnax's own law, and its ids of them."""
 BANK = 10_000
 """Instances of a large bank."""
 
@@ -70,7 +75,7 @@ def _scan(env: Any, params: Any, step: Any, num_envs: int, note: str) -> Contend
     def play(key: jax.Array, params: Any) -> jax.Array:
         def body(carry: tuple[Any, jax.Array], key: jax.Array) -> tuple[Any, jax.Array]:
             key_action, key_step = jax.random.split(key)
-            action = jax.random.randint(key_action, (num_envs,), 0, env.num_actions)
+            action = _actions(env.action_space(params), key_action, num_envs)
             keys = jax.random.split(key_step, num_envs)
             state, reward, ended = steps(keys, carry[0], action, params)
             # Keys are made whether or not a step draws from its own: whoever steps makes them.
@@ -82,6 +87,14 @@ def _scan(env: Any, params: Any, step: Any, num_envs: int, note: str) -> Contend
 
     amount = num_envs * STEPS
     return compiled(play, jax.random.key(0), params, amount=amount, unit="steps/s", note=note)
+
+
+def _actions(space: Any, key: jax.Array, num_envs: int) -> jax.Array:
+    """Random ones: `i32[num_envs]`, or points of a box, `f32[num_envs, d]`."""
+    if isinstance(space, spaces.Box):
+        shape = num_envs, *space.shape
+        return jax.random.uniform(key, shape, jnp.float32, space.low, space.high)
+    return jax.random.randint(key, (num_envs,), 0, space.n)
 
 
 def gymnasium_play() -> Contender:
@@ -110,6 +123,8 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
         contenders[f"env/gymnax-FrozenLake{ice}/2048"] = random_play(
             "FrozenLake-misc", 2_048, is_slippery=slippery
         )
+    for name, env_id in GYMNAXS.items():
+        contenders[f"env/gymnax-{name}/2048"] = random_play(env_id, 2_048)
     for size in MAP_SIZES[1:]:
         contenders[f"env/FrozenLake-lprl-{size}/2048"] = random_play(
             "FrozenLake-lprl", 2_048, map_name=size
@@ -138,6 +153,9 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
     ratios["key_rooms/ours_vs_gymnax_frozen_lake"] = against(
         "env/KeyRooms-lprl/2048", "env/gymnax-FrozenLake-firm/2048"
     )
+    for name in GYMNAXS:
+        pair = f"env/{name}-lprl/2048", f"env/gymnax-{name}/2048"
+        ratios[f"{name.lower()}/ours_vs_gymnax"] = against(*pair)
     for name in () if quick else OURS:
         banked = f"env/{name}-bank/2048", f"env/{name}-bank-no_reset/2048"
         ratios[f"env/{name}/auto_reset_vs_none"] = against(*banked)

@@ -62,10 +62,23 @@ def played(made):
     return play(env, params, 4, 250)
 
 
+def with_limit(name):
+    env, params = gymnax.make(name)
+    return env, params.replace(max_steps_in_episode=LIMIT)
+
+
 @pytest.fixture(scope="module", params=lprl_envs.ENVIRONMENTS)
 def short(request):
-    env, params = gymnax.make(request.param)
-    return env, params.replace(max_steps_in_episode=LIMIT)
+    return with_limit(request.param)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[name for name, world in lprl_envs.ENVIRONMENTS.items() if not world().is_continuous],
+)
+def numbered(request):
+    """Those with discrete actions."""
+    return with_limit(request.param)
 
 
 def rollout(env, params, num_steps, key):
@@ -115,10 +128,11 @@ def test_state_space_names_every_field(made):
     space = env.state_space(params)
     assert set(space.spaces) == set(vars(state))
     for name, field in space.spaces.items():
-        beyond = field.n if hasattr(field, "n") else field.high + 1
-        outside = jnp.full(field.shape, beyond, jnp.int32)
         if jnp.issubdtype(field.dtype, jnp.floating):
             outside = jnp.full(field.shape, jnp.inf, field.dtype)
+        else:
+            beyond = field.n if hasattr(field, "n") else field.high + 1
+            outside = jnp.full(field.shape, beyond, jnp.int32)
         assert not bool(space.contains(state.replace(**{name: outside})))
 
 
@@ -163,22 +177,25 @@ def test_log_wrapper(short):
         np.testing.assert_array_equal(found, [returns, np.diff(ends, prepend=0)])
 
 
-@pytest.mark.parametrize(
-    "wrap",
-    [wrappers.FlattenObservationWrapper, wrappers.StickyActionWrapper],
-    ids=lambda wrap: wrap.__name__,
-)
-def test_wrappers_that_change_nothing_here(short, wrap):
-    # Observations are flat already, and the default probability of a sticky action is 0.
-    env, params = short
-    (_, plain), (_, wrapped) = (play(e, params, 3, 30) for e in (env, wrap(env)))
-    assert_equal_trees(plain[1], wrapped[1])
-    assert_equal_trees(plain[3:], wrapped[3:])
-    assert wrap(env).observation_space(params).shape == env.observation_space(params).shape
+def plays_alike(env, params, wrapped):
+    (_, plain), (_, found) = (play(e, params, 3, 30) for e in (env, wrapped))
+    assert_equal_trees(plain[1], found[1])
+    assert_equal_trees(plain[3:], found[3:])
+    assert wrapped.observation_space(params).shape == env.observation_space(params).shape
 
 
-def test_sticky_actions(short):
+def test_observations_are_flat_already(short):
     env, params = short
+    plays_alike(env, params, wrappers.FlattenObservationWrapper(env))
+
+
+def test_an_action_that_never_sticks(numbered):
+    env, params = numbered
+    plays_alike(env, params, wrappers.StickyActionWrapper(env))
+
+
+def test_sticky_actions(numbered):
+    env, params = numbered
     sticky, key = wrappers.StickyActionWrapper(env, 1.0), jax.random.key(2)
     (obs, state), last = sticky.reset(key, params), env.num_actions - 1
     replayed = sticky.step(key, state.replace(last_action=jnp.int32(last)), 0, params)
@@ -231,5 +248,6 @@ def test_rollout_wrapper(short):
     keys = jax.random.split(jax.random.key(5), 3)
     obs, action, reward, next_obs, done, _ = manager.batch_rollout(keys, None)
     assert obs.shape == next_obs.shape == (3, 12, *env.observation_space(params).shape)
-    assert action.shape == reward.shape == done.shape == (3, 12)
+    assert reward.shape == done.shape == (3, 12)
+    assert action.shape == (3, 12, *env.action_space(params).shape)
     assert bool(done.any(1).all())

@@ -64,10 +64,9 @@ def test_a_bank_holds_the_same_instances(name: str) -> None:
     [
         "FrozenLake-lprl",
         "ObjectArrangement-lprl",
-        "CartPole-lprl",
-        "Pendulum-lprl",
         "Blackjack-lprl",
         "WatchRepair-lprl",
+        "Pendulum-lprl",
     ],
 )
 def test_worlds_keep_the_contract(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -76,6 +77,6 @@ def turn(physics: Physics, theta: jax.Array, theta_dot: jax.Array, torque: jax.A
         torque: `f32[]` in Nm; beyond 2 either way it is 2.
     """
     state = pendulum.EnvState(time=0, theta=theta, theta_dot=theta_dot, last_u=jnp.float32(0.0))
-    own = OWN.replace(l=physics.l, m=physics.m, g=physics.g)
+    own = dataclasses.replace(OWN, l=physics.l, m=physics.m, g=physics.g)
     _, after, reward, _, _ = INNER.step_env(jax.random.key(0), state, torque, own)
     return Turned(after.theta, after.theta_dot, reward)

@@ -28,12 +28,20 @@ def firm(render_mode=None, params=None, **config) -> GymnasiumEnv:
 
 def episodes(env, num_steps=40, seed=0) -> list:
     """All that a fixed sequence of actions returns from a seeded reset on."""
-    found = [env.reset(seed=seed)]
-    for action in np.random.default_rng(1).integers(env.action_space.n, size=num_steps):
+    found, rng = [env.reset(seed=seed)], np.random.default_rng(1)
+    for _ in range(num_steps):
+        action = some_action(env.action_space, rng)
         found.append(env.step(action))
         if found[-1][2] or found[-1][3]:
             found.append(env.reset())
     return found
+
+
+def some_action(space, rng) -> Any:
+    """One, legal or not."""
+    if isinstance(space, gymnasium.spaces.Box):
+        return rng.uniform(space.low, space.high).astype(np.float32)
+    return rng.integers(space.n)
 
 
 def shown(env) -> tuple[Any, Any]:
@@ -74,6 +82,7 @@ def test_gymnasiums_checker_on_others(env_id, arguments):
     check_env(env.unwrapped)
 
 
+@pytest.mark.filterwarnings("ignore:.*symmetric and normalized space")  # torques are in Nm
 @pytest.mark.parametrize("env_id", lprl_envs.ENVIRONMENTS)
 def test_gymnasium_makes_every_id(env_id):
     env = gymnasium.make(ID(env_id))
@@ -103,9 +112,10 @@ def test_pictures(env_id):
     env: Any = gymnasium.make(ID(env_id), render_mode="rgb_array")
     env.reset(seed=0)
     frames: list[Any] = [env.render()]
-    for action in np.flatnonzero(env.unwrapped.text_env.action_mask(*shown(env)))[:1]:
-        env.step(action)
-        frames.append(env.render())
+    legal = np.flatnonzero(env.unwrapped.text_env.action_mask(*shown(env)))
+    is_box = isinstance(env.action_space, gymnasium.spaces.Box)
+    env.step(env.action_space.high if is_box else legal[0])
+    frames.append(env.render())
     for frame in frames:
         assert isinstance(frame, np.ndarray)
         assert (frame.dtype, frame.ndim, frame.shape[2]) == (np.uint8, 3, 3)

@@ -1,7 +1,9 @@
 """CartPole-lprl: gymnax's law to the bit, Gymnasium's to rounding, and how a state reads."""
 
 import bisect
+import dataclasses
 import itertools
+from typing import Any
 
 import gymnasium
 import gymnax
@@ -107,10 +109,13 @@ def test_steps_are_gymnaxs_by_the_halves_of_its_key():
 
     def ours(key, instance):
         def step(state, key):
-            out = auto_reset.step(ENV, *jax.random.split(key), state, drawn_action(key), timed)
+            half, other = jax.random.split(key)
+            out = auto_reset.step(ENV, half, other, state, drawn_action(key), timed)
             return out[1], (out[0], *out[2:5], out[5]["final_observation"])
 
-        timed = params.replace(max_steps_in_episode=jnp.int32(limit), instances=instance[None])
+        timed = dataclasses.replace(
+            params, max_steps_in_episode=jnp.int32(limit), instances=instance[None]
+        )
         obs, state = ENV.reset(key, timed)
         return obs, jax.lax.scan(step, state, jax.random.split(key, 120))[1]
 
@@ -145,7 +150,7 @@ def test_a_step_that_ends_nothing_needs_no_halves():
     found, right = ENV.step(key, state, 1), INNER.step(key, there, 1, OWN)
     for place in (0, 2, 3, 4):
         np.testing.assert_array_equal(found[place], right[place])
-    fallen = state.replace(theta=jnp.float32(0.3))
+    fallen = dataclasses.replace(state, theta=jnp.float32(0.3))
     obs, after, *_ = ENV.step(key, fallen, 1)
     np.testing.assert_array_equal(obs, INNER.reset(key, OWN)[0])
     assert int(after.time) == 0
@@ -154,7 +159,7 @@ def test_a_step_that_ends_nothing_needs_no_halves():
 @pytest.mark.parametrize("fields", PHYSICS, ids=range(len(PHYSICS)))
 def test_transitions_are_gymnasiums(fields):
     """Its code is in float64; states from all over, the ends included."""
-    theirs = gymnasium.make("CartPole-v1").unwrapped
+    theirs: Any = gymnasium.make("CartPole-v1").unwrapped
     full = {name: fields.get(name, getattr(OWN, name)) for name in VALUES}
     for name, value in full.items():
         setattr(theirs, name, value)
@@ -193,9 +198,9 @@ def test_swapped_buttons_push_the_other_way():
 
 
 def test_solved_is_to_stand_when_the_time_is_up():
-    late = state_of((0.0, 0.0, 0.0, 0.0)).replace(time=jnp.int32(500))
-    fallen = late.replace(theta=jnp.float32(0.3))
-    early = late.replace(time=jnp.int32(499))
+    late = dataclasses.replace(state_of((0.0, 0.0, 0.0, 0.0)), time=jnp.int32(500))
+    fallen = dataclasses.replace(late, theta=jnp.float32(0.3))
+    early = dataclasses.replace(late, time=jnp.int32(499))
     assert [bool(ENV.is_solved(s, PARAMS)) for s in (late, fallen, early)] == [True, False, False]
 
 
@@ -245,7 +250,7 @@ def test_every_drawn_value_has_a_word_of_its_own():
     np.testing.assert_array_equal(words, list(right))
     out = np.asarray(jax.vmap(ENV.held_out)(bank))
     assert 0.17 < out.mean() < 0.23
-    swapped = np.asarray(jax.vmap(ENV.held_out)(bank.replace(swapped=~bank.swapped)))
+    swapped = np.asarray(jax.vmap(ENV.held_out)(dataclasses.replace(bank, swapped=~bank.swapped)))
     np.testing.assert_array_equal(out, swapped)
 
 

@@ -1,8 +1,10 @@
 """Pendulum-lprl: gymnax's law to the bit, Gymnasium's to rounding, and how a state reads."""
 
 import bisect
+import dataclasses
 import itertools
 import math
+from typing import Any
 
 import gymnasium
 import gymnax
@@ -91,10 +93,13 @@ def test_steps_are_gymnaxs_by_the_halves_of_its_key():
 
     def ours(key, instance):
         def step(state, key):
-            out = auto_reset.step(ENV, *jax.random.split(key), state, drawn_action(key), timed)
+            half, other = jax.random.split(key)
+            out = auto_reset.step(ENV, half, other, state, drawn_action(key), timed)
             return out[1], (out[0], *out[2:5], out[5]["final_observation"])
 
-        timed = params.replace(max_steps_in_episode=jnp.int32(limit), instances=instance[None])
+        timed = dataclasses.replace(
+            params, max_steps_in_episode=jnp.int32(limit), instances=instance[None]
+        )
         obs, state = ENV.reset(key, timed)
         return obs, jax.lax.scan(step, state, jax.random.split(key, STEPS))[1]
 
@@ -123,7 +128,7 @@ def test_steps_are_gymnaxs_by_the_halves_of_its_key():
 @pytest.mark.parametrize("fields", PHYSICS, ids=range(len(PHYSICS)))
 def test_transitions_are_gymnasiums(fields):
     """Its code is in float64; angles of several turns, torques beyond the box."""
-    theirs = gymnasium.make("Pendulum-v1").unwrapped
+    theirs: Any = gymnasium.make("Pendulum-v1").unwrapped
     for name, value in fields.items():
         setattr(theirs, name, value)
     rng = np.random.default_rng(1)

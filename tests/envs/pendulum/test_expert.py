@@ -98,7 +98,7 @@ def test_the_best_word_of_each_text_swings_up():
     states = EnvState(time=zeros, instance=zeros, theta=theta, theta_dot=theta_dot)
     both = jax.vmap(lambda s: (ENV.text_cell(s, PARAMS), EXPERT.advantages(s, PARAMS)))
     cells, advantages = jax.jit(both)(states)
-    total = np.zeros((ENV.num_text_cells, 5))
+    total = np.zeros((144, 5))
     np.add.at(total, np.asarray(cells), np.asarray(advantages))
     table = WORDS[total.argmax(1)]
     found, _ = returns(lambda key, state: table[ENV.text_cell(state, PARAMS)])
