@@ -37,6 +37,8 @@ WORLDS = [
     lprl_envs.BlocksWorld(),
     lprl_envs.ImageCompletion("2x2"),
     lprl_envs.KeyRooms(2),
+    lprl_envs.CartPole(),
+    lprl_envs.Pendulum(),
     lprl_envs.make("CartPole-v1")[0],
 ]
 quickly = settings(max_examples=400, deadline=None, derandomize=True, database=None)
@@ -183,6 +185,7 @@ def test_any_odd_value_as_an_instance(world: Any) -> None:
             *({"cubes": value, "target": "ab"}, {"cubes": [value, value], "target": "ab"}),
             *({"cubes": ["red 5", "red 4"], "target": value}, {"init": [value], "goal": [value]}),
             *({"gravity": value}, {"max_steps_in_episode": value}),
+            *({"swapped": value}, {"g": value}, {value: 1.0} if isinstance(value, str) else {}),
         ):
             for instances in (one, [one]):
                 found = outcome(world.params_of, instances)
