@@ -13,7 +13,7 @@ from algorithms.probes import END, State, TabularMDP
 from gymnax.environments import spaces
 from lprl_envs import TextEnvParams
 
-LOW, HIGH = np.float32([-1.0, 0.0]), np.float32([3.0, 0.5])
+LOW, HIGH = np.array([-1.0, 0.0], np.float32), np.array([3.0, 0.5], np.float32)
 """The box: two numbers, neither of a range around 0."""
 
 
@@ -62,7 +62,7 @@ class BoxMDP(TabularMDP):
         return super().params_of(instances, max_steps)
 
     def action_space(self, params: Any = None) -> spaces.Box:
-        return spaces.Box(LOW, HIGH, (2,), jnp.float32)
+        return spaces.Box(jnp.asarray(LOW), jnp.asarray(HIGH), (2,), jnp.float32)
 
     @property
     def action_words(self) -> np.ndarray:

@@ -30,12 +30,12 @@ def twin_value(q_t: jax.Array) -> jax.Array:
     return jnp.where(q_t[0] < q_t[1], q_t[0], q_t[1])
 
 
-def soft_value(q_t: jax.Array, log_pi_t: jax.Array, temperature: jax.Array) -> jax.Array:
+def soft_value(q_t: jax.Array, log_pi_t: jax.Array, temperature: jax.Array | float) -> jax.Array:
     """`min_i q_t[i] - temperature · log π`, of an action drawn from π; SAC's bootstrap. `f32[]`."""
     return twin_value(q_t) - temperature * log_pi_t
 
 
-def soft_policy_loss(q: jax.Array, log_pi: jax.Array, temperature: jax.Array) -> jax.Array:
+def soft_policy_loss(q: jax.Array, log_pi: jax.Array, temperature: jax.Array | float) -> jax.Array:
     """`temperature · log π - min_i q[i]`, of an action drawn from π: minus its value. `f32[]`."""
     return -soft_value(q, log_pi, temperature)
 
@@ -55,12 +55,16 @@ def entropy(log_pi: jax.Array) -> jax.Array:
     return -expectation(log_pi, log_pi)
 
 
-def expected_soft_value(q_t: jax.Array, log_pi_t: jax.Array, temperature: jax.Array) -> jax.Array:
+def expected_soft_value(
+    q_t: jax.Array, log_pi_t: jax.Array, temperature: jax.Array | float
+) -> jax.Array:
     """`Σ_a π(a) [min_i q_t[i, a] - temperature · log π(a)]`. `f32[]`."""
     return expectation(twin_value(q_t), log_pi_t) + temperature * entropy(log_pi_t)
 
 
-def expected_soft_policy_loss(q: jax.Array, log_pi: jax.Array, temperature: jax.Array) -> jax.Array:
+def expected_soft_policy_loss(
+    q: jax.Array, log_pi: jax.Array, temperature: jax.Array | float
+) -> jax.Array:
     """`Σ_a π(a) [temperature · log π(a) - min_i q[i, a]]`, the values held fixed. `f32[]`."""
     return -expected_soft_value(jax.lax.stop_gradient(q), log_pi, temperature)
 

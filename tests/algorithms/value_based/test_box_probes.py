@@ -42,7 +42,7 @@ LEARNERS = {
     "sac": (sac, SACConfig(**COMMON, temperature=0.05)),
     "td3": (td3, TD3Config(**COMMON)),
 }
-POINTS = np.float32([(0.5, -0.5), (-0.25, 0.5), (0, 0), (0.3, 0.1), (0.1, -0.3)])
+POINTS = np.array([(0.5, -0.5), (-0.25, 0.5), (0, 0), (0.3, 0.1), (0.1, -0.3)], np.float32)
 """Of [-1, 1]², in which critics are asked."""
 
 
@@ -114,7 +114,7 @@ def test_values(name, probe):
 def test_what_is_bootstrapped_is_smoothed_or_paid_for_its_entropy(name):
     # By the best action's value alone it would be .6.
     params, q = learnt(name)
-    place = NAMES.index("which bootstrap")
+    place, right = NAMES.index("which bootstrap"), 0.0
     for seed in range(SEEDS):
         temperature = math.exp(params.log_temperature[place, seed]) if name == "sac" else 0.0
         right = expected(name, "which bootstrap", temperature)[0, 0]

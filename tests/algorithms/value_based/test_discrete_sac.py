@@ -6,6 +6,7 @@ whatever temperature a run has come to: they are those of the soft backup at tha
 
 import functools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -58,17 +59,18 @@ def affine(tree, x):
 
 def some():
     """Parameters and targets in float64, and a batch in which some actions are illegal."""
-    rng = np.random.default_rng(2)
+    rng: Any = np.random.default_rng(2)
     critics, targets = (dense(rng, 2, 3, 3) for _ in range(2))
-    params = Params(dense(rng, 3, 3), critics, np.array(math.log(ALPHA)))
-    action = rng.integers(3, size=B)
+    log_alpha: Any = np.array(math.log(ALPHA))
+    params = Params(dense(rng, 3, 3), critics, log_alpha)
+    action: Any = rng.integers(3, size=B)
     legal = (rng.random((2, B, 3)) < 0.6) | (np.arange(3) == action[None, :, None])
     batch = Batch(
         obs=rng.normal(size=(B, 3)),
         legal=legal[0],
         action=action,
         reward=rng.normal(size=B),
-        discount=0.9 * (np.arange(B) % 3 > 0),
+        discount=rng.permutation(0.9 * (np.arange(B) % 3 > 0)),
         next_obs=rng.normal(size=(B, 3)),
         next_legal=legal[1],
     )
@@ -164,7 +166,7 @@ def learnt():
 
 def expected(probe, alpha):
     """Policy and values `[2, 3]` of the soft backup, to its end; a time limit is no end."""
-    table, value = PROBES[probe], np.zeros(2)
+    table, value, q = PROBES[probe], np.zeros(2), np.zeros((2, 3))
     for _ in range(100):
         after = np.where(table.next_state == END, 0.0, value[table.next_state])
         q = np.where(table.legal, table.reward + GAMMA * after, -np.inf)

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,14 +30,15 @@ def dense(rng, *shape):
 
 def random():
     """Parameters and targets in float64, and a batch."""
-    rng = np.random.default_rng(2)
+    rng: Any = np.random.default_rng(2)
     critics, targets = (dense(rng, 2, F + D, 1) for _ in range(2))
-    params = Params(dense(rng, F, 2 * D), critics, np.array(math.log(ALPHA)))
+    log_alpha: Any = np.array(math.log(ALPHA))
+    params = Params(dense(rng, F, 2 * D), critics, log_alpha)
     batch = Batch(
         obs=rng.normal(size=(B, F)),
         action=rng.uniform(-1, 1, (B, D)),
         reward=rng.normal(size=B),
-        discount=0.9 * (np.arange(B) % 3 > 0),
+        discount=rng.permutation(0.9 * (np.arange(B) % 3 > 0)),
         next_obs=rng.normal(size=(B, F)),
     )
     return params, targets, batch

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from algorithms.box_probes import BOX_PROBES, BoxMDP
+from algorithms.box_probes import BOX_PROBES, HIGH, LOW, BoxMDP
 from algorithms.probes import begin, trainer
 
 from lprl_jax.algorithms.base import Data
@@ -137,9 +137,8 @@ def test_exploring_adds_noise_that_playing_does_not():
     algorithm = td3.make(config, ENV)
     fresh = begin(algorithm, config, DATA, [0], jnp.array([[0]]))
     after, _ = trainer(algorithm, 1)(fresh, DATA)
-    low, high = np.float32([-1, 0]), np.float32([3, 0.5])
     acted = np.asarray(after.replay.items.action[0])
-    unit = (acted - low) / (high - low) * 2 - 1
+    unit = (acted - LOW) / (HIGH - LOW) * 2 - 1
     assert (np.abs(unit) <= 1 + 1e-6).all()
     policy = jax.tree.map(lambda x: x[0], fresh.params.policy)
     mean = np.asarray(NETS.action(policy, jnp.eye(1, 3)))

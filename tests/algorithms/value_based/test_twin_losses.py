@@ -88,6 +88,7 @@ def test_one_legal_action_has_no_entropy_and_no_choice():
 
 def naive_policy_loss(logits, legal, q, temperature):
     """In float64, over a state's legal actions alone."""
+    legal = np.asarray(legal)
     logits, q = np.asarray(logits, np.float64)[legal], np.asarray(q, np.float64)[:, legal]
     pi = np.exp(logits - logits.max())
     pi /= pi.sum()
@@ -97,14 +98,14 @@ def naive_policy_loss(logits, legal, q, temperature):
 @pytest.mark.parametrize("seed", range(3))
 def test_gradients_by_finite_differences(seed):
     rng = np.random.default_rng(seed)
-    legal = np.array([True, False, True, True, False])
+    legal = jnp.array([True, False, True, True, False])
     with jax.enable_x64(True):
-        logits, q = rng.normal(size=5), rng.normal(size=(2, 5))
+        logits, q = jnp.asarray(rng.normal(size=5)), jnp.asarray(rng.normal(size=(2, 5)))
 
         def loss(logits):
             return twin_losses.expected_soft_policy_loss(q, normalize(logits, legal), 0.3)
 
-        value, by_logits = jax.value_and_grad(loss)(jnp.asarray(logits))
+        value, by_logits = jax.value_and_grad(loss)(logits)
         assert float(value) == pytest.approx(naive_policy_loss(logits, legal, q, 0.3), rel=1e-12)
         for i, step in enumerate(np.eye(5) * 1e-6):
             ends = [naive_policy_loss(logits + s * step, legal, q, 0.3) for s in (1, -1)]
