@@ -16,8 +16,8 @@ from lprl_envs import InvalidInput
 from lprl_jax.algorithms import asking, streams
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.algorithms.checked import checked
 from lprl_jax.algorithms.interaction import evaluation, instances_or_all
-from lprl_jax.algorithms.ties import checked
 from lprl_jax.priors.base import Counters, Prior, sample_proposals
 
 

@@ -1,17 +1,14 @@
 """That what an algorithm is given belongs together: prior, environment, bank, model, arguments.
 
-`checked` stands above every `make`. What it returns looks at its arguments on the host, before
-anything is compiled; inside a trace, where arrays have no values yet, at their shapes alone.
+Looked at on the host, before anything is compiled; inside a trace, where arrays have no values yet,
+at their shapes alone. Who looks: `checked`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import inspect
 import weakref
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,15 +16,12 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms import arguments
 from lprl_jax.algorithms.arguments import described, is_concrete
-from lprl_jax.algorithms.base import FOR_BOXES, Algorithm, Data, Env
+from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.judges import require_judge
 from lprl_jax.priors import fingerprint
 from lprl_jax.priors.base import Prior
 from lprl_jax.priors.fingerprint import Here
 from lprl_jax.priors.tabular import require_shape
-
-P = ParamSpec("P")
-Made = TypeVar("Made")
 
 RIGHT = "right: Data(prior.params, env_params), or Data((), env_params) without a prior"
 
@@ -214,25 +208,6 @@ def require_prior(prior: Any) -> None:
     )
 
 
-def require_actions(env: Env, config: Any, in_boxes: bool) -> None:
-    """Raise InvalidInput unless an algorithm's actions are of the environment's kind.
-
-    Args:
-        env: The environment.
-        config: Of the algorithm.
-        in_boxes: Whether the algorithm's are continuous.
-    """
-    if env.is_continuous == in_boxes:
-        return
-    kinds, those = ("continuous", "discrete"), ", ".join(FOR_BOXES)
-    found, right = kinds if env.is_continuous else kinds[::-1]
-    others = f"valid: {those}" if env.is_continuous else f"valid: any but {those}"
-    raise InvalidInput(
-        f"{env.name} has {found} actions, and {type(config).__name__} is of an algorithm with "
-        f"{right} ones; {others}"
-    )
-
-
 def _is_nothing(params: Any) -> bool:
     return isinstance(params, tuple) and not params
 
@@ -244,96 +219,6 @@ def _refers(ref: weakref.ref[Any], leaf: Any) -> bool:
 def size_of(env_params: TextEnvParams) -> int:
     """M, of a bank."""
     return jax.tree.leaves(env_params.bank)[0].shape[0]
-
-
-def checked(
-    config_type: type[Any],
-    bind: Callable[[Any, type[Any], Ties], Any] | None = None,
-    *,
-    in_boxes: bool = False,
-) -> Callable[[Callable[P, Made]], Callable[P, Made]]:
-    """A `make(config, env, prior, ...)` whose arguments, and those of what it makes, are checked.
-
-    Args:
-        config_type: Of its config.
-        bind: `(made, hparams' type, ties) -> made`: the same with functions that check; by
-            default, of an `Algorithm`.
-        in_boxes: Whether it acts in continuous worlds, and in no others.
-    """
-
-    def around(make: Callable[P, Made]) -> Callable[P, Made]:
-        signature = inspect.signature(make)
-
-        @functools.wraps(make)
-        def call(*args: P.args, **kwargs: P.kwargs) -> Made:
-            given = signature.bind(*args, **kwargs)
-            given.apply_defaults()
-            config = given.arguments["config"]
-            if not isinstance(config, config_type):
-                raise InvalidInput(
-                    f"config is {described(config)}; right: {config_type.__name__}(...)"
-                )
-            parts = ("env", "prior", "language_policy", "completer", "judge")
-            own = {name: given.arguments[name] for name in parts if name in given.arguments}
-            ties = Ties(**own)
-            require_actions(ties.env, config, in_boxes)
-            made: Any = make(*args, **kwargs)
-            made = (bind or of_algorithm)(made, type(config.hparams(1)), ties)
-            return made
-
-        return call
-
-    return around
-
-
-def of_algorithm(algorithm: Algorithm, kind: type[Any], ties: Ties) -> Algorithm:
-    """The same algorithm, whose functions check what they are given.
-
-    Args:
-        algorithm: As `make` has it.
-        kind: Of its hyper-parameters.
-        ties: Of what it was made with.
-    """
-
-    def require_state(state: Any) -> int:
-        if not isinstance(getattr(state, "hparams", None), kind):
-            raise InvalidInput(
-                f"state is {described(state)}; right: what init, restart or train of this "
-                "algorithm returned"
-            )
-        return arguments.require_keys(state.key)
-
-    def init(keys: Any, hparams: Any, data: Data, run_instances: Any = None) -> Any:
-        num_runs = arguments.require_keys(keys)
-        arguments.require_hparams(hparams, kind, num_runs)
-        ties.data(data)
-        return algorithm.init(
-            keys, hparams, data, ties.run_instances(run_instances, data, num_runs)
-        )
-
-    def restart(state: Any, data: Data, run_instances: Any = None) -> Any:
-        num_runs = require_state(state)
-        ties.data(data)
-        return algorithm.restart(state, data, ties.run_instances(run_instances, data, num_runs))
-
-    def evaluate(
-        state: Any, data: Data, num_episodes: int, policy: str = algorithm.policies[0]
-    ) -> dict[str, jax.Array]:
-        num_runs = require_state(state)
-        ties.data(data, algorithm.asks_in_play)
-        ties.run_instances(state.run_instances, data, num_runs)
-        count = arguments.require_count("num_episodes", num_episodes)
-        return algorithm.evaluate(state, data, count, policy)
-
-    def require(state: Any, data: Data) -> None:
-        require_state(state)
-        ties.data(data)
-        if algorithm.from_data:
-            ties.dataset(data)
-
-    return dataclasses.replace(
-        algorithm, init=init, restart=restart, evaluate=evaluate, require=require
-    )
 
 
 @functools.lru_cache(maxsize=64)

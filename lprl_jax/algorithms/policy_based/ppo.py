@@ -29,6 +29,7 @@ from lprl_envs import InvalidInput
 from lprl_jax.algorithms import asking, descent, shifting
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.algorithms.checked import checked
 from lprl_jax.algorithms.interaction import Step, begin_runs, evaluation, over_runs
 from lprl_jax.algorithms.policy_based import actor_critic, divergence, policy_losses, rollout
 from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic
@@ -37,7 +38,6 @@ from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy, req
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK, HParams, PPOConfig
 from lprl_jax.algorithms.policy_based.rollout import Chance, Lesson
 from lprl_jax.algorithms.shifting import Advised
-from lprl_jax.algorithms.ties import checked
 from lprl_jax.judges import Judge
 from lprl_jax.priors.base import Counters, Prior
 

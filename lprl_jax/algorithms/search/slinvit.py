@@ -28,11 +28,12 @@ from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms import arguments, asking
 from lprl_jax.algorithms.base import Data, Env
+from lprl_jax.algorithms.checked import checked
 from lprl_jax.algorithms.search import leaf_values, proposals, tree
 from lprl_jax.algorithms.search.levels import if_any
 from lprl_jax.algorithms.search.slinvit_config import HParams, SLINVITConfig
 from lprl_jax.algorithms.search.tree import Cost, Path
-from lprl_jax.algorithms.ties import Ties, checked, size_of
+from lprl_jax.algorithms.ties import Ties, size_of
 from lprl_jax.priors.base import Counters, Prior
 
 IDLE = 0.2

@@ -29,12 +29,12 @@ from lprl_envs import InvalidInput
 from lprl_jax.algorithms import asking, streams
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.algorithms.checked import checked
 from lprl_jax.algorithms.interaction import play_episodes
 from lprl_jax.algorithms.losses import soft_value
 from lprl_jax.algorithms.tabular.linvit_config import BONUSES, HParams, LINVITConfig, Spread
 from lprl_jax.algorithms.tabular.linvit_problem import Problem, of_bank
 from lprl_jax.algorithms.tabular.value_iteration import soft_policy
-from lprl_jax.algorithms.ties import checked
 from lprl_jax.priors.base import Counters, Prior, choose_at, sample_proposals
 from lprl_jax.priors.controls import UniformPrior
 

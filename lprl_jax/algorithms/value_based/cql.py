@@ -42,8 +42,8 @@ from lprl_jax.algorithms.base import (
     require_k,
     same_for_all,
 )
+from lprl_jax.algorithms.checked import checked
 from lprl_jax.algorithms.interaction import evaluation, legal_actions
-from lprl_jax.algorithms.ties import checked
 from lprl_jax.algorithms.value_based import control, from_data, q_learning
 from lprl_jax.algorithms.value_based.from_data import LearnerState
 from lprl_jax.algorithms.value_based.q_learning import Transition

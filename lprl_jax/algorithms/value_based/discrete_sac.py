@@ -28,9 +28,9 @@ import optax
 
 from lprl_jax.algorithms import descent, policies
 from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.algorithms.checked import checked
 from lprl_jax.algorithms.interaction import legal_actions
 from lprl_jax.algorithms.networks import ReluNetwork
-from lprl_jax.algorithms.ties import checked
 from lprl_jax.algorithms.value_based import from_replay, twin_losses
 from lprl_jax.algorithms.value_based.from_replay import Learner, Learnt, Transition
 from lprl_jax.algorithms.value_based.sac import METRICS, Params

@@ -30,6 +30,7 @@ import optax
 from lprl_jax.algorithms import asking, descent, shifting, streams
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.algorithms.checked import checked
 from lprl_jax.algorithms.interaction import (
     ask_prior_after,
     begin_runs,
@@ -38,7 +39,6 @@ from lprl_jax.algorithms.interaction import (
     step_envs,
 )
 from lprl_jax.algorithms.shifting import Advised
-from lprl_jax.algorithms.ties import checked
 from lprl_jax.algorithms.value_based import control, q_learning, replay
 from lprl_jax.algorithms.value_based.dqn_config import DQNConfig, HParams
 from lprl_jax.algorithms.value_based.q_learning import Transition

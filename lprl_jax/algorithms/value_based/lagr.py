@@ -21,6 +21,7 @@ from lprl_envs import InvalidInput
 from lprl_jax.algorithms import asking, policies, streams
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.algorithms.checked import checked
 from lprl_jax.algorithms.interaction import (
     begin_runs,
     evaluation,
@@ -29,7 +30,6 @@ from lprl_jax.algorithms.interaction import (
     step_envs,
 )
 from lprl_jax.algorithms.schedules import Schedule, Seen, schedule_of
-from lprl_jax.algorithms.ties import checked
 from lprl_jax.algorithms.value_based import primaries
 from lprl_jax.algorithms.value_based.guide import TRIAL, Guide, Guiding
 from lprl_jax.algorithms.value_based.lagr_config import REDRAWN, HParams, LaGRConfig

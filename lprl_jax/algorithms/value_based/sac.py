@@ -26,8 +26,8 @@ from lprl_envs.actions import bounds
 
 from lprl_jax.algorithms import descent
 from lprl_jax.algorithms.base import Algorithm, Data, Env
+from lprl_jax.algorithms.checked import checked
 from lprl_jax.algorithms.networks import ReluNetwork
-from lprl_jax.algorithms.ties import checked
 from lprl_jax.algorithms.value_based import from_replay, squashed, twin_critics, twin_losses
 from lprl_jax.algorithms.value_based.from_replay import Learner, Learnt, Transition
 from lprl_jax.algorithms.value_based.sac_config import HParams, SACConfig
