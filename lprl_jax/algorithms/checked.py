@@ -1,5 +1,6 @@
-"""`checked` stands above every `make`: what it and the functions that it returns are given is looked
-at before anything is compiled.
+"""`checked` stands above every `make`: before anything is compiled it looks at what that is given.
+
+And at what the functions are given that it returns.
 """
 
 from __future__ import annotations
