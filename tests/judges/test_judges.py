@@ -99,14 +99,26 @@ def test_errors_by_step_come_and_go() -> None:
 
 
 def test_errors_by_state_are_repeated_and_of_the_stated_share() -> None:
-    found = [
-        ask(judges.corrupt(JUDGE, accuracy=0.7, errors="state", seed=seed), [0, 1, 0, 1], seed=seed)
-        for seed in range(200)
-    ]
-    for one in found:
-        np.testing.assert_array_equal(one[:2], one[2:])
-    same = np.stack([one[:2] == TABLE[0, :2] for one in found])[:, LEGAL]
+    """In many instances, since each errs in its own states."""
+    many = 300
+    table = jnp.broadcast_to(jnp.asarray(TABLE[0], jnp.float32), (many, 3, 3))
+    bank = ENV.params_of([tables([[0, 1, END]] * 2, np.zeros((2, 3)), LEGAL)] * many)
+    worse = judges.corrupt(judges.of_table(ENV, bank, table, "same"), accuracy=0.7, errors="state")
+    instances = jnp.repeat(jnp.arange(many, dtype=jnp.int32), 2)
+    given = jax.vmap(lambda i, s: ENV.state_at(i, s, bank))(
+        instances, jnp.tile(jnp.arange(2), many)
+    )
+    verdicts = jax.jit(worse.verdicts)
+    found = []
+    for seed in range(2):
+        keys = jax.random.split(jax.random.key(seed), 2 * many)
+        asked = keys, given, bank, jnp.ones(2 * many, bool)
+        found.append(np.asarray(verdicts(worse.params, worse.init(), *asked)[0]))
+    np.testing.assert_array_equal(*found)
+    same = (found[0].reshape(many, 2, 3) == TABLE[0, :2])[:, LEGAL]
     assert abs(same.mean() - 0.7) < 4 * np.sqrt(0.21 / same.size)
+    assert same.all(axis=1).any()
+    assert not same.all()
 
 
 def test_lazy_and_biased_shares() -> None:
