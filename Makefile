@@ -32,7 +32,7 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python bench/throughput.py --quick
 
-# Writes README.md, docs/results.md and docs/speed.md; the other says what is wrong with them.
+# Writes README.md, docs/results.md and others; the other says what is wrong with them.
 figures: $(STAMP)
 	$(BIN)/python docs/figures.py
 

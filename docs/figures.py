@@ -1,6 +1,6 @@
 """Write the pages that quote figures, from their sources and the figures: `make figures`.
 
-    python docs/figures.py                    # write README.md, docs/results.md, docs/speed.md
+    python docs/figures.py                    # write README.md, docs/results.md and others
     python docs/figures.py --check            # change nothing; say what is wrong, exit with 1
     python docs/figures.py --names [PREFIX]   # what can be quoted, with its value now
 
@@ -48,6 +48,7 @@ PAGES = {
     "README.md": (SOURCES / "README.source.md",),
     "docs/results.md": tuple(SOURCES / "results" / f"{name}.md" for name in RESULTS),
     "docs/speed.md": (SOURCES / "speed.md",),
+    "docs/watch_repair.md": (SOURCES / "watch_repair.md",),
 }
 """What each page is written from."""
 BY_HAND = (DOCS / "offline.md",)

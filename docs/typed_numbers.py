@@ -21,7 +21,7 @@ ALLOWED: dict[str, str] = {
     r"\d+×\d+": "a size: 8×8 maps, 16×16 pictures",
     r"\d+ × \d+ units": "a network's size",
     r"arXiv \d{4}\.\d{5}(?:, \d{4}\.\d{5})*": "a paper's number",
-    r"(?:et al\.|Puterman|Thiébaux) \d{4}": "a paper's year",
+    r"(?:et al\.|Puterman|Thiébaux|Elkan) \d{4}": "a paper's year",
     r"commit \w+": "a version",
     r"Python [\d., or]+\d": "versions that are supported",
     r"(?:version|transformers|gymnax|Llama|GPT-|Qwen)[ -]?\d[\d.]*(?:(?:,| and) \d)?": "a version",
@@ -103,6 +103,10 @@ SENTENCES: dict[str, str] = {
     "With 70 % right verdicts": "a row's name",
     "with 70 % that are wrong for ever": "a row's name",
     "verdicts that tell nothing (50 % right)": "a row's name",
+    # watch_repair.md
+    "a table that starts at 10 everywhere": "watch_repair_td.START",
+    "reports 71,800 to 71,900": "the README of RUDDER's program",
+    "Annealed to nothing over 20,000 episodes": "watch_repair.JUDGES",
 }
 """Words with numbers, as they stand on a page, and where the number comes from."""
 
