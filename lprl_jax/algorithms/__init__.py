@@ -1,6 +1,7 @@
 """Learning and planning algorithms: each a config, a state, and pure functions over R runs.
 
-    value_based/    dqn, cql, bc: values of actions, online or from data alone
+    value_based/    dqn, cql, bc: values of actions, online or from data alone;
+                    sac, discrete_sac, td3: and a policy that climbs them
     policy_based/   ppo (A2C, KL-PPO, GFlan-Prior): a policy, by its gradient
     tabular/        linvit, value_iteration: tables over all states
     search/         slinvit: a tree, in the known law

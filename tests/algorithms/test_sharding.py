@@ -14,7 +14,8 @@ from priors.tiny import tiny_model
 from lprl_jax.algorithms.base import Algorithm, Data
 from lprl_jax.algorithms.policy_based import ppo
 from lprl_jax.algorithms.policy_based.ppo_config import PPOConfig
-from lprl_jax.algorithms.value_based import dqn
+from lprl_jax.algorithms.value_based import discrete_sac, dqn
+from lprl_jax.algorithms.value_based.sac_config import DiscreteSACConfig
 from lprl_jax.experiments import sharding
 from lprl_jax.lm.partition import DATA, MODEL
 from lprl_jax.priors import LanguagePrior, TabularPrior
@@ -34,9 +35,22 @@ CONFIG = dqn.DQNConfig(
     batch_size=8,
 )
 ON_POLICY = PPOConfig(num_envs=2, rollout_length=4, num_minibatches=2, hidden_sizes=(8,))
+FROM_REPLAY = DiscreteSACConfig(
+    num_envs=2,
+    rollout_length=4,
+    learning_starts=10,
+    hidden_sizes=(8,),
+    buffer_size=16,
+    batch_size=8,
+)
 LEARNERS = {
-    "dqn": (CONFIG, dqn.make(CONFIG, ENV, PRIOR)),
-    "ppo": (ON_POLICY, ppo.make(ON_POLICY, ENV, PRIOR)),
+    "dqn": (CONFIG, dqn.make(CONFIG, ENV, PRIOR), TABULAR),
+    "ppo": (ON_POLICY, ppo.make(ON_POLICY, ENV, PRIOR), TABULAR),
+    "discrete_sac": (
+        FROM_REPLAY,
+        discrete_sac.make(FROM_REPLAY, ENV),
+        TABULAR._replace(prior_params=()),
+    ),
 }
 CHUNKS, UPDATES = 2, 3
 COLLECTIVES = ("all-gather", "all-reduce", "all-to-all", "collective-permute", "reduce-scatter")
@@ -47,10 +61,11 @@ def train_on(learner, num_devices):
     """Two chunks on so many devices: the state, the metrics of both, the compiled program."""
     devices, types = jax.devices()[:num_devices], (AxisType.Auto, AxisType.Auto)
     mesh = jax.make_mesh((num_devices, 1), (DATA, MODEL), types, devices=devices)
-    config, algorithm = LEARNERS[learner]
-    state = begin(algorithm, config, TABULAR, range(4), alpha=[0.1, 0.2, 0.3, 0.4])
+    config, algorithm, data = LEARNERS[learner]
+    swept = {"gamma" if learner == "discrete_sac" else "alpha": [0.1, 0.2, 0.3, 0.4]}
+    state = begin(algorithm, config, data, range(4), **swept)
     state = sharding.spread(mesh, state)
-    data = sharding.place(mesh, TABULAR)
+    data = sharding.place(mesh, data)
     chunk = sharding.compile_chunk(algorithm, mesh, UPDATES, state, data)
     metrics = []
     for _ in range(CHUNKS):
@@ -90,7 +105,11 @@ def test_two_devices_equal_one(one, two):
             np.testing.assert_allclose(found[name], values, atol=1e-6)
 
 
-def test_counters_are_those_of_all_devices(one, two):
+def test_counters_are_those_of_all_devices(learner, one, two):
+    if learner == "discrete_sac":
+        assert two[0].prior_carry.queries == 0  # it asks nobody
+        assert int(two[0].num_updates) == int(one[0].num_updates) == CHUNKS * UPDATES - 1
+        return
     state, expected = two[0], one[0]
     queries = expected.prior_carry.queries
     assert state.prior_carry.queries.low.shape == (2,)
@@ -104,7 +123,7 @@ def test_counters_are_those_of_all_devices(one, two):
 
 def test_the_run_axis_lies_on_both_devices(two):
     state = two[0]
-    kept = state.replay.items if isinstance(state, dqn.DQNState) else state.env_state
+    kept = state.replay.items if hasattr(state, "replay") else state.env_state
     for leaf in jax.tree.leaves((state.params, state.opt_state, kept, state.key)):
         assert [shard.data.shape[0] for shard in leaf.addressable_shards] == [2, 2]
 

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lprl_envs.conformance.acting import action_of, num_weights
 from lprl_envs.conformance.compare import aval, difference, differing_avals, leaves, take
 from lprl_envs.conformance.subject import Steps, Subject
 
@@ -60,7 +61,7 @@ def avals(s: Subject) -> str | None:
 def _any_actions(s: Subject) -> list[jax.Array]:
     """Three actions, legal or not: enough where steps are traced and not taken."""
     if s.env.is_continuous:
-        return [jnp.full(s.num_weights, x, jnp.float32) for x in (0.0, 0.5, 1.0)]
+        return [jnp.full(num_weights(s.env), x, jnp.float32) for x in (0.0, 0.5, 1.0)]
     return [jnp.int32(i) for i in range(3)]
 
 
@@ -70,11 +71,11 @@ def _any_actions(s: Subject) -> list[jax.Array]:
 def _trajectory(s: Subject, reset: Callable[..., Any], step: Callable[..., Any]) -> dict[str, Any]:
     """What reset and a few steps return, by name; the second step ends the episode."""
     params = dataclasses.replace(s.params, max_steps_in_episode=jnp.int32(2))
-    keys, weights = s.keys(4), jnp.asarray(s.rng.random((3, s.num_weights)), jnp.float32)
+    keys, weights = s.keys(4), jnp.asarray(s.rng.random((3, num_weights(s.env))), jnp.float32)
     obs, state = reset(keys[0], params)
     calls: dict[str, Any] = {"reset": {"observation": obs, "state": state}}
     for i, key in enumerate(keys[1:]):
-        out = step(key, state, s.action(weights[i], state, params), params)
+        out = step(key, state, action_of(s.env, weights[i], state, params), params)
         calls[f"step {i + 1}"] = dict(zip(OUTPUTS, out, strict=True))
         state = out[1]
     return calls

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lprl_envs.conformance.acting import walk
 from lprl_envs.conformance.compare import num_rows
 from lprl_envs.conformance.subject import Subject
 from lprl_envs.errors import InvalidInput
@@ -71,7 +72,7 @@ def _texts(s: Subject, params: TextEnvParams) -> Iterator[tuple[int, str]]:
     rows = np.arange(num_rows(params.bank), dtype=np.int32)
     if s.env.num_states is None:
         keys = s.keys(len(rows) * (NUM_READ + 1)).reshape(len(rows), -1)
-        met = jax.jit(jax.vmap(s.walk, (0, 0, None)))
+        met = jax.jit(jax.vmap(functools.partial(walk, s.env), (0, 0, None)))
         states = met(keys, jnp.asarray(rows), params)
         states = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), states)
         rows = np.repeat(rows, NUM_READ)

@@ -17,9 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lprl_envs import actions
 from lprl_envs.banks import NoInstance, content_hash
 from lprl_envs.bridges.gymnax_env import GymnaxEnv
+from lprl_envs.conformance.acting import action_of, num_weights, walk
 from lprl_envs.conformance.compare import num_rows, take
 from lprl_envs.errors import InvalidInput
 from lprl_envs.text_env import TextEnv
@@ -169,24 +169,9 @@ class Subject:
         """States that random legal actions meet on their way through the instances."""
         instances = np.repeat(self.rows, NUM_WALKS)
         keys = self.keys(len(instances) * (NUM_STATES + 1)).reshape(len(instances), -1)
-        walks = self.each(self.walk, keys, instances)
+        walks = self.each(functools.partial(walk, self.env), keys, instances)
         sparse = jax.tree.map(lambda x: x[:, ::NUM_WALKS], walks)
         return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), sparse)
-
-    def walk(self, keys: jax.Array, instance: jax.Array, params: Any) -> Any:
-        """States `[len(keys) - 1]` that random actions meet; after an end they start again."""
-        env = self.env
-
-        def step(state: Any, key: jax.Array) -> tuple[Any, Any]:
-            key_action, key_step = jax.random.split(key)
-            weights = jax.random.uniform(key_action, (self.num_weights,))
-            action = self.action(weights, state, params)
-            _, after, _, ended, _ = env.step_env(key_step, state, action, params)
-            after = jax.tree.map(lambda x, y: jnp.where(ended, x, y), start, after)
-            return dataclasses.replace(after, time=jnp.int32(0)), state
-
-        start = env.initial_state(keys[0], instance, params)
-        return jax.lax.scan(step, start, keys[1:])[1]
 
     def number(self, state: Any, params: Any) -> jax.Array:
         """`i32[]`: tells the states of an instance apart; a hash where they are not numbered."""
@@ -218,30 +203,17 @@ class Subject:
         """Legal pairs, `most` of them at most: rows `[P]` of `states`, these states, actions."""
         if self.env.is_continuous:
             row = np.resize(_some(self.rng, num_rows(self.states), most), most)
-            weights = self.rng.random((most, self.num_weights), np.float32)
+            weights = self.rng.random((most, num_weights(self.env)), np.float32)
             states = take(self.states, row)
-            return row, states, self.each(self.action, jnp.asarray(weights), states)
+            return (
+                row,
+                states,
+                self.each(functools.partial(action_of, self.env), jnp.asarray(weights), states),
+            )
         row, action = np.nonzero(self.masks)
         some = _some(self.rng, len(row), most)
         row, action = row[some], action[some]
         return row, take(self.states, row), jnp.asarray(action, jnp.int32)
-
-    @property
-    def num_weights(self) -> int:
-        """Of an action: A, or d of a continuous world."""
-        space: Any = self.env.action_space()
-        return space.shape[0] if self.env.is_continuous else self.env.num_actions
-
-    def action(self, weights: jax.Array, state: Any, params: Any) -> jax.Array:
-        """The action that `f32[num_weights]` in [0, 1) make: if they are random, so is it.
-
-        Of several the legal one of largest weight; in a box the point so far from the lowest.
-        """
-        if self.env.is_continuous:
-            low, high = actions.bounds(self.env, params)
-            return low + weights * (high - low)
-        legal = self.env.action_mask(state, params)
-        return jnp.argmax(jnp.where(legal, weights, -1.0)).astype(jnp.int32)
 
     @functools.cached_property
     def steps(self) -> Steps:
@@ -251,7 +223,7 @@ class Subject:
         def play(keys: jax.Array, weights: jax.Array, state: Any, params: Any) -> Steps:
             def step(state: Any, now: tuple[jax.Array, jax.Array]) -> tuple[Any, Steps]:
                 key, weight = now
-                action = self.action(weight, state, params)
+                action = action_of(env, weight, state, params)
                 out = env.step(key, state, action, params)
                 return out[1], Steps(key, state, action, *out)
 
@@ -261,7 +233,7 @@ class Subject:
         rows = np.resize(self.rng.permutation(num_rows(self.states)), NUM_ROLLOUTS)
         start = take(self.states, rows)
         time = jnp.asarray(self.rng.integers(0, LIMIT, NUM_ROLLOUTS), jnp.int32)
-        weights = jnp.asarray(self.rng.random((*shape, self.num_weights)), jnp.float32)
+        weights = jnp.asarray(self.rng.random((*shape, num_weights(env))), jnp.float32)
         keys = self.keys(NUM_ROLLOUTS * NUM_STEPS).reshape(shape)
         rollouts = self.each(play, keys, weights, dataclasses.replace(start, time=time))
         return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), rollouts)
