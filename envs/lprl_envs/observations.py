@@ -85,3 +85,12 @@ def space_of(env: Observed) -> spaces.Space:
         return spaces.Box(0, last, (env.template.num_slots,), jnp.int32)
     width = env.num_features if env.observation == "features" else env.numbered_states
     return spaces.Box(0.0, 1.0, (width,), jnp.float32)
+
+
+def state_space(params: Any) -> spaces.Dict:
+    """Of the fields that every state has."""
+    num_instances = jax.tree.leaves(params.bank)[0].shape[0]
+    limit = int(params.max_steps_in_episode)
+    return spaces.Dict(
+        {"time": spaces.Discrete(limit + 1), "instance": spaces.Discrete(num_instances)}
+    )

@@ -9,11 +9,13 @@ model's answer, also where the states themselves are real numbers and cannot be 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lprl_envs.errors import InvalidInput
 from lprl_envs.template import Scope, Template
 
 MOST_CELLS = 1 << 16
@@ -38,3 +40,19 @@ def cell_of(template: Template, slots: jax.Array) -> jax.Array:
             weights[place] = weight
             weight *= len(template.slots[place].values)
     return jnp.sum(slots * jnp.asarray(weights), dtype=jnp.int32)
+
+
+def num_text_cells(env: Any) -> int | None:
+    """Of a `TextEnv`: how many texts an instance's states may have; None where too many."""
+    return num_cells(env.template)
+
+
+def text_cell(env: Any, state: Any, params: Any) -> jax.Array:
+    """`i32[]` in `[0, num_text_cells)`: equal for states of an instance that read alike.
+
+    Raises:
+        InvalidInput: if there are too many.
+    """
+    if num_text_cells(env) is None:
+        raise InvalidInput(f"{env.name} has too many texts an instance to number them")
+    return cell_of(env.template, env.slots(state, params))

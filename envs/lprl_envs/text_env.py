@@ -6,7 +6,7 @@ Three things are added to gymnax's contract:
   `params.instances` the indices that `reset` draws from. A reset is therefore a gather, and one
   batch can hold thousands of different instances.
 * **A state reads as text.** `slots` is jittable, `describe` is the same on the host. Where an
-  instance has few texts, `text_cell` numbers them.
+  instance has few texts, `text_cells` numbers them.
 * **The exact law**: `transitions`, and where an instance has few enough states `num_states`,
   `state_index` and `state_at`. Priors become tables and planners exact.
 
@@ -26,11 +26,10 @@ from typing import Any, TypeVar
 
 import chex
 import jax
-import jax.numpy as jnp
 import numpy as np
 from gymnax.environments import environment, spaces
 
-from lprl_envs import auto_reset, observations, text_cells
+from lprl_envs import auto_reset, looking, observations
 from lprl_envs.banks import content_hash, draw_instance, set_apart
 from lprl_envs.errors import InvalidInput, NotNumbered
 from lprl_envs.render import Picture, picture_of_text
@@ -92,21 +91,6 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """The state's text, on the host."""
         return self.template.render(np.asarray(self.slots(state, params)).tolist())
 
-    @property
-    def num_text_cells(self) -> int | None:
-        """How many texts an instance's states may have; None where they are too many to number."""
-        return text_cells.num_cells(self.template)
-
-    def text_cell(self, state: TState, params: TParams) -> jax.Array:
-        """`i32[]` in `[0, num_text_cells)`: equal for states of an instance that read alike.
-
-        Raises:
-            InvalidInput: if there are too many.
-        """
-        if self.num_text_cells is None:
-            raise InvalidInput(f"{self.name} has too many texts an instance to number them")
-        return text_cells.cell_of(self.template, self.slots(state, params))
-
     def render(self, state: TState, params: TParams) -> Picture:
         """The state as a picture, on the host; its text, where nothing else is drawn."""
         return picture_of_text(self.describe(state, params))
@@ -158,12 +142,7 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         Returns:
             `i32[max_legal]` and `bool[max_legal]`; an action whose flag is False means nothing.
         """
-        mask = self.action_mask(state, params)
-        if self.max_legal == self.num_actions:
-            return jnp.arange(self.num_actions, dtype=jnp.int32), mask
-        (actions,) = jnp.nonzero(mask, size=self.max_legal, fill_value=0)
-        count = jnp.sum(mask, dtype=jnp.int32)
-        return actions.astype(jnp.int32), jnp.arange(self.max_legal, dtype=jnp.int32) < count
+        return looking.legal_actions(self, state, params)
 
     def heuristic(self, state: TState, params: TParams) -> jax.Array:
         """`f32[]`, finite: how promising a state is, by the environment's own rule; more is better.
@@ -175,11 +154,7 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
 
     def successor(self, state: TState, place: jax.Array, params: TParams) -> Successor:
         """Where the action at a place of `legal_actions` leads, if there is one."""
-        action = self.legal_actions(state, params)[0][place]
-        _, states, rewards, terminated = self.transitions(state, action, params)
-        after = jax.tree.map(lambda x: x[0], states)
-        is_solved = self.is_solved(after, params)
-        return Successor(action, after, rewards[0], is_solved, is_solved | terminated[0])
+        return looking.successor(self, state, place, params)
 
     def look_ahead(self, state: TState, params: TParams) -> tuple[jax.Array, jax.Array]:
         """The heuristic of where each legal action leads, and whether that is a solved state.
@@ -187,14 +162,7 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         Returns:
             `f32[max_legal]`, -inf of none, and `bool[max_legal]`.
         """
-
-        def look(place: jax.Array) -> tuple[jax.Array, jax.Array]:
-            found = self.successor(state, place, params)
-            return self.heuristic(found.state, params), found.is_solved
-
-        _, is_any = self.legal_actions(state, params)
-        values, solved = jax.vmap(look)(jnp.arange(self.max_legal, dtype=jnp.int32))
-        return jnp.where(is_any, values, -jnp.inf), is_any & solved
+        return looking.look_ahead(self, state, params)
 
     @abc.abstractmethod
     def transitions(
@@ -332,12 +300,7 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
 
     def state_space(self, params: TParams) -> spaces.Dict:
         """Of the fields that every state has; subclasses add theirs."""
-        return spaces.Dict(
-            {
-                "time": spaces.Discrete(int(params.max_steps_in_episode) + 1),
-                "instance": spaces.Discrete(jax.tree.leaves(params.bank)[0].shape[0]),
-            }
-        )
+        return observations.state_space(params)
 
     def reset(  # pyright: ignore[reportIncompatibleVariableOverride]
         self, key: chex.PRNGKey, params: TParams | None = None
@@ -355,11 +318,3 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """One step with auto-reset, both by this key, which is not split; see `auto_reset.step`."""
         params = self.default_params if params is None else params
         return auto_reset.step(self, key, key, state, action, params)
-
-
-def only_outcome(
-    state: TState, reward: jax.Array, terminated: jax.Array
-) -> tuple[jax.Array, TState, jax.Array, jax.Array]:
-    """The law of a step without chance, as `transitions` returns it: K = 1."""
-    after = jax.tree.map(lambda x: x[None], state)
-    return jnp.ones(1, jnp.float32), after, reward[None], terminated[None]

@@ -57,3 +57,11 @@ class Successor(NamedTuple):
     """bool[]"""
     is_over: jax.Array
     """bool[]: solved, or terminal."""
+
+
+def only_outcome(
+    state: Any, reward: jax.Array, terminated: jax.Array
+) -> tuple[jax.Array, Any, jax.Array, jax.Array]:
+    """The law of a step without chance, as `transitions` returns it: K = 1."""
+    after = jax.tree.map(lambda x: x[None], state)
+    return jnp.ones(1, jnp.float32), after, reward[None], terminated[None]

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv
-from lprl_envs.bridges.gymnax_env import NoText
+from lprl_envs.bridges.no_text import NoText
 
 from lprl_jax.files import paths
 

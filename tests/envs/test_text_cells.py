@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from lprl_envs import BlocksWorld, FrozenLake, InvalidInput, Literal, Scope, Slot, Template
-from lprl_envs.text_cells import cell_of, num_cells
+from lprl_envs.text_cells import cell_of, num_cells, num_text_cells, text_cell
 
 TEMPLATE = Template(
     (
@@ -32,10 +32,10 @@ def test_cells_count_through_the_state_slots_the_last_fastest():
 def test_states_have_one_cell_exactly_where_they_read_alike():
     env = FrozenLake("4x4")
     params = env.sample_params(jax.random.key(0), 4)
-    assert env.num_text_cells == 16 * 4**4
+    assert num_text_cells(env) == 16 * 4**4
     for instance in range(4):
         states = jax.vmap(lambda i, m=instance: env.state_at(m, i, params))(jnp.arange(16))
-        cells = jax.jit(jax.vmap(env.text_cell, (0, None)))(states, params)
+        cells = jax.vmap(lambda s: text_cell(env, s, params))(states)
         assert cells.dtype == jnp.int32
         texts = [env.describe(jax.tree.map(lambda x, i=i: x[i], states), params) for i in range(16)]
         alike = np.array(texts)[:, None] == np.array(texts)
@@ -45,6 +45,6 @@ def test_states_have_one_cell_exactly_where_they_read_alike():
 def test_too_many_texts_are_not_numbered():
     env = BlocksWorld(6)
     _, state = env.reset(jax.random.key(0))
-    assert env.num_text_cells is None
+    assert num_text_cells(env) is None
     with pytest.raises(InvalidInput, match="BlocksWorld-lprl has too many texts an instance"):
-        env.text_cell(state, env.default_params)
+        text_cell(env, state, env.default_params)

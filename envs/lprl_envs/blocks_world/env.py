@@ -45,8 +45,8 @@ from lprl_envs.errors import NotNumbered
 from lprl_envs.observations import require_mode
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
-from lprl_envs.text_env import TextEnv, only_outcome
-from lprl_envs.text_env_data import Action, Successor, TextEnvParams, TextEnvState
+from lprl_envs.text_env import TextEnv
+from lprl_envs.text_env_data import Action, Successor, TextEnvParams, TextEnvState, only_outcome
 
 
 @struct.dataclass(kw_only=True)

@@ -36,8 +36,8 @@ from lprl_envs.blocks_world.text import by_colour, subgoal_texts_of
 from lprl_envs.errors import NotNumbered
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
-from lprl_envs.text_env import TextEnv, only_outcome
-from lprl_envs.text_env_data import Action
+from lprl_envs.text_env import TextEnv
+from lprl_envs.text_env_data import Action, only_outcome
 
 ACTIONS = 2
 """Of the hand, in a sub-goal: a block is taken up and laid down."""

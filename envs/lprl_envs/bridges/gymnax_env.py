@@ -24,6 +24,7 @@ from gymnax.environments import environment, spaces
 from lprl_envs import auto_reset, values
 from lprl_envs.banks import draw_instance
 from lprl_envs.bridges import gymnax_values
+from lprl_envs.bridges.no_text import NoText
 from lprl_envs.errors import InvalidInput, shown
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
@@ -45,20 +46,6 @@ class EnvState(TextEnvState):
 @struct.dataclass(kw_only=True)
 class EnvParams(TextEnvParams):
     """`bank` is gymnax's parameters, with `[M, ...]` leaves."""
-
-
-class NoText(InvalidInput):
-    """An environment of gymnax's own was asked for its text."""
-
-    def __init__(self, env: str):
-        super().__init__(env)
-
-    def __str__(self) -> str:
-        ours = ", ".join(name for name in gymnax.registered_envs if name.endswith("-lprl"))
-        return (
-            f"{self.args[0]} is gymnax's own and has no text, so no language model can be its "
-            f"prior or its policy; valid priors: none, uniform; environments with text: {ours}"
-        )
 
 
 class GymnaxEnv(TextEnv[EnvState, EnvParams]):

@@ -54,8 +54,8 @@ from lprl_envs.cartpole.picture import draw_cart
 from lprl_envs.observations import require_mode
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
-from lprl_envs.text_env import TextEnv, only_outcome
-from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
+from lprl_envs.text_env import TextEnv
+from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState, only_outcome
 
 LEFT, RIGHT = range(2)
 LIMIT = 500

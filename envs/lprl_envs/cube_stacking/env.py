@@ -54,8 +54,8 @@ from lprl_envs.errors import InvalidInput, require_one_of
 from lprl_envs.observations import OBSERVATIONS
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
-from lprl_envs.text_env import TextEnv, only_outcome
-from lprl_envs.text_env_data import Action
+from lprl_envs.text_env import TextEnv
+from lprl_envs.text_env_data import Action, only_outcome
 
 
 class CubeStacking(TextEnv[EnvState, EnvParams]):

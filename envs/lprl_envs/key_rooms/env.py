@@ -76,8 +76,8 @@ from lprl_envs.key_rooms.text import ACTION_TEXTS, neighbours, template_of
 from lprl_envs.observations import OBSERVATIONS
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
-from lprl_envs.text_env import TextEnv, only_outcome
-from lprl_envs.text_env_data import Action
+from lprl_envs.text_env import TextEnv
+from lprl_envs.text_env_data import Action, only_outcome
 
 
 class KeyRooms(TextEnv[EnvState, EnvParams]):

@@ -37,8 +37,7 @@ from lprl_envs.patterns.picture import draw_image
 from lprl_envs.patterns.text import image_template
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
-from lprl_envs.text_env import only_outcome
-from lprl_envs.text_env_data import Action, TextEnvState
+from lprl_envs.text_env_data import Action, TextEnvState, only_outcome
 
 KEEP, FLIP = range(2)
 BOTH_DIAGONALS = (

@@ -52,8 +52,8 @@ from lprl_envs.pendulum.physics import (
 from lprl_envs.pendulum.picture import draw_pole
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
-from lprl_envs.text_env import TextEnv, only_outcome
-from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
+from lprl_envs.text_env import TextEnv
+from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState, only_outcome
 
 LIMIT = 200
 """Steps an episode, gymnax's."""

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
-from lprl_envs import InvalidInput, values
+from lprl_envs import InvalidInput
 from lprl_envs.actions import bounds
 
 from lprl_jax.algorithms import asking, policies, shifting
 from lprl_jax.algorithms.asking import Told
-from lprl_jax.algorithms.base import Algorithm, Data, Env, require_above_0, require_fraction
+from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.interaction import (
     begin_runs,
     evaluation,
@@ -27,15 +27,12 @@ from lprl_jax.algorithms.interaction import (
     over_runs,
     step_envs,
 )
-from lprl_jax.algorithms.shift_config import LOOK_BACK, RAW
 from lprl_jax.algorithms.shifting import Advised
 from lprl_jax.algorithms.value_based import replay
 from lprl_jax.algorithms.value_based.replay import Replay
+from lprl_jax.algorithms.value_based.replay_config import ReplayConfig
 from lprl_jax.judges import Judge
 from lprl_jax.priors.base import Counters, Prior
-
-COUNTS = ("num_envs", "rollout_length", "updates_per_rollout", "buffer_size", "batch_size")
-"""Fields of every config of such a learner, besides `learning_starts`; each above 0."""
 
 
 class Transition(NamedTuple):
@@ -127,33 +124,17 @@ def at_random(env: Env, key: chex.PRNGKey, state: Any, env_params: Any) -> jax.A
     return box.of_unit(jax.random.uniform(key, shape, jnp.float32, -1.0, 1.0))
 
 
-def check(config: Any) -> None:
-    """Raise InvalidInput unless the fields that all of these configs have are in range."""
-    values.check_fields(config)
-    require_above_0(config, *COUNTS, "hidden_sizes", "learning_rate", "max_grad_norm")
-    values.finite("learning_rate", config.learning_rate)
-    require_fraction(config, "gamma", "tau")
-    config.check_shift((RAW, LOOK_BACK))
-    if config.learning_starts < 0:
-        values.refuse("learning_starts", config.learning_starts, "it must be 0 or above")
-    if config.buffer_size < config.num_envs or config.buffer_size % config.num_envs:
-        raise InvalidInput(
-            f"buffer_size is {config.buffer_size}; it must be a multiple of "
-            f"num_envs = {config.num_envs}"
-        )
-
-
 def require_no_prior(name: str, prior: Prior | None) -> None:
     """Raise InvalidInput if there is a prior, of which an algorithm would make no use."""
     if prior is not None:
         raise InvalidInput(f"{name} learns without a prior, but the prior is {prior.name!r}; None")
 
 
-def make(config: Any, env: Env, learner: Learner, judge: Judge | None = None) -> Algorithm:
+def make(config: ReplayConfig, env: Env, learner: Learner, judge: Judge | None = None) -> Algorithm:
     """The algorithm that a kind of learner makes.
 
     Args:
-        config: With the fields COUNTS and `learning_starts`.
+        config: Of the learner.
         env: The environment.
         learner: Of one run.
         judge: Its verdicts shift the reward that is learnt from; see `shifting`.

@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import NamedTuple
 
 import jax
 
 from lprl_jax.algorithms.base import require_above_0, require_not_below_0, same_for_all
-from lprl_jax.algorithms.shift_config import ShiftConfig
-from lprl_jax.algorithms.value_based import from_replay
+from lprl_jax.algorithms.value_based.replay_config import ReplayConfig
 
 
-@dataclasses.dataclass(frozen=True)
-class TD3Config(ShiftConfig):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TD3Config(ReplayConfig):
     """Settings; those of `HParams` are only the defaults of a run.
 
     Noises are in units of half the box.
     """
 
-    num_envs: int = 1
-    """N: environments a run."""
-    rollout_length: int = 1
-    """Steps of every environment between two learning phases."""
-    updates_per_rollout: int = 1
-    """Gradient steps a learning phase."""
-    learning_starts: int = 500
-    """Environment steps a run before anything is learnt, by actions drawn uniformly."""
     policy_delay: int = 2
     """The policy descends, and the targets follow, at every so many gradient steps."""
-    hidden_sizes: tuple[int, ...] = (64, 64)
-    """Of the policy's network, and of each critic's."""
-    buffer_size: int = 100_000
-    """Transitions that are kept a run; a multiple of `num_envs`."""
-    batch_size: int = 128
-    """Transitions a gradient step."""
-    max_grad_norm: float = math.inf
-    """Gradients of policy and critics are each clipped to this norm."""
-    learning_rate: float = 1e-3
-    """Of Adam: of policy and critics."""
-    gamma: float = 0.99
-    """Discount."""
-    tau: float = 0.005
-    """Share of the networks that enters their targets whenever these follow."""
     exploration_noise: float = 0.1
     """Standard deviation of what is added to actions that are learnt from."""
     target_noise: float = 0.2
@@ -53,14 +29,9 @@ class TD3Config(ShiftConfig):
 
     def __post_init__(self) -> None:
         """Raises InvalidInput, naming the field and its valid values."""
-        from_replay.check(self)
+        super().__post_init__()
         require_above_0(self, "policy_delay")
         require_not_below_0(self, "exploration_noise", "target_noise", "noise_clip")
-
-    @property
-    def steps_per_update(self) -> int:
-        """Environment steps a run between two calls of `update`."""
-        return self.num_envs * self.rollout_length
 
     def hparams(self, num_runs: int) -> HParams:
         """The same hyper-parameters for every run."""

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from lprl_envs import CHECKS, CartPole, InvalidInput, auto_reset, check_env
 from lprl_envs.cartpole import QUANTITIES, EnvState
+from lprl_envs.text_cells import num_text_cells, text_cell
 
 ENV = CartPole()
 PARAMS = ENV.default_params
@@ -217,11 +218,11 @@ def test_words_are_ranges_of_numbers():
     values = np.random.default_rng(2).uniform(-1, 1, (4096, 4)) * (2.4, 1.5, 0.2, 1.5)
     states = jax.vmap(state_of)(jnp.asarray(values, jnp.float32))
     slots = np.asarray(jax.jit(jax.vmap(ENV.slots, (0, None)))(states, PARAMS))
-    cells = np.asarray(jax.jit(jax.vmap(ENV.text_cell, (0, None)))(states, PARAMS))
+    cells = np.asarray(jax.vmap(lambda s: text_cell(ENV, s, PARAMS))(states))
     words = [[bisect.bisect(e, v) for e, v in zip(edges, row, strict=True)] for row in values]
     np.testing.assert_array_equal(slots[:, 6:], words)
     np.testing.assert_array_equal(cells, np.ravel_multi_index(np.transpose(words), (5, 5, 7, 7)))
-    assert ENV.num_text_cells == 1225
+    assert num_text_cells(ENV) == 1225
     assert ENV.num_states is None
 
 

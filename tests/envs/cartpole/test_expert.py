@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from lprl_envs import CartPole
 from lprl_envs.cartpole import EnvState, expert_of
+from lprl_envs.text_cells import text_cell
 
 pytestmark = pytest.mark.optimized
 
@@ -94,12 +95,12 @@ def test_what_the_text_says_is_enough_to_balance_by():
     states = EnvState(
         time=zeros, instance=zeros, x=drawn[0], x_dot=drawn[1], theta=drawn[2], theta_dot=drawn[3]
     )
-    both = jax.vmap(lambda s: (ENV.text_cell(s, PARAMS), EXPERT.margin(s, PARAMS)))
+    both = jax.vmap(lambda s: (text_cell(ENV, s, PARAMS), EXPERT.margin(s, PARAMS)))
     cells, margins = jax.jit(both)(states)
     votes = np.zeros(1225)
     np.add.at(votes, np.asarray(cells), np.sign(margins))
     table = jnp.asarray(votes > 0, jnp.int32)
-    found = lengths(lambda key, state: table[ENV.text_cell(state, PARAMS)])
+    found = lengths(lambda key, state: table[text_cell(ENV, state, PARAMS)])
     assert found.mean() > 498.0  # one episode in a thousand may fall
 
 

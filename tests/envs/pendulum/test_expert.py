@@ -13,6 +13,7 @@ import pytest
 from lprl_envs import Pendulum
 from lprl_envs.pendulum import QUANTITIES, EnvState, expert_of
 from lprl_envs.pendulum.expert import GAMMA, corners
+from lprl_envs.text_cells import text_cell
 
 pytestmark = pytest.mark.optimized
 
@@ -96,12 +97,12 @@ def test_the_best_word_of_each_text_swings_up():
     theta_dot = jax.random.uniform(keys[1], (100_000,), minval=-8.0, maxval=8.0)
     zeros = jnp.zeros(len(theta), jnp.int32)
     states = EnvState(time=zeros, instance=zeros, theta=theta, theta_dot=theta_dot)
-    both = jax.vmap(lambda s: (ENV.text_cell(s, PARAMS), EXPERT.advantages(s, PARAMS)))
+    both = jax.vmap(lambda s: (text_cell(ENV, s, PARAMS), EXPERT.advantages(s, PARAMS)))
     cells, advantages = jax.jit(both)(states)
     total = np.zeros((144, 5))
     np.add.at(total, np.asarray(cells), np.asarray(advantages))
     table = WORDS[total.argmax(1)]
-    found, _ = returns(lambda key, state: table[ENV.text_cell(state, PARAMS)])
+    found, _ = returns(lambda key, state: table[text_cell(ENV, state, PARAMS)])
     assert -156 < found.mean() < -142
 
 
