@@ -1,11 +1,14 @@
 """TabularJudge: verdicts as a table over all states of a bank, and the table as a file.
 
-`tabulate` asks a judge about every state once. A judge that errs by the step has no table.
+Where states are real numbers and cannot be numbered, their texts are (`lprl_envs.text_cells`): then
+a row is a text. `tabulate` asks a judge about every state once. A judge that errs by the step has
+no table.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+from lprl_envs.text_cells import num_text_cells, text_cell
 
 from lprl_jax.files import archive
 from lprl_jax.judges.base import Judge, require_judge
@@ -32,7 +36,7 @@ class Verdicts(NamedTuple):
     """Arguments of the compiled functions; M instances in the bank."""
 
     verdicts: jax.Array
-    """f32[M, num_states, A]"""
+    """f32[M, S, A]: S states, or texts; see `num_rows`."""
     fingerprint: Fingerprint
     """What they are of."""
 
@@ -42,7 +46,7 @@ class TabularJudge:
     """Verdicts on every action in every state of every instance, looked up."""
 
     env: TextEnv[Any, Any]
-    """Numbers the states."""
+    """Numbers the states, or their texts."""
     params: Verdicts
     """The table, and what it is of."""
     name: str
@@ -65,7 +69,12 @@ class TabularJudge:
     ) -> tuple[jax.Array, Counters]:
         """See `Judge.verdicts`."""
         del keys
-        index = jax.vmap(self.env.state_index, in_axes=(0, None))(env_state, env_params)
+        if self.env.num_states is None:
+            index = jax.vmap(functools.partial(text_cell, self.env), in_axes=(0, None))(
+                env_state, env_params
+            )
+        else:
+            index = jax.vmap(self.env.state_index, in_axes=(0, None))(env_state, env_params)
         return params.verdicts[env_state.instance, index], carry.after_looking_up(needed)
 
     def save(self, path: str | Path, env_params: TextEnvParams) -> None:
@@ -97,7 +106,7 @@ class TabularJudge:
         try:
             digests, name = list(manifest["instances"]), str(manifest["judge"])
             evaluations, table = int(manifest["evaluations"]), arrays["verdicts"]
-            if table.shape != (len(digests), env.numbered_states, env.num_actions):
+            if table.shape != (len(digests), num_rows(env), env.num_actions):
                 raise ValueError("not as many rows as the manifest says")
             if table.dtype != np.float32 or not (np.abs(table) <= 1).all():
                 raise ValueError("no verdicts")
@@ -108,6 +117,17 @@ class TabularJudge:
         return of_table(env, env_params, table[found], name, evaluations)
 
 
+def num_rows(env: TextEnv[Any, Any]) -> int:
+    """S: how many states an instance has; where these are not numbered, how many texts.
+
+    Raises:
+        NotNumbered: if there are too many of either.
+    """
+    if env.num_states is None and (count := num_text_cells(env)) is not None:
+        return count
+    return env.numbered_states
+
+
 def of_table(
     env: TextEnv[Any, Any],
     env_params: TextEnvParams,
@@ -115,7 +135,7 @@ def of_table(
     name: str,
     evaluations: int = 0,
 ) -> TabularJudge:
-    """A judge by its verdicts `[M, num_states, A]` on a bank.
+    """A judge by its verdicts `[M, S, A]` on a bank; see `num_rows`.
 
     Raises:
         InvalidInput: if they are not as many, or not in [-1, 1].
@@ -123,11 +143,11 @@ def of_table(
     require_world(env, env_params)
     table = jnp.asarray(verdicts, jnp.float32)
     num_instances = len(jax.tree.leaves(env_params.bank)[0])
-    right = num_instances, env.numbered_states, env.num_actions
+    right = num_instances, num_rows(env), env.num_actions
     if table.shape != right:
         raise InvalidInput(
-            f"the verdicts are {list(table.shape)}; right: {list(right)}, instances, states and "
-            "actions"
+            f"the verdicts are {list(table.shape)}; right: {list(right)}, instances, states (or "
+            "texts) and actions"
         )
     if not bool(jnp.all(jnp.abs(table) <= 1)):
         raise InvalidInput("a verdict is outside of [-1, 1]")

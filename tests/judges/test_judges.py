@@ -1,11 +1,13 @@
 """Judges: verdicts by hand, controls against what they promise, tables as files."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from algorithms.probes import END, TabularMDP, tables
-from lprl_envs import InvalidInput
+from lprl_envs import CartPole, InvalidInput
 
 from lprl_jax import judges
 from lprl_jax.judges import of_prior
@@ -137,6 +139,21 @@ def test_a_table_is_what_was_asked_and_survives_its_file(tmp_path) -> None:
     again = TabularJudge.load(tmp_path / "judge.npz", ENV, PARAMS)
     assert again.name == table.name
     np.testing.assert_array_equal(again.params.verdicts, table.params.verdicts)
+
+
+def test_where_states_are_real_numbers_a_table_is_of_texts() -> None:
+    env = CartPole()
+    params = env.default_params
+    rows = np.random.default_rng(0).choice([-1.0, 0.0, 1.0], (1, 1225, 2)).astype(np.float32)
+    judge = judges.of_table(env, params, rows, "texts")
+    keys = jax.random.split(jax.random.key(0), 40)
+    _, given = jax.vmap(env.reset, (0, None))(keys, params)
+    given = dataclasses.replace(given, theta=jnp.linspace(-0.2, 0.2, 40), x=jnp.linspace(-2, 2, 40))
+    found, _ = judge.verdicts(judge.params, judge.init(), keys, given, params, jnp.ones(40, bool))
+    slots = np.asarray(jax.vmap(env.slots, (0, None))(given, params))[:, -4:]
+    cells = np.ravel_multi_index(slots.T, (5, 5, 7, 7))
+    np.testing.assert_array_equal(found, rows[0, cells])
+    assert len(set(cells)) == 9
 
 
 def test_what_is_asked_is_counted() -> None:
