@@ -15,11 +15,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import lprl_envs
 import numpy as np
 import prose
 import written
 
+from lprl_jax import judges
 from lprl_jax.experiments import config, runner
+from lprl_jax.judges import tabular
 from lprl_jax.results import comparison, reading, statistics
 from lprl_jax.results.comparison import markdown
 
@@ -29,6 +32,8 @@ MODELS = ("embedded",)
 RUNS = 32
 AT = (1_024, 2_048, 5_120, 10_240)
 """Environment steps at which PPO is looked at."""
+BLIND = "BLIND"
+"""In the place of a file: verdicts that do not look at the state."""
 ON_CARTPOLE: dict[str, Sequence[str]] = {
     "no judge": ["judge=none"],
     "perfect": [],
@@ -43,6 +48,7 @@ ON_CARTPOLE: dict[str, Sequence[str]] = {
     "50 % right, errors by step": ["judge_accuracy=0.5"],
     "50 % right, errors by state": ["judge_accuracy=0.5", "judge_errors=state"],
     "always good": ["judge=always-good"],
+    "right is good, whatever the state": [f"judge={BLIND}"],
     "adversarial": ["judge_adversarial=true"],
 }
 EVERY = 250
@@ -98,8 +104,13 @@ def main() -> None:
 def on_cartpole(folder: Path) -> dict[str, Any]:
     """Returns of PPO by judge and step: over the runs IQM and mean."""
     rows: dict[str, Any] = {}
+    blind = folder / "blind.npz"
+    env, params = lprl_envs.make("CartPole-lprl")
+    left_and_right = np.broadcast_to([-1.0, 1.0], (1, tabular.num_rows(env), 2))
+    judges.of_table(env, params, left_and_right, "right is good").save(blind, params)
     for name, more in ON_CARTPOLE.items():
-        experiment = config.read("cartpole_lmgt", [f"num_runs={RUNS}", *more])
+        own = [text.replace(BLIND, str(blind)) for text in more]
+        experiment = config.read("cartpole_lmgt", [f"num_runs={RUNS}", *own])
         result = reading.read(runner.run(experiment, folder / prose.slug(name), progress=False))
         rows[name] = {}
         for step in AT:

@@ -10,9 +10,8 @@ Three things are added to gymnax's contract:
 * **The exact law**: `transitions`, and where an instance has few enough states `num_states`,
   `state_index` and `state_at`. Priors become tables and planners exact.
 
-Actions are numbers, or, in a continuous world, points in a box. Such a world with a text has action
-words all the same ("left", "right"), and `action_words` says where in the box each lies: what knows
-the world by its text speaks of words, what acts in it takes points.
+Actions are numbers, or, in a continuous world, points in a box. With a text it has action words all
+the same, `action_words` says where in the box: priors speak of words, learners take points.
 
 `step` also reports `final_state` beside gymnax's `final_observation`: what a learner needs in
 order to bootstrap through a time limit. It does not split its key, as gymnax's `step` does.
@@ -66,9 +65,10 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     """What the split keeps apart, in environments of one `config`. `"text"`: no text of a held-out
     instance, in whatever state, is one of an instance to be trained on. `"content"`: where the text
     hides the instance, no held-out `identity` is one of those, though some texts may be equal."""
+    planning_discount: float = 0.97
+    """Of whoever plans what is right here; below 1, shorter is better."""
     reward_noise: bool = False
-    """Whether a step draws its reward. `transitions` then gives the mean reward of each outcome,
-    where an outcome is what state follows and whether the episode has ended."""
+    """Whether a step draws its reward; `transitions` then gives each outcome's mean."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.config == other.config  # type: ignore[attr-defined]

@@ -41,6 +41,10 @@ class ShiftConfig:
         require_above_0(self, "shift_steps")
         require_one_of("shift_values", self.shift_values, VALUES)
         require_one_of("shift_at", self.shift_at, WHEN)
+        if self.shift_form == LOOK_BACK and not getattr(self, "gamma", 1.0):
+            raise InvalidInput(
+                "gamma is 0, by which shift_form: look_back would divide; it must be above 0 there"
+            )
         if self.shift_form not in forms:
             raise InvalidInput(
                 f"unknown shift_form {self.shift_form!r} of {type(self).__name__}; valid: "

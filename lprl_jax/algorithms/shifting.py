@@ -9,7 +9,8 @@ A shift of states and actions changes in general which policy is best. Two ways 
 * Potentials Φ(s, a) = scale · δ(s, a). `look_ahead` acts by Q + Φ and learns Q from
   r + γ [Q + Φ](s', a') - Φ(s, a), with the best a' of Q + Φ: Q-learning that begins at Φ instead of
   0. `look_back` adds Φ(s_t, a_t) - Φ(s_{t-1}, a_{t-1}) / γ, and at termination only the second
-  part, so that a discounted episode adds up to nothing.
+  part, so that a discounted episode adds up to nothing. Where the scale falls, it does so with
+  `shift_at = "collect"`, and in PPO.
 
 References: LMGT, arXiv 2409.04744; Ng, Harada & Russell 1999, Policy invariance under reward
 transformations; Wiewiora, Cottrell & Elkan 2003, Principled methods for advising reinforcement
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
+from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.asking import Asker, Told
@@ -154,15 +156,18 @@ def of(judge: Judge | None, config: ShiftConfig, env: Env) -> Shift:
             final, verdicts, carry = ask_prior_after(own, data, advised.carry, step)
             kept = Kept(here, counted(final, step.final_state, data))
         else:
-            verdicts, carry = ask_prior(own, data, advised.carry, step.state, done | ~done)
+            verdicts, carry = ask_prior(own, data, advised.carry, step.state, jnp.ones_like(done))
             now = jnp.where(step.terminated, 0.0, said) if looks_back else said
-            kept = Kept(now, advised.last if looks_back else ())
+            kept = Kept(now, ())
         weigh = jax.vmap(lambda x, by: x * by)
         kept = jax.tree.map(lambda x: weigh(x, scale), kept)
+        if looks_back:  # what the last step was shifted by is taken back, whatever the scale is now
+            kept = kept._replace(beside=advised.last)
         plain = taken(advised.verdicts, action)
         counts = plain, plain > 0, plain < 0
         metrics = {n: jnp.sum(x, axis=1) for n, x in zip(METRICS, counts, strict=True)}
-        return Advised(verdicts, jnp.where(done, 0.0, said), carry), kept, metrics
+        last = jnp.where(done, 0.0, weigh(said, scale))
+        return Advised(verdicts, last, carry), kept, metrics
 
     def reward(r: jax.Array, kept: Kept, scale: Any, gamma: Any) -> jax.Array:
         if looks_ahead:
@@ -176,8 +181,11 @@ def of(judge: Judge | None, config: ShiftConfig, env: Env) -> Shift:
 
         def ask(data: Data, carry: Any, states: Any, needed: jax.Array) -> tuple[Told, Any]:
             told, prior_carry = own.ask(data, carry[0], states, needed)
-            judged = asker(jax.random.key(0)[None])  # by rows: evaluation has no key to give
-            verdicts, judge_carry = judged.ask(data, carry[1], states, needed)
+            # Evaluation gives no key; a row's own changes with the time of its episode.
+            own_keys = jax.random.split(jax.random.key(0), len(needed))
+            keys = jax.vmap(jax.random.fold_in)(own_keys, states.time)
+            asked = keys, states, data.env_params, needed
+            verdicts, judge_carry = judge.verdicts(data.judge_params, carry[1], *asked)
             return told._replace(advice=verdicts), (prior_carry, judge_carry)
 
         def start() -> Any:
@@ -234,7 +242,15 @@ def taken_in_boxes(env: Env) -> Callable[[jax.Array, jax.Array], jax.Array]:
     """The verdict on a number `f32[..., 1]`, of those on the words, `f32[..., A]`.
 
     Between two neighbouring words it is in proportion, beyond the last that of the last.
+
+    Raises:
+        InvalidInput: if an action is of several numbers.
     """
+    if env.action_words.shape[1] != 1:
+        raise InvalidInput(
+            f"an action of {env.name} has {env.action_words.shape[1]} numbers; verdicts on words "
+            "are carried over to actions of one number alone"
+        )
     words = jnp.asarray(env.action_words)[:, 0]
 
     def taken(verdicts: jax.Array, action: jax.Array) -> jax.Array:

@@ -54,6 +54,11 @@ class Ties:
                 f"{env.name} has continuous actions and no words for them, so that no prior can "
                 f"weigh any; prior is {prior.name!r}, right: None"
             )
+        if judge is not None and not env.num_actions:
+            raise InvalidInput(
+                f"{env.name} has continuous actions and no words for them, so that no judge can "
+                f"speak of any; judge is {judge.name!r}, right: None"
+            )
         self.env, self.world = env, fingerprint.world_of(env)
         self.prior = _Part(prior, "prior", self.world)
         self.policy = _Part(language_policy, "policy", self.world)

@@ -12,6 +12,7 @@ from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms import asking, policies
 from lprl_jax.algorithms.base import Env
+from lprl_jax.algorithms.shift_config import LOOK_AHEAD
 from lprl_jax.algorithms.value_based import q_learning
 from lprl_jax.datasets.collect import Behaviour, at_random, by_the_prior
 from lprl_jax.experiments import config, evaluate, run_directory
@@ -84,6 +85,11 @@ def _of_run(directory: Path, experiment: Experiment, env: Env, epsilon: float) -
         raise InvalidInput(
             f"{directory} is a run of {trained.config.algorithm}; a behaviour is a run of dqn, "
             "whose networks read observations"
+        )
+    if trained.config.judge != "none" and trained.algorithm.shift_form == LOOK_AHEAD:
+        raise InvalidInput(
+            f"{directory} acts by its values and a judge's verdicts (shift_form: look_ahead); a "
+            "behaviour is a run that acts by its values alone"
         )
     here, there = experiment.as_dict(), trained.as_dict()
     for name in run_directory.differing(

@@ -116,8 +116,11 @@ def make_prior(
             "Q-networks do"
         )
     asking, own = Asking.of(config), (config.prior_dtype, mesh, experiment.bank)
-    if policy_name(experiment) != NETWORK and not asks_model(config.prior):
-        asking = dataclasses.replace(asking, wording=PLAIN.wording)  # it is the policy's
+    if not places.asks_model(config.prior):  # what is said of asking is of whoever else is asked
+        if policy_name(experiment) != NETWORK:
+            asking = dataclasses.replace(asking, wording=PLAIN.wording)
+        if places.judge_asks_model(config.judge):
+            asking, own = PLAIN, ("float32", None, experiment.bank)
     prior = named_prior(config.prior, env, params, *own, asking)
     form = prior_kinds.free_form(config.prior_kind, vars(config))
     prior = prior_kinds.written_by(prior, form, config.prior)
@@ -185,7 +188,7 @@ def named_prior(
         known = f"{', '.join(simple)}, {named.VALID}, a .npz table, or one that `lprl priors` lists"
         raise InvalidInput(f"unknown prior {shown(name)}; valid: {known}")
     require_decoder(name, dtype, mesh)
-    if not asks_model(name):
+    if not places.asks_model(name):
         asking.require_plain(name)
     if name == "none":
         return None
@@ -210,12 +213,6 @@ def require_decoder(name: str, dtype: str, mesh: Mesh | None = None) -> None:
             f"prior_dtype and model_parallel are for models of {', '.join(FAMILIES)}; the prior "
             f"{name!r} has neither"
         )
-
-
-def asks_model(name: str) -> bool:
-    """Whether a prior of that name is a language model, and no table of its answers."""
-    own = name in places.WITHOUT_MODEL or name in shipped.TABLES
-    return not own and not name.endswith(".npz")
 
 
 def runs_decoder(name: str) -> bool:

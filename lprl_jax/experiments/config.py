@@ -18,6 +18,7 @@ from lprl_envs import InvalidInput, registration, values
 from lprl_envs.errors import require_one_of, shown
 
 from lprl_jax.algorithms.registry import ALGORITHMS
+from lprl_jax.algorithms.shift_config import ShiftConfig
 from lprl_jax.experiments.config_fields import BankConfig, ExperimentConfig
 from lprl_jax.experiments.places import placed
 from lprl_jax.files import paths, shipped, yaml_values
@@ -136,10 +137,21 @@ def parse(fields: Mapping[str, Any]) -> Experiment:
     sweep = _sweep(fields, own, entry.sweepable)
     first = {key: numbers[0] for key, numbers in sweep.items()}
     algorithm = entry.config(**_typed({**fields, **first}, entry.config))
+    _require_taker(experiment.judge, name, algorithm)
     for key, numbers in sweep.items():
         for value in numbers:  # each is checked as if it stood alone
             dataclasses.replace(algorithm, **{key: value})
     return Experiment(experiment, algorithm, bank, arguments, sweep)
+
+
+def _require_taker(judge: str, name: str, algorithm: Any) -> None:
+    """Raise InvalidInput if a judge is named whom the algorithm would not listen to."""
+    if judge != "none" and not isinstance(algorithm, ShiftConfig):
+        takers = (other for other, e in ALGORITHMS.items() if issubclass(e.config, ShiftConfig))
+        raise InvalidInput(
+            f"judge is {shown(judge)}, and {name} learns from no shifted reward; right: "
+            f"judge=none, or one of the algorithms {', '.join(takers)}"
+        )
 
 
 def _sweep(

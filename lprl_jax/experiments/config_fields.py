@@ -112,6 +112,8 @@ class ExperimentConfig:
     """Probability that a verdict is kept; see `judges.corrupt`."""
     judge_errors: str = "step"
     """`step` errs anew at every step, `state` once and for ever in a text and action."""
+    judge_seed: int = 0
+    """By which errors by state are drawn; all runs have the same ones."""
     judge_lazy: float = 0.0
     """Share of the verdicts that become "unsure"."""
     judge_bias: float = 0.0

@@ -20,6 +20,7 @@ from lprl_envs import InvalidInput
 from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.policy_based.ppo_config import NETWORK
 from lprl_jax.algorithms.registry import ALGORITHMS
+from lprl_jax.algorithms.shift_config import LOOK_AHEAD
 from lprl_jax.experiments import (
     build,
     checkpoint,
@@ -129,7 +130,7 @@ def _with_prior(fields: dict[str, Any], prior: str) -> dict[str, Any]:
         fields = {**fields, "prior_dtype": "float32", "model_parallel": 1}
         own = ("prior_kind", *prior_kinds.FIELDS)
         fields = {name: value for name, value in fields.items() if name not in own}
-    if prior != fields["prior"] and not build.asks_model(prior):
+    if prior != fields["prior"] and not places.asks_model(prior):
         plain = dataclasses.asdict(PLAIN)
         if fields.get("policy", NETWORK) != NETWORK:
             del plain["wording"]  # it is the policy's
@@ -209,8 +210,12 @@ def newest_state(directory: Path, trained: Experiment) -> Any:
 def _rows(experiment: Experiment, trained: Any, same_bank: bool) -> list[Row]:
     """The trained networks, played in an experiment that may have another prior and k.
 
-    What a run holds of its instances, as an accepted completion, it holds in the same bank only.
+    What a run holds of its instances, as an accepted completion, it holds in the same bank only. A
+    judge is there where values are acted by with its verdicts; otherwise nobody would ask it.
     """
+    if getattr(experiment.algorithm, "shift_form", None) != LOOK_AHEAD:
+        unjudged = dataclasses.replace(experiment.config, judge="none")
+        experiment = dataclasses.replace(experiment, config=unjudged)
     setup = runner.set_up(experiment)
     state = setup.initial_state()
     # Episodes that training has not played: they are drawn for this purpose, by the seed.
@@ -218,6 +223,8 @@ def _rows(experiment: Experiment, trained: Any, same_bank: bool) -> list[Row]:
     state = state._replace(
         params=_placed_like(state.params, trained.params), key=_placed_like(state.key, key)
     )
+    if hasattr(state, "num_steps"):  # a shift that falls stands where it stood
+        state = state._replace(num_steps=_placed_like(state.num_steps, trained.num_steps))
     if same_bank and hasattr(state, "guide"):
         state = state._replace(guide=_placed_like(state.guide, trained.guide))
     rows = []

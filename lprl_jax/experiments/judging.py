@@ -9,13 +9,10 @@ from jax.sharding import Mesh
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_envs.errors import shown
 
-from lprl_jax.algorithms.registry import ALGORITHMS
-from lprl_jax.algorithms.shift_config import ShiftConfig
 from lprl_jax.algorithms.tabular.perfect_judge import perfect_judge
-from lprl_jax.experiments import build, prior_kinds
-from lprl_jax.experiments.asking import Asking
+from lprl_jax.experiments import build, needs, places, prior_kinds
+from lprl_jax.experiments.asking import PLAIN, Asking
 from lprl_jax.experiments.config import Experiment
-from lprl_jax.experiments.places import JUDGES_WITHOUT_MODEL
 from lprl_jax.files import archive
 from lprl_jax.judges import Judge, PriorJudge, TabularJudge, always_good, corrupt, uniform
 from lprl_jax.judges.experts import expert_judge, has_expert
@@ -30,17 +27,11 @@ def make_judge(
     """The judge that the config names, or None; a model's weights on the mesh, if there is one.
 
     Raises:
-        InvalidInput: if there is none of that name, or the algorithm takes none.
+        InvalidInput: if there is none of that name.
     """
     config = experiment.config
     if config.judge == "none":
         return None
-    if not isinstance(experiment.algorithm, ShiftConfig):
-        takers = (name for name, e in ALGORITHMS.items() if issubclass(e.config, ShiftConfig))
-        raise InvalidInput(
-            f"judge is {shown(config.judge)}, and {config.algorithm} learns from no shifted "
-            f"reward; right: judge=none, or one of the algorithms {', '.join(takers)}"
-        )
     judge = _named(experiment, env, params, mesh)
     worse = {
         "accuracy": config.judge_accuracy,
@@ -50,7 +41,7 @@ def make_judge(
     }
     if worse == {"accuracy": 1, "lazy": 0, "bias": 0, "adversarial": False}:
         return judge
-    return corrupt(judge, **worse, errors=config.judge_errors, env=env)
+    return corrupt(judge, **worse, errors=config.judge_errors, seed=config.judge_seed, env=env)
 
 
 def _named(
@@ -63,21 +54,24 @@ def _named(
         return always_good(env)
     if name == "uniform":
         return uniform(env)
-    if name.endswith(".npz") and _holds_verdicts(name):
-        return TabularJudge.load(name, env, params)
+    if name.endswith(".npz"):
+        needs.require_file("judge", name)
+        if _holds_verdicts(name):
+            return TabularJudge.load(name, env, params)
     try:
-        asking = Asking.of(config)
-        own = (config.prior_dtype, mesh, experiment.bank, asking)
-        prior = build.named_prior(name, env, params, *own)
+        asks = places.judge_asks_model(name)
+        how = Asking.of(config) if asks else PLAIN
+        dtype, over = (config.prior_dtype, mesh) if asks else ("float32", None)
+        prior = build.named_prior(name, env, params, dtype, over, experiment.bank, how)
     except InvalidInput as error:
         if not str(error).startswith("unknown prior"):
             raise
-        others = ", ".join(JUDGES_WITHOUT_MODEL)
+        others = ", ".join(places.JUDGES_WITHOUT_MODEL)
         raise InvalidInput(
             f"unknown judge {shown(name)}; valid: {others}, a .npz table, or what may be a prior"
         ) from None
     assert prior is not None
-    if config.judge_access == "table" and build.asks_model(name):
+    if config.judge_access == "table" and places.asks_model(name):
         prior = prior_kinds.tabulated(prior, env, params, False)
     return PriorJudge(prior, soft=config.judge_soft)
 

@@ -28,7 +28,7 @@ from lprl_envs.errors import require_one_of
 
 from lprl_jax.algorithms.tabular import exams, habits
 from lprl_jax.algorithms.tabular.exams import Exam, Examiner
-from lprl_jax.experiments import build
+from lprl_jax.experiments import build, places
 from lprl_jax.experiments.asking import PLAIN, Asking
 from lprl_jax.experiments.config_fields import BankConfig
 from lprl_jax.priors import (
@@ -125,7 +125,7 @@ def run(
         require_one_of("calibration", asking.calibration, METHODS)
         wordings.of(asking.wording)
         for name in models:
-            if not build.asks_model(name):
+            if not places.asks_model(name):
                 dataclasses.replace(asking, calibration="none").require_plain(name)
                 require_off(asking.calibration, name)
     if env_id in registration.of_gymnax():

@@ -34,3 +34,14 @@ def placed(fields: Mapping[str, Any]) -> dict[str, Any]:
     names["judge"] = (*JUDGES_WITHOUT_MODEL, *NAMES)
     names["completer"] = (*completers.OWN, *named.NAMES)
     return {name: place(v, names[name]) if name in PATHS else v for name, v in fields.items()}
+
+
+def asks_model(name: str) -> bool:
+    """Whether a prior of that name is a language model, and no table of its answers."""
+    own = name in WITHOUT_MODEL or name in shipped.TABLES
+    return not own and not name.endswith(".npz")
+
+
+def judge_asks_model(name: str) -> bool:
+    """Whether a judge of that name is a language model."""
+    return name not in JUDGES_WITHOUT_MODEL and asks_model(name)

@@ -73,7 +73,8 @@ def require_judge(judge: Any) -> None:
     if judge is None or (not isinstance(judge, type) and hasattr(judge, "verdicts")):
         return
     raise InvalidInput(
-        f"judge is {shown(judge)}; right: None, or a judge, as PriorJudge(prior) or AlwaysGood(env)"
+        f"judge is {shown(judge)}; right: None, or a judge, as PriorJudge(prior) or "
+        "always_good(env)"
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_envs.text_cells import num_text_cells, text_cell
 
+from lprl_jax import memory
 from lprl_jax.files import archive
 from lprl_jax.judges.base import Judge, require_judge
 from lprl_jax.priors import fingerprint
@@ -128,6 +130,14 @@ def num_rows(env: TextEnv[Any, Any]) -> int:
     return env.numbered_states
 
 
+def require_room(env: TextEnv[Any, Any], env_params: TextEnvParams) -> None:
+    """Raise InvalidInput if the verdicts on a bank take more memory than there is."""
+    num_instances = len(jax.tree.leaves(env_params.bank)[0])
+    shape = {"instances": num_instances, "rows": num_rows(env), "actions": env.num_actions}
+    part = memory.Part(tuple(shape), 4 * math.prod(shape.values()))
+    memory.require("a table of verdicts", [part], shape)
+
+
 def of_table(
     env: TextEnv[Any, Any],
     env_params: TextEnvParams,
@@ -168,6 +178,7 @@ def tabulate(judge: Judge, env: TextEnv[Any, Any], env_params: TextEnvParams) ->
             f"the judge {judge.name!r} errs anew at every step, and a table does not; right: "
             "errors='state', or tabulate the judge underneath"
         )
+    require_room(env, env_params)
     num_states, num_instances = env.numbered_states, len(jax.tree.leaves(env_params.bank)[0])
 
     @jax.jit

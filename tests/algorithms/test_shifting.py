@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import lprl_envs
 import numpy as np
 import pytest
 from algorithms.probes import END, TabularMDP, begin, tables, trainer
@@ -15,7 +16,7 @@ from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.interaction import Step
 from lprl_jax.algorithms.policy_based import ppo
 from lprl_jax.algorithms.policy_based.ppo_config import PPOConfig
-from lprl_jax.algorithms.value_based import discrete_sac, dqn
+from lprl_jax.algorithms.value_based import discrete_sac, dqn, sac
 from lprl_jax.algorithms.value_based.sac_config import DiscreteSACConfig
 
 # Stay, walk on, or end; walking on from the last place ends as well. A limit of 3 steps truncates.
@@ -182,6 +183,41 @@ def test_ppo_looks_back_by_the_same_rule() -> None:
     np.testing.assert_allclose(shift.reward(jnp.zeros((1, 2)), kept, 2.0, GAMMA), right, rtol=1e-6)
 
 
+def test_looking_back_takes_back_what_was_given_also_where_the_scale_falls() -> None:
+    config = dataclasses.replace(DQN, shift_form="look_back", shift_at="collect", epsilon=1.0)
+    state, _, _ = trained(dqn.make, config, DATA, JUDGE, shift_steps=80.0)
+    kept = jax.device_get(state.replay.items)
+    shift = np.asarray(kept.advice.now - kept.advice.beside / GAMMA)
+    time, over = kept.state.time, kept.terminated
+    seen = 0
+    for run in range(R):
+        for env in range(N):
+            total = None
+            for i in range(env, time.shape[1], N):
+                total = 0.0 if time[run, i] == 0 else total
+                if total is None:
+                    continue
+                total += GAMMA ** time[run, i] * shift[run, i]
+                if over[run, i]:
+                    assert abs(total) < 1e-5
+                    seen += int(shift[run, i] != 0)
+    assert seen > 10
+
+
+def test_the_first_verdicts_are_drawn_apart_from_the_next() -> None:
+    """Of a judge that errs by the step: the same key would repeat the first errors."""
+    worse = judges.corrupt(JUDGE, accuracy=0.5)
+    algorithm = dqn.make(DQN, ENV, judge=worse)
+    first = begin(algorithm, DQN, DATA, range(64), **TRACE)
+    keys = first.key
+    shift = shifting.of(worse, DQN, ENV)
+    next_ones = shift.begin(keys, first.env_state, DATA).verdicts
+    alike = np.mean(
+        np.asarray(first.advised.verdicts) == np.asarray(next_ones), where=DELTA[0] != 0
+    )
+    assert 0.3 < alike < 0.7
+
+
 def test_the_scale_falls_to_nothing() -> None:
     hparams = DQN.hparams(2)._replace(
         shift_scale=jnp.array([2.0, 4.0]), shift_steps=jnp.array([100.0, jnp.inf])
@@ -247,6 +283,10 @@ REFUSED = {
     "values": (lambda: dqn.DQNConfig(shift_values="some"), "shift_values"),
     "at": (lambda: dqn.DQNConfig(shift_at="noon"), "shift_at"),
     "steps": (lambda: dqn.DQNConfig(shift_steps=0), "shift_steps is 0"),
+    "no words": (
+        lambda: sac.make(sac.SACConfig(), lprl_envs.make("Pendulum-v1")[0], judge=JUDGE),
+        "no words for them, so that no judge",
+    ),
     "no judge": (lambda: dqn.make(DQN, ENV, judge="me"), "judge is 'me'"),  # type: ignore[arg-type]
     "no params": (
         lambda: dqn.make(DQN, ENV, judge=JUDGE).init(

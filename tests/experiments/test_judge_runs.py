@@ -15,7 +15,7 @@ from cli.test_cli import complaint
 from lprl_jax import judges
 from lprl_jax.algorithms.tabular.perfect_judge import perfect_judge
 from lprl_jax.cli.main import main
-from lprl_jax.experiments import build, config, run_directory, runner
+from lprl_jax.experiments import build, config, evaluate, run_directory, runner
 
 FIELDS: dict[str, Any] = {
     "env": "FrozenLake-lprl",
@@ -91,6 +91,47 @@ def test_judges_by_name(name: str, tmp_path: Path) -> None:
     assert np.any(np.asarray(found) == 1)
 
 
+def test_a_shift_that_has_fallen_does_not_come_back_in_evaluation(tmp_path: Path) -> None:
+    """Of a look-ahead learner whose networks know nothing: with the judge it always succeeds."""
+    fields = {
+        **FIELDS,
+        "judge_accuracy": 1.0,
+        "env_params": {"is_slippery": False},
+        "shift_form": "look_ahead",
+        "shift_scale": 1e6,
+        "eval_episodes": 8,
+    }
+    found = []
+    for steps in (30.0, 1e9):
+        out = tmp_path / f"{steps}"
+        runner.run(config.parse({**fields, "shift_steps": steps}), out, progress=False)
+        last = json.loads((out / "metrics.jsonl").read_text().splitlines()[-1])
+        (row,) = evaluate.run(out, [])
+        np.testing.assert_array_equal(np.asarray(last["success"]) == 1, row.success == 1)
+        found.append(row.success.mean())
+    assert found[0] < found[1] == 1
+
+
+def test_a_run_is_evaluated_in_a_bank_that_its_judge_does_not_know(tmp_path: Path) -> None:
+    bank = {"env_params.num_instances": 2, "env_params.split": "train"}
+    env, params = build.make_env("FrozenLake-lprl", {}, config.parse(FIELDS).bank)
+    perfect_judge(env, params).save(tmp_path / "judge.npz", params)
+    fields = {**FIELDS, "judge": str(tmp_path / "judge.npz")}
+    out = runner.run(config.parse(fields), tmp_path / "run", progress=False)
+    (row,) = evaluate.run(out, [f"{name}={value}" for name, value in bank.items()])
+    assert row.success.shape == (2,)
+
+
+def test_a_judge_that_asks_nobody_takes_nothing_of_how_a_prior_is_asked(tmp_path: Path) -> None:
+    for more in (
+        {"prior": "embedded-early-1", "wording": "instruction", "judge": "habit"},
+        {"prior": "none", "wording": "instruction", "judge": "embedded-early-1"},
+    ):
+        setup = runner.set_up(config.parse({**FIELDS, **more}))
+        assert setup.judge is not None
+        assert (setup.prior is None) == (more["prior"] == "none")
+
+
 REFUSED = {
     "judge=nobody": "unknown judge 'nobody'; valid: none, perfect",
     "judge_accuracy=2": "judge_accuracy is 2",
@@ -99,12 +140,16 @@ REFUSED = {
     "shift_form=no": "shift_form",
     "algorithm=linvit": "judge is 'perfect', and linvit learns from no shifted reward",
     "judge=missing.npz": "no table at",
+    "algorithm=lagr": "judge is 'perfect', and lagr learns from no shifted reward",
+    "gamma=0": "gamma is 0, by which shift_form: look_back would divide",
 }
 
 
 @pytest.mark.parametrize("override", REFUSED)
 def test_refusals(override: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fields = dict(FIELDS)
+    if override.startswith("gamma"):
+        fields["shift_form"] = "look_back"
     if override.startswith("algorithm"):
         fields = {name: fields[name] for name in ("env", "judge", "num_runs", "total_steps")}
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(fields))

@@ -78,6 +78,7 @@ class WatchRepair(TextEnv[EnvState, EnvParams]):
 
     version = 1
     reward_noise = True
+    planning_discount = 1.0
     suites = ("rudder",)
 
     def __init__(self, observation: str = "features"):

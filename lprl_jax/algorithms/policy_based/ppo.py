@@ -199,9 +199,10 @@ def make(
         before, scale = state.env_state, shifting.scale_at(state.hparams, state.num_steps)
         state, seen = rollout.act(env, asker, policy, kind, state, context, chance, data)
         step = Step((), state.env_state, seen.reward, seen.terminated, seen.truncated)
-        asked = chance.proposal_keys, before, seen.action, step, jnp.ones_like(scale), data
+        asked = chance.proposal_keys, before, seen.action, step, scale, data
         advised, advice, said = shift.follow(state.advised, *asked)
-        reward = jax.vmap(shift.reward)(seen.reward, advice, scale, state.hparams.gamma)
+        one, gamma = jnp.ones_like(scale), state.hparams.gamma
+        reward = jax.vmap(shift.reward)(seen.reward, advice, one, gamma)
         return state._replace(advised=advised), (seen, reward, said)
 
     def update(state: PPOState, data: Data) -> tuple[PPOState, dict[str, jax.Array]]:
@@ -257,7 +258,7 @@ def make(
             env_state=runs.env_state,
             log_probs=runs.told.log_probs,
             prior_carry=runs.prior_carry,
-            advised=shift.begin(runs.key, runs.env_state, data),
+            advised=shift.begin(keys, runs.env_state, data),
             key=runs.key,
             num_steps=jnp.int32(0),
             hparams=hparams,

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import TextEnv, TextEnvParams
 
-from lprl_jax.algorithms.tabular.habits import BACKUPS, DISCOUNT
+from lprl_jax.algorithms.tabular.habits import BACKUPS
 from lprl_jax.algorithms.tabular.optimal_actions import optimal_actions
 from lprl_jax.priors.base import Prior
 
@@ -59,7 +59,7 @@ def draw(
 def _draw(env: TextEnv[Any, Any], num: int, env_params: TextEnvParams, key: chex.PRNGKey) -> Exam:
     def of_one(given: tuple[jax.Array, chex.PRNGKey]) -> Exam:
         instance, key = given
-        right, _ = optimal_actions(env, env_params, instance, BACKUPS, DISCOUNT)
+        right, _ = optimal_actions(env, env_params, instance, BACKUPS, env.planning_discount)
         asked = jnp.any(right, axis=-1)
         lots = jnp.where(asked, jax.random.uniform(key, asked.shape), -1.0)
         lots, index = jax.lax.top_k(lots, num)

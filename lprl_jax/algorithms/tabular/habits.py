@@ -21,8 +21,6 @@ INSTANCES = 256
 """Training instances of `of_training`."""
 SEED = 1_000_003
 """Of their drawing: no experiment's bank is likely to be the same."""
-DISCOUNT = 0.97
-"""Of the planner."""
 BACKUPS = 1000
 """At most; then a reward of 1 is discounted to less than a float tells from 0 beside it."""
 BYTES = 36
@@ -113,7 +111,7 @@ def _fitted(env: TextEnv[Any, Any], env_params: TextEnvParams, name: str) -> Hab
                 return env.action_mask(env.state_at(instance, index, env_params), env_params)
 
             states = jnp.arange(env.numbered_states, dtype=jnp.int32)
-            right, _ = optimal_actions(env, env_params, instance, BACKUPS, DISCOUNT)
+            right, _ = optimal_actions(env, env_params, instance, BACKUPS, env.planning_discount)
             return right, jax.vmap(legal)(states)
 
         return jax.lax.map(of_one, jnp.arange(instances, dtype=jnp.int32))

@@ -6,16 +6,17 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import TextEnv, TextEnvParams
 
-from lprl_jax.algorithms.tabular.habits import BACKUPS, DISCOUNT
+from lprl_jax.algorithms.tabular.habits import BACKUPS
 from lprl_jax.algorithms.tabular.value_iteration import law_of, plan
 from lprl_jax.judges import TabularJudge, of_table, of_values
+from lprl_jax.judges.tabular import require_room
 
 
 def perfect_judge(
     env: TextEnv,
     env_params: TextEnvParams,
     *,
-    discount: float = DISCOUNT,
+    discount: float | None = None,
     good_within: float = 0.0,
     bad_beyond: float = 0.0,
     alike_below: float = 1e-5,
@@ -25,7 +26,7 @@ def perfect_judge(
     Args:
         env: The environment, whose states are numbered.
         env_params: The bank.
-        discount: Of the planner; below 1, shorter is better.
+        discount: Of the planner; None for the world's own, `planning_discount`.
         good_within: See `judges.of_values`, as the next two.
         bad_beyond: In shares of the distance between best and worst.
         alike_below: In units of the return.
@@ -34,12 +35,14 @@ def perfect_judge(
         NotNumbered: if the environment has too many states.
     """
     num_states = env.numbered_states
+    gamma = env.planning_discount if discount is None else discount
+    require_room(env, env_params)
 
     @jax.jit
     def of_all(env_params: TextEnvParams) -> jax.Array:
         def of_one(instance: jax.Array) -> jax.Array:
             law = law_of(env, env_params, instance)
-            q = plan(law, BACKUPS, discount)
+            q = plan(law, BACKUPS, gamma)
             found = of_values(q, law.legal, good_within, bad_beyond, alike_below)
             states = jax.vmap(lambda i: env.state_at(instance, i, env_params))(
                 jnp.arange(num_states, dtype=jnp.int32)

@@ -18,7 +18,7 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_envs.completion import Completable
 from lprl_envs.errors import shown
 
-from lprl_jax.algorithms.tabular.habits import BACKUPS, DISCOUNT, for_training
+from lprl_jax.algorithms.tabular.habits import BACKUPS, for_training
 from lprl_jax.algorithms.tabular.optimal_actions import optimal_actions
 from lprl_jax.algorithms.tabular.value_iteration import TIE
 from lprl_jax.priors import wordings
@@ -153,7 +153,9 @@ def _right(env: TextEnv[Any, Any], params: TextEnvParams, name: str) -> tuple[An
 @functools.lru_cache(maxsize=16)
 def _planned(env: TextEnv[Any, Any]) -> Callable[[TextEnvParams], jax.Array]:
     """A function to what is right in every state of the only instance, `bool[num_states, A]`."""
-    return jax.jit(lambda p: optimal_actions(env, p, jnp.int32(0), BACKUPS, DISCOUNT)[0])
+    return jax.jit(
+        lambda p: optimal_actions(env, p, jnp.int32(0), BACKUPS, env.planning_discount)[0]
+    )
 
 
 def _by_reward(env: TextEnv[Any, Any], name: str) -> Callable[[Any, TextEnvParams], jax.Array]:

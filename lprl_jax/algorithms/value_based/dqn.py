@@ -189,7 +189,7 @@ def make(
         params = jax.vmap(lambda k: q_function.init(k, one, of_one.features, data))(runs.key_params)
         kept = kind.remember(streams.of(keys[0], "start"), of_one.log_probs)
         none, no, features = jnp.float32(0.0), jnp.bool_(False), _first(of_one.features)
-        advised = shift.begin(runs.key, runs.env_state, data)
+        advised = shift.begin(keys, runs.env_state, data)
         of_state = _first(one), _first(kept), features, features
         item = Transition(_first(one), jnp.int32(0), none, no, *of_state, shift.nothing)
         return DQNState(

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from lprl_envs import FrozenLake
+from lprl_envs import FrozenLake, WatchRepair
 
 from lprl_jax import judges
 from lprl_jax.algorithms.tabular.perfect_judge import perfect_judge
@@ -110,3 +110,13 @@ def test_a_constant_alone_pays_for_long_episodes_or_short_ones(law) -> None:
     every = np.asarray(judges.always_good(ENV).verdict) * np.ones(law.legal.shape)
     assert loss_under(law, every) > 0.1
     assert loss_under(law, -every) > 0.1
+
+
+def test_a_delayed_reward_is_judged_at_the_worlds_own_discount() -> None:
+    """A watch is sold fifty steps after its repair was paid."""
+    env = WatchRepair()
+    judge = perfect_judge(env, env.default_params)
+    brands = jax.vmap(lambda i: env.state_at(0, i, env.default_params))(jnp.arange(4))
+    assert brands.brand.tolist() == [0, 1, 2, 3]
+    found = judge.params.verdicts[0, :4]
+    np.testing.assert_array_equal(found, [[-1, 1], [1, -1], [1, -1], [-1, 1]])
