@@ -101,11 +101,12 @@ SENTENCES: dict[str, str] = {
     "finished episode, 0 before there is one": "how returns are defined",
     "scale 1 where nothing is said": "a setting",
     "With 70 % right verdicts": "a row's name",
-    "with 70 % that are wrong for ever": "a row's name",
-    "verdicts that tell nothing (50 % right)": "a row's name",
+    "At a fifth of the scale": "a row's name",
+    "Rows of 80 % and 50 % by state": "rows' names",
+    "here, with λ = .8": "a setting",
+    "750 episodes are the least": "the rule's window",
     # watch_repair.md
     "a table that starts at 10 everywhere": "watch_repair_td.START",
-    "reports 71,800 to 71,900": "the README of RUDDER's program",
     "Annealed to nothing over 20,000 episodes": "watch_repair.JUDGES",
 }
 """Words with numbers, as they stand on a page, and where the number comes from."""

@@ -44,10 +44,18 @@ ON_CARTPOLE: dict[str, Sequence[str]] = {
     "80 % right, errors by step": ["judge_accuracy=0.8"],
     "80 % right, errors by state": ["judge_accuracy=0.8", "judge_errors=state"],
     "70 % right, errors by step": ["judge_accuracy=0.7"],
-    "70 % right, errors by state": ["judge_accuracy=0.7", "judge_errors=state"],
+    **{
+        f"70 % right, errors by state, draw {i + 1}": [
+            "judge_accuracy=0.7",
+            "judge_errors=state",
+            f"judge_seed={i}",
+        ]
+        for i in range(4)
+    },
     "50 % right, errors by step": ["judge_accuracy=0.5"],
     "50 % right, errors by state": ["judge_accuracy=0.5", "judge_errors=state"],
     "always good": ["judge=always-good"],
+    "always bad, scale .5": ["judge=always-good", "shift_scale=-0.5"],
     "right is good, whatever the state": [f"judge={BLIND}"],
     "adversarial": ["judge_adversarial=true"],
 }
@@ -71,8 +79,19 @@ ON_LAKES: dict[str, Sequence[str]] = {
         "shift_values=penalty",
     ],
     "perfect, scale .1": ["judge=perfect", "shift_scale=0.1"],
+    "perfect, scale .1, penalties alone": [
+        "judge=perfect",
+        "shift_scale=0.1",
+        "shift_values=penalty",
+    ],
     "habit, scale .1": ["judge=habit", "shift_scale=0.1"],
+    "habit, scale .1, penalties alone": [
+        "judge=habit",
+        "shift_scale=0.1",
+        "shift_values=penalty",
+    ],
     "always good, scale .1": ["judge=always-good", "shift_scale=0.1"],
+    "always bad, scale .1": ["judge=always-good", "shift_scale=-0.1"],
     f"{EMBEDDED}, scale .1, adversarial": [
         "judge=embedded",
         "shift_scale=0.1",
@@ -85,6 +104,14 @@ ON_LAKES: dict[str, Sequence[str]] = {
         "judge_errors=state",
     ],
 }
+LOOKING_AHEAD = {
+    f"{EMBEDDED}, scale .1, looking ahead": [
+        "judge=embedded",
+        "shift_scale=0.1",
+        "shift_form=look_ahead",
+    ]
+}
+"""Of DQN alone."""
 STEPS = {DQN: 10_000, PPO: 20_000}
 
 
@@ -129,6 +156,7 @@ def on_lakes(folder: Path) -> dict[str, Any]:
         alike = [f"total_steps={STEPS[base]}", f"eval_every={EVERY}", f"num_runs={RUNS}"]
         named: Mapping[str, tuple[str, Sequence[str]]] = {
             **{name: (base, more) for name, more in ON_LAKES.items()},
+            **{name: (base, more) for name, more in LOOKING_AHEAD.items() if base == DQN},
             **{n: x for n, x in PRIORS.items() if ("DQN" in n) == (base == DQN)},
         }
         for name, (file, more) in named.items():
@@ -140,6 +168,7 @@ def on_lakes(folder: Path) -> dict[str, Any]:
             name: {
                 "steps_to_80": f"{summary.steps_to_threshold}",
                 "success": summary.success.rounded(),
+                "untrained": round(float(results[name].success[:, 0].mean()), 2),
             }
             for name, summary in comparison.summarize(results).items()
         }
@@ -157,9 +186,15 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
         ]
         found["lmgt_cartpole"] = markdown(head, rows)
     for title, rows in figures.get(LAKES, {}).items():
-        head = ["judge", "steps to 80 %", "success at the end"]
+        head = ["judge", "success untrained", "steps to 80 %", "success at the end"]
         cells = [
-            [name, row["steps_to_80"], _interval(row["success"], 2)] for name, row in rows.items()
+            [
+                name,
+                prose.share(row["untrained"]),
+                row["steps_to_80"],
+                _interval(row["success"], 2),
+            ]
+            for name, row in rows.items()
         ]
         found[f"lmgt_lakes_{title}"] = markdown(head, cells)
     return found
@@ -174,12 +209,14 @@ def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
             for step, value in row.items():
                 key = f"cartpole.{prose.slug(name)}.{step}"
                 found[key] = f"{value['iqm'][0]:.0f}"
+                found[f"{key}.interval"] = _interval(value["iqm"])
                 found[f"{key}.mean"] = f"{value['mean']:.0f}"
     for title, rows in figures.get(LAKES, {}).items():
         for name, row in rows.items():
             key = f"lakes.{title}.{prose.slug(name)}"
             found |= prose.within(key, prose.reached("steps", row["steps_to_80"]))
             found[f"{key}.success"] = prose.share(row["success"][0])
+            found[f"{key}.untrained"] = prose.share(row["untrained"])
     return found
 
 

@@ -26,8 +26,8 @@ class ShiftConfig:
     shift_steps: float = math.inf
     """Environment steps a run over which the scale falls to 0."""
     shift_form: str = RAW
-    """`raw` adds δ to the reward; `look_ahead` and `look_back` are potentials, which leave the best
-    policy what it is."""
+    """`raw` adds δ to the reward; `look_ahead` acts by the verdicts beside the values, and
+    `look_back` takes each verdict back a step later; see `shifting`."""
     shift_values: str = ALL
     """`all` verdicts count; `penalty`: only what is bad; `centered`: less their mean over the legal
     actions, so that no constant comes with them."""

@@ -2,15 +2,20 @@
 
 Learning alone sees r'; r and δ are kept apart, and what is reported as return speaks of r.
 
-A shift of states and actions changes in general which policy is best. Two ways leave it as it is:
+A shift of states and actions changes in general which policy is best. What is known of others:
 
-* `shift_values = "penalty"` with a judge that never calls a best action bad, at any scale: no
-  policy is worth more than before, and the best one what it was.
-* Potentials Φ(s, a) = scale · δ(s, a). `look_ahead` acts by Q + Φ and learns Q from
-  r + γ [Q + Φ](s', a') - Φ(s, a), with the best a' of Q + Φ: Q-learning that begins at Φ instead of
-  0. `look_back` adds Φ(s_t, a_t) - Φ(s_{t-1}, a_{t-1}) / γ, and at termination only the second
-  part, so that a discounted episode adds up to nothing. Where the scale falls, it does so with
-  `shift_at = "collect"`, and in PPO.
+* `shift_values = "penalty"` with a judge that never calls a best action bad leaves the best policy
+  best, at any scale: no policy is worth more than before, and the best one what it was. That is of
+  returns alone, without entropy or a divergence beside them.
+* `look_ahead`, with Φ(s, a) = scale · δ(s, a): act by Q + Φ and learn Q from
+  r + γ [Q + Φ](s', a') - Φ(s, a), with the best a' of Q + Φ. On a table, at a constant scale, that
+  is Q-learning which begins at Φ instead of 0, and leaves the optimum.
+* `look_back` adds Φ(s_t, a_t) - Φ(s_{t-1}, a_{t-1}) / γ, and at termination only the second part,
+  so that a discounted episode that terminates adds up to nothing (where the scale falls: with
+  `shift_at = "collect"`, and in PPO). Returns of whole episodes keep the optimum. A bootstrap does
+  not: values of s_t do not know a_{t-1}, and average what is taken back over all that leads there,
+  so that with one-step targets, or λ < 1, part of the raw shift stays. Nor does an episode that
+  runs out of time add up to nothing.
 
 References: LMGT, arXiv 2409.04744; Ng, Harada & Russell 1999, Policy invariance under reward
 transformations; Wiewiora, Cottrell & Elkan 2003, Principled methods for advising reinforcement
