@@ -153,7 +153,7 @@ def test_where_states_are_real_numbers_a_table_is_of_texts() -> None:
     slots = np.asarray(jax.vmap(env.slots, (0, None))(given, params))[:, -4:]
     cells = np.ravel_multi_index(slots.T, (5, 5, 7, 7))
     np.testing.assert_array_equal(found, rows[0, cells])
-    assert len(set(cells)) == 9
+    assert len(np.unique(cells)) == 9
 
 
 def test_what_is_asked_is_counted() -> None:
