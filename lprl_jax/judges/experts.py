@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -91,21 +92,35 @@ def expert_judge(
     if dead_zone < 0:
         raise InvalidInput(f"dead_zone is {dead_zone:g}; it must be 0 or above")
 
-    def on_cart(expert: Any, state: Any, env_params: Any) -> jax.Array:
-        margin = expert.margin(state, env_params)
-        right = jnp.where(margin > 0, GOOD, BAD)
-        both = jnp.stack([-right, right])
-        return jnp.where(jnp.abs(margin) < dead_zone, UNSURE, both)
-
-    def on_pendulum(expert: Any, state: Any, env_params: Any) -> jax.Array:
-        losses = expert.advantages(state, env_params)
-        every = jnp.ones(losses.shape, bool)
-        return of_values(losses, every, GOOD_WITHIN, BAD_BEYOND, ALIKE_BELOW)
-
     if isinstance(env, CartPole):
-        says, expert = on_cart, cartpole.expert_of(env_params)  # pyright: ignore[reportArgumentType]
+        says = functools.partial(on_cart, dead_zone=dead_zone)
+        expert = cartpole.expert_of(env_params)  # pyright: ignore[reportArgumentType]
     elif isinstance(env, Pendulum):
         says, expert = on_pendulum, pendulum.expert_of(env_params)  # pyright: ignore[reportArgumentType]
     else:
         raise InvalidInput(f"{env.name} has no expert; valid: CartPole-lprl, Pendulum-lprl")
     return ExpertJudge(env, says, ExpertParams(expert, fingerprint.of(env, env_params)))
+
+
+def on_cart(
+    expert: cartpole.Expert, state: Any, env_params: Any, dead_zone: float = 0.0
+) -> jax.Array:
+    """`f32[2]`: the side that the regulator pushes to is good, the other bad.
+
+    Args:
+        expert: Of the bank.
+        state: One.
+        env_params: The bank.
+        dead_zone: Forces, in N, below which nothing is said.
+    """
+    margin = expert.margin(state, env_params)
+    right = jnp.where(margin > 0, GOOD, BAD)
+    both = jnp.stack([-right, right])
+    return jnp.where(jnp.abs(margin) < dead_zone, UNSURE, both)
+
+
+def on_pendulum(expert: pendulum.Expert, state: Any, env_params: Any) -> jax.Array:
+    """`f32[5]`: a torque is judged by what it loses against the best one."""
+    losses = expert.advantages(state, env_params)
+    every = jnp.ones(losses.shape, bool)
+    return of_values(losses, every, GOOD_WITHIN, BAD_BEYOND, ALIKE_BELOW)

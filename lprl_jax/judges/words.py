@@ -3,7 +3,7 @@
 Behind a state's text stands an action, a colon and a verdict:
 
     At a1 left edge down ice right ice up edge
-    Move left : good
+    Move left: good
 
 All actions and words are scored in one forward pass, as a trie: the action's part is common to its
 three words and cancels, so that
@@ -40,7 +40,7 @@ from lprl_jax.priors.wordings import Wording
 
 WORDS = (" good", " unsure", " bad")
 """Good, neither, bad: in this order wherever there are three of something."""
-SEPARATOR = " :"
+SEPARATOR = ":"
 """Between an action and the verdict on it."""
 
 

@@ -41,6 +41,8 @@ class Lessons(NamedTuple):
     """i32[G, S, W, A]: what may be said in the place of each of its tokens."""
     weights: jax.Array
     """f32[G, S, W, A]: with which probability."""
+    branch: jax.Array
+    """i32[G, S, W]: which of several answers behind the same text; all 0 where there is one."""
 
 
 class Widths(NamedTuple):
@@ -104,21 +106,29 @@ def keys_of(groups: Sequence[Group], key: chex.PRNGKey) -> list[chex.PRNGKey]:
 def answer_nats(shape: DecoderConfig, params: Any, lessons: Lessons) -> jax.Array:
     """Cross-entropy of what may be said with the model, `f32[G, S]`; 0 where there is no answer.
 
-    Where one answer alone may be given it is `-log P(answer | text)`.
+    Where one answer alone may be given it is `-log P(answer | text)`. Answers behind the same text
+    do not see each other, and begin all at the same position.
     """
     width = lessons.text.shape[-1]
     tokens = jnp.concatenate([lessons.text, lessons.answer], axis=-1)
     valid = jnp.concatenate([lessons.text_valid, lessons.answer_valid], axis=-1)
-    before = jnp.sum(lessons.prefix_valid, axis=-1)[:, None, None]
-    positions = before + jnp.cumsum(valid, axis=-1) - 1
-    # A padded column sees itself, so that no row of the softmax is empty.
+    branch = jnp.pad(lessons.branch + 1, ((0, 0), (0, 0), (width, 0)))  # 0 is the text
+    alike = branch[:, :, None, :] == branch[:, :, :, None]
     causal = np.tril(np.ones((tokens.shape[-1],) * 2, bool))[None, None]
-    mask = (causal & valid[:, :, None, :]) | np.eye(tokens.shape[-1], dtype=bool)[None, None]
+    seen = causal & valid[:, :, None, :] & (alike | (branch == 0)[:, :, None, :])
+    before = jnp.sum(lessons.prefix_valid, axis=-1)[:, None, None]
+    positions = before + jnp.sum(seen, axis=-1) - 1
+    # A padded column sees itself, so that no row of the softmax is empty.
+    mask = seen | np.eye(tokens.shape[-1], dtype=bool)[None, None]
     prefix = decoder.encode_prefix(shape, params, lessons.prefix, lessons.prefix_valid)
     hidden, _ = decoder.Decoder(shape).apply(
         {"params": params}, tokens, positions, mask, prefix, lessons.prefix_valid
     )
-    logits = hidden[:, :, width - 1 : -1] @ decoder.head(params).T
+    # A token is read out at the one before it, the first of a branch at the text's last.
+    begins = jnp.diff(lessons.branch, axis=-1, prepend=-1) != 0
+    source = jnp.where(begins, width - 1, np.arange(width - 1, tokens.shape[-1] - 1)[None, None])
+    read = jnp.take_along_axis(hidden, source[..., None], axis=2)
+    logits = read @ decoder.head(params).T
     log_probs = jnp.take_along_axis(jax.nn.log_softmax(logits), lessons.targets, axis=-1)
     nats = -jnp.sum(lessons.weights * log_probs, axis=-1)
     return jnp.sum(jnp.where(lessons.answer_valid, nats, 0.0), axis=-1)
@@ -140,6 +150,9 @@ def draw_lessons(task: Task, course: Course, widths: Widths, key: chex.PRNGKey) 
             answers.valid & fit[:, None],
             answers.targets,
             answers.weights,
+            jnp.zeros(answers.tokens.shape, jnp.int32)
+            if answers.branch is None
+            else answers.branch,
         )
 
     return jax.vmap(lesson)(jnp.arange(task.instances), keys)

@@ -1,7 +1,8 @@
 """What an embedded model is taught: which states it is asked about, and what would be right.
 
 An `ActionTask` asks for the next action, a `CompletionTask` for the whole pattern of which a state
-shows a part. `curriculum` lists those that the embedded model learns.
+shows a part; `verdicts` has a third kind. `curriculum` and `curriculum_of_judge` list what the
+embedded models learn.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import chex
 import jax
@@ -55,6 +56,9 @@ class Answers(NamedTuple):
     """f32[S, W, A]: with which probability; they sum to 1."""
     asked: jax.Array
     """bool[S]: whether the state is asked about."""
+    branch: jax.Array | None = None
+    """i32[S, W]: several answers behind one text, each of which sees the text and itself; None for
+    one answer."""
 
 
 class Course(NamedTuple):
@@ -66,6 +70,54 @@ class Course(NamedTuple):
     """`(key, params, instance)` to states `[S]` and what is to be said there."""
     num_decisions: int
     """Of an answer: the loss is shared among them."""
+
+
+class Task(Protocol):
+    """Something to be taught."""
+
+    @property
+    def name(self) -> str:
+        """For reports."""
+        ...
+
+    @property
+    def env(self) -> Any:
+        """Writes the texts: a `TextEnv`."""
+        ...
+
+    @property
+    def sample(self) -> Sample:
+        """Draws instances."""
+        ...
+
+    @property
+    def instances(self) -> int:
+        """A training step."""
+        ...
+
+    @property
+    def states(self) -> int:
+        """S, asked about behind one instance's text."""
+        ...
+
+    @property
+    def texts(self) -> tuple[Template, ...]:
+        """Whose pieces a tokenizer must know."""
+        ...
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The answers."""
+        ...
+
+    def compile(self, tokenizer: PreTrainedTokenizerFast) -> Course:
+        """The task's texts as tokens."""
+        ...
+
+
+def shares(weights: jax.Array) -> jax.Array:
+    """Weights over their sum, of booleans the uniform distribution; zero where all are zero."""
+    return weights / jnp.maximum(jnp.sum(weights, axis=-1, keepdims=True), 1e-9)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +181,7 @@ class ActionTask:
             key_state, key_action = jax.random.split(key)
             states, right = self.draw(key_state, params, instance, self.states)
             legal = jax.vmap(env.action_mask, in_axes=(0, None))(states, params)
-            probs = (1.0 - self.noise) * _shares(right) + self.noise * _shares(legal)
+            probs = (1.0 - self.noise) * shares(right) + self.noise * shares(legal)
             action = jax.random.categorical(key_action, jnp.log(probs))
             weights = jnp.asarray(begins, jnp.float32)[action] * probs[:, None, :]
             weights /= jnp.maximum(jnp.sum(weights, axis=-1, keepdims=True), 1e-9)
@@ -188,14 +240,6 @@ class CompletionTask:
         return Course(prompts, lessons, env.completion.num_slots)
 
 
-Task = ActionTask | CompletionTask
-
-
-def _shares(weights: jax.Array) -> jax.Array:
-    """Weights over their sum, of booleans the uniform distribution; zero where all are zero."""
-    return weights / jnp.maximum(jnp.sum(weights, axis=-1, keepdims=True), 1e-9)
-
-
 def planned(
     env: TextEnv[Any, Any], horizon: int, discount: float, fade: float | None = None
 ) -> Draw:
@@ -215,11 +259,11 @@ def planned(
     ) -> tuple[Any, jax.Array]:
         right, value = optimal_actions(env, params, instance, horizon, discount)
         asked = jnp.any(right, axis=-1)
-        probs = _shares(asked)
+        probs = shares(asked)
         if fade is not None:
             distance = jnp.round(jnp.log(jnp.where(asked, value, 1.0)) / math.log(discount))
             as_far = (distance[None] == distance[:, None]) & asked[None]
-            near = _shares(asked * fade**distance / jnp.maximum(jnp.sum(as_far, axis=-1), 1))
+            near = shares(asked * fade**distance / jnp.maximum(jnp.sum(as_far, axis=-1), 1))
             probs = 0.25 * probs + 0.75 * near
         # An instance in which nothing can be won has no state to ask about.
         index = jax.random.categorical(key, jnp.log(probs), shape=(num,)).astype(jnp.int32)

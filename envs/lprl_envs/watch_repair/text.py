@@ -27,9 +27,9 @@ TEMPLATE = Template(
             f"I carry a watch to a shop, {STEPS} steps away. Before I leave I may have it "
             "repaired, which I pay at once. Only a repaired watch is sold: I get its price less "
             "its delivery and the trip, that is 0.1 for a jam and 7 for a flat tyre. Costs are "
-            "means.\n"
+            "means."
         ),
-        Literal("Brand", Scope.STATE),
+        Literal("\nBrand", Scope.STATE),
         Slot("brand", tuple(f" {brand}" for brand in range(NUM_BRANDS))),
         Literal(". Price", Scope.STATE),
         Slot("price", _halves(MOST_PRICE)),
