@@ -128,7 +128,7 @@ def pretrain(options: argparse.Namespace) -> None:
     """`lprl pretrain`."""
     chosen = {"num_steps": options.steps, "seed": options.seed}
     chosen = {name: value for name, value in chosen.items() if value is not None}
-    pretrain_run.run(options.out, progress=not options.quiet, **chosen)
+    pretrain_run.run(options.out, progress=not options.quiet, model=options.model, **chosen)
 
 
 def warn_of_copies(dtype: str) -> None:

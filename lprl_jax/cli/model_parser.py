@@ -130,10 +130,14 @@ def add_commands(add: _Add) -> None:
 
     pretrain = add(
         "pretrain",
-        "Train the embedded model from scratch, with its early versions and model card.",
+        "Train an embedded model from scratch, with its early versions and model card.",
         "lprl pretrain --out my_model",
+        "lprl pretrain --model embedded-judge --out my_judge",
     )
     pretrain.add_argument("--out", type=Path, required=True, help="new directory")
+    pretrain.add_argument(
+        "--model", default="embedded", help="what it learns: embedded (default), embedded-judge"
+    )
     pretrain.add_argument("--steps", type=int, help="optimiser steps")
     pretrain.add_argument("--seed", type=int, help="of weights and instances")
     pretrain.add_argument("--quiet", action="store_true", help="no progress bar")

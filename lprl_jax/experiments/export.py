@@ -113,6 +113,6 @@ def card(
         "",
     ]
     if name in embedded.MODELS:
-        base = (embedded.FOLDER / "MODEL_CARD.md").read_text("utf-8").replace("\n#", "\n##")
+        base = embedded.card_of(name).read_text("utf-8").replace("\n#", "\n##")
         lines += ["What it began as:", "", f"#{base}"]
     return "\n".join(lines)

@@ -89,7 +89,8 @@ def of_prior(prior: Prior, env: Any, experiment: Experiment) -> Worth | None:
     """
     config = experiment.config
     plain = Asking.of(config) == PLAIN and config.prior_kind == prior_kinds.P_DIST
-    known = config.prior in embedded.MODELS and config.env in embedded.TAUGHT and plain
+    is_ours = config.prior in embedded.MODELS
+    known = is_ours and config.env in embedded.taught(config.prior) and plain
     if known or not (hasattr(prior, "with_bank") and isinstance(env, TextEnv) and env.num_states):
         return None
     try:

@@ -1,8 +1,9 @@
 """The language models that come with the package, by name.
 
 They are real but tiny: trained from scratch (`lprl pretrain`) on text that the environments'
-templates write. See MODEL_CARD.md beside them. The early versions are the same training stopped
-sooner: a ladder of really worse models.
+templates write. `card_of` says where a model's card is. The early versions are the same training
+stopped sooner: a ladder of really worse models. `embedded-judge` has learnt other worlds, and to
+say what is good and bad in them.
 """
 
 from pathlib import Path
@@ -14,8 +15,9 @@ MODELS = {
     "embedded-early-3": "early-3",
     "embedded-early-2": "early-2",
     "embedded-early-1": "early-1",
+    "embedded-judge": "judge",
 }
-"""Name to folder, best first."""
+"""Name to folder; those of one training best first."""
 
 TAUGHT = (
     "FrozenLake-lprl",
@@ -24,8 +26,17 @@ TAUGHT = (
     "ImageCompletion-lprl",
     "ObjectArrangement-lprl",
 )
-"""Ids of the worlds whose texts they were trained on; the card knows of no others. They read any
-text, byte by byte where it must be, but have not learnt what others mean."""
+"""Ids of the worlds whose texts `embedded` and its early versions were trained on; the card knows
+of no others. They read any text, byte by byte where it must be, but have not learnt what others
+mean."""
+JUDGED = (
+    "CartPole-lprl",
+    "Pendulum-lprl",
+    "Blackjack-lprl",
+    "WatchRepair-lprl",
+    "KeyRooms-lprl",
+)
+"""Ids of the worlds of `embedded-judge`."""
 
 FOLDER = Path(__file__).parent / "embedded_models"
 
@@ -38,3 +49,18 @@ def path_of(name: str) -> Path:
     """
     require_one_of("model", name, MODELS)
     return FOLDER / MODELS[name]
+
+
+def card_of(name: str) -> Path:
+    """MODEL_CARD.md of an embedded model; MODEL_CARD.json, its figures, lies beside it.
+
+    Raises:
+        InvalidInput: if there is no model of that name.
+    """
+    folder = path_of(name) if name == "embedded-judge" else FOLDER
+    return folder / "MODEL_CARD.md"
+
+
+def taught(name: str) -> tuple[str, ...]:
+    """Ids of the worlds that an embedded model has learnt."""
+    return JUDGED if name == "embedded-judge" else TAUGHT

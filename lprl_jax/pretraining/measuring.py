@@ -32,6 +32,8 @@ from lprl_jax.priors.judging import Scores, judge, make_scorer, shuffle
 
 INSTANCES = 200
 """Held-out instances of each kind."""
+MOST_STATES = 4_096
+"""Of an instance, that a model is asked about beforehand to be followed."""
 BINS = 5
 """Of the fraction that is revealed."""
 
@@ -48,7 +50,7 @@ class Actions(NamedTuple):
     """Of the best answers that do not look at the state, fitted on training instances."""
     uniform: Scores
     success: Followed | None
-    """Of episodes; None where states are not numbered."""
+    """Of episodes; None where states are not numbered, or too many for a table."""
     ladder: dict[str, float]
     """Top-1 of every version of the model, by name."""
 
@@ -101,7 +103,7 @@ def measure_actions(
     of_habit = judge(normalize(weights, legal), right)
     uniform = judge(normalize(jnp.zeros(legal.shape), legal), right)
     played = None
-    if task.env.num_states is not None:
+    if 0 < (task.env.num_states or 0) <= MOST_STATES:
         own = population.sample(keys[5], min(num_instances, following.PLAYED), "held-out")
         played = following.follow(model, task.env, own, weights, keys[6])
     ladder = {name: found.top1 for name, found in scores.items()}

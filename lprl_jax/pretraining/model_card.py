@@ -20,9 +20,11 @@ from lprl_jax.pretraining.measuring import (
     measure_actions,
     measure_completions,
 )
+from lprl_jax.pretraining.measuring_verdicts import STATES, Verdicts, measure_verdicts
 from lprl_jax.pretraining.pretrain import PretrainConfig
 from lprl_jax.pretraining.replay import Taught, replay
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Task
+from lprl_jax.pretraining.verdicts import VerdictTask
 from lprl_jax.priors.judging import PROPOSALS
 from lprl_jax.results.comparison import interval
 
@@ -34,6 +36,8 @@ class Measured(NamedTuple):
     """A kind of instances of a task each."""
     completions: list[Completions]
     """A task each."""
+    verdicts: list[Verdicts]
+    """A task and a way to draw states each."""
     taught: list[Taught]
     """A task each."""
 
@@ -49,14 +53,17 @@ def measure(
         tasks: Of the training.
     """
     final = list(models.values())[-1]
+    judged = [task for task in tasks if isinstance(task, VerdictTask)]
+    acted = [task for task in tasks if isinstance(task, ActionTask)]
+    acted += [task.as_actions() for task in judged]
     return Measured(
         [
             measure_actions(models, task, population)
-            for task in tasks
-            if isinstance(task, ActionTask)
+            for task in acted
             for population in task.measured
         ],
         [measure_completions(final, task) for task in tasks if isinstance(task, CompletionTask)],
+        [row for task in judged for row in measure_verdicts(final, task)],
         replay(config, tasks, final.tokenizer),
     )
 
@@ -96,13 +103,14 @@ def render(
     models: Mapping[str, LanguageModel],
     measured: Measured,
     command: str,
+    name: str = "embedded",
 ) -> str:
     """The page; the last of `models` is the final one, the others its early versions."""
     final = list(models.values())[-1]
     num_params = sum(leaf.size for leaf in jax.tree.leaves(final.params))
     settings = [f"{f.name} = {getattr(config, f.name)}" for f in dataclasses.fields(config)]
     parts = [
-        "# Model card: the embedded language model",
+        f"# Model card: the embedded {'judge' if name == 'embedded-judge' else 'language model'}",
         "",
         f"A Llama-architecture decoder of {num_params:,} parameters with its own byte-level BPE of",
         f"{len(final.tokenizer)} tokens, trained from scratch on text written by the environments'",
@@ -112,6 +120,7 @@ def render(
         "",
         *_actions(measured.actions),
         *_completions(measured.completions),
+        *_verdicts(measured.verdicts),
         *_ladder(list(models), measured.actions),
         *_taught(measured.taught),
         "## How it was made",
@@ -200,6 +209,35 @@ def _completions(measured: Sequence[Completions]) -> list[str]:
     return [*lines, "", "In brackets the number of states.", ""]
 
 
+def _verdicts(measured: Sequence[Verdicts]) -> list[str]:
+    if not measured:
+        return []
+    lines = [
+        "## What it knows: verdicts",
+        "",
+        f"{INSTANCES} held-out instances a task, {STATES} states of each, drawn in three ways. Of",
+        "the verdicts that are good or bad: the share on which it holds the right one of the two",
+        "for likelier, and that by itself for the good and the bad ones; on how many it says one",
+        "of them, and not that it is unsure, and how right it is there; and the expected error of",
+        "its confidence. Good and bad count for half each: who always says the same is at a half.",
+        "",
+        "| task | states | decided | | right | of good | of bad | says | right there | error |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for m in measured:
+        rows = {"model": m.model, "words shuffled": m.shuffled, "habit": m.habit}
+        for name, j in rows.items():
+            cells = " | ".join(f"{x:.3f}" for x in j)
+            lines.append(f"| {m.task} | {m.way} | {m.decided:.2f} | {name} | {cells} |")
+    return [
+        *lines,
+        "",
+        "The habit is the best verdict on each action that does not look at the state, fitted on",
+        "as many training instances.",
+        "",
+    ]
+
+
 def _taught(measured: Sequence[Taught]) -> list[str]:
     lines = [
         "## What was held out",
@@ -207,7 +245,8 @@ def _taught(measured: Sequence[Taught]) -> list[str]:
         "All lessons of this training were drawn once more, and searched for held-out instances of",
         "another seed: for their texts, of all states where these are numbered. Where the text",
         "carries the instance none may be found. Where it hides it no held-out pattern may be, and",
-        "some texts, such as that of an empty grid, are equal.",
+        "some texts, such as that of an empty grid, are equal. Of very many states, only as many",
+        "were looked for as a lesson has.",
         "",
         "| task | different texts taught | held-out texts | of them taught | held-out instances "
         "| of them taught |",

@@ -1,13 +1,15 @@
-"""`lprl pretrain`: train the embedded model, and write it with its early versions and its card."""
+"""`lprl pretrain`: train an embedded model, and write it with its early versions and its card."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
+from lprl_envs.errors import require_one_of
 from tqdm import tqdm
 
 from lprl_jax.experiments import run_directory
@@ -17,16 +19,24 @@ from lprl_jax.lm import checkpoint
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.pretraining import model_card
 from lprl_jax.pretraining.curriculum import TASKS
+from lprl_jax.pretraining.curriculum_of_judge import JUDGE_TASKS
 from lprl_jax.pretraining.pretrain import PretrainConfig, pretrain
+from lprl_jax.pretraining.tasks import Task
+
+CURRICULA: Mapping[str, Sequence[Task]] = {"embedded": TASKS, "embedded-judge": JUDGE_TASKS}
+"""By the name of the model that learns it."""
+STEPS = {"embedded-judge": 400}
+"""Optimiser steps, where they are not `PretrainConfig`'s."""
 
 
-def run(out: Path, progress: bool = True, **settings: Any) -> None:
+def run(out: Path, progress: bool = True, model: str = "embedded", **settings: Any) -> None:
     """Train, and write `out/final`, `out/early-1` ..., MODEL_CARD.md, its figures
     in MODEL_CARD.json, and loss.jsonl.
 
     Args:
         out: New directory.
         progress: Whether to show a progress bar, where standard error is a terminal.
+        model: Which of `CURRICULA` is learnt.
         settings: Fields of `PretrainConfig`.
 
     Raises:
@@ -35,6 +45,9 @@ def run(out: Path, progress: bool = True, **settings: Any) -> None:
         CannotWrite: if there is no room for more.
     """
     out = paths.given(out)
+    require_one_of("model", model, CURRICULA)
+    if model in STEPS:
+        settings = {"num_steps": STEPS[model], **settings}
     config = PretrainConfig(**settings)
     if config.num_steps < 1:
         raise InvalidInput(f"steps is {config.num_steps}; it must be 1 or more")
@@ -42,7 +55,7 @@ def run(out: Path, progress: bool = True, **settings: Any) -> None:
     with hold(out):
         run_directory.require_empty(out)
         try:
-            _train(config, out, progress, kept)
+            _train(model, config, out, progress, kept)
         except OSError as error:
             whole = f"{', '.join(kept)} there are whole" if kept else "nothing there is whole"
             raise paths.CannotWrite(
@@ -52,7 +65,7 @@ def run(out: Path, progress: bool = True, **settings: Any) -> None:
 
 
 def _train(
-    config: PretrainConfig, out: Path, progress: bool, kept: dict[str, LanguageModel]
+    model: str, config: PretrainConfig, out: Path, progress: bool, kept: dict[str, LanguageModel]
 ) -> None:
     """Write everything; `kept` takes the models that are whole."""
     with (
@@ -60,21 +73,24 @@ def _train(
         # None is quiet where there is no terminal: a log file would fill with bars.
         tqdm(total=config.num_steps, disable=None if progress else True, unit="step") as bar,
     ):
-        for at in pretrain(config):
+        for at in pretrain(config, CURRICULA[model]):
             log.write(json.dumps({"step": at.step, "loss": round(at.loss, 5)}) + "\n")
             bar.update(at.step - bar.n)
             bar.set_postfix(loss=f"{at.loss:.3f}")
             if at.keep:
                 checkpoint.save(out / at.keep, at.model, jnp.bfloat16)
                 kept[at.keep] = checkpoint.load(out / at.keep)  # as it will be used: rounded
-    write_card(config, kept, out)
+    write_card(config, kept, out, model)
 
 
-def write_card(config: PretrainConfig, kept: dict[str, LanguageModel], out: Path) -> None:
+def write_card(
+    config: PretrainConfig, kept: dict[str, LanguageModel], out: Path, model: str = "embedded"
+) -> None:
     """Measure what a training has kept, and write MODEL_CARD.md and MODEL_CARD.json."""
-    command = f"lprl pretrain --steps {config.num_steps} --seed {config.seed} --out DIR"
-    measured = model_card.measure(config, kept, TASKS)
-    card = model_card.render(config, kept, measured, command)
+    named = "" if model == "embedded" else f" --model {model}"
+    command = f"lprl pretrain{named} --steps {config.num_steps} --seed {config.seed} --out DIR"
+    measured = model_card.measure(config, kept, CURRICULA[model])
+    card = model_card.render(config, kept, measured, command, model)
     (out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     figures = model_card.figures(config, kept, measured, command)
     (out / "MODEL_CARD.json").write_text(json.dumps(figures, indent=1) + "\n")

@@ -31,6 +31,8 @@ INSTANCES = 200
 """Held-out instances of each task whose texts are looked for."""
 COLUMNS = 1_024
 """No text has more tokens."""
+MOST_STATES = 4_096
+"""Of an instance, all of whose texts are looked for."""
 
 
 class Taught(NamedTuple):
@@ -42,8 +44,8 @@ class Taught(NamedTuple):
     lesson_texts: int
     """Texts among the task's own lessons."""
     texts: int
-    """Texts of held-out instances that were looked for: of all states, where they are numbered, and
-    otherwise of as many as a lesson has."""
+    """Texts of held-out instances that were looked for: of all states, where they are numbered and
+    not too many, and otherwise of as many as a lesson has."""
     taught_texts: int
     """Of them, those among the lessons of any task."""
     instances: int
@@ -118,7 +120,7 @@ def _held_out(task: Task, course: Course, num_instances: int) -> tuple[np.ndarra
     bank = task.sample(key_bank, num_instances, "held-out")
 
     def one(instance: jax.Array, key: chex.PRNGKey) -> jax.Array:
-        if task.env.num_states is None:
+        if (task.env.num_states or MOST_STATES + 1) > MOST_STATES:
             states = course.lessons(key, bank, instance)[0]
         else:
             numbers = jnp.arange(task.env.num_states)

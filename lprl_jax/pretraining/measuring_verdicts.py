@@ -1,0 +1,147 @@
+"""What a model knows as a judge, measured on held-out instances.
+
+Counted are the decided verdicts: actions that are good or bad, not those on which nothing is to be
+said. The same with every word of the text exchanged, and for the habit, the best verdicts on the
+actions that do not look at the state, fitted on training instances. As good and bad are not as
+many, each counts for half: who always says the same is at one half.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from lprl_envs import TextEnvParams
+
+from lprl_jax.judges.base import BAD, GOOD
+from lprl_jax.lm.checkpoint import LanguageModel
+from lprl_jax.pretraining.measuring import INSTANCES
+from lprl_jax.pretraining.verdicts import WAYS, VerdictTask
+from lprl_jax.priors.judging import make_scorer, shuffle
+
+STATES = 16
+"""Of an instance, of each of `WAYS`."""
+BINS = 10
+"""Of confidence."""
+
+
+class Judgement(NamedTuple):
+    """How right somebody is about the decided verdicts."""
+
+    right: float
+    """Share of them on which it holds the right one of good and bad for likelier."""
+    right_of_good: float
+    """The same of those that are good."""
+    right_of_bad: float
+    covered: float
+    """Share of them on which it says good or bad, and not that it is unsure."""
+    right_where_said: float
+    """Share of these that is right."""
+    calibration: float
+    """Expected error of its confidence, of good against bad, in ten bins."""
+
+
+class Verdicts(NamedTuple):
+    """A model on held-out instances of one task."""
+
+    task: str
+    way: str
+    """How the states were drawn."""
+    decided: float
+    """Share of all verdicts that are good or bad."""
+    model: Judgement
+    shuffled: Judgement
+    habit: Judgement
+
+
+def judgement(log_probs: np.ndarray, truth: np.ndarray) -> Judgement:
+    """Of log-probabilities of good, unsure and bad, `f32[..., A, 3]`, and what is right `[..., A]`.
+
+    Of each share, good and bad verdicts count for half.
+    """
+    p = np.exp(np.asarray(log_probs, np.float64))
+    against_bad = p[..., 0] / np.maximum(p[..., 0] + p[..., 2], 1e-30)
+    is_good, is_bad = truth == GOOD, truth == BAD
+    says_good = np.where(against_bad == 0.5, 0.5, against_bad > 0.5)
+    right = np.where(is_good, says_good, 1.0 - says_good)
+    says = np.argmax(p, axis=-1) != 1
+    weight = is_good / max(is_good.sum(), 1) / 2 + is_bad / max(is_bad.sum(), 1) / 2
+
+    def share(what: np.ndarray, among: np.ndarray) -> float:
+        return float((what * among).sum() / max(among.sum(), 1e-30))
+
+    confidence = np.maximum(against_bad, 1.0 - against_bad)
+    place = np.minimum(((confidence - 0.5) * 2 * BINS).astype(int), BINS - 1)
+    error = sum(
+        abs(((confidence - right) * weight * (place == b)).sum()) for b in range(BINS)
+    ) / max(weight.sum(), 1e-30)
+    return Judgement(
+        share(right, weight),
+        share(right, is_good),
+        share(right, is_bad),
+        share(says, weight),
+        share(right, weight * says),
+        float(error),
+    )
+
+
+def measure_verdicts(
+    model: LanguageModel, task: VerdictTask, num_instances: int = INSTANCES, seed: int = 7
+) -> list[Verdicts]:
+    """Measure a model as the judge of a task, for each of `WAYS` to draw states.
+
+    Args:
+        model: Which learnt the task.
+        task: What is asked.
+        num_instances: M held-out ones, and as many for training, on which the habit is fitted.
+        seed: Of instances, states and shuffling.
+    """
+    keys = jax.random.split(jax.random.key(seed), 5)
+    env = task.env
+
+    @jax.jit
+    def draw(key: chex.PRNGKey, bank: TextEnvParams) -> tuple[jax.Array, jax.Array]:
+        """Slots `[M, 3 STATES, n]` and verdicts `[M, 3 STATES, A]`."""
+
+        def one(key: chex.PRNGKey, instance: jax.Array) -> tuple[jax.Array, jax.Array]:
+            states, verdicts = task.draw_by(key, bank, instance, (STATES,) * len(WAYS))
+            over = jax.vmap(env.is_terminated, (0, None))(states, bank)
+            verdicts = jnp.where(over[:, None], 0.0, verdicts)
+            return jax.vmap(env.slots, (0, None))(states, bank), verdicts
+
+        return jax.vmap(one)(jax.random.split(key, num_instances), jnp.arange(num_instances))
+
+    slots, truth = draw(keys[1], task.sample(keys[0], num_instances, "held-out"))
+    _, taught = draw(keys[3], task.sample(keys[2], num_instances, "train"))
+    score = make_scorer(model.config, task.compile(model.tokenizer).prompts)
+
+    def asked(slots: jax.Array) -> np.ndarray:
+        found = score(model.params, slots)
+        return np.asarray(jax.nn.log_softmax(found.reshape(*found.shape[:-1], -1, 3), axis=-1))
+
+    own, mixed = asked(slots), asked(shuffle(env.template, keys[4], slots))
+    truth, taught = np.asarray(truth), np.asarray(taught)
+    return [
+        Verdicts(
+            task.name,
+            way,
+            float((truth[:, part] != 0).mean()),
+            judgement(own[:, part], truth[:, part]),
+            judgement(mixed[:, part], truth[:, part]),
+            judgement(_habit(taught[:, part], truth[:, part].shape), truth[:, part]),
+        )
+        for i, way in enumerate(WAYS)
+        for part in [slice(i * STATES, (i + 1) * STATES)]
+    ]
+
+
+def _habit(taught: np.ndarray, shape: Any) -> np.ndarray:
+    """`f64[M, S, A, 3]`: of each action, how often it is good and bad, each counting for half."""
+    good, bad = ((taught == x).sum((0, 1)) for x in (GOOD, BAD))
+    good, bad = (0.01 + x / max(x.sum(), 1) for x in (good, bad))
+    likely = np.stack([good, np.zeros(len(good)), bad], axis=-1) / (good + bad)[:, None]
+    with np.errstate(divide="ignore"):
+        return np.log(np.broadcast_to(likely, (*shape, 3)))
