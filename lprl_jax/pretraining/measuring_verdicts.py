@@ -8,6 +8,7 @@ many, each counts for half: who always says the same is at one half.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import chex
@@ -100,20 +101,7 @@ def measure_verdicts(
         seed: Of instances, states and shuffling.
     """
     keys = jax.random.split(jax.random.key(seed), 5)
-    env = task.env
-
-    @jax.jit
-    def draw(key: chex.PRNGKey, bank: TextEnvParams) -> tuple[jax.Array, jax.Array]:
-        """Slots `[M, 3 STATES, n]` and verdicts `[M, 3 STATES, A]`."""
-
-        def one(key: chex.PRNGKey, instance: jax.Array) -> tuple[jax.Array, jax.Array]:
-            states, verdicts = task.draw_by(key, bank, instance, (STATES,) * len(WAYS))
-            over = jax.vmap(env.is_terminated, (0, None))(states, bank)
-            verdicts = jnp.where(over[:, None], 0.0, verdicts)
-            return jax.vmap(env.slots, (0, None))(states, bank), verdicts
-
-        return jax.vmap(one)(jax.random.split(key, num_instances), jnp.arange(num_instances))
-
+    env, draw = task.env, _drawing(task)
     slots, truth = draw(keys[1], task.sample(keys[0], num_instances, "held-out"))
     _, taught = draw(keys[3], task.sample(keys[2], num_instances, "train"))
     score = make_scorer(model.config, task.compile(model.tokenizer).prompts)
@@ -136,6 +124,36 @@ def measure_verdicts(
         for i, way in enumerate(WAYS)
         for part in [slice(i * STATES, (i + 1) * STATES)]
     ]
+
+
+def habit_of(task: VerdictTask, num_instances: int = INSTANCES, seed: int = 7) -> np.ndarray:
+    """`f64[A]`: the habit's verdicts, 1 or -1, fitted on training instances and all of `WAYS`."""
+    key_bank, key = jax.random.split(jax.random.key(seed))
+    _, taught = _drawing(task)(key, task.sample(key_bank, num_instances, "train"))
+    likely = _habit(np.asarray(taught), taught.shape)[0, 0]
+    return np.where(likely[:, 0] >= likely[:, 2], GOOD, BAD)
+
+
+def _drawing(
+    task: VerdictTask,
+) -> Callable[[chex.PRNGKey, TextEnvParams], tuple[jax.Array, jax.Array]]:
+    """`(key, bank)` to slots `[M, 3 STATES, n]` and verdicts `[M, 3 STATES, A]`."""
+    env = task.env
+
+    def one(
+        key: chex.PRNGKey, bank: TextEnvParams, instance: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        states, verdicts = task.draw_by(key, bank, instance, (STATES, STATES, STATES))
+        over = jax.vmap(env.is_terminated, (0, None))(states, bank)
+        slots = jax.vmap(env.slots, (0, None))(states, bank)
+        return slots, jnp.where(over[:, None], 0.0, verdicts)
+
+    @jax.jit
+    def draw(key: chex.PRNGKey, bank: TextEnvParams) -> tuple[jax.Array, jax.Array]:
+        count = bank.instances.shape[0]
+        return jax.vmap(one, (0, None, 0))(jax.random.split(key, count), bank, jnp.arange(count))
+
+    return draw
 
 
 def _habit(taught: np.ndarray, shape: Any) -> np.ndarray:

@@ -235,7 +235,7 @@ class VerdictTask:
                 return verdicts, jax.vmap(self.env.action_mask, (0, None))(states, bank)
 
             verdicts, legal = jax.lax.map(lambda x: one(*x), (keys, jnp.arange(len(keys))))
-            said = verdicts[..., None] == jnp.array([GOOD, UNSURE, BAD])
+            said = verdicts[..., None] == jnp.array([GOOD, UNSURE, BAD])[None, None, None]
             return jnp.sum(said & legal[..., None], axis=(0, 1, 2)) / jnp.sum(legal)
 
         found = share(jax.random.key(0))

@@ -24,8 +24,15 @@ LAKE = FrozenLake("3x3", is_slippery=False)
 BANK = LAKE.params_of([("SFH", "FFF", "FFG"), ("SFH", "FHF", "FFG")])
 
 
+def sample(key, num_instances, split):
+    """The two lakes in turn."""
+    turns = jnp.arange(num_instances) % 2
+    bank = jax.tree.map(lambda x: x[turns], BANK.bank)
+    return dataclasses.replace(BANK, bank=bank, instances=jnp.arange(num_instances))
+
+
 def by_plan(params, instance):
-    table = jnp.asarray(VERDICTS)[instance]
+    table = jnp.asarray(VERDICTS)[instance % 2]
     return lambda state: table[LAKE.state_index(state, params)]
 
 
@@ -33,7 +40,7 @@ VERDICTS = np.asarray(perfect_judge(LAKE, BANK).params.verdicts)
 SMALL = VerdictTask(
     "small",
     LAKE,
-    lambda key, n, split: BANK,
+    sample,
     by_plan,
     curriculum_of_judge._numbered(LAKE),
     horizon=6,
