@@ -15,10 +15,14 @@ from lprl_jax.experiments import places
 from lprl_jax.lm.quantised import WHOLE, require_bits
 
 ACTION, WORDS = SAYS = ("action", "words")
+OF_MODELS = {"judge_says": ACTION, "judge_bits": WHOLE}
+"""Fields of a config that speak of a language model, as they are by default."""
 OF_WORDS = {"judge_threshold": 0.0, "judge_calibrated": False}
-"""Fields of a config that only a judge in words has, as they are without one."""
+"""Of one that is asked for words."""
+PLAIN = {**OF_MODELS, **OF_WORDS}
+"""All of these."""
 OF_ACTIONS = {"normalization": "sum", "end_of_action": "\n", "calibration": "none"}
-"""Fields by which a model's actions are weighed, as they are by default."""
+"""By which a model's actions are weighed."""
 
 
 def check(fields: Mapping[str, Any]) -> None:
@@ -53,7 +57,7 @@ def check(fields: Mapping[str, Any]) -> None:
 
 def require_plain(fields: Mapping[str, Any], whom: str) -> None:
     """Raise InvalidInput if a judge is to say words, or has few bits, and is none of `whom`."""
-    for name, plain in (("judge_says", ACTION), ("judge_bits", WHOLE)):
+    for name, plain in OF_MODELS.items():
         if fields[name] != plain:
             raise InvalidInput(
                 f"{name} is {shown(fields[name])}, which is for {whom}, such as embedded; the "
