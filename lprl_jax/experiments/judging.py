@@ -26,6 +26,7 @@ from lprl_jax.judges import (
     uniform,
 )
 from lprl_jax.judges.experts import expert_judge, has_expert
+from lprl_jax.judges.tabular import num_rows
 from lprl_jax.judges.words import WordJudge
 from lprl_jax.lm import named
 from lprl_jax.lm.families import FAMILIES
@@ -96,8 +97,10 @@ def _named(
         )
     if (table := _shared(experiment, prior)) is not None:
         return PriorJudge(table, soft=config.judge_soft)
-    judge = _of_model(experiment, env, params, mesh)
-    return judge if config.judge_access == "live" else _tabulated(judge, env, params)
+    if config.judge_access == "live":
+        return _of_model(experiment, env, params, mesh)
+    _require_rows(env)  # before anything is read
+    return tabulate(_of_model(experiment, env, params, mesh), env, params)
 
 
 def _of_model(
@@ -121,14 +124,10 @@ def _of_model(
     return calibrated(judge, drawn) if config.judge_calibrated else judge
 
 
-def _tabulated(judge: Judge, env: TextEnv[Any, Any], params: TextEnvParams) -> Judge:
-    """A table in the place of what a model says.
-
-    Raises:
-        InvalidInput: if there is none.
-    """
+def _require_rows(env: TextEnv[Any, Any]) -> None:
+    """Raise InvalidInput unless states are numbered, or at least their texts."""
     try:
-        return tabulate(judge, env, params)
+        num_rows(env)
     except NotNumbered:
         raise InvalidInput(
             f"{env.name} has too many states, and too many texts, for a table of verdicts; right: "
