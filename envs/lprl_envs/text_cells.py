@@ -33,13 +33,29 @@ def cell_of(template: Template, slots: jax.Array) -> jax.Array:
 
     The last state slot changes fastest.
     """
+    weights, _ = _digits(template)
+    return jnp.sum(slots * jnp.asarray(weights), dtype=jnp.int32)
+
+
+def slots_of(template: Template, cell: jax.Array) -> jax.Array:
+    """`i32[num_slots]`: the state slots of that number, and 0 elsewhere; inverse of `cell_of`."""
+    weights, sizes = _digits(template)
+    return cell // jnp.maximum(weights, 1) % jnp.asarray(sizes)
+
+
+def _digits(template: Template) -> tuple[np.ndarray, np.ndarray]:
+    """What each slot's value counts in a cell's number, and how many it has: `i32[num_slots]` both.
+
+    A slot that is no state's counts 0, and has one.
+    """
     weights = np.zeros(template.num_slots, np.int32)
+    sizes = np.ones(template.num_slots, np.int32)
     weight = 1
     for place in reversed(range(template.num_slots)):
         if template.slots[place].scope is Scope.STATE:
-            weights[place] = weight
+            weights[place], sizes[place] = weight, len(template.slots[place].values)
             weight *= len(template.slots[place].values)
-    return jnp.sum(slots * jnp.asarray(weights), dtype=jnp.int32)
+    return weights, sizes
 
 
 def num_text_cells(env: Any) -> int | None:
@@ -53,6 +69,24 @@ def text_cell(env: Any, state: Any, params: Any) -> jax.Array:
     Raises:
         InvalidInput: if there are too many.
     """
+    _require_numbered(env)
+    return cell_of(env.template, env.slots(state, params))
+
+
+def cell_slots(env: Any, instance: jax.Array, cell: jax.Array, params: Any) -> jax.Array:
+    """`i32[num_slots]`: what the text of that number reads in an instance; inverse of `text_cell`.
+
+    There are texts that no state of the instance has.
+
+    Raises:
+        InvalidInput: if there are too many.
+    """
+    _require_numbered(env)
+    first = env.initial_state(jax.random.key(0), instance, params)
+    is_state = np.array([slot.scope is Scope.STATE for slot in env.template.slots])
+    return jnp.where(is_state, slots_of(env.template, cell), env.slots(first, params))
+
+
+def _require_numbered(env: Any) -> None:
     if num_text_cells(env) is None:
         raise InvalidInput(f"{env.name} has too many texts an instance to number them")
-    return cell_of(env.template, env.slots(state, params))

@@ -31,6 +31,7 @@ from lprl_jax.judges import Judge
 from lprl_jax.lm import named
 from lprl_jax.lm.encoder import BertEncoder
 from lprl_jax.lm.families import FAMILIES
+from lprl_jax.lm.quantised import WHOLE, quantised
 from lprl_jax.priors import (
     EncodedPrior,
     FlaxLanguagePrior,
@@ -165,6 +166,7 @@ def named_prior(
     mesh: Mesh | None = None,
     bank: BankConfig | None = None,
     asking: Asking = PLAIN,
+    bits: int = WHOLE,
 ) -> Prior | None:
     """`none`, `uniform`, `habit`, a table, or a model as `language_prior` takes it.
 
@@ -176,6 +178,7 @@ def named_prior(
         mesh: Over which these lie.
         bank: How the instances are drawn: a habit is fitted on such, and examples are, in training.
         asking: How a model is asked.
+        bits: To which its matrices are rounded; see `lm.quantised`.
 
     Raises:
         InvalidInput: if it is none of these, has no weights for another dtype or a mesh, or asks
@@ -203,7 +206,7 @@ def named_prior(
         needs.require_file("prior", str(table))
         return TabularPrior.load(table, env, params)
     drawn = () if bank is None else drawn_by(bank)
-    return language_prior(name, env, params, asking, drawn, dtype=dtype, mesh=mesh)
+    return language_prior(name, env, params, asking, drawn, dtype, mesh, bits)
 
 
 def require_decoder(name: str, dtype: str, mesh: Mesh | None = None) -> None:
@@ -228,17 +231,20 @@ def language_prior(
     params: TextEnvParams,
     asking: Asking = PLAIN,
     drawn: Sequence[tuple[str, Any]] = (),
-    **placement: Any,
+    dtype: str = "float32",
+    mesh: Mesh | None = None,
+    bits: int = WHOLE,
 ) -> LanguagePrior | FlaxLanguagePrior:
     """A model by name or directory: by our own decoder, if that knows its family.
 
-    Examples of its wording are of instances `drawn` with these options. Only for our own decoder
-    there is a `placement`: `dtype` and `mesh`.
+    Examples of its wording are of instances `drawn` with these options. Only of our own decoder's
+    models the weights have a `dtype`, a `mesh` and a number of `bits`.
     """
     options = asking.options(env, drawn)
     if runs_decoder(name):
-        own = {"calibration": asking.calibration, **placement}
-        return LanguagePrior.from_pretrained(name, env, params, **options, **own)
+        model = quantised(named.load(name, dtype, mesh), bits)
+        options["calibration"] = asking.calibration
+        return LanguagePrior.of_model(model, env, params, **options)
     calibration.require_off(asking.calibration, name)
     return FlaxLanguagePrior.from_pretrained(named.path_of(name), env, params, **options)
 

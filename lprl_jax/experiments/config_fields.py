@@ -11,10 +11,14 @@ from lprl_envs.errors import require_one_of, shown
 
 from lprl_jax.algorithms import base
 from lprl_jax.algorithms.registry import ALGORITHMS
-from lprl_jax.experiments import prior_kinds
+from lprl_jax.experiments import judge_kinds, prior_kinds
 from lprl_jax.judges.controls import ERRORS
+from lprl_jax.lm.quantised import WHOLE
 from lprl_jax.priors import calibration
 from lprl_jax.priors.options import NORMALIZATIONS
+
+_SHARES = ("prior_epsilon", "judge_accuracy", "judge_lazy", "judge_bias", "judge_threshold")
+"""Fields that lie in [0, 1]."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,8 +110,18 @@ class ExperimentConfig:
     .npz table of verdicts, or what may be a prior, whose verdicts are those that it implies."""
     judge_access: str = "table"
     """`table` asks a model about all states beforehand; `live` asks it at every step."""
+    judge_says: str = judge_kinds.ACTION
+    """Of a model: `action`, its verdict is implied by what it would do, or `words`, it is asked for
+    one; see `judges.words`."""
     judge_soft: bool = False
-    """Whether a prior's verdicts are degrees; see `judges.PriorJudge`."""
+    """Whether a model's or a prior's verdicts are degrees; see `judges.PriorJudge`."""
+    judge_threshold: float = 0.0
+    """Of `words`: what the likeliest word must have, or the judge is unsure."""
+    judge_calibrated: bool = False
+    """Of `words`: whether what the model likes to say of anything is taken off, as it is measured
+    on training instances; see `algorithms.tabular.word_calibration`."""
+    judge_bits: int = WHOLE
+    """Of a model: to how many bits its matrices are rounded, 2 to 8; 32 leaves them alone."""
     judge_accuracy: float = 1.0
     """Probability that a verdict is kept; see `judges.corrupt`."""
     judge_errors: str = "step"
@@ -151,6 +165,7 @@ class ExperimentConfig:
         prior_kinds.free_form(self.prior_kind, vars(self))
         require_one_of("judge_access", self.judge_access, ("table", "live"))
         require_one_of("judge_errors", self.judge_errors, ERRORS)
-        base.require_fraction(self, "prior_epsilon", "judge_accuracy", "judge_lazy", "judge_bias")
+        base.require_fraction(self, *_SHARES)
+        judge_kinds.check(vars(self))
         base.require_above_0(self, "prior_temperature")
         base.require_finite(self, "prior_temperature")

@@ -25,6 +25,7 @@ from lprl_jax.experiments import (
     build,
     checkpoint,
     config,
+    judge_kinds,
     places,
     prior_kinds,
     run_directory,
@@ -214,8 +215,7 @@ def _rows(experiment: Experiment, trained: Any, same_bank: bool) -> list[Row]:
     judge is there where values are acted by with its verdicts; otherwise nobody would ask it.
     """
     if getattr(experiment.algorithm, "shift_form", None) != LOOK_AHEAD:
-        unjudged = dataclasses.replace(experiment.config, judge="none")
-        experiment = dataclasses.replace(experiment, config=unjudged)
+        experiment = _unjudged(experiment)
     setup = runner.set_up(experiment)
     state = setup.initial_state()
     # Episodes that training has not played: they are drawn for this purpose, by the seed.
@@ -235,6 +235,15 @@ def _rows(experiment: Experiment, trained: Any, same_bank: bool) -> list[Row]:
         played = jax.device_get(play(state, setup.data))
         rows += _of_settings(experiment, policy, played, setup)
     return rows
+
+
+def _unjudged(experiment: Experiment) -> Experiment:
+    """Without its judge, and what was said of asking it, if nobody else is asked so."""
+    none: dict[str, Any] = {"judge": "none", **judge_kinds.PLAIN}
+    nobody = build.policy_name(experiment) == NETWORK
+    if nobody and not places.asks_model(experiment.config.prior):
+        none |= {**dataclasses.asdict(PLAIN), "prior_dtype": "float32", "model_parallel": 1}
+    return dataclasses.replace(experiment, config=dataclasses.replace(experiment.config, **none))
 
 
 def _placed_like(there: Any, tree: Any) -> Any:

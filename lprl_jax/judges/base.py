@@ -8,7 +8,7 @@ Reference: Language Model Guided Trade-offs (LMGT), arXiv 2409.04744.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import chex
 import jax
@@ -68,6 +68,34 @@ class Judge(Protocol):
         ...
 
 
+class TextJudge(Judge, Protocol):
+    """A judge that reads a state's text and nothing else, and can be asked about a text alone."""
+
+    def verdicts_of_slots(
+        self,
+        params: Any,
+        carry: Counters,
+        instance: jax.Array,
+        slots: jax.Array,
+        needed: jax.Array,
+    ) -> tuple[jax.Array, Counters]:
+        """As `verdicts`, of texts behind which every action is legal.
+
+        Args:
+            params: `self.params`.
+            carry: What `init` or the last call returned.
+            instance: `i32[B]`: of the bank.
+            slots: `i32[B, num_slots]`: as `env.slots` gives them, or such as no state has.
+            needed: `bool[B]`: the rows that are asked.
+        """
+        ...
+
+
+def reads_text(judge: Judge) -> TypeGuard[TextJudge]:
+    """Whether a judge is a `TextJudge`; that of a prior is one if the prior reads text alone."""
+    return hasattr(judge, "verdicts_of_slots")
+
+
 def require_judge(judge: Any) -> None:
     """Raise InvalidInput unless this is a judge, or None."""
     if judge is None or (not isinstance(judge, type) and hasattr(judge, "verdicts")):
@@ -82,6 +110,12 @@ def among_legal(env: Any, verdicts: jax.Array, env_state: Any, env_params: Any) 
     """Verdicts `[B, A]`, 0 for illegal actions."""
     legal = jax.vmap(env.action_mask, in_axes=(0, None))(env_state, env_params)
     return jnp.where(legal, verdicts, UNSURE)
+
+
+def has_choice(env: Any, env_state: Any, env_params: Any) -> jax.Array:
+    """`bool[B]`: whether more than one action is legal; of the only one nothing is to be said."""
+    legal = jax.vmap(env.action_mask, in_axes=(0, None))(env_state, env_params)
+    return jnp.sum(legal, axis=-1) > 1
 
 
 def of_values(

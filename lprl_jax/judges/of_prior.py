@@ -7,6 +7,7 @@ every prior is a judge: the same model can be tried both ways.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import chex
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 from lprl_envs import InvalidInput, TextEnv, values
 from lprl_envs.errors import shown
 
-from lprl_jax.judges.base import BAD, GOOD, UNSURE
+from lprl_jax.judges.base import BAD, GOOD, UNSURE, has_choice
 from lprl_jax.priors.base import Counters, Prior
 
 CHANCE = 1e-4
@@ -89,11 +90,32 @@ class PriorJudge:
         env_params: Any,
         needed: jax.Array,
     ) -> tuple[jax.Array, Counters]:
-        """See `Judge.verdicts`; the prior is asked once."""
+        """See `Judge.verdicts`; the prior is asked once, where there is anything to choose."""
         del keys
+        needed = needed & has_choice(self.env, env_state, env_params)
         log_probs, carry = self.prior.log_probs(params, carry, env_state, env_params, needed)
         legal = jax.vmap(self.env.action_mask, in_axes=(0, None))(env_state, env_params)
-        return of_log_probs(log_probs, legal, self.near, self.rare, self.soft), carry
+        return self._told(log_probs, legal, needed), carry
+
+    @property
+    def verdicts_of_slots(self) -> Callable[..., tuple[jax.Array, Counters]]:
+        """See `TextJudge`; there is none of a prior that is no `TextPrior`."""
+        own: Any = self.prior
+        log_probs_of_slots = own.log_probs_of_slots
+
+        def ask(
+            params: Any, carry: Counters, instance: jax.Array, slots: jax.Array, needed: jax.Array
+        ) -> tuple[jax.Array, Counters]:
+            needed = needed & (self.env.num_actions > 1)
+            log_probs, carry = log_probs_of_slots(params, carry, instance, slots, needed)
+            return self._told(log_probs, jnp.ones(log_probs.shape, bool), needed), carry
+
+        return ask
+
+    def _told(self, log_probs: jax.Array, legal: jax.Array, asked: jax.Array) -> jax.Array:
+        """Verdicts `f32[B, A]`, unsure in rows that were not asked."""
+        found = of_log_probs(log_probs, legal, self.near, self.rare, self.soft)
+        return jnp.where(asked[:, None], found, UNSURE)
 
 
 def of_log_probs(

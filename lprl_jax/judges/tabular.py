@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,14 +19,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
-from lprl_envs.text_cells import num_text_cells, text_cell
+from lprl_envs.text_cells import cell_slots, num_text_cells, text_cell
 
 from lprl_jax import memory
 from lprl_jax.files import archive
-from lprl_jax.judges.base import Judge, require_judge
+from lprl_jax.judges.base import UNSURE, Judge, reads_text, require_judge
 from lprl_jax.priors import fingerprint
 from lprl_jax.priors.base import Counters, require_world
-from lprl_jax.priors.fingerprint import Fingerprint
+from lprl_jax.priors.fingerprint import Fingerprint, Here
 
 FORMAT = 1
 KIND = "table of verdicts"
@@ -167,9 +168,12 @@ def of_table(
 def tabulate(judge: Judge, env: TextEnv[Any, Any], env_params: TextEnvParams) -> TabularJudge:
     """Ask a judge about every state of every instance that is not terminal, once.
 
+    Where states are not numbered, about every text, which takes a judge that reads text alone.
+
     Raises:
-        NotNumbered: if the environment has too many states.
-        InvalidInput: if the judge errs anew at every step, of which there is no table.
+        NotNumbered: if the environment has too many states, and too many texts.
+        InvalidInput: if the judge errs anew at every step, of which there is no table; if it reads
+            more than the text where rows are texts; or if it is of another environment or bank.
     """
     require_judge(judge)
     require_world(env, env_params)
@@ -179,29 +183,90 @@ def tabulate(judge: Judge, env: TextEnv[Any, Any], env_params: TextEnvParams) ->
             "errors='state', or tabulate the judge underneath"
         )
     require_room(env, env_params)
-    num_states, num_instances = env.numbered_states, len(jax.tree.leaves(env_params.bank)[0])
+    here = Here(fingerprint.world_of(env), fingerprint.bank_of(env_params))
+    fingerprint.require(judge.params, here, f"the judge {judge.name!r}")
+    ask_rows = (
+        _of_texts(judge, env, env_params) if env.num_states is None else _of_states(judge, env)
+    )
+    num, num_instances = num_rows(env), len(jax.tree.leaves(env_params.bank)[0])
+    total = num_instances * num
 
     @jax.jit
     def ask(params: Any, env_params: Any) -> tuple[jax.Array, Any]:
         def step(carry: Any, places: jax.Array) -> Any:
-            states = jax.vmap(lambda i: env.state_at(i // num_states, i % num_states, env_params))(
-                jnp.minimum(places, num_instances * num_states - 1)
-            )
-            over = jax.vmap(env.is_terminated, (0, None))(states, env_params)
-            needed = ~over & (places < num_instances * num_states)
-            keys = jax.random.split(jax.random.key(0), len(places))
-            found, carry = judge.verdicts(params, carry, keys, states, env_params, needed)
-            return carry, jnp.where(needed[:, None], found, 0.0)
+            at = jnp.minimum(places, total - 1)
+            asked = params, carry, at // num, at % num, places < total, env_params
+            found, carry = ask_rows(*asked)
+            return carry, found
 
-        rows = min(ROWS, num_instances * num_states)
-        count = -(-num_instances * num_states // rows)
+        rows = min(ROWS, total)
+        count = -(-total // rows)
         places = jnp.arange(count * rows, dtype=jnp.int32).reshape(count, rows)
         carry, found = jax.lax.scan(step, judge.init(), places)
-        return found.reshape(count * rows, -1)[: num_instances * num_states], carry
+        return found.reshape(count * rows, -1)[:total], carry
 
     found, carry = ask(judge.params, env_params)
-    table = found.reshape(num_instances, num_states, env.num_actions)
+    table = found.reshape(num_instances, num, env.num_actions)
     return of_table(env, env_params, table, judge.name, int(carry.evaluations))
+
+
+Rows = Callable[..., tuple[jax.Array, Counters]]
+"""`(params, carry, instance [B], row [B], there [B], env_params)` to verdicts `[B, A]`, carry."""
+
+
+def _of_states(judge: Judge, env: TextEnv[Any, Any]) -> Rows:
+    """Rows are states; of terminal ones nothing is asked."""
+
+    def ask(
+        params: Any, carry: Any, instance: jax.Array, row: jax.Array, there: jax.Array, bank: Any
+    ) -> tuple[jax.Array, Counters]:
+        states = jax.vmap(env.state_at, in_axes=(0, 0, None))(instance, row, bank)
+        needed = there & ~jax.vmap(env.is_terminated, (0, None))(states, bank)
+        keys = jax.random.split(jax.random.key(0), len(row))
+        found, carry = judge.verdicts(params, carry, keys, states, bank, needed)
+        return jnp.where(needed[:, None], found, UNSURE), carry
+
+    return ask
+
+
+def _of_texts(judge: Judge, env: TextEnv[Any, Any], env_params: TextEnvParams) -> Rows:
+    """Rows are texts, behind which every action is legal.
+
+    Raises:
+        InvalidInput: if the judge reads more than the text, or an action may be illegal.
+    """
+    if not reads_text(judge):
+        raise InvalidInput(
+            f"{env.name} has no numbered states, and the judge {judge.name!r} cannot be asked by "
+            "text alone; right: ask it live, or tabulate one that reads text, as a WordJudge, or a "
+            "PriorJudge of a LanguagePrior"
+        )
+    if not _all_legal(env, env_params):
+        raise InvalidInput(
+            f"{env.name} has no numbered states, and a text does not tell which actions are legal; "
+            "right: ask the judge live"
+        )
+
+    def ask(
+        params: Any, carry: Any, instance: jax.Array, row: jax.Array, there: jax.Array, bank: Any
+    ) -> tuple[jax.Array, Counters]:
+        of_cell = functools.partial(cell_slots, env)
+        slots = jax.vmap(of_cell, in_axes=(0, 0, None))(instance, row, bank)
+        return judge.verdicts_of_slots(params, carry, instance, slots, there)
+
+    return ask
+
+
+def _all_legal(env: TextEnv[Any, Any], env_params: TextEnvParams) -> bool:
+    """Whether every action is legal, whatever the state."""
+    instances = jnp.arange(len(jax.tree.leaves(env_params.bank)[0]), dtype=jnp.int32)
+    first = jax.vmap(env.initial_state, in_axes=(None, 0, None))
+    states = first(jax.random.key(0), instances, env_params)
+    try:  # to map over states what is not to depend on them
+        legal = jax.vmap(env.action_mask, (0, None), out_axes=None)(states, env_params)
+    except ValueError:
+        return False
+    return bool(jnp.all(legal))
 
 
 def _draws(judge: Any) -> bool:

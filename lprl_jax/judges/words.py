@@ -10,7 +10,8 @@ three words and cancels, so that
 
     p(v | s, a) = softmax over v of log P(action : v | s)
 
-costs what the prior of the same model costs, and is exact.
+costs what the prior of the same model costs, and is exact. Where one action alone is legal there is
+nothing to choose: it is not asked, and unsure.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams, values
 
-from lprl_jax.judges.base import BAD, GOOD, UNSURE, among_legal
+from lprl_jax.judges.base import BAD, GOOD, UNSURE, among_legal, has_choice
 from lprl_jax.lm import named, token_table
-from lprl_jax.lm.checkpoint import LanguageModel, load
+from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.lm.scoring import Trie
 from lprl_jax.priors import wordings
 from lprl_jax.priors.action_scores import ActionScorer
@@ -83,47 +84,14 @@ class WordJudge:
         name: str | Path,
         env: TextEnv[Any, Any],
         env_params: TextEnvParams | None = None,
-        *,
-        soft: bool = False,
-        threshold: float = 0.0,
-        bias: Sequence[float] = (0.0, 0.0, 0.0),
-        wording: Wording | str | Path = "bare",
-        words: Sequence[str] = WORDS,
-        separator: str = SEPARATOR,
-        chunk: int = 256,
+        **options: Any,
     ) -> WordJudge:
-        """A judge from a model's name or directory.
-
-        Args:
-            name: As `LanguagePrior.from_pretrained` takes it.
-            env: The environment.
-            env_params: Its bank of instances; default, the environment's own.
-            soft: Whether δ is p(good) - p(bad); otherwise that of the likeliest word.
-            threshold: In [0, 1]: what the likeliest word must have, or the judge is unsure.
-            bias: Log-probabilities that are taken off good, unsure and bad; see `calibrated`.
-            wording: What stands around a state.
-            words: Good, unsure, bad, each with the space before it.
-            separator: Between an action and a word.
-            chunk: States that are run through the model at a time.
+        """As `of_model`, of a model by its name, as `LanguagePrior.from_pretrained` takes it.
 
         Raises:
-            InvalidInput: if there is no such model, its tokenizer begins two of the words alike, or
-                an argument is out of range.
+            InvalidInput: as `of_model`, or if there is no such model.
         """
-        model = load(named.path_of(str(name)))
-        model = model._replace(name=str(name)) if name in named.NAMES else model
-        return WordJudge.of_model(
-            model,
-            env,
-            env_params,
-            soft=soft,
-            threshold=threshold,
-            bias=bias,
-            wording=wording,
-            words=words,
-            separator=separator,
-            chunk=chunk,
-        )
+        return WordJudge.of_model(named.load(str(name)), env, env_params, **options)
 
     @staticmethod
     def of_model(
@@ -139,24 +107,39 @@ class WordJudge:
         separator: str = SEPARATOR,
         chunk: int = 256,
     ) -> WordJudge:
-        """As `from_pretrained`, of a model at hand."""
+        """A judge from a model at hand.
+
+        Args:
+            model: Is asked.
+            env: The environment.
+            env_params: Its bank of instances; default, the environment's own.
+            soft: Whether δ is p(good) - p(bad); otherwise that of the likeliest word.
+            threshold: In [0, 1]: what the likeliest word must have, or the judge is unsure.
+            bias: Log-probabilities that are taken off good, unsure and bad; see `calibrated`.
+            wording: What stands around a state.
+            words: Good, unsure, bad, each with the space before it.
+            separator: Between an action and a word.
+            chunk: States that are run through the model at a time.
+
+        Raises:
+            InvalidInput: if its tokenizer begins two of the words alike, or an argument is out of
+                range.
+        """
         require_world(env, env_params)
         soft, chunk = values.truth("soft", soft), values.whole("chunk", chunk)
         if chunk < 1:
             raise InvalidInput(f"chunk is {chunk}; at least 1 state is run at a time")
         scorer = _scorer_of(model, env, wording, words, separator)
         bank = env.default_params if env_params is None else env_params
-        tokens, valid = scorer.render(model.name, bank)
-        params = WordJudgeParams(
-            model.params,
-            scorer.reader.keep(model.params, tokens, valid),
-            valid,
-            scorer.reader.measure(bank),
-            jnp.zeros(3, jnp.float32),
-            jnp.float32(0.0),
-            fingerprint_of(model, env, bank, scorer.prompt),
-        )
-        return WordJudge(model, scorer, soft, chunk, params).calibrated(bias, threshold)
+        judge = WordJudge(model, scorer, soft, chunk, _encoded(model, scorer, bank))
+        return judge.calibrated(bias, threshold)
+
+    def with_bank(self, env_params: TextEnvParams) -> WordJudge:
+        """The same judge for another bank of instances."""
+        require_world(self.env, env_params)
+        own = {"bias": self.params.bias, "threshold": self.params.threshold}
+        params = _encoded(self.model, self.scorer, env_params)._replace(**own)
+        return dataclasses.replace(self, params=params)
 
     def calibrated(self, bias: Sequence[float], threshold: float = 0.0) -> WordJudge:
         """The same judge with this bias `[3]` and threshold; nothing is compiled anew.
@@ -198,25 +181,59 @@ class WordJudge:
     ) -> tuple[jax.Array, Counters]:
         """See `Judge.verdicts`. Every needed row is run: nothing is remembered."""
         del keys
+        needed = needed & has_choice(self.env, env_state, env_params)
         log_probs = self.log_probs(params, env_state, env_params, needed)
-        found = verdict_of(log_probs, params.threshold, self.soft)
-        return among_legal(self.env, found, env_state, env_params), carry.after_running(needed)
+        found, carry = self._told(params, carry, log_probs, needed)
+        return among_legal(self.env, found, env_state, env_params), carry
+
+    def verdicts_of_slots(
+        self,
+        params: WordJudgeParams,
+        carry: Counters,
+        instance: jax.Array,
+        slots: jax.Array,
+        needed: jax.Array,
+    ) -> tuple[jax.Array, Counters]:
+        """See `TextJudge`."""
+        needed = needed & (self.env.num_actions > 1)
+        log_probs = self._log_probs(params, instance, slots, needed)
+        return self._told(params, carry, log_probs, needed)
 
     def log_probs(
         self, params: WordJudgeParams, env_state: Any, env_params: Any, needed: jax.Array
     ) -> jax.Array:
         """Log p(v | s, a), less the bias, normalised: `f32[B, A, 3]`."""
-        num_actions = self.env.num_actions
+        slots = self.scorer.reader.slots_of(env_state, env_params)
+        return self._log_probs(params, env_state.instance, slots, needed, params.width)
 
-        def evaluate(states: Any) -> jax.Array:
-            prefix = params.prefix, params.prefix_valid, states.instance
-            asked = params.weights, *prefix, states, env_params, params.width
-            return self.scorer.score(*asked).log_likelihoods
+    def _log_probs(
+        self,
+        params: WordJudgeParams,
+        instance: jax.Array,
+        slots: jax.Array,
+        needed: jax.Array,
+        width: Width | None = None,
+    ) -> jax.Array:
+        """See `log_probs`."""
+        num_actions, prefix = self.env.num_actions, (params.prefix, params.prefix_valid)
 
-        scores = evaluate_where_needed(evaluate, env_state, needed, self.chunk, 3 * num_actions)
+        def evaluate(rows: tuple[jax.Array, jax.Array]) -> jax.Array:
+            every = jnp.ones((len(rows[0]), num_actions), bool)
+            asked = params.weights, *prefix, *rows, every, width
+            return self.scorer.score_slots(*asked).log_likelihoods
+
+        rows = instance, slots
+        scores = evaluate_where_needed(evaluate, rows, needed, self.chunk, 3 * num_actions)
         of_words = scores.reshape(-1, num_actions, 3)
         plain = jax.nn.log_softmax(of_words, axis=-1)
         return jax.nn.log_softmax(plain - params.bias[None, None], axis=-1)
+
+    def _told(
+        self, params: WordJudgeParams, carry: Counters, log_probs: jax.Array, asked: jax.Array
+    ) -> tuple[jax.Array, Counters]:
+        """Verdicts `f32[B, A]`, unsure in rows that were not asked, and the new carry."""
+        found = verdict_of(log_probs, params.threshold, self.soft)
+        return jnp.where(asked[:, None], found, UNSURE), carry.after_running(asked)
 
 
 def verdict_of(log_probs: jax.Array, threshold: jax.Array | float, soft: bool) -> jax.Array:
@@ -226,6 +243,22 @@ def verdict_of(log_probs: jax.Array, threshold: jax.Array | float, soft: bool) -
         return p[..., 0] - p[..., 2]
     said = jnp.array([GOOD, UNSURE, BAD])[jnp.argmax(p, axis=-1)]
     return jnp.where(jnp.max(p, axis=-1) >= threshold, said, UNSURE)
+
+
+def _encoded(
+    model: LanguageModel, scorer: ActionScorer, env_params: TextEnvParams
+) -> WordJudgeParams:
+    """Of a bank, whose texts are run through the model; without a bias or a threshold."""
+    tokens, valid = scorer.render(model.name, env_params)
+    return WordJudgeParams(
+        model.params,
+        scorer.reader.keep(model.params, tokens, valid),
+        valid,
+        scorer.reader.measure(env_params),
+        jnp.zeros(3, jnp.float32),
+        jnp.float32(0.0),
+        fingerprint_of(model, scorer.env, env_params, scorer.prompt),
+    )
 
 
 def _scorer_of(

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lprl_envs import InvalidInput
 
 from lprl_jax.lm import embedded, fetched, hugging_face
 
 if TYPE_CHECKING:
+    from jax.sharding import Mesh
     from transformers import PreTrainedTokenizerFast
+
+    from lprl_jax.lm.checkpoint import LanguageModel
 
 NAMES = (*embedded.MODELS, *fetched.MODELS)
 """Names of our own; a directory that is called so is not meant."""
@@ -41,6 +44,18 @@ def path_of(name: str) -> Path:
     if os.path.isdir(name) or _is_gguf(name):
         return Path(name)
     raise InvalidInput(f"no model {name!r}; valid: {VALID}")
+
+
+def load(name: str, dtype: Any = "float32", mesh: Mesh | None = None) -> LanguageModel:
+    """A model's weights by its name, which it goes by in reports, or by a path.
+
+    Raises:
+        InvalidInput: as `path_of` and `checkpoint.load`, which says what `dtype` and `mesh` are.
+    """
+    from lprl_jax.lm import checkpoint
+
+    model = checkpoint.load(path_of(name), dtype, mesh)
+    return model._replace(name=name) if name in NAMES else model
 
 
 def family_of(name: str) -> str:

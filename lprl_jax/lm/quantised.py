@@ -16,20 +16,22 @@ from lprl_envs import values
 from lprl_jax.lm.checkpoint import LanguageModel
 
 BITS = range(2, 9)
+WHOLE = 32
+"""Bits of a weight that is left alone."""
 KERNEL = "kernel"
 """The name of a matrix `[..., in, out]`; those of words are `[V, D]`, a row an output."""
 OF_WORDS = ("embedding", "head")
 
 
 def quantised(model: LanguageModel, bits: int) -> LanguageModel:
-    """The model with its matrices rounded to so many bits.
+    """The model with its matrices rounded to so many bits; with 32, as it is.
 
     Raises:
-        InvalidInput: if that is not a whole number from 2 to 8.
+        InvalidInput: if that is not a whole number from 2 to 8, nor 32.
     """
-    bits = values.whole("bits", bits)
-    if bits not in BITS:
-        values.refuse("bits", bits, f"it must lie in {BITS.start} to {BITS.stop - 1}")
+    require_bits("bits", bits)
+    if bits == WHOLE:
+        return model
 
     def round_one(path: Any, leaf: jax.Array) -> jax.Array:
         name = path[-1].key
@@ -39,6 +41,13 @@ def quantised(model: LanguageModel, bits: int) -> LanguageModel:
 
     params = jax.tree_util.tree_map_with_path(round_one, model.params)
     return model._replace(params=params, name=f"{model.name} ({bits} bits)")
+
+
+def require_bits(name: str, bits: int) -> None:
+    """Raise InvalidInput unless a model can be rounded to so many, or left alone."""
+    if values.whole(name, bits) not in (*BITS, WHOLE):
+        right = f"it must lie in {BITS.start} to {BITS.stop - 1}, or be {WHOLE}: the model as it is"
+        values.refuse(name, bits, right)
 
 
 def round_to(weights: jax.Array, bits: int, axis: int) -> jax.Array:

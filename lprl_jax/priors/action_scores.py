@@ -116,7 +116,31 @@ class ActionScorer:
             `f32[B, A]` and `f32[B, D]`. No text is cut: a state that is longer than all that were
             measured, which an environment that numbers its states does not have, gets NaN.
         """
-        tokens, valid, fits = self.reader.read_states(states, env_params, width)
+        slots, legal = self.reader.slots_of(states, env_params), self._legal(states, env_params)
+        return self.score_slots(weights, prefix, prefix_valid, rows, slots, legal, width)
+
+    def score_slots(
+        self,
+        weights: Any,
+        prefix: Prefix,
+        prefix_valid: jax.Array,
+        rows: jax.Array,
+        slots: jax.Array,
+        legal: jax.Array,
+        width: Width | None = None,
+    ) -> Scores:
+        """As `score`, of texts by their slots `i32[B, num_slots]`, whether or not states have them.
+
+        Args:
+            weights: Of the model.
+            prefix: Of the instances' texts.
+            prefix_valid: `bool[M, P]`
+            rows: `i32[B]`: the instances.
+            slots: The texts; what is the instance's in them is read in `prefix`.
+            legal: `bool[B, A]`: the actions that count, `env.max_legal` at most.
+            width: As for `score`.
+        """
+        tokens, valid, fits = self.reader.read_slots(slots, width)
         # One text: every state is behind the same prefix. Otherwise each has its own.
         alone = prefix_valid.shape[0] == 1
         axis = 0 if alone else 1
@@ -135,7 +159,6 @@ class ActionScorer:
             found = scoring.score(*texts, self.answers, *behind)
             scores, readout = (x.reshape(-1, x.shape[-1]) for x in found)
             return Scores(jnp.where(fits[:, None], scores, jnp.nan), readout)
-        legal = self._legal(states, env_params)
         _, chosen = jax.lax.top_k(legal.astype(jnp.int32), self.env.max_legal)
         scores, readout = scoring.score_chosen(*texts, self.answers, arrange(chosen), *behind)
         own = jnp.arange(len(chosen), dtype=jnp.int32)[:, None]

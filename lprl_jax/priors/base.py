@@ -173,6 +173,29 @@ class FeaturePrior(Prior, Protocol):
         ...
 
 
+class TextPrior(Prior, Protocol):
+    """A prior that reads a state's text and nothing else, and can be asked about a text alone."""
+
+    def log_probs_of_slots(
+        self,
+        params: Any,
+        carry: Counters,
+        instance: jax.Array,
+        slots: jax.Array,
+        needed: jax.Array,
+    ) -> tuple[jax.Array, Counters]:
+        """As `log_probs`, of texts behind which every action is legal.
+
+        Args:
+            params: `self.params`.
+            carry: What `init` or the last call returned.
+            instance: `i32[B]`: of the bank.
+            slots: `i32[B, num_slots]`: as `env.slots` gives them, or such as no state has.
+            needed: `bool[B]`: the rows that are asked.
+        """
+        ...
+
+
 def has_features(prior: Prior | None) -> TypeGuard[FeaturePrior]:
     """Whether a prior is a `FeaturePrior`; a wrapper has features if what it wraps has."""
     return hasattr(prior, "feature_shape")

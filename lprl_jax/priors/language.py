@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from lprl_envs import TextEnv, TextEnvParams
 
 from lprl_jax.lm import named
-from lprl_jax.lm.checkpoint import LanguageModel, load
+from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.lm.scoring import Scores
 from lprl_jax.priors import calibration as calibrations
 from lprl_jax.priors.action_scores import ActionScorer
@@ -107,9 +107,8 @@ class LanguagePrior:
             InvalidInput: if there is no such model or wording, its tokenizer cannot render the
                 prompt piece by piece, or an argument is out of range.
         """
-        model = load(named.path_of(str(name)), dtype, mesh)
         return LanguagePrior.of_model(
-            model._replace(name=str(name)) if name in named.NAMES else model,
+            named.load(str(name), dtype, mesh),
             env,
             env_params,
             wording=wording,
@@ -231,6 +230,26 @@ class LanguagePrior:
         scores = evaluate_where_needed(evaluate, env_state, needed, self.chunk, width)
         log_probs = self._normalize(params, scores, env_state, env_params)
         return log_probs, carry.after_running(needed)
+
+    def log_probs_of_slots(
+        self,
+        params: LanguagePriorParams,
+        carry: Counters,
+        instance: jax.Array,
+        slots: jax.Array,
+        needed: jax.Array,
+    ) -> tuple[jax.Array, Counters]:
+        """See `TextPrior`."""
+        num_actions, prefix = self.env.num_actions, (params.prefix, params.prefix_valid)
+
+        def evaluate(rows: tuple[jax.Array, jax.Array]) -> jax.Array:
+            every = jnp.ones((len(rows[0]), num_actions), bool)
+            return self.scorer.score_slots(params.weights, *prefix, *rows, every).log_likelihoods
+
+        rows = instance, slots
+        scores = evaluate_where_needed(evaluate, rows, needed, self.chunk, num_actions)
+        scores = params.calibration.of_scores(scores) / self.scorer.divisor[None]
+        return jax.nn.log_softmax(scores, axis=-1), carry.after_running(needed)
 
     def log_probs_and_features(
         self,

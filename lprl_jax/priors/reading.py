@@ -118,7 +118,16 @@ class Reader:
             Tokens `i32[B, T]` and validity `bool[B, T]`, the last column valid; and `bool[B]`,
             whether a text is not cut, as it is if it is longer than all that were measured.
         """
-        slots = jax.vmap(self.env.slots, in_axes=(0, None))(states, env_params)
+        return self.read_slots(self.slots_of(states, env_params), width)
+
+    def slots_of(self, states: Any, env_params: Any) -> jax.Array:
+        """`i32[B, num_slots]` of B states."""
+        return jax.vmap(self.env.slots, in_axes=(0, None))(states, env_params)
+
+    def read_slots(
+        self, slots: jax.Array, width: Width | None = None
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """As `read_states`, of slots `i32[B, num_slots]`, whether or not a state has them."""
         tokens, valid = jax.vmap(self.table.suffix.render)(slots)
         if width is None or width.columns >= tokens.shape[1]:
             return tokens, valid, jnp.ones(len(tokens), bool)
