@@ -57,6 +57,7 @@ its numbers are laws'."""
 ELSEWHERE = {
     "tuning": ("tune", ROOT / "bench/results/tuning.json"),
     "card": ("card", ROOT / "lprl_jax/lm/embedded_models/MODEL_CARD.json"),
+    "judge_card": ("judge_card", ROOT / "lprl_jax/lm/embedded_models/judge/MODEL_CARD.json"),
 }
 """Figures that are not in docs/results: the module that reads them, and the file."""
 

@@ -47,8 +47,8 @@ if _DEVICES not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_DEVICES}=2".strip()
 if _FUSION_EMITTERS not in os.environ["XLA_FLAGS"] and _knows_flag(_FUSION_EMITTERS):
     os.environ["XLA_FLAGS"] += f" --{_FUSION_EMITTERS}=false"
-# What two devices exchange blocks a thread each, and independent exchanges may begin in either order:
-# with only as many threads as this machine has cores they wait for each other for ever.
+# What two devices exchange blocks a thread each, and independent exchanges begin in either order:
+# with only as many threads as the machine has cores they may wait for each other for ever.
 os.environ.setdefault("PJRT_NPROC", "16")
 
 # Beside a program lies a file that says when it was last used, unless its writer was killed, or set

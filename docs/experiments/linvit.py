@@ -57,9 +57,9 @@ def main() -> None:
             "bonus_scale": scale,
             "tuning": tuned,
             "rows": measure(env, held_out, base, priors(env, held_out, base), scale),
-            "queries": int(len(embedded.MODELS) * MAPS * base.log_prior.shape[1]),
+            "queries": int(len(embedded.LADDER) * MAPS * base.log_prior.shape[1]),
         }
-    written.write(FIGURES, figures, list(embedded.MODELS))
+    written.write(FIGURES, figures, list(embedded.LADDER))
 
 
 def tune(env: Any, params: Any) -> dict[float, dict[str, Any]]:
@@ -124,7 +124,7 @@ def priors(env: Any, params: Any, base: Problem) -> dict[str, jax.Array]:
     optimal = jnp.log(best / jnp.sum(best, axis=-1, keepdims=True))
     told = {
         name: tabulate(LanguagePrior.from_pretrained(name, env, params), env, params).table
-        for name in embedded.MODELS
+        for name in embedded.LADDER
     }
     adversarial = jax.nn.log_softmax(-told["embedded"], axis=-1)
     habit = habits.of_training(env, (("goal", GOAL),))

@@ -1,4 +1,4 @@
-"""LMGT, world by world: five algorithms, a model that has learnt to judge, and what it is held against.
+"""LMGT, world by world: five algorithms, a model that has learnt to judge, and its controls.
 
     python docs/experiments/lmgt_worlds.py [PART ...]
 
@@ -39,7 +39,7 @@ MODEL = "embedded-judge"
 RUNS = 32
 HABIT = "HABIT"
 """In the place of a file: the habit's verdicts."""
-IN_WORDS = [f"judge={MODEL}", "judge_says=words", "judge_calibrated=true"]
+IN_WORDS = [f"judge={MODEL}", "judge_says=words"]
 NO_JUDGE, MODELS_ROW = "no judge", "embedded judge"
 JUDGES: dict[str, Sequence[str]] = {
     NO_JUDGE: ["judge=none"],

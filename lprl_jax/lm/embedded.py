@@ -10,14 +10,16 @@ from pathlib import Path
 
 from lprl_envs.errors import require_one_of
 
-MODELS = {
+LADDER = {
     "embedded": "final",
     "embedded-early-3": "early-3",
     "embedded-early-2": "early-2",
     "embedded-early-1": "early-1",
-    "embedded-judge": "judge",
 }
-"""Name to folder; those of one training best first."""
+"""Name to folder of one training's versions, best first."""
+JUDGE = "embedded-judge"
+MODELS = {**LADDER, JUDGE: "judge"}
+"""Name to folder."""
 
 TAUGHT = (
     "FrozenLake-lprl",
@@ -36,7 +38,7 @@ JUDGED = (
     "WatchRepair-lprl",
     "KeyRooms-lprl",
 )
-"""Ids of the worlds of `embedded-judge`."""
+"""Ids of the worlds of the judge."""
 
 FOLDER = Path(__file__).parent / "embedded_models"
 
@@ -57,10 +59,10 @@ def card_of(name: str) -> Path:
     Raises:
         InvalidInput: if there is no model of that name.
     """
-    folder = path_of(name) if name == "embedded-judge" else FOLDER
+    folder = path_of(name) if name == JUDGE else FOLDER
     return folder / "MODEL_CARD.md"
 
 
 def taught(name: str) -> tuple[str, ...]:
     """Ids of the worlds that an embedded model has learnt."""
-    return JUDGED if name == "embedded-judge" else TAUGHT
+    return JUDGED if name == JUDGE else TAUGHT

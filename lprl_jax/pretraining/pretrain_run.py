@@ -15,7 +15,7 @@ from tqdm import tqdm
 from lprl_jax.experiments import run_directory
 from lprl_jax.experiments.holding import hold
 from lprl_jax.files import paths
-from lprl_jax.lm import checkpoint
+from lprl_jax.lm import checkpoint, embedded
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.pretraining import model_card
 from lprl_jax.pretraining.curriculum import TASKS
@@ -23,15 +23,17 @@ from lprl_jax.pretraining.curriculum_of_judge import JUDGE_TASKS
 from lprl_jax.pretraining.pretrain import PretrainConfig, pretrain
 from lprl_jax.pretraining.tasks import Task
 
-CURRICULA: Mapping[str, Sequence[Task]] = {"embedded": TASKS, "embedded-judge": JUDGE_TASKS}
+CURRICULA: Mapping[str, Sequence[Task]] = {"embedded": TASKS, embedded.JUDGE: JUDGE_TASKS}
 """By the name of the model that learns it."""
-STEPS = {"embedded-judge": 400}
-"""Optimiser steps, where they are not `PretrainConfig`'s."""
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    embedded.JUDGE: {"num_steps": 480, "draws": 2, "early": ()}
+}
+"""Those that are not `PretrainConfig`'s."""
 
 
 def run(out: Path, progress: bool = True, model: str = "embedded", **settings: Any) -> None:
-    """Train, and write `out/final`, `out/early-1` ..., MODEL_CARD.md, its figures
-    in MODEL_CARD.json, and loss.jsonl.
+    """Train, and write the model's folder, `out/final`, `out/early-1` ..., MODEL_CARD.md, its
+    figures in MODEL_CARD.json, and loss.jsonl.
 
     Args:
         out: New directory.
@@ -46,9 +48,7 @@ def run(out: Path, progress: bool = True, model: str = "embedded", **settings: A
     """
     out = paths.given(out)
     require_one_of("model", model, CURRICULA)
-    if model in STEPS:
-        settings = {"num_steps": STEPS[model], **settings}
-    config = PretrainConfig(**settings)
+    config = PretrainConfig(**{**SETTINGS.get(model, {}), **settings})
     if config.num_steps < 1:
         raise InvalidInput(f"steps is {config.num_steps}; it must be 1 or more")
     kept: dict[str, LanguageModel] = {}
@@ -61,7 +61,7 @@ def run(out: Path, progress: bool = True, model: str = "embedded", **settings: A
             raise paths.CannotWrite(
                 f"cannot write to {out}: {paths.reason(error)}; {whole}"
             ) from error
-    print(f"written to {out}; use it as the prior: {out / 'final'}")
+    print(f"written to {out}; use it as the prior: {out / embedded.MODELS[model]}")
 
 
 def _train(
@@ -78,8 +78,9 @@ def _train(
             bar.update(at.step - bar.n)
             bar.set_postfix(loss=f"{at.loss:.3f}")
             if at.keep:
-                checkpoint.save(out / at.keep, at.model, jnp.bfloat16)
-                kept[at.keep] = checkpoint.load(out / at.keep)  # as it will be used: rounded
+                name = embedded.MODELS[model] if at.keep == "final" else at.keep
+                checkpoint.save(out / name, at.model, jnp.bfloat16)
+                kept[name] = checkpoint.load(out / name)  # as it will be used: rounded
     write_card(config, kept, out, model)
 
 

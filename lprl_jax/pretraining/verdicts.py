@@ -68,8 +68,8 @@ class Tokens(NamedTuple):
 class VerdictTask:
     """To say of every action whether it is good, bad or neither; and to say one that is good.
 
-    The three verdicts are weighted so that each counts for a third, unless it is very rare. A third
-    of the states each is met by a demonstrator that explores, by random play, and anyhow.
+    The three verdicts are weighted so that each counts for a third, unless it is very rare. States
+    are met by a demonstrator that explores, or by random play, or drawn anyhow.
     """
 
     name: str
@@ -88,6 +88,8 @@ class VerdictTask:
     """A training step."""
     states: int
     """S, asked about behind one instance's text."""
+    ways: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
+    """Share of the states that is drawn in each of `WAYS`."""
     noise: float = 0.1
     """Probability of a random legal action in the place of a good one, where one is to be said."""
 
@@ -123,8 +125,9 @@ class VerdictTask:
         self, key: chex.PRNGKey, params: TextEnvParams, instance: jax.Array, num: int
     ) -> tuple[Any, jax.Array]:
         """States `[S]` of an instance, and the right verdicts there `f32[S, A]`."""
-        third = num // 3
-        return self.draw_by(key, params, instance, (third, third, num - 2 * third))
+        by_demonstrator, by_chance = (round(share * num) for share in self.ways[:2])
+        counts = by_demonstrator, by_chance, num - by_demonstrator - by_chance
+        return self.draw_by(key, params, instance, counts)
 
     def draw_by(
         self,

@@ -100,7 +100,7 @@ def test_it_knows_them_by_reading(name):
 
 
 def test_the_early_versions_are_a_ladder():
-    ladder = [judge(LAKE, name).top1 for name in embedded.MODELS]
+    ladder = [judge(LAKE, name).top1 for name in embedded.LADDER]
     assert ladder == sorted(ladder, reverse=True)
     assert ladder[-1] > guess(LAKE).top1
 
@@ -124,5 +124,5 @@ def test_the_card_is_of_this_model():
 
 
 def test_a_name_that_is_no_model_is_answered_with_the_names():
-    with pytest.raises(InvalidInput, match="embedded-early-1, smollm2, a Hugging Face directory"):
+    with pytest.raises(InvalidInput, match="embedded-judge, smollm2, a Hugging Face directory"):
         named.path_of("embeded")
