@@ -1,4 +1,4 @@
-"""What pages quote of the embedded judge's card: `MODEL_CARD.json`, which `lprl pretrain` writes."""
+"""What pages quote of the embedded judge's card, `MODEL_CARD.json`: `lprl pretrain` writes it."""
 
 from __future__ import annotations
 

@@ -102,8 +102,8 @@ def measure_verdicts(
     """
     keys = jax.random.split(jax.random.key(seed), 5)
     env, draw = task.env, _drawing(task)
-    slots, truth = draw(keys[1], task.sample(keys[0], num_instances, "held-out"))
-    _, taught = draw(keys[3], task.sample(keys[2], num_instances, "train"))
+    slots, truth = draw(keys[1], env.sample_params(keys[0], num_instances, "held-out"))
+    _, taught = draw(keys[3], env.sample_params(keys[2], num_instances, "train"))
     score = make_scorer(model.config, task.compile(model.tokenizer).prompts)
 
     def asked(slots: jax.Array) -> np.ndarray:
@@ -129,7 +129,8 @@ def measure_verdicts(
 def habit_of(task: VerdictTask, num_instances: int = INSTANCES, seed: int = 7) -> np.ndarray:
     """`f64[A]`: the habit's verdicts, 1 or -1, fitted on training instances and all of `WAYS`."""
     key_bank, key = jax.random.split(jax.random.key(seed))
-    _, taught = _drawing(task)(key, task.sample(key_bank, num_instances, "train"))
+    bank = task.env.sample_params(key_bank, num_instances, "train")
+    _, taught = _drawing(task)(key, bank)
     likely = _habit(np.asarray(taught), taught.shape)[0, 0]
     return np.where(likely[:, 0] >= likely[:, 2], GOOD, BAD)
 

@@ -111,7 +111,7 @@ class VerdictTask:
         return tuple(text + SEPARATOR + word for text in self.env.action_texts for word in WORDS)
 
     def as_actions(self) -> ActionTask:
-        """The same states, and to say what is good there: what a prior of this model is asked."""
+        """Such states of the world's own instances, and to say what is good there, as a prior is."""
 
         def draw(
             key: chex.PRNGKey, params: TextEnvParams, instance: jax.Array, num: int
@@ -119,7 +119,8 @@ class VerdictTask:
             states, verdicts = self.draw(key, params, instance, num)
             return states, verdicts == GOOD
 
-        return ActionTask(self.name, self.env, self.sample, draw, self.instances, self.states)
+        sample = self.env.sample_params
+        return ActionTask(self.name, self.env, sample, draw, self.instances, self.states)
 
     def draw(
         self, key: chex.PRNGKey, params: TextEnvParams, instance: jax.Array, num: int
