@@ -111,7 +111,7 @@ class VerdictTask:
         return tuple(text + SEPARATOR + word for text in self.env.action_texts for word in WORDS)
 
     def as_actions(self) -> ActionTask:
-        """Such states of the world's own instances, and to say what is good there, as a prior is."""
+        """What a prior is asked: what is good, in such states of the world's own instances."""
 
         def draw(
             key: chex.PRNGKey, params: TextEnvParams, instance: jax.Array, num: int
