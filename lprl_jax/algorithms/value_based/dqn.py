@@ -9,7 +9,8 @@ maximum over the k proposals at the next state, drawn when the transition was co
 With k = "exact" both are exact: behaviour ∝ p(a|s) exp(Q(s,a) / α), which is what the above tends
 to as k grows, and target r + γ (1 - terminated) α log Σ_a p(a|s') exp(Q̄(s',a) / α).
 
-Without a prior it is DQN: ε-greedy, maximum over the legal actions.
+Without a prior it is DQN: ε-greedy, maximum over the legal actions. With `count_bonus` learning is
+paid for what was seldom done beside r, whoever acts.
 
 Q-networks read the environment's observation, or what the prior's own model reads in the state's
 text.
@@ -39,10 +40,9 @@ from lprl_jax.algorithms.interaction import (
     step_envs,
 )
 from lprl_jax.algorithms.shifting import Advised
-from lprl_jax.algorithms.value_based import control, q_learning, replay
+from lprl_jax.algorithms.value_based import control, count_bonus, q_learning
 from lprl_jax.algorithms.value_based.dqn_config import DQNConfig, HParams
 from lprl_jax.algorithms.value_based.q_learning import Transition
-from lprl_jax.algorithms.value_based.replay import Replay
 from lprl_jax.judges import Judge
 from lprl_jax.priors.base import Counters, Prior
 
@@ -56,8 +56,8 @@ class DQNState(NamedTuple):
     """Target networks, leading axis R."""
     opt_state: Any
     """Of Adam, leading axis R."""
-    replay: Replay
-    """Transitions, leading axes R and capacity."""
+    replay: Any
+    """Transitions, leading axes R and capacity; with a bonus also counts: see `count_bonus`."""
     env_state: Any
     """Leading axes R and N."""
     log_probs: Any
@@ -95,13 +95,15 @@ def make(
         with a judge also `judge_params=judge.params`.
 
     Raises:
-        InvalidInput: if Q-networks are to read features and the prior has none.
+        InvalidInput: if Q-networks are to read features and the prior has none, or a bonus is to be
+            paid by counts of states that are not numbered.
     """
     asker = asking.of(prior, config.reads_features)
     q_function = q_learning.q_function(env, asker, config.hidden_sizes, config.optimism)
     optimizer = descent.optimizer(config.max_grad_norm)
     kind = control.of(prior, config.k)
     shift = shifting.of(judge, config, env)
+    store = count_bonus.store(config.count_bonus, env)
 
     def values(state: DQNState, data: Data) -> tuple[jax.Array, jax.Array]:
         """Q-values `f32[R, N, A]` where the environments stand, and legal actions."""
@@ -141,7 +143,7 @@ def make(
             advice=advice,
         )
         state = state._replace(
-            replay=replay.add(state.replay, transition),
+            replay=store.add(state.replay, transition, state.run_instances, data.env_params),
             env_state=step.state,
             log_probs=told.log_probs,
             features=told.features,
@@ -156,7 +158,8 @@ def make(
     def learn(state: DQNState, data: Data) -> tuple[DQNState, jax.Array]:
         """One gradient step of every run."""
         keys = jax.vmap(jax.random.split)(state.key)
-        batch = replay.sample(state.replay, keys[:, 1], config.batch_size)
+        drawn = keys[:, 1], config.batch_size, state.run_instances, data.env_params
+        batch = store.sample(state.replay, *drawn)
 
         def one(params: Any, target: Any, opt_state: Any, hp: HParams, batch: Transition) -> Any:
             scale = shift.scale(hp, state.num_steps)
@@ -196,7 +199,7 @@ def make(
             params=params,
             target_params=params,
             opt_state=jax.vmap(optimizer.init)(params),
-            replay=replay.init(item, keys.shape[0], config.buffer_size),
+            replay=store.init(item, runs.run_instances, config.buffer_size),
             env_state=runs.env_state,
             log_probs=runs.told.log_probs,
             features=runs.told.features,

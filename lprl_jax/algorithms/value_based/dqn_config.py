@@ -13,6 +13,7 @@ from lprl_jax.algorithms.base import (
     require_finite,
     require_fraction,
     require_k,
+    require_not_below_0,
     same_for_all,
 )
 from lprl_jax.algorithms.shift_config import ShiftConfig
@@ -45,6 +46,8 @@ class DQNConfig(ShiftConfig):
     """Gradients are clipped to this norm."""
     optimism: float = 0.0
     """Initial value of every action; 1 is the best return of Frozen Lake."""
+    count_bonus: float = 0.0
+    """β, in units of reward: learning is paid β / √n(s, a) beside r; see `count_bonus`."""
     learning_rate: float = 1e-3
     """Of Adam."""
     gamma: float = 0.99
@@ -67,7 +70,8 @@ class DQNConfig(ShiftConfig):
         counts = ("num_envs", "rollout_length", "updates_per_rollout", "batch_size")
         require_above_0(self, *counts, "alpha", "learning_rate", "max_grad_norm", "epsilon_steps")
         require_above_0(self, "hidden_sizes")
-        require_finite(self, "optimism", "learning_rate", "alpha")
+        require_finite(self, "optimism", "count_bonus", "learning_rate", "alpha")
+        require_not_below_0(self, "count_bonus")
         require_fraction(self, "gamma", "tau", "epsilon")
         self.check_shift()
         if self.buffer_size < self.num_envs or self.buffer_size % self.num_envs:

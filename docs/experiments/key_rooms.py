@@ -1,0 +1,313 @@
+"""How what a judge is worth grows with the difficulty of exploration: KeyRooms of 2, 3 and 4 rooms.
+
+    python docs/experiments/key_rooms.py [PART ...]
+
+Parts: `search`, the settings of all learners, on training instances of three rooms; `2`, `3`, `4`,
+that many rooms with the settings that the search found best: runs on held-out instances, one each,
+the same ones in every row. Writes `docs/results/key_rooms.json`; parts that are not named are kept.
+
+One learner explores in different ways: DQN whose network is a table, with five gradient steps every
+ten environment steps (the tables of an optimist and of a bonus are slow with one). Where nothing
+else is said, ε falls to .05 over the first half of the steps, and so does a raw shift's scale to 0.
+Beside it stands a network of two hidden layers, with one gradient step.
+
+A verdict is paid at every step, and the treasure once, after d of them: worth γ^(d - 1) at the
+start. So a scale is tried from where praise for ever, scale / (1 - γ), is worth less than that (.01
+with γ = .95 and d = 20, the mean of three rooms) to where it is worth many times as much. The scale
+of raw shifts is one for all judges, the best on average over three: one that is perfect, and two
+that are 70 % right.
+
+Success is of greedy play; with a prior, of its posterior, DQN-Prior's own way to act.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import prose
+import written
+
+from lprl_jax.experiments import config, run_directory, runner
+from lprl_jax.experiments.config import Experiment
+from lprl_jax.results import comparison, reading, statistics
+from lprl_jax.results.comparison import THRESHOLD, markdown
+from lprl_jax.results.reading import Result
+
+OUT = written.ROOT / "docs/results/key_rooms.json"
+MODELS: tuple[str, ...] = ()
+"""Language models that play as priors and as judges: `embedded-judge`, once the package has it."""
+ROOMS = (2, 3, 4)
+SEARCH = "search"
+PARTS = (SEARCH, *map(str, ROOMS))
+RUNS, INSTANCES = 32, 8
+"""Held-out instances of a row, one a run; training instances of a setting."""
+STEPS = {2: 15_000, 3: 30_000, 4: 60_000}
+"""Of a run, by rooms."""
+SEARCHED = 3
+"""Rooms that the search plays."""
+EVERY = 500
+"""Steps between two evaluations, in all rows."""
+HALF = "HALF"
+"""In the place of half of a run's steps."""
+LEARNER = ("hidden_sizes=[]", "updates_per_rollout=5", f"epsilon_steps={HALF}")
+NETWORK = ("hidden_sizes=[64,64]", "updates_per_rollout=1")
+AT_ONCE = ("epsilon=0.02", "epsilon_steps=1")
+"""Of who explores by values, and not by chance."""
+RATES = "learning_rate=0.001,0.003,0.01"
+ALPHAS = "alpha=0.003,0.01,0.03,0.1"
+SCALES = "shift_scale=0.01,0.03,0.1,0.3"
+ANNEALED = f"shift_steps={HALF}"
+PERFECT = "judge=perfect"
+BY_STEP = (PERFECT, "judge_accuracy=0.7")
+BY_STATE = (*BY_STEP, "judge_errors=state")
+PENALTY, AHEAD = "shift_values=penalty", "shift_form=look_ahead"
+
+
+class Search(NamedTuple):
+    """Settings that are tried on the same training instances."""
+
+    swept: tuple[str, ...]
+    """Several values each, in one program."""
+    common: tuple[str, ...] = ()
+    """What every setting has."""
+    programs: tuple[tuple[str, ...], ...] = ((),)
+    """What is part of a setting, and cannot differ within a program."""
+    judged_by: tuple[tuple[str, ...], ...] = ((),)
+    """A setting's area is the mean over these."""
+
+
+class Row(NamedTuple):
+    """A learner."""
+
+    search: str
+    """Whose best setting it has."""
+    own: tuple[str, ...] = ()
+    """What it has besides."""
+
+
+RAW_SCALE, PENALTY_SCALE, AHEAD_SCALE = "raw scale", "scale of penalties", "scale ahead"
+BASE, LAYERED, OPTIMIST, BONUS = "ε-greedy", "ε-greedy, network", "optimistic", "count bonus"
+PRIORS = ("uniform", "habit", *MODELS)
+SEARCHES = {
+    BASE: Search((RATES,)),
+    LAYERED: Search((RATES,), NETWORK),
+    OPTIMIST: Search((RATES,), AT_ONCE, (("optimism=0.3",), ("optimism=1",))),
+    BONUS: Search((RATES,), (), tuple((f"count_bonus={b}",) for b in (0.01, 0.03, 0.1, 0.3))),
+    **{f"{name} prior": Search((RATES, ALPHAS), (f"prior={name}",)) for name in PRIORS},
+    RAW_SCALE: Search((SCALES,), (ANNEALED,), judged_by=((PERFECT,), BY_STEP, BY_STATE)),
+    PENALTY_SCALE: Search((SCALES,), (PERFECT, PENALTY)),
+    AHEAD_SCALE: Search((SCALES,), (PERFECT, AHEAD)),
+}
+"""A judged learner has the learning rate that was found without a judge."""
+JUDGED = {RAW_SCALE: (ANNEALED,), PENALTY_SCALE: (PENALTY,), AHEAD_SCALE: (AHEAD,)}
+"""What rows with a judge have by their form."""
+ROWS = {
+    **{name: Row(name) for name in (BASE, LAYERED, OPTIMIST, BONUS)},
+    **{f"{name} prior (DQN-Prior)": Row(f"{name} prior") for name in PRIORS},
+    "perfect judge": Row(RAW_SCALE, (PERFECT,)),
+    "perfect judge, penalties alone": Row(PENALTY_SCALE, (PERFECT,)),
+    "perfect judge, looking ahead": Row(AHEAD_SCALE, (PERFECT,)),
+    "70 % right judge, errors by step": Row(RAW_SCALE, BY_STEP),
+    "70 % right judge, errors by state": Row(RAW_SCALE, BY_STATE),
+    "70 % right judge, errors by state, penalties alone": Row(PENALTY_SCALE, BY_STATE),
+    "always good": Row(RAW_SCALE, ("judge=always-good",)),
+    "habit as judge": Row(RAW_SCALE, ("judge=habit",)),
+    "habit as judge, penalties alone": Row(PENALTY_SCALE, ("judge=habit",)),
+    "adversarial judge": Row(RAW_SCALE, (PERFECT, "judge_adversarial=true")),
+    **{
+        f"{model} as judge {how}{form}": Row(scale, (f"judge={model}", f"judge_says={says}"))
+        for model in MODELS
+        for how, says in (("by action", "action"), ("in words", "words"))
+        for form, scale in (("", RAW_SCALE), (", penalties alone", PENALTY_SCALE))
+    },
+}
+
+
+def main() -> None:
+    """Measure the parts that are named, or all."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="by default, all")
+    options = parser.parse_args()
+    figures = written.kept(OUT, MODELS)
+    for part in options.parts or PARTS:
+        with tempfile.TemporaryDirectory() as folder:
+            if part == SEARCH:
+                figures[part] = search(Path(folder))
+            else:
+                figures[part] = measure(int(part), figures[SEARCH], Path(folder))
+        figures = {name: figures[name] for name in PARTS if name in figures}
+        written.write(OUT, figures, MODELS)
+
+
+def read(rooms: int, fields: Sequence[str], split: str, runs: int) -> Experiment:
+    """Runs on instances of a split, one each."""
+    bank = {"rooms": rooms, "num_instances": runs, "split": split}
+    steps = STEPS[rooms]
+    alike = [f"num_runs={runs}", f"total_steps={steps}", f"eval_every={EVERY}", "eval_episodes=8"]
+    alike += [f"env_params.{name}={value}" for name, value in bank.items()]
+    own = [text.replace(HALF, f"{steps // 2}") for text in (*alike, *LEARNER, *fields)]
+    return config.read("key_rooms_dqn", own)
+
+
+def search(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Settings with the areas under their success curves, the best first, by search."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, plan in SEARCHES.items():
+        areas: dict[str, list[float]] = {}
+        base = best(found, BASE) if name in JUDGED else ()
+        for program in plan.programs:
+            for judge in plan.judged_by:
+                out = folder / f"{len(list(folder.iterdir()))}"
+                own = (*base, *plan.common, *program, *judge, *plan.swept)
+                experiment = read(SEARCHED, own, "train", INSTANCES)
+                result = reading.read(runner.run(experiment, out, progress=False))
+                for one in result.by_setting().values():
+                    values = (f"{field}={value:g}" for field, value in one.settings[0].items())
+                    setting = " ".join((*program, *values))
+                    area = statistics.normalized_area(one.steps, one.success).mean()
+                    areas.setdefault(setting, []).append(float(area))
+        ranked = sorted(areas, key=lambda setting: -np.mean(areas[setting]))
+        found[name] = [{"setting": x, "area": round(float(np.mean(areas[x])), 3)} for x in ranked]
+        print(name, *found[name], sep="\n  ", flush=True)
+    return found
+
+
+def best(found: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> tuple[str, ...]:
+    """What rows of a search have: its best setting, beside what all of its settings have."""
+    setting = tuple(found[name][0]["setting"].split())
+    if name in JUDGED:
+        return (*best(found, BASE), *JUDGED[name], *setting)
+    return (*SEARCHES[name].common, *setting)
+
+
+def measure(
+    rooms: int, found: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path
+) -> dict[str, Any]:
+    """Of so many rooms, every row."""
+    results: dict[str, Result] = {}
+    asked = {}
+    for name, row in ROWS.items():
+        experiment = read(rooms, (*best(found, row.search), *row.own), "held-out", RUNS)
+        out = runner.run(experiment, folder / prose.slug(name), progress=False)
+        results[name], asked[name] = reading.read(out), questions(out)
+        print(rooms, name, *results[name].success.mean(0)[[5, 20, -1]].round(2), flush=True)
+    rows = {
+        name: {
+            "steps_to_80": f"{summary.steps_to_threshold}",
+            "success": summary.success.rounded(),
+            "times": times(results[BASE], results[name]),
+            "asked": asked[name],
+        }
+        for name, summary in comparison.summarize(results).items()
+    }
+    return {"runs": RUNS, "steps": STEPS[rooms], "rows": rows}
+
+
+def questions(out: Path) -> int:
+    """How often a prior and a judge were asked in training, a run."""
+    last = run_directory.read_lines(out / run_directory.METRICS)[-1]
+    return round((last["queries"] + last.get("judge_queries", 0)) / len(last["success"]))
+
+
+def times(base: Result, own: Result, resamples: int = 10_000) -> str:
+    """How many times as many steps to 80 % the median run of the first takes: `3.1 [2.4, 4.0]`.
+
+    Runs are resampled in pairs, which are of one instance; the interval is of 95 %. Where the
+    first's median lies beyond its last step there is a lower bound, `> 3.1 [> 2.4]`; where the
+    other's does, an upper one, `< .8`; where both do, `–`.
+    """
+    last = float(base.steps[-1])
+    pairs = np.stack([_reached(base), _reached(own)])  # [2, R]
+    runs = pairs.shape[1]
+    drawn = np.random.default_rng(0).integers(runs, size=(resamples, runs))
+    (slow, fast), (slows, fasts) = _median(pairs), _median(pairs[:, drawn])
+    if np.isinf(fast):
+        return "–" if np.isinf(slow) else f"< {_ratio(slow / last)}"
+    # A median beyond the last step is no less than it: so much is known of either bound.
+    low = np.quantile(np.where(np.isinf(fasts), 0.0, np.minimum(slows, last) / fasts), 0.025)
+    if np.isinf(slow):
+        return f"> {_ratio(last / fast)} [> {_ratio(low)}]"
+    most = np.where(np.isinf(slows), np.inf, slows / np.minimum(fasts, last))
+    high = np.quantile(most, 0.975, method="higher")
+    end = "–" if np.isinf(high) else _ratio(high)
+    return f"{_ratio(slow / fast)} [{_ratio(low)}, {end}]"
+
+
+def _reached(result: Result) -> np.ndarray:
+    """f64[R]: steps to 80 %, inf where a run did not come there."""
+    steps, reached = statistics.steps_to_threshold(result.steps, result.success, THRESHOLD)
+    return np.where(reached, steps, np.inf)
+
+
+def _median(steps: np.ndarray) -> np.ndarray:
+    """Over the last axis; the lower of two in the middle, as in `statistics.summarize_steps`."""
+    return np.sort(steps, axis=-1)[..., (steps.shape[-1] - 1) // 2]
+
+
+def _ratio(value: float) -> str:
+    return prose.share(float(value), 1)
+
+
+def tables(figures: Mapping[str, Any]) -> dict[str, str]:
+    """Markdown by name."""
+    parts = [f"{rooms}" for rooms in ROOMS if f"{rooms}" in figures]
+    if not parts:
+        return {}
+    steps = [f"{part} rooms" for part in parts]
+    success = [f"success at the end, {part} rooms" for part in parts]
+    names = figures[parts[0]]["rows"]
+
+    def of(field: str, name: str) -> list[str]:
+        return [figures[part]["rows"][name][field] for part in parts]
+
+    return {
+        "key_rooms": markdown(
+            ["steps to 80 %", *steps, *success],
+            [
+                [name, *of("steps_to_80", name), *map(_interval, of("success", name))]
+                for name in names
+            ],
+        ),
+        "key_rooms_times": markdown(
+            ["times as fast as ε-greedy", *steps],
+            [[name, *of("times", name)] for name in names if name != BASE],
+        ),
+    }
+
+
+def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
+    """What sentences quote."""
+    found: dict[str, str] = {}
+    for name, settings in figures.get(SEARCH, {}).items():
+        for text in settings[0]["setting"].split():
+            field, _, value = text.partition("=")
+            found[f"search.{prose.slug(name)}.{field}"] = value.replace("0.", ".", 1)
+    for rooms in (f"{rooms}" for rooms in ROOMS):
+        if rooms not in figures:
+            continue
+        own = figures[rooms]
+        found |= {"runs": f"{own['runs']}", f"{rooms}.trained": prose.count(own["steps"])}
+        for name, row in own["rows"].items():
+            key = f"{rooms}.{prose.slug(name)}"
+            found |= prose.within(key, prose.reached("steps", row["steps_to_80"]))
+            found[f"{key}.success"] = prose.share(row["success"][0])
+            found[f"{key}.success.interval"] = _interval(row["success"])
+            found[f"{key}.times"] = row["times"].partition(" [")[0]
+            found[f"{key}.times.interval"] = row["times"]
+            found[f"{key}.asked"] = prose.count(row["asked"])
+    return found
+
+
+def _interval(estimate: Sequence[float]) -> str:
+    """`.46 [.40, .52]`"""
+    value, low, high = map(prose.share, estimate)
+    return f"{value} [{low}, {high}]"
+
+
+if __name__ == "__main__":
+    main()
