@@ -8,6 +8,10 @@ Settings are those of its `configs/gymnax/pendulum.yaml`, but for two that ours 
 hidden units are relu, not swish, and observations are not normalised; and nothing is evaluated
 within a training. Many runs are `jax.vmap(train)`, as they propose.
 
+Theirs draws a batch without replacement, by ordering all places of its replay. With
+`--with-replacement` it draws as ours does, so that what is left is the same work. It is not rejax
+as it is published then.
+
 It takes turns (`turns.serve`), a whole training a turn. At the end every run plays 128 episodes by
 rejax's own evaluation, which acts as in training, with noise.
 """
@@ -53,9 +57,13 @@ VERSIONS = ("rejax", "jax", "jaxlib", "flax", "optax", "distrax", "gymnax")
 def main() -> None:
     parser = argparse.ArgumentParser(description="rejax's SAC on Pendulum-v1.")
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--with-replacement", action="store_true")
     options = parser.parse_args()
     import rejax  # pyright: ignore[reportMissingImports]
+    from rejax import buffers  # pyright: ignore[reportMissingImports]
 
+    if options.with_replacement:
+        buffers.ReplayBuffer.sample = drawn_with_replacement
     sac: Any = rejax.get_algo("sac").create(**SETTINGS)
     evaluation = sac.eval_callback
     sac = sac.replace(eval_callback=lambda algorithm, state, key: ())
@@ -82,6 +90,12 @@ def main() -> None:
         python=platform.python_version(),
         returns=np.asarray(returns).reshape(options.runs, -1).mean(-1).tolist(),
     )
+
+
+def drawn_with_replacement(replay: Any, num: int, key: jax.Array) -> Any:
+    """In place of `ReplayBuffer.sample`: `num` of what is kept."""
+    places = jax.random.randint(key, (num,), 0, replay.num_entries)
+    return jax.tree.map(lambda x: x[places], replay.data)
 
 
 if __name__ == "__main__":

@@ -7,18 +7,20 @@ turn, fresh runs included, on one device.
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from lprl_jax.experiments import config, runner, sharding
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tools import turns
+from tools import timing, turns
 
 SETTINGS = {
     "num_envs": 1,
@@ -36,6 +38,7 @@ SETTINGS = {
 }
 EPISODES = 128
 """By which a run's policy is measured at the end, with its noise."""
+MATRIX = 2048
 
 
 def main() -> None:
@@ -63,7 +66,16 @@ def main() -> None:
         steps=options.runs * updates * experiment.algorithm.steps_per_update,
         devices=setup.mesh.devices.size,
         returns=played["return"].tolist(),
+        gradient_steps=options.runs * int(state.num_updates),
+        matmul_flops=matmul_flops(),
     )
+
+
+def matmul_flops() -> float:
+    """A second, of large square matrices: what the device does at its best."""
+    square = jax.random.normal(jax.random.key(0), (MATRIX, MATRIX))
+    product = timing.compiled(jnp.matmul, square, square, amount=2.0 * MATRIX**3, unit="FLOP/s")
+    return product.amount / statistics.median(timing.race({"": product})[""])
 
 
 if __name__ == "__main__":
