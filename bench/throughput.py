@@ -31,6 +31,7 @@ from suites import (
     offline_training,
     policy_training,
     ppo_vs_purejaxrl,
+    sac_vs_rejax,
     scoring,
     scoring_published,
     search,
@@ -55,6 +56,7 @@ SUITES = {
     "adapters": adapters.run,
     "lagr": lagr_training.run,
     "purejaxrl": ppo_vs_purejaxrl.run,
+    "rejax": sac_vs_rejax.run,
 }
 
 

@@ -37,6 +37,14 @@ OURS: dict[str, tuple[str, dict[str, Any]]] = {
 """Name in the report to id and arguments."""
 GYMNAXS = {"CartPole": "CartPole-v1", "Pendulum": "Pendulum-v1"}
 """Worlds of ours with gymnax's own law, and its ids of them."""
+BESIDE_FROZEN_LAKE = {
+    "KeyRooms": "key_rooms",
+    "Blackjack": "blackjack",
+    "WatchRepair": "watch_repair",
+    "CartPole": "cartpole",
+    "Pendulum": "pendulum",
+}
+"""Worlds that are held against gymnax's Frozen Lake, and their names in ratios."""
 BANK = 10_000
 """Instances of a large bank."""
 
@@ -150,9 +158,9 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
         ),
         "frozen_lake/ours_vs_gymnasium": against(ours, "env/gymnasium-FrozenLake/16"),
     }
-    ratios["key_rooms/ours_vs_gymnax_frozen_lake"] = against(
-        "env/KeyRooms-lprl/2048", "env/gymnax-FrozenLake-firm/2048"
-    )
+    for name, key in BESIDE_FROZEN_LAKE.items():
+        pair = f"env/{name}-lprl/2048", "env/gymnax-FrozenLake-firm/2048"
+        ratios[f"{key}/ours_vs_gymnax_frozen_lake"] = against(*pair)
     for name in GYMNAXS:
         pair = f"env/{name}-lprl/2048", f"env/gymnax-{name}/2048"
         ratios[f"{name.lower()}/ours_vs_gymnax"] = against(*pair)

@@ -12,7 +12,6 @@ PUREJAXRL_PYTHON an interpreter with what it needs: see `peers/purejaxrl_ppo.py`
 
 from __future__ import annotations
 
-import contextlib
 import os
 import statistics
 import subprocess
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import jax
 from tools.timing import Row, row, unmeasured
-from tools.turns import Program
+from tools.turns import race
 
 BENCH = Path(__file__).parents[1]
 COMMIT = "31756b197773a52db763fdbe6d635e4b46522a73"
@@ -81,19 +80,15 @@ def measure(
     programs: Mapping[str, str], runs: int, turns: int
 ) -> tuple[list[Row], dict[str, float | None]]:
     """Rows and ratios of programs, theirs first, with their XLA_FLAGS."""
-    seconds: dict[str, list[float]] = {name: [] for name in programs}
-    with contextlib.ExitStack() as stack:
-        going = {}
-        for name, flags in programs.items():
-            own = [sys.executable, str(BENCH / "tools" / "ppo_training.py")]
-            command = command_of_theirs() if name.startswith(THEIRS) else own
-            command = [*command, "--runs", str(runs)]
-            program = Program(command, JAX_PLATFORMS="cpu", XLA_FLAGS=flags)
-            going[name] = stack.enter_context(program)
-        for _ in range(turns):
-            for name, program in going.items():
-                seconds[name].append(program.turn())
-        about = {name: program.about for name, program in going.items()}
+    own = [sys.executable, str(BENCH / "tools" / "ppo_training.py")]
+    commands = {
+        name: [*(command_of_theirs() if name.startswith(THEIRS) else own), "--runs", str(runs)]
+        for name in programs
+    }
+    environments = {
+        name: {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags} for name, flags in programs.items()
+    }
+    seconds, about = race(commands, turns, environments)
     rows = [
         row(
             name,

@@ -2,6 +2,9 @@
 
 32 runs, one environment each, a 64-64 network, batch 64, one update a run for 10 steps a run; 8x8
 maps, one a run. The table's making is not in its rate; the live model is asked for every step.
+
+And DQN whose reward is shifted by a table of verdicts (LMGT), those that the same model's prior
+implies. Beside DQN it looks up a row of verdicts a step and keeps one number a transition.
 """
 
 from __future__ import annotations
@@ -13,14 +16,17 @@ import jax.numpy as jnp
 from tools.timing import Contender, Row, compiled, race, ratio, rows
 
 import lprl_jax
-from lprl_jax import Data, LanguagePrior, UniformPrior, dqn, tabulate
+from lprl_jax import Data, LanguagePrior, UniformPrior, dqn, judges, tabulate
 
 RUNS = 32
+SHIFT = 0.1
+"""What a verdict is worth, where there is a judge."""
 
 
 def training(
-    env: Any, params: Any, prior: Any, num_updates: int, num_runs: int = RUNS, num_envs: int = 1
-) -> Contender:
+    env: Any, params: Any, prior: Any, num_updates: int, num_runs: int = RUNS, num_envs: int = 1,
+    judge: Any = None,
+) -> Contender:  # fmt: skip
     """`num_updates` updates of all runs, from a state that has been warmed up."""
     config = dqn.DQNConfig(
         num_envs=num_envs,
@@ -28,9 +34,11 @@ def training(
         hidden_sizes=(64, 64),
         batch_size=64,
         buffer_size=10_000 - 10_000 % num_envs,
+        shift_scale=SHIFT,
     )
-    algorithm = dqn.make(config, env, prior)
-    data = Data(() if prior is None else prior.params, params)
+    algorithm = dqn.make(config, env, prior, judge)
+    prior_params, judge_params = (() if x is None else x.params for x in (prior, judge))
+    data = Data(prior_params, params, judge_params=judge_params)
     runs = jnp.arange(num_runs, dtype=jnp.int32)[:, None] % params.instances.shape[0]
     keys = jax.random.split(jax.random.key(0), num_runs)
     state = algorithm.init(keys, config.hparams(num_runs), data, runs)
@@ -52,11 +60,13 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
     one_map = env.sample_params(jax.random.key(0), 1)
     live = LanguagePrior.from_pretrained("embedded", env, params)
     table = tabulate(live, env, params)
+    verdicts = judges.tabulate(judges.PriorJudge(table), env, params)
     updates = 100 if quick else 500
     contenders = {
         "training/dqn": training(env, params, None, updates),
         "training/dqn_prior_uniform": training(env, params, UniformPrior(env), updates),
         "training/dqn_prior_table": training(env, params, table, updates),
+        "training/dqn_lmgt_table": training(env, params, None, updates, judge=verdicts),
     }
     sweeps = {
         f"training/dqn_prior_table/R{num_runs}": training(
@@ -79,6 +89,9 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
     ratios: dict[str, float | None] = {
         "dqn_prior_table/dqn": ratio(
             contenders, seconds, "training/dqn_prior_table", "training/dqn"
+        ),
+        "training/lmgt_table/dqn": ratio(
+            contenders, seconds, "training/dqn_lmgt_table", "training/dqn"
         ),
     }
     measured = rows(contenders, seconds) + rows(sweeps, swept) + rows(slow, slow_seconds)

@@ -1,6 +1,7 @@
 """Programs that take turns: each is a process of its own, which waits while another works.
 
-`serve` is the program's side and needs the standard library only; `Program` is the bench's.
+`serve` is the program's side and needs the standard library only; `Program` and `race` are the
+bench's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
@@ -77,3 +78,30 @@ class Program:
                 "".join(last) or f"no answer; exit status {self._process.returncode}"
             )
         return json.loads(line)
+
+
+def race(
+    commands: Mapping[str, Sequence[str]],
+    turns: int,
+    environments: Mapping[str, Mapping[str, str]],
+) -> tuple[dict[str, list[float]], dict[str, dict[str, Any]]]:
+    """Start programs, which then make so many calls each, in turns.
+
+    Args:
+        commands: By name.
+        turns: Calls of each.
+        environments: By name: variables beside those that are there.
+
+    Returns:
+        Seconds of every call, and what the programs say of themselves.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
+    with contextlib.ExitStack() as stack:
+        going = {
+            name: stack.enter_context(Program(command, **environments[name]))
+            for name, command in commands.items()
+        }
+        for _ in range(turns):
+            for name, program in going.items():
+                seconds[name].append(program.turn())
+    return seconds, {name: program.about for name, program in going.items()}

@@ -79,7 +79,7 @@ def test_rates_and_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
             order.append(self.theirs)
             return 2.0 if self.theirs else 0.5
 
-    monkeypatch.setattr(suite, "Program", Served)
+    monkeypatch.setattr(turns, "Program", Served)
     monkeypatch.setenv("PUREJAXRL", "clone")
     monkeypatch.setenv("PUREJAXRL_PYTHON", "python")
     rows, ratios = suite.measure({suite.THEIRS: "", suite.OURS: ""}, 1, 3)

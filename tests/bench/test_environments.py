@@ -1,0 +1,38 @@
+"""The environments' suite: which rates its ratios hold against which."""
+
+import importlib
+from typing import Any
+
+import pytest
+
+suite: Any = importlib.import_module("suites.environments")
+timing: Any = importlib.import_module("tools.timing")
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_new_worlds_are_held_against_gymnaxs_frozen_lake(
+    monkeypatch: pytest.MonkeyPatch, quick: bool
+) -> None:
+    def contender(*arguments: Any, **keywords: Any) -> Any:
+        return timing.Contender(lambda: None, 100.0, "steps/s")
+
+    def race(contenders: dict[str, Any], repeats: int) -> dict[str, list[float]]:
+        """Theirs takes half a second, KeyRooms four, every other two."""
+        took = {"env/gymnax-FrozenLake-firm/2048": 0.5, "env/KeyRooms-lprl/2048": 4.0}
+        return {name: [took.get(name, 2.0)] * repeats for name in contenders}
+
+    for name in ("random_play", "banked_play", "gymnasium_play"):
+        monkeypatch.setattr(suite, name, contender)
+    monkeypatch.setattr(suite, "race", race)
+    rows, ratios = suite.run(quick)
+    names = {row.name for row in rows}
+    for world in ("CartPole", "Pendulum", "Blackjack", "WatchRepair", "KeyRooms"):
+        assert f"env/{world}-lprl/2048" in names
+    beside = {name: x for name, x in ratios.items() if name.endswith("_vs_gymnax_frozen_lake")}
+    assert beside == {
+        "key_rooms/ours_vs_gymnax_frozen_lake": 0.125,
+        "blackjack/ours_vs_gymnax_frozen_lake": 0.25,
+        "watch_repair/ours_vs_gymnax_frozen_lake": 0.25,
+        "cartpole/ours_vs_gymnax_frozen_lake": 0.25,
+        "pendulum/ours_vs_gymnax_frozen_lake": 0.25,
+    }

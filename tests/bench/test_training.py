@@ -1,0 +1,35 @@
+"""The training suite: what stands beside DQN under a shift really is shifted, by this table."""
+
+import importlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import lprl_jax
+from lprl_jax import judges
+
+suite: Any = importlib.import_module("suites.training")
+
+
+def test_a_contender_with_a_judge_keeps_its_verdicts_and_learns_from_them() -> None:
+    env, _ = lprl_jax.make(
+        "FrozenLake-lprl", map_name="4x4", is_slippery=False, observation="index"
+    )
+    params = env.sample_params(jax.random.key(0), 2)
+    shape = 2, env.num_states, env.num_actions
+    table = jax.random.choice(jax.random.key(1), jnp.array([-1.0, 0.0, 1.0]), shape)
+    judge = judges.of_table(env, params, table, "drawn")
+    contenders = [suite.training(env, params, None, 2, 2, judge=x) for x in (None, judge)]
+    assert contenders[0].amount == contenders[1].amount == 2 * 10 * 2
+    (plain, _), (shifted, metrics) = (contender.call() for contender in contenders)
+    kept = jax.tree.map(lambda x: np.asarray(x[:, : shifted.num_steps]), shifted.replay.items)
+    states = jax.vmap(jax.vmap(lambda s: env.state_index(s, params)))(kept.state)
+    said = np.asarray(table)[np.asarray(kept.state.instance), np.asarray(states), kept.action]
+    np.testing.assert_array_equal(kept.advice.now, said)
+    assert np.abs(said).sum() > 0
+    assert np.asarray(metrics["good"]).sum() == (said > 0).sum()
+    weights = zip(jax.tree.leaves(plain.params), jax.tree.leaves(shifted.params), strict=True)
+    assert any(not np.array_equal(a, b) for a, b in weights)
+    np.testing.assert_array_equal(shifted.hparams.shift_scale, np.float32([0.1, 0.1]))
