@@ -155,7 +155,7 @@ def _blackjack_verdicts() -> np.ndarray:
 
 
 def _of_blackjack(params: TextEnvParams, instance: jax.Array) -> Callable[[Any], jax.Array]:
-    env = Blackjack()
+    env: TextEnv[Any, Any] = Blackjack()
     which = params.bank.stands[instance] * len(TENS) + params.bank.tens[instance]
     table = jnp.asarray(_blackjack_verdicts())[which]
     return lambda state: table[env.state_index(state, params)]
@@ -194,13 +194,14 @@ def _watches(key: chex.PRNGKey, num_instances: int, split: str) -> TextEnvParams
 def _watch_anyhow(key: chex.PRNGKey, params: TextEnvParams, instance: jax.Array, num: int) -> Any:
     """Before the decision, any brand of any instance."""
     del instance
-    env, (key_brand, key_instance) = WatchRepair(), jax.random.split(key)
+    env: TextEnv[Any, Any] = WatchRepair()
+    key_brand, key_instance = jax.random.split(key)
     brand = jax.random.randint(key_brand, (num,), 0, NUM_BRANDS, jnp.int32)
     which = jax.random.randint(key_instance, (num,), 0, len(params.instances), jnp.int32)
     return jax.vmap(lambda i, number: env.state_at(i, number, params))(which, brand)
 
 
-def _of_rooms(env: KeyRooms) -> Judged:
+def _of_rooms(env: TextEnv[Any, Any]) -> Judged:
     """The moves on a shortest way are good, the others bad."""
 
     def judged(params: TextEnvParams, instance: jax.Array) -> Callable[[Any], jax.Array]:
@@ -219,10 +220,15 @@ def _rooms(rooms: int, instances: int) -> VerdictTask:
 
 
 def _task(
-    env: TextEnv[Any, Any], judged: Judged, anyhow: Anyhow, horizon: int, *size: int
+    env: TextEnv[Any, Any],
+    judged: Judged,
+    anyhow: Anyhow,
+    horizon: int,
+    instances: int,
+    states: int,
 ) -> VerdictTask:
-    name = env.name.removesuffix("-lprl")
-    return VerdictTask(name, env, env.sample_params, judged, anyhow, horizon, *size)
+    name, size = env.name.removesuffix("-lprl"), (horizon, instances, states)
+    return VerdictTask(name, env, env.sample_params, judged, anyhow, *size)
 
 
 _WATCH = VerdictTask(

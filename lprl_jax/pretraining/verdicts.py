@@ -180,10 +180,11 @@ class VerdictTask:
             of_verdict = jnp.where(
                 columns.is_verdict[None, :, None], counted[:, columns.branch], 0.0
             )
-            weights = sum(
+            of_action, of_verdict = (
                 jnp.pad(x, ((0, 0), (0, 0), (0, most - x.shape[-1])))
                 for x in (of_action, of_verdict)
             )
+            weights = of_action + of_verdict
             num = over.shape[0]
             same = [
                 jnp.broadcast_to(jnp.asarray(x), (num, *x.shape))

@@ -18,7 +18,7 @@ def test_a_contender_with_a_judge_keeps_its_verdicts_and_learns_from_them() -> N
         "FrozenLake-lprl", map_name="4x4", is_slippery=False, observation="index"
     )
     params = env.sample_params(jax.random.key(0), 2)
-    shape = 2, env.num_states, env.num_actions
+    shape = 2, env.numbered_states, env.num_actions
     table = jax.random.choice(jax.random.key(1), jnp.array([-1.0, 0.0, 1.0]), shape)
     judge = judges.of_table(env, params, table, "drawn")
     contenders = [suite.training(env, params, None, 2, 2, judge=x) for x in (None, judge)]
@@ -32,4 +32,4 @@ def test_a_contender_with_a_judge_keeps_its_verdicts_and_learns_from_them() -> N
     assert np.asarray(metrics["good"]).sum() == (said > 0).sum()
     weights = zip(jax.tree.leaves(plain.params), jax.tree.leaves(shifted.params), strict=True)
     assert any(not np.array_equal(a, b) for a, b in weights)
-    np.testing.assert_array_equal(shifted.hparams.shift_scale, np.float32([0.1, 0.1]))
+    np.testing.assert_array_equal(shifted.hparams.shift_scale, np.array([0.1, 0.1], np.float32))

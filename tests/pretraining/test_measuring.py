@@ -152,7 +152,7 @@ def test_the_card_has_a_row_of_every_task(monkeypatch):
 
 def test_a_card_that_shows_a_leak_is_refused(tmp_path, monkeypatch):
     leak = Taught("cubes", "text", 9, 9, 1, 9, 0)
-    measured = model_card.Measured([], [], [leak])
+    measured = model_card.Measured([], [], [], [leak])
     monkeypatch.setattr(model_card, "measure", lambda *_: measured)
     with pytest.raises(InvalidInput, match="what is held out was taught, of cubes, as MODEL_CARD"):
         pretrain_run.write_card(PretrainConfig(), {"final": tiny_model()}, tmp_path)

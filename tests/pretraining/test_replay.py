@@ -10,6 +10,7 @@ import pytest
 from lprl_jax.pretraining import lessons, replay
 from lprl_jax.pretraining.curriculum import TASKS
 from lprl_jax.pretraining.pretrain import PretrainConfig, step_keys
+from lprl_jax.pretraining.tasks import ActionTask
 from lprl_jax.pretraining.tokenizer import train_tokenizer
 
 STEPS = (1, 800)
@@ -54,6 +55,7 @@ def test_no_held_out_pattern_was_taught_though_some_texts_were(found):
 def test_it_finds_what_was_taught(tokenizer):
     # A task whose lessons are of both sides.
     (task,) = [task for task in TASKS if task.name == "BlocksWorld 4"]
+    assert isinstance(task, ActionTask)
 
     def sample(key, num_instances, split):
         side = None if split == "train" else split
