@@ -262,14 +262,14 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
     success = [f"success at the end, {part} rooms" for part in parts]
     names = figures[parts[0]]["rows"]
 
-    def of(field: str, name: str) -> list[str]:
+    def of(field: str, name: str) -> list[Any]:
         return [figures[part]["rows"][name][field] for part in parts]
 
     return {
         "key_rooms": markdown(
             ["steps to 80 %", *steps, *success],
             [
-                [name, *of("steps_to_80", name), *map(_interval, of("success", name))]
+                [name, *of("steps_to_80", name), *(_interval(x) for x in of("success", name))]
                 for name in names
             ],
         ),
