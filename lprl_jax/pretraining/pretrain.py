@@ -10,15 +10,12 @@ All of a step is in one compiled program: instances are drawn, planned, rendered
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import chex
 import jax
-import jax.numpy as jnp
 import optax
-from jax.flatten_util import ravel_pytree
-from jax.sharding import AxisType, PartitionSpec
 from lprl_envs import values
 from optax.contrib import MuonDimensionNumbers, muon
 
@@ -58,16 +55,13 @@ class PretrainConfig:
     """Attention heads."""
     fitting: float = 0.98
     """Fraction of the texts that fit the columns they are compacted to; longer ones are skipped."""
-    draws: int = 1
-    """Times that a step's lessons are drawn; its gradient is the mean, worked out on as many
-    devices, where there are so many."""
     early: tuple[float, ...] = (0.065, 0.1, 0.25)
     """Fractions of the steps after which an early, worse model is kept."""
 
     def __post_init__(self) -> None:
         """Raises InvalidInput, naming the field and its valid values."""
         values.check_fields(self)
-        sizes = ("draws", "hidden_size", "intermediate_size", "num_layers", "num_heads")
+        sizes = ("hidden_size", "intermediate_size", "num_layers", "num_heads")
         require_above_0(self, "learning_rate", *sizes, "early")
         require_finite(self, "learning_rate", "weight_decay")
         require_fraction(self, "warmup", "decay", "fitting")
@@ -97,12 +91,12 @@ def pretrain(
         num_key_value_heads=config.num_heads,
         head_dim=config.hidden_size // config.num_heads,
     )
-    gradient_of = over_draws(make_loss(shape, tasks, tokenizer, config.fitting), config.draws)
+    loss_of = make_loss(shape, tasks, tokenizer, config.fitting)
     optimizer = make_optimizer(config)
 
     @jax.jit
-    def step(params: Any, opt_state: Any, keys: chex.PRNGKey) -> tuple[Any, Any, jax.Array]:
-        loss, gradient = gradient_of(params, keys)
+    def step(params: Any, opt_state: Any, key: chex.PRNGKey) -> tuple[Any, Any, jax.Array]:
+        loss, gradient = jax.value_and_grad(loss_of)(params, key)
         updates, opt_state = optimizer.update(gradient, opt_state, params)
         return optax.apply_updates(params, updates), opt_state, loss
 
@@ -113,50 +107,15 @@ def pretrain(
     keep_at = {round(f * config.num_steps): f"early-{i + 1}" for i, f in enumerate(config.early)}
     keep_at[config.num_steps] = "final"
     for i in range(1, config.num_steps + 1):
-        params, opt_state, loss = step(params, opt_state, step_keys(config, i))
+        params, opt_state, loss = step(params, opt_state, step_key(config.seed, i))
         if i in keep_at or i % report_every == 0:
             model = LanguageModel(shape, params, tokenizer, "embedded")
             yield Progress(i, float(loss), keep_at.get(i), model)
 
 
-def step_keys(config: PretrainConfig, step: int) -> chex.PRNGKey:
-    """`[draws]`: what the lessons of a training step, counted from 1, are drawn by."""
-    key = jax.random.fold_in(jax.random.key(config.seed), step)
-    return key[None] if config.draws == 1 else jax.random.split(key, config.draws)
-
-
-def over_draws(
-    loss_of: Callable[[Any, chex.PRNGKey], jax.Array], draws: int
-) -> Callable[[Any, chex.PRNGKey], tuple[jax.Array, Any]]:
-    """`(params, keys)` to the mean loss and its gradient, over as many draws of lessons.
-
-    Devices exchange one array: two exchanges could wait for each other (`tests/conftest.py`).
-    """
-    if draws == 1:
-        return lambda params, keys: jax.value_and_grad(loss_of)(params, keys[0])
-
-    def one(params: Any, key: chex.PRNGKey) -> jax.Array:
-        loss, gradient = jax.value_and_grad(loss_of)(params, key)
-        return jnp.append(ravel_pytree(gradient)[0], loss)
-
-    def of_all(params: Any, keys: chex.PRNGKey) -> tuple[jax.Array, Any]:
-        if len(jax.devices()) < draws:
-            found = jax.lax.map(lambda key: one(params, key), keys)
-        else:
-            mesh = jax.make_mesh(
-                (draws,), ("draws",), (AxisType.Auto,), devices=jax.devices()[:draws]
-            )
-            found = jax.shard_map(
-                lambda params, keys: one(params, keys[0])[None],
-                mesh=mesh,
-                in_specs=(PartitionSpec(), PartitionSpec("draws")),
-                out_specs=PartitionSpec("draws"),
-                check_vma=False,
-            )(params, keys)
-        mean = jnp.mean(found, axis=0)
-        return mean[-1], ravel_pytree(params)[1](mean[:-1])
-
-    return of_all
+def step_key(seed: int, step: int) -> chex.PRNGKey:
+    """What the lessons of a training step, counted from 1, are drawn by."""
+    return jax.random.fold_in(jax.random.key(seed), step)
 
 
 def make_optimizer(config: PretrainConfig) -> optax.GradientTransformation:

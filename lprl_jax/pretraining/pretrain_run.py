@@ -25,9 +25,7 @@ from lprl_jax.pretraining.tasks import Task
 
 CURRICULA: Mapping[str, Sequence[Task]] = {"embedded": TASKS, embedded.JUDGE: JUDGE_TASKS}
 """By the name of the model that learns it."""
-SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    embedded.JUDGE: {"num_steps": 480, "draws": 2, "early": ()}
-}
+SETTINGS: Mapping[str, Mapping[str, Any]] = {embedded.JUDGE: {"num_steps": 480, "early": ()}}
 """Those that are not `PretrainConfig`'s."""
 
 

@@ -21,7 +21,7 @@ from lprl_envs.banks import content_hash
 
 from lprl_jax.lm import token_table
 from lprl_jax.pretraining import lessons
-from lprl_jax.pretraining.pretrain import PretrainConfig, step_keys
+from lprl_jax.pretraining.pretrain import PretrainConfig, step_key
 from lprl_jax.pretraining.tasks import Course, Task
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def replay(
         return [_lessons(*member, own) for member, own in zip(members, keys, strict=True)]
 
     every = range(1, config.num_steps + 1) if steps is None else steps
-    drawn = [jax.device_get(draw(key)) for step in every for key in step_keys(config, step)]
+    drawn = [jax.device_get(draw(step_key(config.seed, step))) for step in every]
     texts, contents = (
         [np.concatenate([_words(step[m][part]) for step in drawn]) for m in range(len(members))]
         for part in (0, 1)

@@ -9,7 +9,7 @@ import pytest
 
 from lprl_jax.pretraining import lessons, replay
 from lprl_jax.pretraining.curriculum import TASKS
-from lprl_jax.pretraining.pretrain import PretrainConfig, step_keys
+from lprl_jax.pretraining.pretrain import PretrainConfig, step_key
 from lprl_jax.pretraining.tasks import ActionTask
 from lprl_jax.pretraining.tokenizer import train_tokenizer
 
@@ -72,7 +72,7 @@ def test_the_replayed_texts_are_those_of_the_lessons(tokenizer):
     (task,) = [task for task in TASKS if task.name == "CubeStacking 8"]
     course = task.compile(tokenizer)
     groups = lessons.grouped([task], tokenizer)
-    ((key,),) = lessons.keys_of(groups, step_keys(PretrainConfig(), 3)[0])
+    ((key,),) = lessons.keys_of(groups, step_key(0, 3))
     widths = lessons.measure_widths(task, course, 1.0)
     batch = jax.device_get(lessons.draw_lessons(task, course, widths, key))
     texts = set()
