@@ -19,16 +19,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import prose
 import written
-from lprl_envs.watch_repair.brands import NUM_BRANDS
 
 from lprl_jax.experiments import build, config, run_directory, runner
 from lprl_jax.judges import tabular
-from lprl_jax.judges.words import WordJudge, verdict_of
 from lprl_jax.pretraining import measuring_verdicts
 from lprl_jax.pretraining.curriculum_of_judge import JUDGE_TASKS
 from lprl_jax.results import reading, statistics
@@ -89,13 +85,6 @@ REPLAYED = {
     "batch_size": 128,
     "learning_rate": 1e-3,
 }
-DISCRETE_SAC = {
-    **REPLAYED,
-    "algorithm": "discrete_sac",
-    "gamma": 0.98,
-    "tau": 0.05,
-    "target_entropy": 0.4,
-}
 ON_PENDULUM = {**REPLAYED, "gamma": 0.99, "tau": 0.005}
 
 
@@ -124,7 +113,6 @@ WORLDS = {
             "PPO": PPO,
             "A2C": {**A2C, "total_steps": 20_480},
             "DQN": {**DQN, "eval_every": 500, "total_steps": 10_000},
-            "discrete SAC": {**DISCRETE_SAC, "eval_every": 500, "total_steps": 6_000},
         },
         "CartPole",
     ),
@@ -133,8 +121,8 @@ WORLDS = {
         True,
         -200,
         {
-            "SAC": {**ON_PENDULUM, "algorithm": "sac", "total_steps": 6_000},
-            "TD3": {**ON_PENDULUM, "algorithm": "td3", "total_steps": 8_000},
+            "SAC": {**ON_PENDULUM, "algorithm": "sac", "total_steps": 4_000},
+            "TD3": {**ON_PENDULUM, "algorithm": "td3", "total_steps": 6_000},
         },
         "Pendulum",
     ),
@@ -173,7 +161,7 @@ WORLDS = {
 }
 """Settings are those of the package's configs of these learners; none was tuned for a judge."""
 SCALES = (0.1, 0.3, 1.0, 3.0, 10.0)
-SCALED = {"cartpole": ("PPO", "A2C", "DQN", "discrete SAC"), "pendulum": ("SAC", "TD3")}
+SCALED = {"cartpole": ("PPO", "A2C", "DQN"), "pendulum": ("SAC", "TD3")}
 BITS = (32, 8, 6, 5, 4, 3, 2)
 ON_BITS = ("cartpole", "PPO")
 PARTS = (*WORLDS, "scales", "bits")
@@ -239,10 +227,6 @@ def _row(name: str, learner: str, more: Sequence[str], out: Path) -> dict[str, A
     texts = [text.replace(HABIT, str(habit)) for text in more]
     if texts != [*more] and not habit.exists():
         _write_habit(own, habit)
-    if name == "watch":
-        if not (out.parent / "perfect.npz").exists():
-            _write_watch(own, out.parent)
-        texts = _from_tables(texts, out.parent)
     result = reading.read(
         runner.run(config.parse(config.override(fields, texts)), out, progress=False)
     )
@@ -262,12 +246,6 @@ def _row(name: str, learner: str, more: Sequence[str], out: Path) -> dict[str, A
     return found
 
 
-def _from_tables(texts: Sequence[str], folder: Path) -> list[str]:
-    """The same judges by files."""
-    files = {f"judge={x}": f"judge={folder / f'{x}.npz'}" for x in (MODEL, "perfect")}
-    return [files.get(x, x) for x in texts if x not in IN_WORDS[1:]]
-
-
 def _write_habit(own: World, path: Path) -> None:
     """The best verdicts on actions that look at no state, fitted on training instances."""
     env, params = _made(own)
@@ -275,27 +253,6 @@ def _write_habit(own: World, path: Path) -> None:
     shape = len(params.instances), tabular.num_rows(env), env.num_actions
     verdicts = np.broadcast_to(said[None, None], shape)
     tabular.of_table(env, params, verdicts, "habit").save(path, params)
-
-
-def _write_watch(own: World, folder: Path) -> None:
-    """Verdicts of the model and of who knows the margins, asked where there is a choice."""
-    env, params = _made(own)
-    judge = WordJudge.from_pretrained(MODEL, env, params)
-    count = len(params.instances)
-    places = np.stack(np.meshgrid(np.arange(count), np.arange(NUM_BRANDS), indexing="ij"), -1)
-    states = jax.vmap(lambda at: env.state_at(at[0], at[1], params))(
-        jnp.asarray(places.reshape(-1, 2), jnp.int32)
-    )
-    log_probs = judge.log_probs(judge.params, states, params, jnp.ones(len(states.brand), bool))
-    right = jax.vmap(lambda i, s: _task_of(own).judged(params, i)(s))(states.instance, states)
-    for name, said in {
-        MODEL: verdict_of(log_probs, 0.0, False),
-        "perfect": right,
-    }.items():
-        table = np.zeros((count, tabular.num_rows(env), env.num_actions), np.float32)
-        table[:, :NUM_BRANDS] = np.asarray(said).reshape(count, NUM_BRANDS, -1)
-        file = folder / f"{name}.npz"
-        tabular.of_table(env, params, table, name, len(states.brand)).save(file, params)
 
 
 def _made(own: World) -> tuple[Any, Any]:
@@ -319,20 +276,20 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
                 for learner, of_learner in figures[name].items()
                 for title, row in of_learner.items()
             ]
-            found[f"lmgt_{name}"] = markdown(head, rows)
+            found[f"worlds_{name}"] = markdown(head, rows)
     if "scales" in figures:
         head = ["learner", *(f"{scale:g}" for scale in SCALES)]
         rows = [
             [learner, *(row[f"{scale:g}"]["steps"] for scale in SCALES)]
             for learner, row in figures["scales"].items()
         ]
-        found["lmgt_scales"] = markdown(head, rows)
+        found["worlds_scales"] = markdown(head, rows)
     if "bits" in figures:
         rows = [
             [number, row["steps"], _interval(row["half"]), _interval(row["end"])]
             for number, row in figures["bits"].items()
         ]
-        found["lmgt_bits"] = markdown(["bits", "steps to 450", "half-way", "at the end"], rows)
+        found["worlds_bits"] = markdown(["bits", "steps to 450", "half-way", "at the end"], rows)
     return found
 
 
