@@ -6,7 +6,7 @@ knows what is right is planned a floor above: `lprl_jax.algorithms.tabular.perfe
 import `priors` and `lm`, and no algorithm.
 """
 
-from lprl_jax.judges.base import Judge, of_values, require_judge
+from lprl_jax.judges.base import Judge, TextJudge, of_values, reads_text, require_judge
 from lprl_jax.judges.controls import ConstantJudge, CorruptJudge, always_good, corrupt, uniform
 from lprl_jax.judges.of_prior import PriorJudge
 from lprl_jax.judges.tabular import TabularJudge, of_table, tabulate
@@ -17,10 +17,12 @@ __all__ = [
     "Judge",
     "PriorJudge",
     "TabularJudge",
+    "TextJudge",
     "always_good",
     "corrupt",
     "of_table",
     "of_values",
+    "reads_text",
     "require_judge",
     "tabulate",
     "uniform",

@@ -13,6 +13,7 @@ from lprl_jax.priors.base import (
     Counters,
     FeaturePrior,
     Prior,
+    TextPrior,
     has_features,
     sample_proposals,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "Shown",
     "TabularFeaturePrior",
     "TabularPrior",
+    "TextPrior",
     "UniformPrior",
     "Wording",
     "degrade",

@@ -103,6 +103,20 @@ def test_equals_scoring_every_text_on_its_own(rows):
     assert found.std(0).max() > 0.5
 
 
+def test_texts_by_their_slots_are_answered_as_the_states_that_read_so():
+    """In the order of divisor and calibration too."""
+    params, _, states, _ = lake(2, 0)
+    own = {"normalization": "token", "calibration": "contextual", "temperature": 2.0}
+    prior = LanguagePrior.of_model(tiny_model(), LAKE, params, **own)
+    right, _ = ask(prior, params, states)
+    slots = jax.vmap(LAKE.slots, (0, None))(states, params)
+    needed = jnp.arange(len(slots)) % 3 > 0
+    asked = prior.params, prior.init(), states.instance, slots, needed
+    found, carry = jax.jit(prior.log_probs_of_slots)(*asked)
+    assert_close(found[needed], right[needed])
+    assert int(carry.evaluations) == int(needed.sum())
+
+
 @pytest.mark.parametrize("name", ["gpt2", "llama", "mistral"])
 def test_equals_the_slow_path_with_the_same_weights(name):
     """Transformers' Flax code, every state with every action a sequence of its own."""
