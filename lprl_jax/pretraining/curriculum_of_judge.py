@@ -53,6 +53,9 @@ BEHIND_ONE_TEXT = 64
 DISCOUNT = 0.9
 """Of the plans through rooms: shorter is better."""
 
+_BLACKJACK: TextEnv[Any, Any] = Blackjack()
+_WATCHES: TextEnv[Any, Any] = WatchRepair()
+
 
 def _numbered(env: TextEnv[Any, Any]) -> Anyhow:
     """All states of an instance that are not over, each as likely."""
@@ -155,10 +158,9 @@ def _blackjack_verdicts() -> np.ndarray:
 
 
 def _of_blackjack(params: TextEnvParams, instance: jax.Array) -> Callable[[Any], jax.Array]:
-    env: TextEnv[Any, Any] = Blackjack()
     which = params.bank.stands[instance] * len(TENS) + params.bank.tens[instance]
     table = jnp.asarray(_blackjack_verdicts())[which]
-    return lambda state: table[env.state_index(state, params)]
+    return lambda state: table[_BLACKJACK.state_index(state, params)]
 
 
 def _of_watch(params: TextEnvParams, instance: jax.Array) -> Callable[[Any], jax.Array]:
@@ -181,7 +183,7 @@ def _watches(key: chex.PRNGKey, num_instances: int, split: str) -> TextEnvParams
     learnt what numbers mean. What is held out goes by costs alone.
     """
     key_bank, key_price, key_half = jax.random.split(key, 3)
-    params = WatchRepair().sample_params(key_bank, BEHIND_ONE_TEXT * num_instances, split)
+    params = _WATCHES.sample_params(key_bank, BEHIND_ONE_TEXT * num_instances, split)
     if split != "train":
         return params
     price = params.bank.price
@@ -194,11 +196,10 @@ def _watches(key: chex.PRNGKey, num_instances: int, split: str) -> TextEnvParams
 def _watch_anyhow(key: chex.PRNGKey, params: TextEnvParams, instance: jax.Array, num: int) -> Any:
     """Before the decision, any brand of any instance."""
     del instance
-    env: TextEnv[Any, Any] = WatchRepair()
     key_brand, key_instance = jax.random.split(key)
     brand = jax.random.randint(key_brand, (num,), 0, NUM_BRANDS, jnp.int32)
     which = jax.random.randint(key_instance, (num,), 0, len(params.instances), jnp.int32)
-    return jax.vmap(lambda i, number: env.state_at(i, number, params))(which, brand)
+    return jax.vmap(lambda i, number: _WATCHES.state_at(i, number, params))(which, brand)
 
 
 def _of_rooms(env: TextEnv[Any, Any]) -> Judged:
@@ -233,7 +234,7 @@ def _task(
 
 _WATCH = VerdictTask(
     "WatchRepair",
-    WatchRepair(),
+    _WATCHES,
     _watches,
     _of_watch,
     _watch_anyhow,
@@ -246,7 +247,7 @@ _WATCH = VerdictTask(
 JUDGE_TASKS: tuple[VerdictTask, ...] = (
     _task(CartPole(), _of_cart, _cart_anyhow, 60, 10, 15),
     _task(Pendulum(), _of_pole, _pole_anyhow, 60, 8, 18),
-    _task(Blackjack(), _of_blackjack, _numbered(Blackjack()), 3, 4, 12),
+    _task(_BLACKJACK, _of_blackjack, _numbered(_BLACKJACK), 3, 4, 12),
     _WATCH,
     _rooms(2, 4),
     _rooms(3, 4),
