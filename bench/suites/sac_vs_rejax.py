@@ -14,9 +14,9 @@ states; forwards and backwards of both critics; of the policy, through both crit
 One thing theirs does more: a batch is drawn without replacement, which orders all 10,000 places
 anew at each step. So one run is measured a second time where theirs draws as ours does: that ratio
 compares equal work, the other two what a user gets. What else differs is small. Theirs keeps
-observations, ours states, which are observed at each step: a sine and a cosine. Ours draws its
-first actions uniformly, theirs by its policy. Ours would clip gradients by their norm, which it
-computes, theirs each by itself; neither has a bound here.
+observations, ours states, of which an observation is a part here. Ours draws its first actions
+uniformly, theirs by its policy. Ours would clip gradients by their norm, theirs each number by
+itself; neither has a bound here.
 
 Both have to learn: where the median run's return at the end is not above LEARNT, nothing is
 reported.
