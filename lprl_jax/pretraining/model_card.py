@@ -181,7 +181,7 @@ def _actions(measured: Sequence[Actions]) -> list[str]:
         "",
         "A greedy follower can walk in circles; a drawn action now and then breaks them. Where",
         "this is far below what top-1 promises, the model fails in the few states that matter:",
-        "top-1 is over all states alike, and most of Blocks World's are far from the goal.",
+        "top-1 is over all states alike, and most are far from the goal.",
         "",
     ]
 
@@ -262,6 +262,8 @@ def _taught(measured: Sequence[Taught]) -> list[str]:
 
 
 def _ladder(versions: Sequence[str], measured: Sequence[Actions]) -> list[str]:
+    if len(versions) < 2:
+        return []
     lines = [
         "## Early versions",
         "",
