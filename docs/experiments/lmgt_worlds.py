@@ -295,7 +295,11 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
 
 def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
     """What sentences quote: `cartpole.ppo.embedded-judge.steps.interval`, `.half`, `.end`."""
-    found = {"runs": f"{RUNS}"}
+    found = {"runs": f"{RUNS}", "scale": "1"}
+    for name, own in WORLDS.items():
+        found[f"{name}.threshold"] = prose.share(own.threshold, 1 if abs(own.threshold) < 1 else 0)
+        if "shift_scale" in own.fields:
+            found[f"{name}.scale"] = f"{own.fields['shift_scale']:g}"
     for part, of_part in figures.items():
         rows = {"": of_part} if part == "bits" else of_part
         for learner, of_learner in rows.items():
