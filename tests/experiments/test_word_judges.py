@@ -197,4 +197,4 @@ def test_a_model_of_flax_code_says_no_words(
         (folder / name).touch()
     (tmp_path / "own.yaml").write_text(yaml.safe_dump({**LAKE, "judge": str(folder)}))
     arguments = ["train", str(tmp_path / "own.yaml"), *WORDS, "--out", str(tmp_path / "run")]
-    assert "judge_says is 'words', which is for models of llama" in complaint(arguments, capsys)
+    assert "is 'words', which is for models of gpt2, llama" in complaint(arguments, capsys)
