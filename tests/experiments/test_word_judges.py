@@ -193,6 +193,8 @@ def test_a_model_of_flax_code_says_no_words(
     folder = tmp_path / "gpt_neo"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"model_type": "gpt_neo"}))
+    for name in ("tokenizer.json", "model.safetensors"):  # which are not opened
+        (folder / name).touch()
     (tmp_path / "own.yaml").write_text(yaml.safe_dump({**LAKE, "judge": str(folder)}))
     arguments = ["train", str(tmp_path / "own.yaml"), *WORDS, "--out", str(tmp_path / "run")]
-    assert "judge_says is 'words', which is for models of llama" in complaint(arguments, capsys)
+    assert "is 'words', which is for models of gpt2, llama" in complaint(arguments, capsys)
