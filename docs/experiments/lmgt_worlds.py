@@ -308,6 +308,7 @@ def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
                 found |= prose.within(key, prose.reached("steps", row["steps"]))
                 found[f"{key}.half"] = _interval(row["half"])
                 found[f"{key}.end"] = _interval(row["end"])
+                found[f"{key}.queries"] = prose.count(row["queries"])
     return found
 
 
