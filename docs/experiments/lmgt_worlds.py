@@ -7,8 +7,8 @@ scale of the shift by algorithm; `bits` the judge at fewer bits. The judge is `e
 asked in words; instances are held out from its lessons. Returns and decisions are of the unshifted
 reward. Writes `docs/results/lmgt_worlds.json`; parts that are not named are kept.
 
-A judge that knows nothing, `uniform`, adds 0 to every reward: its rows would be those of no judge,
-which `tests/experiments/test_judge_runs.py` shows.
+A judge that knows nothing, `uniform`, adds 0 to every reward (`tests/judges/test_judges.py`): its
+rows would be those of no judge.
 """
 
 from __future__ import annotations
