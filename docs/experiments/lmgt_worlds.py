@@ -25,8 +25,11 @@ import written
 
 from lprl_jax.experiments import build, config, run_directory, runner
 from lprl_jax.judges import tabular
+from lprl_jax.lm import named
+from lprl_jax.lm.quantised import quantised
 from lprl_jax.pretraining import measuring_verdicts
 from lprl_jax.pretraining.curriculum_of_judge import JUDGE_TASKS
+from lprl_jax.pretraining.verdicts import WAYS
 from lprl_jax.results import reading, statistics
 from lprl_jax.results.comparison import markdown
 
@@ -164,6 +167,8 @@ SCALES = (0.1, 0.3, 1.0, 3.0, 10.0)
 SCALED = {"cartpole": ("PPO", "A2C", "DQN"), "pendulum": ("SAC", "TD3")}
 BITS = (32, 8, 6, 5, 4, 3, 2)
 ON_BITS = ("cartpole", "PPO")
+JUDGED = 100
+"""Held-out instances on which the verdicts of fewer bits are measured."""
 PARTS = (*WORLDS, "scales", "bits")
 
 
@@ -209,12 +214,16 @@ def scales(part: str, folder: Path) -> dict[str, Any]:
 
 
 def bits(part: str, folder: Path) -> dict[str, Any]:
-    """What a judge of fewer bits is worth."""
+    """What a judge of fewer bits is worth, and how right it is on held-out physics."""
     del part
-    found = {}
+    found, model = {}, named.load(MODEL)
+    task = _task_of(WORLDS[ON_BITS[0]])
     for number in BITS:
         more = [*IN_WORDS, f"judge_bits={number}"]
-        found[f"{number}"] = _row(*ON_BITS, more, folder / f"{number}")
+        row = _row(*ON_BITS, more, folder / f"{number}")
+        asked = measuring_verdicts.measure_verdicts(quantised(model, number), task, JUDGED)
+        right = {one.way: round(one.model.right, 3) for one in asked}
+        found[f"{number}"] = {**row, "right": right}
     return found
 
 
@@ -286,10 +295,17 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
         found["worlds_scales"] = markdown(head, rows)
     if "bits" in figures:
         rows = [
-            [number, row["steps"], _interval(row["half"]), _interval(row["end"])]
+            [
+                number,
+                *(prose.share(row["right"][way]) for way in WAYS),
+                row["steps"],
+                _interval(row["half"]),
+                _interval(row["end"]),
+            ]
             for number, row in figures["bits"].items()
         ]
-        found["worlds_bits"] = markdown(["bits", "steps to 450", "half-way", "at the end"], rows)
+        head = ["bits", *(f"right, {way}" for way in WAYS), "steps", "half-way", "at the end"]
+        found["worlds_bits"] = markdown(head, rows)
     return found
 
 
