@@ -164,7 +164,7 @@ WORLDS = {
 }
 """Settings are those of the package's configs of these learners; none was tuned for a judge."""
 SCALES = (0.1, 0.3, 1.0, 3.0, 10.0)
-SCALED = {"cartpole": ("PPO", "A2C", "DQN"), "pendulum": ("SAC", "TD3")}
+SCALED = {"cartpole": ("PPO", "A2C", "DQN")}
 BITS = (32, 8, 6, 5, 4, 3, 2)
 ON_BITS = ("cartpole", "PPO")
 JUDGED = 100
