@@ -312,6 +312,7 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
 def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
     """What sentences quote: `cartpole.ppo.embedded-judge.steps.interval`, `.half`, `.end`."""
     found = {"runs": f"{RUNS}", "scale": "1"}
+    found |= {"scales.largest": f"{SCALES[-1]:g}", "scales.second": f"{SCALES[-2]:g}"}
     for name, own in WORLDS.items():
         found[f"{name}.threshold"] = prose.share(own.threshold, 1 if abs(own.threshold) < 1 else 0)
         if "shift_scale" in own.fields:
