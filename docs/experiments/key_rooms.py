@@ -39,8 +39,8 @@ from lprl_jax.results.comparison import THRESHOLD, markdown
 from lprl_jax.results.reading import Result
 
 OUT = written.ROOT / "docs/results/key_rooms.json"
-MODELS: tuple[str, ...] = ()
-"""Language models that play as priors and as judges: `embedded-judge`, once the package has it."""
+MODELS: tuple[str, ...] = ("embedded-judge",)
+"""Language models that play as priors and as judges; without them the other rows are the same."""
 ROOMS = (2, 3, 4)
 SEARCH = "search"
 PARTS = (SEARCH, *map(str, ROOMS))
