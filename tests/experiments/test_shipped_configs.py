@@ -5,7 +5,7 @@ import pytest
 from lprl_jax.experiments import config
 
 ONLINE = ("dqn", "dqn_optimistic", "dqn_prior", "dqn_prior_habit", "ppo", "kl_ppo")
-WITHOUT_A_MODEL = ("dqn", "dqn_optimistic")
+WITHOUT_A_MODEL = ("dqn", "dqn_optimistic", "dqn_count")
 WORLDS = {
     "blocks_world": ONLINE,
     "cube_stacking": ONLINE,
