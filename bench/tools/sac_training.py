@@ -9,18 +9,17 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from lprl_jax.experiments import config, runner, sharding
+from lprl_jax.experiments import config
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tools import timing, turns
+from tools.whole_training import whole_training
 
 SETTINGS = {
     "num_envs": 1,
@@ -47,24 +46,12 @@ def main() -> None:
     options = parser.parse_args()
     overrides = {**SETTINGS, "num_runs": options.runs}
     experiment = config.read("pendulum_sac", [f"{name}={x}" for name, x in overrides.items()])
-    setup = runner.set_up(experiment)
-    updates = experiment.config.total_steps // experiment.algorithm.steps_per_update
-    start = time.perf_counter()
-    train = sharding.compile_chunk(
-        setup.algorithm, setup.mesh, updates, setup.initial_state(), setup.data
-    )
-    compiling = time.perf_counter() - start
-
-    def call() -> Any:
-        return jax.block_until_ready(train(setup.initial_state(), setup.data))
-
-    state, _ = call()  # compiles what makes fresh runs, too
-    played = setup.algorithm.evaluate(state, setup.data, EPISODES, "sample")
+    training = whole_training(experiment)
+    state, _ = training.call()  # compiles what makes fresh runs, too
+    played = training.setup.algorithm.evaluate(state, training.setup.data, EPISODES, "sample")
     turns.serve(
-        call,
-        compile_seconds=compiling,
-        steps=options.runs * updates * experiment.algorithm.steps_per_update,
-        devices=setup.mesh.devices.size,
+        training.call,
+        **training.about,
         returns=played["return"].tolist(),
         gradient_steps=options.runs * int(state.num_updates),
         matmul_flops=matmul_flops(),

@@ -79,15 +79,7 @@ class TextJudge(Judge, Protocol):
         slots: jax.Array,
         needed: jax.Array,
     ) -> tuple[jax.Array, Counters]:
-        """As `verdicts`, of texts behind which every action is legal.
-
-        Args:
-            params: `self.params`.
-            carry: What `init` or the last call returned.
-            instance: `i32[B]`: of the bank.
-            slots: `i32[B, num_slots]`: as `env.slots` gives them, or such as no state has.
-            needed: `bool[B]`: the rows that are asked.
-        """
+        """As `verdicts`, of texts that are given as to `priors.TextPrior.log_probs_of_slots`."""
         ...
 
 

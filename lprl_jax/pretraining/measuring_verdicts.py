@@ -18,6 +18,7 @@ import numpy as np
 from lprl_envs import TextEnvParams
 
 from lprl_jax.judges.base import BAD, GOOD
+from lprl_jax.lm import token_table
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.pretraining.measuring import INSTANCES
 from lprl_jax.pretraining.verdicts import WAYS, VerdictTask
@@ -104,7 +105,8 @@ def measure_verdicts(
     env, draw = task.env, _drawing(task)
     slots, truth = draw(keys[1], env.sample_params(keys[0], num_instances, "held-out"))
     _, taught = draw(keys[3], env.sample_params(keys[2], num_instances, "train"))
-    score = make_scorer(model.config, task.compile(model.tokenizer).prompts)
+    table = token_table.compile(env.template, task.answers, model.tokenizer)
+    score = make_scorer(model.config, table)
 
     def asked(slots: jax.Array) -> np.ndarray:
         found = score(model.params, slots)

@@ -14,6 +14,7 @@ Reference: Language Model Guided Trade-offs (LMGT), arXiv 2409.04744.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -145,9 +146,7 @@ class VerdictTask:
         parts = []
         if len(random):
             keys = jax.random.split(key_met, len(random))
-            met = lambda key, random: _met(  # noqa: E731
-                self.env, says, random, self.horizon, key, params, instance
-            )
+            met = functools.partial(_met, self.env, says, self.horizon, params, instance)
             parts.append(jax.vmap(met)(keys, random))
         if anyhow:
             parts.append(self.anyhow(key_any, params, instance, anyhow))
@@ -254,22 +253,22 @@ WAYS = ("met by a demonstrator", "met by random play", "anyhow")
 def _met(
     env: TextEnv[Any, Any],
     says: Callable[[Any], jax.Array],
-    random: jax.Array,
     horizon: int,
-    key: chex.PRNGKey,
     params: TextEnvParams,
     instance: jax.Array,
+    key: chex.PRNGKey,
+    random: jax.Array,
 ) -> Any:
     """One of the states of an episode, each as likely, of somebody who does what is judged best.
 
     Args:
         env: The world.
         says: The verdicts on a state's actions.
-        random: `f32[]`: share of random legal actions.
         horizon: Steps after which the episode is left.
-        key: Random key.
         params: The bank.
         instance: `i32[]`
+        key: Random key.
+        random: `f32[]`: share of random legal actions.
     """
     key_start, key_chance, key_acts, key_steps = jax.random.split(key, 4)
     start = env.initial_state(key_start, instance, params)

@@ -129,16 +129,10 @@ class ActionScorer:
         legal: jax.Array,
         width: Width | None = None,
     ) -> Scores:
-        """As `score`, of texts by their slots `i32[B, num_slots]`, whether or not states have them.
+        """As `score`, of texts by their slots, whether or not states have them.
 
-        Args:
-            weights: Of the model.
-            prefix: Of the instances' texts.
-            prefix_valid: `bool[M, P]`
-            rows: `i32[B]`: the instances.
-            slots: The texts; what is the instance's in them is read in `prefix`.
-            legal: `bool[B, A]`: the actions that count, `env.max_legal` at most.
-            width: As for `score`.
+        Here `slots` are `i32[B, num_slots]`, of which those of the instance are read in `prefix`;
+        and `legal`, `bool[B, A]`, are the actions that count, `env.max_legal` at most.
         """
         tokens, valid, fits = self.reader.read_slots(slots, width)
         # One text: every state is behind the same prefix. Otherwise each has its own.
