@@ -22,8 +22,6 @@ Success is of greedy play; with a prior, of its posterior, DQN-Prior's own way t
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,18 +128,11 @@ ROWS = {
 
 def main() -> None:
     """Measure the parts that are named, or all."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="by default, all")
-    options = parser.parse_args()
-    figures = written.kept(OUT, MODELS)
-    for part in options.parts or PARTS:
-        with tempfile.TemporaryDirectory() as folder:
-            if part == SEARCH:
-                figures[part] = search(Path(folder))
-            else:
-                figures[part] = measure(int(part), figures[SEARCH], Path(folder))
-        figures = {name: figures[name] for name in PARTS if name in figures}
-        written.write(OUT, figures, MODELS)
+
+    def of_part(part: str, folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
+        return search(folder) if part == SEARCH else measure(int(part), figures[SEARCH], folder)
+
+    written.by_parts(__doc__, OUT, PARTS, MODELS, of_part)
 
 
 def read(rooms: int, fields: Sequence[str], split: str, runs: int) -> Experiment:

@@ -9,8 +9,6 @@ are of the unshifted reward. Writes `docs/results/lmgt.json`; parts that are not
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -117,15 +115,8 @@ STEPS = {DQN: 10_000, PPO: 20_000}
 
 def main() -> None:
     """Measure the parts that are named, or all."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="by default, all")
-    options = parser.parse_args()
-    figures = written.kept(OUT, MODELS)
-    for part in options.parts or PARTS:
-        with tempfile.TemporaryDirectory() as folder:
-            figures[part] = {CARTPOLE: on_cartpole, LAKES: on_lakes}[part](Path(folder))
-        figures = {name: figures[name] for name in PARTS if name in figures}
-        written.write(OUT, figures, MODELS)
+    measured = {CARTPOLE: on_cartpole, LAKES: on_lakes}
+    written.by_parts(__doc__, OUT, PARTS, MODELS, lambda part, folder, _: measured[part](folder))
 
 
 def on_cartpole(folder: Path) -> dict[str, Any]:

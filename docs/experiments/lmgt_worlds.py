@@ -13,8 +13,6 @@ rows would be those of no judge.
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -174,14 +172,13 @@ PARTS = (*WORLDS, "scales", "bits")
 
 def main() -> None:
     """Measure the parts that are named, or all."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="by default, all")
-    options = parser.parse_args()
-    for part in options.parts or PARTS:
-        with tempfile.TemporaryDirectory() as folder:
-            found = {"scales": scales, "bits": bits}.get(part, world)(part, Path(folder))
-        figures = {**written.kept(OUT, (MODEL,)), part: found}  # another part may have been written
-        written.write(OUT, {x: figures[x] for x in PARTS if x in figures}, (MODEL,))
+
+    def measure(part: str, folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
+        del figures
+        own = {"scales": scales, "bits": bits}
+        return own[part](folder) if part in own else world(part, folder)
+
+    written.by_parts(__doc__, OUT, PARTS, (MODEL,), measure)
 
 
 def world(name: str, folder: Path) -> dict[str, Any]:
@@ -195,9 +192,8 @@ def world(name: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def scales(part: str, folder: Path) -> dict[str, Any]:
+def scales(folder: Path) -> dict[str, Any]:
     """The judge's steps to the threshold by the scale of the shift."""
-    del part
     return {
         f"{learner} ({name})": {
             f"{scale:g}": _row(
@@ -213,9 +209,8 @@ def scales(part: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def bits(part: str, folder: Path) -> dict[str, Any]:
+def bits(folder: Path) -> dict[str, Any]:
     """What a judge of fewer bits is worth, and how right it is on held-out physics."""
-    del part
     found, model = {}, named.load(MODEL)
     task = _task_of(WORLDS[ON_BITS[0]])
     for number in BITS:

@@ -6,10 +6,12 @@ now are stale, and `make figures-check` refuses them.
 
 from __future__ import annotations
 
+import argparse
 import functools
 import json
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,34 @@ def read(path: Path) -> dict[str, Any]:
     figures = json.loads(path.read_text())
     figures.pop(MADE, None)
     return figures
+
+
+def by_parts(
+    doc: str | None,
+    path: Path,
+    parts: Sequence[str],
+    models: Sequence[str],
+    measure: Callable[[str, Path, dict[str, Any]], Any],
+) -> None:
+    """What a program with parts does: it measures those that are named on its command line, or all.
+
+    Each is written as soon as it is there, beside what the file holds of the others, which another
+    process may have written meanwhile.
+
+    Args:
+        doc: The program's own; its first line is shown by `--help`.
+        path: The file.
+        parts: In the order of the file.
+        models: As `write` takes them.
+        measure: `(part, an empty folder, figures so far)` to the part's figures.
+    """
+    parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=[[], *parts], help="by default, all")
+    for part in parser.parse_args().parts or parts:
+        with tempfile.TemporaryDirectory() as folder:
+            found = measure(part, Path(folder), kept(path, models))
+        figures = {**kept(path, models), part: found}
+        write(path, {name: figures[name] for name in parts if name in figures}, models)
 
 
 def kept(path: Path, models: Sequence[str] = ()) -> dict[str, Any]:
