@@ -9,18 +9,25 @@ import prose
 
 from lprl_jax.results.comparison import markdown
 
-WHO = {"model": "model", "shuffled": "words shuffled", "habit": "habit"}
+WHO = {
+    "model": "model",
+    "shuffled": "words shuffled",
+    "blind": "blind to the instance",
+    "habit": "habit",
+}
+SHOWN = ("covered", "right_where_said", "calibration", "said_of_others")
+"""Further figures of the model."""
 
 
 def tables(figures: Mapping[str, Any]) -> dict[str, str]:
     """Right decided verdicts by world and by how its states were drawn."""
-    head = ["world", "states", *WHO.values(), "says good or bad", "right there", "error"]
+    head = ["world", "states", *WHO.values(), "says", "right there", "error", "says of others"]
     rows = [
         [
             row["task"],
             row["way"],
             *(prose.share(row[who]["right"]) for who in WHO),
-            *(prose.share(row["model"][x]) for x in ("covered", "right_where_said", "calibration")),
+            *(prose.share(row["model"][x]) for x in SHOWN),
         ]
         for row in figures["verdicts"]
     ]
@@ -42,7 +49,8 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
     for name, rows in by_task.items():
         found[f"{name}.least"] = prose.share(min(row["model"]["right"] for row in rows))
         found[f"{name}.most"] = prose.share(max(row["model"]["right"] for row in rows))
-        found[f"{name}.shuffled.most"] = prose.share(max(row["shuffled"]["right"] for row in rows))
+        for who in ("shuffled", "blind"):
+            found[f"{name}.{who}.most"] = prose.share(max(row[who]["right"] for row in rows))
     for row in figures["actions"]:
         name = f"{prose.slug(row['task'])}.acts"
         for who in ("model", "shuffled", "habit"):

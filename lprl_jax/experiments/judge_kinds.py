@@ -61,7 +61,7 @@ def require_plain(fields: Mapping[str, Any], whom: str) -> None:
         if fields[name] != plain:
             raise InvalidInput(
                 f"{name} is {shown(fields[name])}, which is for {whom}, such as embedded; the "
-                f"judge {shown(fields['judge'])} is none: right: {name}={plain}"
+                f"judge {shown(fields['judge'])} is none; right: {name}={plain}"
             )
 
 

@@ -117,7 +117,7 @@ def _of_model(
         return PriorJudge(prior, soft=config.judge_soft)
     drawn = build.drawn_by(experiment.bank)
     options = asking.options(env, drawn)
-    options = {name: x for name, x in options.items() if name not in judge_kinds.OF_ACTIONS}
+    options = {option: x for option, x in options.items() if option not in judge_kinds.OF_ACTIONS}
     own = {"soft": config.judge_soft, "threshold": config.judge_threshold}
     model = quantised(named.load(name, dtype, mesh), bits)
     judge = WordJudge.of_model(model, env, params, **own, **options)

@@ -13,7 +13,7 @@ from lprl_envs import InvalidInput, TextEnv, values
 from lprl_envs.banks import content_hash
 from lprl_envs.errors import require_one_of
 
-from lprl_jax.judges.base import GOOD, UNSURE, Judge, among_legal
+from lprl_jax.judges.base import GOOD, UNSURE, Judge, among_legal, has_choice
 from lprl_jax.priors.base import Counters, require_world
 
 ERRORS = ("step", "state")
@@ -86,7 +86,7 @@ def corrupt(
 
     In this order: `adversarial` turns every verdict round; with probability 1 - `accuracy` a
     verdict is wrong (turned round; "unsure" becomes good or bad, by a coin); a share `lazy` becomes
-    "unsure"; a share `bias` becomes "good".
+    "unsure"; a share `bias` becomes "good". Of the only legal action nothing is said.
 
     Args:
         judge: The one made worse.
@@ -182,7 +182,9 @@ class CorruptJudge:
         verdicts = jnp.where(chance(1) < 1 - self.accuracy, turned, verdicts)
         verdicts = jnp.where(chance(2) < self.lazy, UNSURE, verdicts)
         verdicts = jnp.where(chance(3) < self.bias, GOOD, verdicts)
-        return among_legal(self.env, verdicts, env_state, env_params), carry
+        verdicts = among_legal(self.env, verdicts, env_state, env_params)
+        choice = has_choice(self.env, env_state, env_params)
+        return jnp.where(choice[:, None], verdicts, UNSURE), carry
 
     def _chance(
         self, keys: chex.PRNGKey, env_state: Any, env_params: Any

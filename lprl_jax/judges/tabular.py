@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ from lprl_envs.text_cells import cell_slots, num_text_cells, text_cell
 
 from lprl_jax import memory
 from lprl_jax.files import archive
-from lprl_jax.judges.base import UNSURE, Judge, reads_text, require_judge
+from lprl_jax.judges.base import UNSURE, Judge, has_choice, reads_text, require_judge
 from lprl_jax.priors import fingerprint
 from lprl_jax.priors.base import Counters, require_world
 from lprl_jax.priors.fingerprint import Fingerprint, Here
@@ -78,7 +79,9 @@ class TabularJudge:
             )
         else:
             index = jax.vmap(self.env.state_index, in_axes=(0, None))(env_state, env_params)
-        return params.verdicts[env_state.instance, index], carry.after_looking_up(needed)
+        # Live judges are not asked either where there is nothing to choose.
+        asked = needed & has_choice(self.env, env_state, env_params)
+        return params.verdicts[env_state.instance, index], carry.after_looking_up(asked)
 
     def save(self, path: str | Path, env_params: TextEnvParams) -> None:
         """Write the table of this bank to a new .npz file.
@@ -92,6 +95,7 @@ class TabularJudge:
             "judge": self.name,
             "instances": archive.instance_digests(env_params.bank),
             "evaluations": self.evaluations,
+            "model": fingerprint.model_of(self.params.fingerprint),
         }
         archive.write(path, manifest, {"verdicts": np.asarray(self.params.verdicts)})
 
@@ -109,6 +113,9 @@ class TabularJudge:
         try:
             digests, name = list(manifest["instances"]), str(manifest["judge"])
             evaluations, table = int(manifest["evaluations"]), arrays["verdicts"]
+            model = str(manifest.get("model", fingerprint.NOTHING))
+            if not re.fullmatch("[0-9a-f]{32}", model):
+                raise ValueError("no digest")
             if table.shape != (len(digests), num_rows(env), env.num_actions):
                 raise ValueError("not as many rows as the manifest says")
             if table.dtype != np.float32 or not (np.abs(table) <= 1).all():
@@ -117,7 +124,7 @@ class TabularJudge:
             raise InvalidInput(f"the {KIND} {path} is damaged; make one with {COMMAND}") from None
         wanted = archive.instance_digests(env_params.bank)
         found = archive.rows_of(path, KIND, COMMAND, digests, wanted)
-        return of_table(env, env_params, table[found], name, evaluations)
+        return of_table(env, env_params, table[found], name, evaluations, model)
 
 
 def num_rows(env: TextEnv[Any, Any]) -> int:
@@ -145,8 +152,17 @@ def of_table(
     verdicts: Any,
     name: str,
     evaluations: int = 0,
+    model: str = fingerprint.NOTHING,
 ) -> TabularJudge:
     """A judge by its verdicts `[M, S, A]` on a bank; see `num_rows`.
+
+    Args:
+        env: Numbers the states, or their texts.
+        env_params: The bank.
+        verdicts: In [-1, 1].
+        name: For reports.
+        evaluations: States that were run through a model.
+        model: Its digest in hex; by default, of none.
 
     Raises:
         InvalidInput: if they are not as many, or not in [-1, 1].
@@ -162,7 +178,8 @@ def of_table(
         )
     if not bool(jnp.all(jnp.abs(table) <= 1)):
         raise InvalidInput("a verdict is outside of [-1, 1]")
-    return TabularJudge(env, Verdicts(table, fingerprint.of(env, env_params)), name, evaluations)
+    made_for = fingerprint.of(env, env_params, model, name)
+    return TabularJudge(env, Verdicts(table, made_for), name, evaluations)
 
 
 def tabulate(judge: Judge, env: TextEnv[Any, Any], env_params: TextEnvParams) -> TabularJudge:
@@ -207,14 +224,15 @@ def tabulate(judge: Judge, env: TextEnv[Any, Any], env_params: TextEnvParams) ->
 
     found, carry = ask(judge.params, env_params)
     table = found.reshape(num_instances, num, env.num_actions)
-    return of_table(env, env_params, table, judge.name, int(carry.evaluations))
+    model = next(iter(fingerprint.models_of(judge.params)), fingerprint.NOTHING)
+    return of_table(env, env_params, table, judge.name, int(carry.evaluations), model)
 
 
-Rows = Callable[..., tuple[jax.Array, Counters]]
+AskRows = Callable[..., tuple[jax.Array, Counters]]
 """`(params, carry, instance [B], row [B], there [B], env_params)` to verdicts `[B, A]`, carry."""
 
 
-def _of_states(judge: Judge, env: TextEnv[Any, Any]) -> Rows:
+def _of_states(judge: Judge, env: TextEnv[Any, Any]) -> AskRows:
     """Rows are states; of terminal ones nothing is asked."""
 
     def ask(
@@ -229,7 +247,7 @@ def _of_states(judge: Judge, env: TextEnv[Any, Any]) -> Rows:
     return ask
 
 
-def _of_texts(judge: Judge, env: TextEnv[Any, Any], env_params: TextEnvParams) -> Rows:
+def _of_texts(judge: Judge, env: TextEnv[Any, Any], env_params: TextEnvParams) -> AskRows:
     """Rows are texts, behind which every action is legal.
 
     Raises:

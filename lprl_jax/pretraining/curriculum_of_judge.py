@@ -80,9 +80,9 @@ def _number(quantities: Quantities, names: tuple[str, ...], bank: Any) -> jax.Ar
     """`i32[M]`: which of `_every` each instance is."""
     words = jax.vmap(quantities.words)(bank)
     number = jnp.zeros(words.shape[0], jnp.int32)
-    for i, name in enumerate(quantities.drawn):
-        if name in names:
-            number = number * len(quantities.drawn[name]) + words[:, i]
+    for name in names:
+        word = words[:, list(quantities.drawn).index(name)]
+        number = number * len(quantities.drawn[name]) + word
     return number
 
 

@@ -41,8 +41,8 @@ class Lessons(NamedTuple):
     """i32[G, S, W, A]: what may be said in the place of each of its tokens."""
     weights: jax.Array
     """f32[G, S, W, A]: with which probability."""
-    branch: jax.Array
-    """i32[G, S, W]: which of several answers behind the same text; all 0 where there is one."""
+    branch: jax.Array | None
+    """i32[G, S, W]: which of several answers behind the same text; None where there is one."""
 
 
 class Widths(NamedTuple):
@@ -112,22 +112,25 @@ def answer_nats(shape: DecoderConfig, params: Any, lessons: Lessons) -> jax.Arra
     width = lessons.text.shape[-1]
     tokens = jnp.concatenate([lessons.text, lessons.answer], axis=-1)
     valid = jnp.concatenate([lessons.text_valid, lessons.answer_valid], axis=-1)
-    branch = jnp.pad(lessons.branch + 1, ((0, 0), (0, 0), (width, 0)))  # 0 is the text
-    alike = branch[:, :, None, :] == branch[:, :, :, None]
-    causal = np.tril(np.ones((tokens.shape[-1],) * 2, bool))[None, None]
-    seen = causal & valid[:, :, None, :] & (alike | (branch == 0)[:, :, None, :])
     before = jnp.sum(lessons.prefix_valid, axis=-1)[:, None, None]
-    positions = before + jnp.sum(seen, axis=-1) - 1
+    columns = tokens.shape[-1]
+    seen = np.tril(np.ones((columns, columns), bool))[None, None] & valid[:, :, None, :]
+    after = jnp.cumsum(valid, axis=-1)
+    if lessons.branch is not None:
+        branch = jnp.pad(lessons.branch + 1, ((0, 0), (0, 0), (width, 0)))  # 0 is the text
+        alike = branch[:, :, None, :] == branch[:, :, :, None]
+        seen = seen & (alike | (branch == 0)[:, :, None, :])
+        after = jnp.sum(seen, axis=-1)
     # A padded column sees itself, so that no row of the softmax is empty.
-    mask = seen | np.eye(tokens.shape[-1], dtype=bool)[None, None]
+    mask = seen | np.eye(columns, dtype=bool)[None, None]
     prefix = decoder.encode_prefix(shape, params, lessons.prefix, lessons.prefix_valid)
     hidden, _ = decoder.Decoder(shape).apply(
-        {"params": params}, tokens, positions, mask, prefix, lessons.prefix_valid
+        {"params": params}, tokens, before + after - 1, mask, prefix, lessons.prefix_valid
     )
-    # A token is read out at the one before it, the first of a branch at the text's last.
-    begins = jnp.diff(lessons.branch, axis=-1, prepend=-1) != 0
-    source = jnp.where(begins, width - 1, np.arange(width - 1, tokens.shape[-1] - 1)[None, None])
-    read = jnp.take_along_axis(hidden, source[..., None], axis=2)
+    read = hidden[:, :, width - 1 : -1]  # a token is read out at the one before it
+    if lessons.branch is not None:  # the first of a branch at the text's last
+        begins = jnp.diff(lessons.branch, axis=-1, prepend=-1) != 0
+        read = jnp.where(begins[..., None], hidden[:, :, width - 1 : width], read)
     logits = read @ decoder.head(params).T
     log_probs = jnp.take_along_axis(jax.nn.log_softmax(logits), lessons.targets, axis=-1)
     nats = -jnp.sum(lessons.weights * log_probs, axis=-1)
@@ -150,9 +153,7 @@ def draw_lessons(task: Task, course: Course, widths: Widths, key: chex.PRNGKey) 
             answers.valid & fit[:, None],
             answers.targets,
             answers.weights,
-            jnp.zeros(answers.tokens.shape, jnp.int32)
-            if answers.branch is None
-            else answers.branch,
+            answers.branch,
         )
 
     return jax.vmap(lesson)(jnp.arange(task.instances), keys)
@@ -204,6 +205,9 @@ def join(drawn: Sequence[Lessons]) -> Lessons:
 
     parts = {}
     for name, arrays in zip(Lessons._fields, zip(*drawn, strict=True), strict=True):
+        if arrays[0] is None:  # of all tasks of a kind
+            parts[name] = None
+            continue
         shape = np.max([array.shape for array in arrays], axis=0)
         parts[name] = jnp.concatenate([widen(name, array, shape) for array in arrays])
     return Lessons(**parts)

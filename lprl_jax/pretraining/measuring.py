@@ -25,15 +25,19 @@ from lprl_jax.lm import generation, parsing
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.pretraining import following, lessons
 from lprl_jax.pretraining.following import Followed
-from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Draw, Population
+from lprl_jax.pretraining.tasks import (
+    ActionTask,
+    CompletionTask,
+    Draw,
+    Population,
+    can_list_states,
+)
 from lprl_jax.priors import habit
 from lprl_jax.priors.base import normalize
 from lprl_jax.priors.judging import Scores, judge, make_scorer, shuffle
 
 INSTANCES = 200
 """Held-out instances of each kind."""
-MOST_STATES = 4_096
-"""Of an instance, that a model is asked about beforehand to be followed."""
 BINS = 5
 """Of the fraction that is revealed."""
 
@@ -103,7 +107,7 @@ def measure_actions(
     of_habit = judge(normalize(weights, legal), right)
     uniform = judge(normalize(jnp.zeros(legal.shape), legal), right)
     played = None
-    if 0 < (task.env.num_states or 0) <= MOST_STATES:
+    if can_list_states(task.env):
         own = population.sample(keys[5], min(num_instances, following.PLAYED), "held-out")
         played = following.follow(model, task.env, own, weights, keys[6])
     ladder = {name: found.top1 for name, found in scores.items()}

@@ -1,13 +1,15 @@
 """What a model knows as a judge, measured on held-out instances.
 
 Counted are the decided verdicts: actions that are good or bad, not those on which nothing is to be
-said. The same with every word of the text exchanged, and for the habit, the best verdicts on the
-actions that do not look at the state, fitted on training instances. As good and bad are not as
-many, each counts for half: who always says the same is at one half.
+said. The same with every word of the text exchanged; for somebody who sees the state but not the
+instance, and says what is right there in most training instances; and for the habit, the best
+verdicts on the actions that do not look at the state, fitted on training instances. As good and bad
+are not as many, each counts for half: who always says the same is at one half.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import TextEnvParams
 
-from lprl_jax.judges.base import BAD, GOOD
+from lprl_jax.judges.base import BAD, GOOD, UNSURE
 from lprl_jax.lm import token_table
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.pretraining.measuring import INSTANCES
@@ -28,6 +30,8 @@ STATES = 16
 """Of an instance, of each of `WAYS`."""
 BINS = 10
 """Of confidence."""
+OTHERS = 64
+"""Training instances in which a state is judged by who does not see its own."""
 
 
 class Judgement(NamedTuple):
@@ -44,6 +48,8 @@ class Judgement(NamedTuple):
     """Share of these that is right."""
     calibration: float
     """Expected error of its confidence, of good against bad, in ten bins."""
+    said_of_others: float
+    """Share of the other verdicts on which it says good or bad all the same; 0 of none."""
 
 
 class Verdicts(NamedTuple):
@@ -56,6 +62,8 @@ class Verdicts(NamedTuple):
     """Share of all verdicts that are good or bad."""
     model: Judgement
     shuffled: Judgement
+    blind: Judgement
+    """Of who sees the state, but not the instance."""
     habit: Judgement
 
 
@@ -87,6 +95,7 @@ def judgement(log_probs: np.ndarray, truth: np.ndarray) -> Judgement:
         share(says, weight),
         share(right, weight * says),
         float(error),
+        share(says, ~(is_good | is_bad)),
     )
 
 
@@ -103,8 +112,11 @@ def measure_verdicts(
     """
     keys = jax.random.split(jax.random.key(seed), 5)
     env, draw = task.env, _drawing(task)
-    slots, truth = draw(keys[1], env.sample_params(keys[0], num_instances, "held-out"))
-    _, taught = draw(keys[3], env.sample_params(keys[2], num_instances, "train"))
+    training = env.sample_params(keys[2], num_instances, "train")
+    slots, truth, others = draw(
+        keys[1], env.sample_params(keys[0], num_instances, "held-out"), training
+    )
+    _, taught, _ = draw(keys[3], training, training)
     table = token_table.compile(env.template, task.answers, model.tokenizer)
     score = make_scorer(model.config, table)
 
@@ -113,7 +125,7 @@ def measure_verdicts(
         return np.asarray(jax.nn.log_softmax(found.reshape(*found.shape[:-1], -1, 3), axis=-1))
 
     own, mixed = asked(slots), asked(shuffle(env.template, keys[4], slots))
-    truth, taught = np.asarray(truth), np.asarray(taught)
+    truth, taught, others = map(np.asarray, (truth, taught, others))
     return [
         Verdicts(
             task.name,
@@ -121,6 +133,7 @@ def measure_verdicts(
             float((truth[:, part] != 0).mean()),
             judgement(own[:, part], truth[:, part]),
             judgement(mixed[:, part], truth[:, part]),
+            judgement(_log(others[:, part]), truth[:, part]),
             judgement(_habit(taught[:, part], truth[:, part].shape), truth[:, part]),
         )
         for i, way in enumerate(WAYS)
@@ -132,29 +145,42 @@ def habit_of(task: VerdictTask, num_instances: int = INSTANCES, seed: int = 7) -
     """`f64[A]`: the habit's verdicts, 1 or -1, fitted on training instances and all of `WAYS`."""
     key_bank, key = jax.random.split(jax.random.key(seed))
     bank = task.env.sample_params(key_bank, num_instances, "train")
-    _, taught = _drawing(task)(key, bank)
+    _, taught, _ = _drawing(task)(key, bank, bank)
     likely = _habit(np.asarray(taught), taught.shape)[0, 0]
     return np.where(likely[:, 0] >= likely[:, 2], GOOD, BAD)
 
 
 def _drawing(
     task: VerdictTask,
-) -> Callable[[chex.PRNGKey, TextEnvParams], tuple[jax.Array, jax.Array]]:
-    """`(key, bank)` to slots `[M, 3 STATES, n]` and verdicts `[M, 3 STATES, A]`."""
+) -> Callable[[chex.PRNGKey, TextEnvParams, TextEnvParams], tuple[jax.Array, ...]]:
+    """`(key, bank, training)` to slots `[M, 3 STATES, n]`, verdicts `[M, 3 STATES, A]`, and how
+    often each of the three is right in the same state of training instances `[M, 3 STATES, A, 3]`.
+    """
     env = task.env
 
+    def elsewhere(state: Any, training: TextEnvParams) -> jax.Array:
+        def judged(other: jax.Array) -> jax.Array:
+            return task.judged(training, other)(dataclasses.replace(state, instance=other))
+
+        found = jax.vmap(judged)(jnp.arange(OTHERS) % training.instances.shape[0])
+        return jnp.mean(found[..., None] == jnp.array([GOOD, UNSURE, BAD])[None, None], axis=0)
+
     def one(
-        key: chex.PRNGKey, bank: TextEnvParams, instance: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
+        key: chex.PRNGKey, bank: TextEnvParams, training: TextEnvParams, instance: jax.Array
+    ) -> tuple[jax.Array, ...]:
         states, verdicts = task.draw_by(key, bank, instance, (STATES, STATES, STATES))
         over = jax.vmap(env.is_terminated, (0, None))(states, bank)
         slots = jax.vmap(env.slots, (0, None))(states, bank)
-        return slots, jnp.where(over[:, None], 0.0, verdicts)
+        others = jax.vmap(elsewhere, (0, None))(states, training)
+        return slots, jnp.where(over[:, None], 0.0, verdicts), others
 
     @jax.jit
-    def draw(key: chex.PRNGKey, bank: TextEnvParams) -> tuple[jax.Array, jax.Array]:
+    def draw(
+        key: chex.PRNGKey, bank: TextEnvParams, training: TextEnvParams
+    ) -> tuple[jax.Array, ...]:
         count = bank.instances.shape[0]
-        return jax.vmap(one, (0, None, 0))(jax.random.split(key, count), bank, jnp.arange(count))
+        keys, instances = jax.random.split(key, count), jnp.arange(count)
+        return jax.vmap(one, (0, None, None, 0))(keys, bank, training, instances)
 
     return draw
 
@@ -164,5 +190,9 @@ def _habit(taught: np.ndarray, shape: Any) -> np.ndarray:
     good, bad = ((taught == x).sum((0, 1)) for x in (GOOD, BAD))
     good, bad = (0.01 + x / max(x.sum(), 1) for x in (good, bad))
     likely = np.stack([good, np.zeros(len(good)), bad], axis=-1) / (good + bad)[:, None]
+    return _log(np.broadcast_to(likely, (*shape, 3)))
+
+
+def _log(p: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
-        return np.log(np.broadcast_to(likely, (*shape, 3)))
+        return np.log(np.asarray(p, np.float64))

@@ -20,7 +20,7 @@ from lprl_jax.pretraining.measuring import (
     measure_actions,
     measure_completions,
 )
-from lprl_jax.pretraining.measuring_verdicts import STATES, Verdicts, measure_verdicts
+from lprl_jax.pretraining.measuring_verdicts import OTHERS, STATES, Verdicts, measure_verdicts
 from lprl_jax.pretraining.pretrain import PretrainConfig
 from lprl_jax.pretraining.replay import Taught, replay
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Task
@@ -215,25 +215,30 @@ def _verdicts(measured: Sequence[Verdicts]) -> list[str]:
     lines = [
         "## What it knows: verdicts",
         "",
-        f"{INSTANCES} held-out instances a task, {STATES} states of each, drawn in three ways. Of",
-        "the verdicts that are good or bad: the share on which it holds the right one of the two",
-        "for likelier, and that by itself for the good and the bad ones; on how many it says one",
-        "of them, and not that it is unsure, and how right it is there; and the expected error of",
-        "its confidence. Good and bad count for half each: who always says the same is at a half.",
+        f"{INSTANCES} draws of held-out instances a task, {STATES} states of each, drawn in three",
+        "ways; how many instances differ is told below. Of the verdicts that are good or bad: the",
+        "share on which it holds the right one of the two for likelier, and that by itself for the",
+        "good and the bad ones; on how many it says one of them, and not that it is unsure; how",
+        "right it is there; and the expected error of its confidence. Last, how often it says one",
+        "where nothing is to be said. Good and bad count for half each: who always says the same",
+        "is at a half.",
         "",
-        "| task | states | decided | | right | of good | of bad | says | right there | error |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| task | states | decided | | right | of good | of bad | says | right there | error "
+        "| says of others |",
+        "|---" * 11 + "|",
     ]
     for m in measured:
-        rows = {"model": m.model, "words shuffled": m.shuffled, "habit": m.habit}
+        rows = {"model": m.model, "words shuffled": m.shuffled}
+        rows |= {"blind to the instance": m.blind, "habit": m.habit}
         for name, j in rows.items():
             cells = " | ".join(f"{x:.3f}" for x in j)
             lines.append(f"| {m.task} | {m.way} | {m.decided:.2f} | {name} | {cells} |")
     return [
         *lines,
         "",
-        "The habit is the best verdict on each action that does not look at the state, fitted on",
-        "as many training instances.",
+        "Who is blind to the instance says what is right in the same state of most of",
+        f"{OTHERS} training instances. The habit is the best verdict on each action that does not",
+        "look at the state, fitted on as many training instances as are measured.",
         "",
     ]
 

@@ -22,7 +22,7 @@ from lprl_envs.banks import content_hash
 from lprl_jax.lm import token_table
 from lprl_jax.pretraining import lessons
 from lprl_jax.pretraining.pretrain import PretrainConfig, step_key
-from lprl_jax.pretraining.tasks import Course, Task
+from lprl_jax.pretraining.tasks import Course, Task, can_list_states
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -31,8 +31,6 @@ INSTANCES = 200
 """Held-out instances of each task whose texts are looked for."""
 COLUMNS = 1_024
 """No text has more tokens."""
-MOST_STATES = 4_096
-"""Of an instance, all of whose texts are looked for."""
 
 
 class Taught(NamedTuple):
@@ -120,7 +118,7 @@ def _held_out(task: Task, course: Course, num_instances: int) -> tuple[np.ndarra
     bank = task.sample(key_bank, num_instances, "held-out")
 
     def one(instance: jax.Array, key: chex.PRNGKey) -> jax.Array:
-        if (task.env.num_states or MOST_STATES + 1) > MOST_STATES:
+        if not can_list_states(task.env):
             states = course.lessons(key, bank, instance)[0]
         else:
             numbers = jnp.arange(task.env.num_states)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 END_OF_ACTION = "\n"
+MOST_STATES = 4_096
+"""Of an instance that are gone through one by one."""
 
 Sample = Callable[[chex.PRNGKey, int, str], TextEnvParams]
 """`(key, num_instances, split)` to a bank of that split."""
@@ -53,7 +55,7 @@ class Answers(NamedTuple):
     targets: jax.Array
     """i32[S, W, A]: what may be said in the place of each token, behind those before it."""
     weights: jax.Array
-    """f32[S, W, A]: with which probability; they sum to 1."""
+    """f32[S, W, A]: how much each counts; where one answer is given, its probability."""
     asked: jax.Array
     """bool[S]: whether the state is asked about."""
     branch: jax.Array | None = None
@@ -238,6 +240,11 @@ class CompletionTask:
             return states, Answers(*answers, targets, jnp.ones(targets.shape), asked)
 
         return Course(prompts, lessons, env.completion.num_slots)
+
+
+def can_list_states(env: TextEnv[Any, Any]) -> bool:
+    """Whether states are numbered, and not too many to go through them all."""
+    return env.num_states is not None and env.num_states <= MOST_STATES
 
 
 def planned(

@@ -44,11 +44,11 @@ EXPLORING = 0.3
 RAREST = 0.1
 """Share below which a verdict does not count any more for being rarer."""
 COUNTED = 2_048
-"""Instances by which it is measured how often each verdict is right."""
+"""States by which it is measured how often each verdict is right."""
 
 
-class Tokens(NamedTuple):
-    """The branches of a task for one tokenizer, one behind the other: W columns."""
+class Branches(NamedTuple):
+    """What stands behind a text, for one tokenizer, branch by branch: W columns."""
 
     tokens: np.ndarray
     """i32[W]: an action, the separator, and the place of the verdict."""
@@ -194,7 +194,9 @@ class VerdictTask:
 
         return Course(table, lessons, 1 + num_actions)
 
-    def _columns(self, tokenizer: PreTrainedTokenizerFast) -> tuple[Tokens, token_table.TokenTable]:
+    def _columns(
+        self, tokenizer: PreTrainedTokenizerFast
+    ) -> tuple[Branches, token_table.TokenTable]:
         """The branches, and how the states read."""
         texts = self.env.action_texts
         table = token_table.compile(self.env.template, self.answers, tokenizer)
@@ -216,7 +218,7 @@ class VerdictTask:
                 is_of_action = w < len(own)
                 targets.append([other[min(w, len(other) - 1)] for other in plain])
                 parts.append([is_of_action * x / max(sum(alike), 1) for x in alike])
-        columns = Tokens(
+        columns = Branches(
             np.array(tokens, np.int32),
             np.array(branch, np.int32),
             np.array(targets, np.int32),

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
-from lprl_envs import TextEnv, TextEnvParams
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.lm import named
 from lprl_jax.lm.checkpoint import LanguageModel
@@ -239,7 +239,16 @@ class LanguagePrior:
         slots: jax.Array,
         needed: jax.Array,
     ) -> tuple[jax.Array, Counters]:
-        """See `TextPrior`."""
+        """See `TextPrior`.
+
+        Raises:
+            InvalidInput: if a state has actions that are illegal, which no text tells.
+        """
+        if self.env.max_legal < self.env.num_actions:
+            raise InvalidInput(
+                f"at most {self.env.max_legal} of {self.env.num_actions} actions of "
+                f"{self.env.name} are legal, and no text tells which; right: ask about states"
+            )
         num_actions, prefix = self.env.num_actions, (params.prefix, params.prefix_valid)
 
         def evaluate(rows: tuple[jax.Array, jax.Array]) -> jax.Array:

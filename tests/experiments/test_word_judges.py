@@ -155,7 +155,7 @@ def test_a_run_by_text_is_trained_and_evaluated(model: str, tmp_path: Path) -> N
 WORDS = ["judge_says=words"]
 REFUSED = {
     "judge_says": (["judge_says=loudly"], "unknown judge_says 'loudly'; valid: action, words"),
-    "planner": ([*WORDS, "judge=perfect"], "the judge 'perfect' is none: right: judge_says=action"),
+    "planner": ([*WORDS, "judge=perfect"], "the judge 'perfect' is none; right: judge_says=action"),
     "nobody": ([*WORDS, "judge=none"], "judge_says is 'words', which is for language models"),
     "stranger": ([*WORDS, "judge=nobody"], "unknown judge"),
     "bits": (["judge_bits=9"], "judge_bits is 9; it must lie in 2 to 8, or be 32"),

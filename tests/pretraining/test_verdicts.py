@@ -254,6 +254,18 @@ def test_states_are_met_on_the_way_and_not_after_its_end():
     assert lean[48:].mean() > 1.5 * lean[:48].mean()  # chance lets the pole fall
 
 
+def test_of_the_states_that_are_met_each_is_kept_as_often():
+    """A trip: 0 to 50 on the clock, of which 0 to 4 lie within the horizon, one as often as any."""
+    task = dataclasses.replace(TASKS["WatchRepair"], horizon=5)
+    bank = task.env.default_params
+    states, _ = jax.jit(task.draw_by, static_argnums=3)(
+        jax.random.key(0), bank, jnp.int32(0), (0, 2_000, 0)
+    )
+    count = np.bincount(np.asarray(states.clock), minlength=5)
+    assert len(count) == 5
+    assert np.abs(count - 400).max() < 4 * np.sqrt(2_000 * 0.2 * 0.8)
+
+
 @pytest.mark.parametrize("task", JUDGE_TASKS, ids=lambda task: task.name.replace(" ", "-"))
 def test_held_out_instances_are_never_sampled(task):
     sample = jax.jit(lambda key: jax.vmap(task.env.held_out)(task.sample(key, 16, "train").bank))
@@ -267,12 +279,16 @@ def test_no_text_of_a_held_out_instance_was_taught():
     assert row.is_kept_apart
     assert row.texts > 500
 
+    fixed = task.env.sample_params(jax.random.key(1), 12, "held-out")
+
     def sample(key, num_instances, split):
-        return task.env.sample_params(key, num_instances, None if split == "train" else split)
+        bank = jax.tree.map(lambda x: x[:num_instances], fixed.bank)
+        return dataclasses.replace(fixed, bank=bank, instances=jnp.arange(num_instances))
 
     leaky = dataclasses.replace(task, sample=sample)
     (row,) = replay.replay(PretrainConfig(), [leaky], own, range(1, 9), 12)
-    assert row.lesson_texts > 0
+    assert not row.is_kept_apart
+    assert row.taught_texts > 0
 
 
 def test_the_package_s_judge_says_what_it_was_taught():
@@ -292,9 +308,25 @@ def test_a_judgement_by_hand():
     assert found.right == pytest.approx(0.75)
     assert found.covered == pytest.approx(0.5)
     assert found.right_where_said == pytest.approx(0.5)
-    # Confidences: 7/8 right, 6/7 wrong, 3/4 right; the first two fall into bins by themselves.
+    assert found.said_of_others == 1.0  # of the last, of which nothing is to be said
+    # Confidences: 7/8 right and 6/7 wrong, of one bin, and 3/4 right.
     bins = [0.25 * (1 - 7 / 8) + 0.25 * (0 - 6 / 7), 0.5 * (1 - 3 / 4)]
     assert found.calibration == pytest.approx(sum(map(abs, bins)), rel=1e-6)
+
+
+def test_who_is_blind_to_the_instance_knows_how_often_a_verdict_is_right_elsewhere():
+    """Of two lakes, as many times each."""
+    draw = measuring_verdicts._drawing(SMALL)
+    slots, truth, others = map(np.asarray, draw(jax.random.key(0), BANK, BANK))
+    states = jax.vmap(lambda i: LAKE.state_at(0, i, BANK))(jnp.arange(9))
+    cell = [slot.name for slot in LAKE.template.slots].index("cell")
+    number = {int(s[cell]): i for i, s in enumerate(jax.vmap(LAKE.slots, (0, None))(states, BANK))}
+    for m, s in np.ndindex(truth.shape[:2]):
+        state = number[int(slots[m, s, cell])]
+        for a in range(LAKE.num_actions):
+            said = VERDICTS[:, state, a]
+            right = [(said == verdict).mean() for verdict in (1.0, 0.0, -1.0)]
+            np.testing.assert_allclose(others[m, s, a], right)
 
 
 def test_the_habit_is_the_commoner_verdict_on_each_action():

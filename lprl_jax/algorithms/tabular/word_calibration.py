@@ -38,7 +38,8 @@ def calibrated(judge: WordJudge, drawn: Sequence[tuple[str, Any]] = ()) -> WordJ
     """
     env = judge.env
     taught = habits.training_instances(env, drawn, INSTANCES, "a judge is calibrated")
-    states = played(env, INSTANCES, STEPS, taught, jax.random.key(habits.SEED))
+    key = jax.random.fold_in(jax.random.key(habits.SEED), 1)  # another than drew the instances
+    states = played(env, INSTANCES, STEPS, taught, key)
     plain = judge.calibrated((0.0, 0.0, 0.0)).with_bank(taught)
     asked = has_choice(env, states, taught)
     log_probs = jax.jit(plain.log_probs)(plain.params, states, taught, asked)
