@@ -15,14 +15,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import prose
 import written
+from lmgt_learners import (
+    HABIT,
+    HALF,
+    IN_WORDS,
+    JUDGES,
+    MODEL,
+    RUNS,
+    WORLDS,
+    World,
+    scale_of,
+)
 
+from lprl_jax.algorithms.shift_config import ShiftConfig
 from lprl_jax.experiments import build, config, run_directory, runner
 from lprl_jax.judges import tabular
+from lprl_jax.judges.base import has_choice
 from lprl_jax.lm import named
 from lprl_jax.lm.quantised import quantised
 from lprl_jax.pretraining import measuring_verdicts
@@ -32,135 +47,6 @@ from lprl_jax.results import reading, statistics
 from lprl_jax.results.comparison import markdown
 
 OUT = written.ROOT / "docs/results/lmgt_worlds.json"
-MODEL = "embedded-judge"
-RUNS = 32
-HABIT = "HABIT"
-"""In the place of a file: the habit's verdicts."""
-IN_WORDS = [f"judge={MODEL}", "judge_says=words"]
-NO_JUDGE, MODELS_ROW = "no judge", "embedded judge"
-JUDGES: dict[str, Sequence[str]] = {
-    NO_JUDGE: ["judge=none"],
-    MODELS_ROW: IN_WORDS,
-    "perfect": ["judge=perfect"],
-    "habit": [f"judge={HABIT}"],
-    "always good": ["judge=always-good"],
-    "embedded judge, adversarial": [*IN_WORDS, "judge_adversarial=true"],
-    "perfect, 70 % right by step": ["judge=perfect", "judge_accuracy=0.7"],
-    "perfect, 70 % right by state": ["judge=perfect", "judge_accuracy=0.7", "judge_errors=state"],
-}
-PPO = {
-    "algorithm": "ppo",
-    "num_envs": 8,
-    "rollout_length": 32,
-    "num_epochs": 10,
-    "num_minibatches": 4,
-    "learning_rate": 1e-3,
-    "gamma": 0.98,
-    "gae_lambda": 0.8,
-    "entropy_coef": 0.0,
-}
-A2C = {
-    **PPO,
-    "rollout_length": 8,
-    "num_epochs": 1,
-    "num_minibatches": 1,
-    "normalize_advantages": False,
-    "learning_rate": 3e-3,
-}
-DQN = {
-    "algorithm": "dqn",
-    "learning_rate": 1e-3,
-    "gamma": 0.98,
-    "tau": 0.05,
-    "epsilon": 0.05,
-    "epsilon_steps": 2_000,
-    "hidden_sizes": [64, 64],
-}
-REPLAYED = {
-    "num_envs": 1,
-    "rollout_length": 1,
-    "updates_per_rollout": 1,
-    "learning_starts": 500,
-    "hidden_sizes": [64, 64],
-    "buffer_size": 20_000,
-    "batch_size": 128,
-    "learning_rate": 1e-3,
-}
-ON_PENDULUM = {**REPLAYED, "gamma": 0.99, "tau": 0.005}
-
-
-class World(NamedTuple):
-    """A world, what it is measured by, and who learns in it."""
-
-    fields: Mapping[str, Any]
-    """Of configs."""
-    of_returns: bool
-    """Whether the return is measured, or the share of episodes that are solved."""
-    threshold: float
-    """To be reached."""
-    learners: Mapping[str, Mapping[str, Any]]
-    """By name, further fields."""
-    task: str
-    """What `embedded-judge` was taught of it."""
-
-
-_HELD_OUT = {"num_instances": RUNS, "split": "held-out", "instance_per_run": True}
-WORLDS = {
-    "cartpole": World(
-        {"env": "CartPole-lprl", "eval_every": 512, "eval_episodes": 16, "total_steps": 10_240},
-        True,
-        450,
-        {
-            "PPO": PPO,
-            "A2C": {**A2C, "total_steps": 20_480},
-            "DQN": {**DQN, "eval_every": 500, "total_steps": 10_000},
-        },
-        "CartPole",
-    ),
-    "pendulum": World(
-        {"env": "Pendulum-lprl", "eval_every": 500, "eval_episodes": 20},
-        True,
-        -200,
-        {
-            "SAC": {**ON_PENDULUM, "algorithm": "sac", "total_steps": 4_000},
-            "TD3": {**ON_PENDULUM, "algorithm": "td3", "total_steps": 6_000},
-        },
-        "Pendulum",
-    ),
-    "blackjack": World(
-        {
-            "env": "Blackjack-lprl",
-            "env_params": _HELD_OUT,
-            "eval_every": 512,
-            "eval_episodes": 1_024,
-        },
-        True,
-        -0.1,
-        {
-            "PPO": {**PPO, "gamma": 1.0, "total_steps": 10_240},
-            "DQN": {**DQN, "gamma": 1.0, "eval_every": 500, "total_steps": 10_000},
-        },
-        "Blackjack",
-    ),
-    "watch": World(
-        {
-            "env": "WatchRepair-lprl",
-            "env_params": _HELD_OUT,
-            "eval_every": 2_560,
-            "eval_episodes": 32,
-            "total_steps": 25_600,
-            "shift_scale": 5.0,
-        },
-        False,
-        0.8,
-        {
-            "PPO": {**PPO, "rollout_length": 64, "gamma": 1.0, "gae_lambda": 1.0},
-            "DQN": {**DQN, "gamma": 1.0, "eval_every": 2_500, "total_steps": 25_000},
-        },
-        "WatchRepair",
-    ),
-}
-"""Settings are those of the package's configs of these learners; none was tuned for a judge."""
 SCALES = (0.1, 0.3, 1.0, 3.0, 10.0)
 SCALED = {"cartpole": ("PPO", "A2C", "DQN")}
 BITS = (32, 8, 6, 5, 4, 3, 2)
@@ -228,9 +114,10 @@ def _row(name: str, learner: str, more: Sequence[str], out: Path) -> dict[str, A
     fields = {**own.fields, **own.learners[learner], "num_runs": RUNS}
     out.parent.mkdir(exist_ok=True, parents=True)
     habit = out.parent / "habit.npz"
-    texts = [text.replace(HABIT, str(habit)) for text in more]
-    if texts != [*more] and not habit.exists():
+    if any(HABIT in text for text in more) and not habit.exists():
         _write_habit(own, habit)
+    half = f"{scale_of(own) / 2:g}"
+    texts = [text.replace(HABIT, str(habit)).replace(HALF, half) for text in more]
     result = reading.read(
         runner.run(config.parse(config.override(fields, texts)), out, progress=False)
     )
@@ -254,9 +141,18 @@ def _write_habit(own: World, path: Path) -> None:
     """The best verdicts on actions that look at no state, fitted on training instances."""
     env, params = _made(own)
     said = measuring_verdicts.habit_of(_task_of(own))
-    shape = len(params.instances), tabular.num_rows(env), env.num_actions
-    verdicts = np.broadcast_to(said[None, None], shape)
-    tabular.of_table(env, params, verdicts, "habit").save(path, params)
+    verdicts = np.where(_choice(env, params)[:, None], said[None], 0.0)[None]
+    table = np.broadcast_to(verdicts, (len(params.instances), *verdicts.shape[1:]))
+    tabular.of_table(env, params, table, "habit").save(path, params)
+
+
+def _choice(env: Any, params: Any) -> np.ndarray:
+    """`bool[rows]` of a table: whether there is more than one legal action."""
+    rows = tabular.num_rows(env)
+    if env.num_states is None:  # then all actions are legal
+        return np.ones(rows, bool)
+    states = jax.vmap(lambda i: env.state_at(0, i, params))(jnp.arange(rows))
+    return np.asarray(has_choice(env, states, params))
 
 
 def _made(own: World) -> tuple[Any, Any]:
@@ -306,12 +202,11 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
 
 def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
     """What sentences quote: `cartpole.ppo.embedded-judge.steps.interval`, `.half`, `.end`."""
-    found = {"runs": f"{RUNS}", "scale": "1"}
+    found = {"runs": f"{RUNS}", "scale": f"{ShiftConfig.shift_scale:g}"}
     found |= {"scales.largest": f"{SCALES[-1]:g}", "scales.second": f"{SCALES[-2]:g}"}
     for name, own in WORLDS.items():
         found[f"{name}.threshold"] = prose.share(own.threshold, 1 if abs(own.threshold) < 1 else 0)
-        if "shift_scale" in own.fields:
-            found[f"{name}.scale"] = f"{own.fields['shift_scale']:g}"
+        found[f"{name}.scale"] = f"{scale_of(own):g}"
     for part, of_part in figures.items():
         rows = {"": of_part} if part == "bits" else of_part
         for learner, of_learner in rows.items():
