@@ -14,24 +14,27 @@ from lprl_jax.pretraining import measuring_verdicts
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "experiments"))
 worlds: Any = importlib.import_module("lmgt_worlds")
-LEARNERS = [(name, learner) for name, own in worlds.WORLDS.items() for learner in own.learners]
+learners: Any = importlib.import_module("lmgt_learners")
+LEARNERS = [(name, learner) for name, own in learners.WORLDS.items() for learner in own.learners]
 
 
-@pytest.mark.parametrize(("name", "learner"), LEARNERS, ids="-".join)
+@pytest.mark.parametrize(("name", "learner"), LEARNERS)
 def test_every_row_is_a_config(name: str, learner: str) -> None:
-    own = worlds.WORLDS[name]
+    own = learners.WORLDS[name]
     fields = {**own.fields, **own.learners[learner]}
     cadence = set()
-    for title, more in worlds.JUDGES.items():
-        texts = [text.replace(worlds.HABIT, "habit.npz").replace(worlds.HALF, "1") for text in more]
+    for title, more in learners.JUDGES.items():
+        texts = [
+            text.replace(learners.HABIT, "habit.npz").replace(learners.HALF, "1") for text in more
+        ]
         row = config.parse(config.override(fields, texts)).config
-        assert (row.judge == "none") == (title == worlds.NO_JUDGE)
+        assert (row.judge == "none") == (title == learners.NO_JUDGE)
         cadence.add((row.eval_every, row.eval_episodes, row.total_steps))
     assert len(cadence) == 1
 
 
 def test_the_habit_says_nothing_where_there_is_no_choice(tmp_path: Any, monkeypatch: Any) -> None:
-    own = worlds.WORLDS["watch"]
+    own = learners.WORLDS["watch"]
     fields = {**own.fields, "env_params": {"num_instances": 2, "split": "held-out"}}
     own = own._replace(fields=fields)
     monkeypatch.setattr(measuring_verdicts, "habit_of", lambda task: np.array([1.0, -1.0]))
