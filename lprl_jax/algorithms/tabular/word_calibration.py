@@ -37,15 +37,22 @@ def calibrated(judge: WordJudge, drawn: Sequence[tuple[str, Any]] = ()) -> WordJ
         InvalidInput: if the environment has no training instances.
     """
     env = judge.env
-    taught = habits.training_instances(env, drawn, INSTANCES, "a judge is calibrated")
-    key = jax.random.fold_in(jax.random.key(habits.SEED), 1)  # another than drew the instances
-    states = played(env, INSTANCES, STEPS, taught, key)
+    states, taught = asked_about(env, drawn)
     plain = judge.calibrated((0.0, 0.0, 0.0)).with_bank(taught)
     asked = has_choice(env, states, taught)
     log_probs = jax.jit(plain.log_probs)(plain.params, states, taught, asked)
     legal = jax.vmap(env.action_mask, in_axes=(0, None))(states, taught)
     bias = bias_of(log_probs, legal & asked[:, None])
     return judge.calibrated(bias, float(judge.params.threshold))
+
+
+def asked_about(
+    env: TextEnv[Any, Any], drawn: Sequence[tuple[str, Any]] = ()
+) -> tuple[Any, TextEnvParams]:
+    """States `[INSTANCES * STEPS]` of random play, and the training instances they are of."""
+    taught = habits.training_instances(env, drawn, INSTANCES, "a judge is calibrated")
+    key = jax.random.fold_in(jax.random.key(habits.SEED), 1)  # another than drew the instances
+    return played(env, INSTANCES, STEPS, taught, key), taught
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))

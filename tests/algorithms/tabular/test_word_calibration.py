@@ -8,17 +8,25 @@ from algorithms.probes import END, TabularMDP, tables
 from lprl_envs import CartPole, FrozenLake, InvalidInput
 from priors.tiny import tiny_model
 
-from lprl_jax.algorithms.tabular import habits
-from lprl_jax.algorithms.tabular.word_calibration import INSTANCES, STEPS, calibrated, played
+from lprl_jax.algorithms.tabular.word_calibration import (
+    INSTANCES,
+    STEPS,
+    asked_about,
+    calibrated,
+    played,
+)
 from lprl_jax.judges.words import WordJudge
 
 ENV = CartPole()
 
 
+PLAIN = (("families", ("plain",)),)
+
+
 @pytest.fixture(scope="module")
-def taught():
-    """The training instances."""
-    return habits.training_instances(ENV, (("families", ("plain",)),), INSTANCES)
+def asked():
+    """States and the training instances they are of."""
+    return asked_about(ENV, PLAIN)
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +34,12 @@ def judges() -> tuple[WordJudge, WordJudge]:
     """Of a held-out bank: as it is, and calibrated."""
     bank = ENV.sample_params(jax.random.key(0), 2, "held-out")
     plain = WordJudge.of_model(tiny_model(), ENV, bank, threshold=0.4)
-    return plain, calibrated(plain, (("families", ("plain",)),))
+    return plain, calibrated(plain, PLAIN)
 
 
-def test_no_word_is_likelier_on_average_in_training(judges, taught) -> None:
+def test_no_word_is_likelier_on_average_in_training(judges, asked) -> None:
     plain, found = judges
-    states = played(ENV, INSTANCES, STEPS, taught, jax.random.key(habits.SEED))
+    states, taught = asked
     every = jnp.ones(INSTANCES * STEPS, bool)
     ask = jax.jit(plain.with_bank(taught).log_probs)
     moved = plain.with_bank(taught).params
@@ -42,15 +50,14 @@ def test_no_word_is_likelier_on_average_in_training(judges, taught) -> None:
     np.testing.assert_allclose(found.params.bias, before - before.mean(), atol=1e-4)
 
 
-def test_nothing_of_the_judges_own_bank_is_looked_at(judges, taught) -> None:
+def test_nothing_of_the_judges_own_bank_is_looked_at(judges, asked) -> None:
     plain, found = judges
+    _, taught = asked
     held_out = jax.vmap(ENV.held_out)
     assert not held_out(taught.bank).any()
     assert held_out(ENV.sample_params(jax.random.key(0), 2, "held-out").bank).all()
     assert not taught.bank.swapped.any()
-    other = calibrated(
-        WordJudge.of_model(tiny_model(), ENV, bias=(1, 0, 2)), (("families", ("plain",)),)
-    )
+    other = calibrated(WordJudge.of_model(tiny_model(), ENV, bias=(1, 0, 2)), PLAIN)
     np.testing.assert_array_equal(other.params.bias, found.params.bias)
     assert float(found.params.threshold) == pytest.approx(0.4)
     assert found.params.prefix is plain.params.prefix
