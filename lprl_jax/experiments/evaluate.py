@@ -126,12 +126,19 @@ def told_apart(found: Sequence[tuple[str, Row]]) -> list[Row]:
 
 
 def _with_prior(fields: dict[str, Any], prior: str) -> dict[str, Any]:
-    """The fields with another prior, placed as they say if it can be."""
-    if prior != fields["prior"] and not build.runs_decoder(prior):
-        fields = {**fields, "prior_dtype": "float32", "model_parallel": 1}
+    """The fields with another prior, placed as they say if it can be.
+
+    What is said of asking and placing a model stays where it is the judge's, too.
+    """
+    if prior == fields["prior"]:
+        return fields
+    judged = places.judge_asks_model(fields.get("judge", "none"))
+    if not build.runs_decoder(prior):
         own = ("prior_kind", *prior_kinds.FIELDS)
-        fields = {name: value for name, value in fields.items() if name not in own}
-    if prior != fields["prior"] and not places.asks_model(prior):
+        fields = {x: value for x, value in fields.items() if x not in own}
+        if not judged:
+            fields |= {"prior_dtype": "float32", "model_parallel": 1}
+    if not (judged or places.asks_model(prior)):
         plain = dataclasses.asdict(PLAIN)
         if fields.get("policy", NETWORK) != NETWORK:
             del plain["wording"]  # it is the policy's

@@ -152,6 +152,26 @@ def test_a_run_by_text_is_trained_and_evaluated(model: str, tmp_path: Path) -> N
     assert evaluate.run(out, [])[0].returns.shape == (2,)
 
 
+def test_another_prior_leaves_the_judge_its_wording(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A learner that looks ahead is judged in evaluation, too."""
+    own = {"prior": model, "judge": model, "judge_says": "words", "shift_form": "look_ahead"}
+    fields = {**LAKE, **own, "algorithm": "dqn", "wording": "instruction", "chunk": 7}
+    out = runner.run(config.parse(fields), tmp_path / "run", progress=False)
+    asked = []
+    make = judging.make_judge
+
+    def remembered(experiment: Any, *others: Any, **more: Any) -> Any:
+        given = experiment.config
+        asked.append((given.prior, given.judge, given.wording, given.chunk))
+        return make(experiment, *others, **more)
+
+    monkeypatch.setattr(judging, "make_judge", remembered)
+    evaluate.run(out, [], priors=["uniform"])
+    assert asked[-1] == ("uniform", model, "instruction", 7)
+
+
 WORDS = ["judge_says=words"]
 REFUSED = {
     "judge_says": (["judge_says=loudly"], "unknown judge_says 'loudly'; valid: action, words"),
