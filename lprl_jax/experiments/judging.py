@@ -40,6 +40,7 @@ def make_judge(
     params: TextEnvParams,
     mesh: Mesh | None = None,
     prior: Prior | None = None,
+    progress: bool = False,
 ) -> Judge | None:
     """The judge that the config names, or None; a model's weights on the mesh, if there is one.
 
@@ -49,6 +50,7 @@ def make_judge(
         params: Its instances.
         mesh: Over which weights lie.
         prior: The experiment's own, whose table it shares if both are asked the same.
+        progress: Whether a bar is shown, where it takes long to tabulate it.
 
     Raises:
         InvalidInput: if there is none of that name, or it cannot be asked so.
@@ -56,7 +58,7 @@ def make_judge(
     config = experiment.config
     if config.judge == "none":
         return None
-    judge = _named(experiment, env, params, mesh, prior)
+    judge = _named(experiment, env, params, mesh, prior, progress)
     worse = {
         "accuracy": config.judge_accuracy,
         "lazy": config.judge_lazy,
@@ -74,6 +76,7 @@ def _named(
     params: TextEnvParams,
     mesh: Mesh | None,
     prior: Prior | None,
+    progress: bool,
 ) -> Judge:
     config, name = experiment.config, experiment.config.judge
     if name == "perfect":
@@ -100,7 +103,8 @@ def _named(
     if config.judge_access == "live":
         return _of_model(experiment, env, params, mesh)
     _require_rows(env)  # before anything is read
-    return tabulate(_of_model(experiment, env, params, mesh), env, params)
+    live = _of_model(experiment, env, params, mesh)
+    return tabulate(live, env, params, progress=progress)
 
 
 def _of_model(

@@ -102,7 +102,7 @@ def set_up(experiment: Experiment, judges: bool = False, progress: bool = False)
     look = judge if judges else None
     prior = build.make_prior(experiment, env, params, shared, look, progress)
     completer = completing.make_completer(experiment, env, params)
-    own_judge = judging.make_judge(experiment, env, params, shared, prior)
+    own_judge = judging.make_judge(experiment, env, params, shared, prior, progress)
     algorithm = build.make_algorithm(experiment, env, prior, policy, completer, own_judge)
     own = (() if x is None else x.params for x in (prior, policy, completer, own_judge))
     prior_params, *others = own

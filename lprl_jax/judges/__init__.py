@@ -8,8 +8,9 @@ import `priors` and `lm`, and no algorithm.
 
 from lprl_jax.judges.base import Judge, TextJudge, of_values, reads_text, require_judge
 from lprl_jax.judges.controls import ConstantJudge, CorruptJudge, always_good, corrupt, uniform
+from lprl_jax.judges.everywhere import tabulate
 from lprl_jax.judges.of_prior import PriorJudge
-from lprl_jax.judges.tabular import TabularJudge, of_table, tabulate
+from lprl_jax.judges.tabular import TabularJudge, of_table
 
 __all__ = [
     "ConstantJudge",

@@ -33,7 +33,7 @@ from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.lm.scoring import Trie
 from lprl_jax.priors import wordings
 from lprl_jax.priors.action_scores import ActionScorer
-from lprl_jax.priors.base import Counters, evaluate_where_needed, require_world
+from lprl_jax.priors.base import Counters, require_world
 from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.options import fingerprint_of
 from lprl_jax.priors.reading import Prefix, Reader, Width
@@ -215,16 +215,9 @@ class WordJudge:
         width: Width | None = None,
     ) -> jax.Array:
         """See `log_probs`."""
-        num_actions, prefix = self.env.num_actions, (params.prefix, params.prefix_valid)
-
-        def evaluate(rows: tuple[jax.Array, jax.Array]) -> jax.Array:
-            every = jnp.ones((len(rows[0]), num_actions), bool)
-            asked = params.weights, *prefix, *rows, every, width
-            return self.scorer.score_slots(*asked).log_likelihoods
-
-        rows = instance, slots
-        scores = evaluate_where_needed(evaluate, rows, needed, self.chunk, 3 * num_actions)
-        of_words = scores.reshape(-1, num_actions, 3)
+        behind = params.prefix, params.prefix_valid
+        asked = params.weights, behind, instance, slots, needed, self.chunk, width
+        of_words = self.scorer.score_texts(*asked).reshape(-1, self.env.num_actions, 3)
         plain = jax.nn.log_softmax(of_words, axis=-1)
         return jax.nn.log_softmax(plain - params.bias[None, None], axis=-1)
 

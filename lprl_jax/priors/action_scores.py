@@ -22,7 +22,7 @@ from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.lm.scoring import Answers, Scores, Trie
 from lprl_jax.lm.token_table import TokenTable
 from lprl_jax.priors import wordings
-from lprl_jax.priors.base import normalize
+from lprl_jax.priors.base import evaluate_where_needed, normalize
 from lprl_jax.priors.options import Prompt, divisor_of
 from lprl_jax.priors.reading import Prefix, Reader, Width
 from lprl_jax.priors.wordings import Wording
@@ -161,6 +161,28 @@ class ActionScorer:
         )
         scores = jnp.where(fits[:, None], scores, jnp.nan)
         return Scores(scores, readout.reshape(len(chosen), -1))
+
+    def score_texts(
+        self,
+        weights: Any,
+        behind: tuple[Prefix, jax.Array],
+        rows: jax.Array,
+        slots: jax.Array,
+        needed: jax.Array,
+        chunk: int,
+        width: Width | None = None,
+    ) -> jax.Array:
+        """Log-likelihoods `f32[B, A]` of all answers, where `needed`, `chunk` texts at a time.
+
+        The other arguments are those of `score_slots`; `behind` are the prefix and its validity.
+        """
+        num_answers = len(self.divisor)
+
+        def evaluate(own: tuple[jax.Array, jax.Array]) -> jax.Array:
+            every = jnp.ones((len(own[0]), num_answers), bool)
+            return self.score_slots(weights, *behind, *own, every, width).log_likelihoods
+
+        return evaluate_where_needed(evaluate, (rows, slots), needed, chunk, num_answers)
 
     @property
     def num_branches(self) -> int:

@@ -249,14 +249,9 @@ class LanguagePrior:
                 f"at most {self.env.max_legal} of {self.env.num_actions} actions of "
                 f"{self.env.name} are legal, and no text tells which; right: ask about states"
             )
-        num_actions, prefix = self.env.num_actions, (params.prefix, params.prefix_valid)
-
-        def evaluate(rows: tuple[jax.Array, jax.Array]) -> jax.Array:
-            every = jnp.ones((len(rows[0]), num_actions), bool)
-            return self.scorer.score_slots(params.weights, *prefix, *rows, every).log_likelihoods
-
-        rows = instance, slots
-        scores = evaluate_where_needed(evaluate, rows, needed, self.chunk, num_actions)
+        behind = params.prefix, params.prefix_valid
+        asked = params.weights, behind, instance, slots, needed, self.chunk
+        scores = self.scorer.score_texts(*asked)
         scores = params.calibration.of_scores(scores) / self.scorer.divisor[None]
         return jax.nn.log_softmax(scores, axis=-1), carry.after_running(needed)
 
