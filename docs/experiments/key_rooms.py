@@ -12,10 +12,10 @@ else is said, ε falls to .05 over the first half of the steps, and so does a ra
 Beside it stands a network of two hidden layers, with one gradient step.
 
 A verdict is paid at every step, and the treasure once, after d of them: worth γ^(d - 1) at the
-start. So a scale is tried from where praise for ever, scale / (1 - γ), is worth less than that (.01
-with γ = .95 and d = 20, the mean of three rooms) to where it is worth many times as much. The scale
-of raw shifts is one for all judges, the best on average over three: one that is perfect, and two
-that are 70 % right.
+start. So a scale is tried from where praise for ever, scale / (1 - γ), is worth less than that
+(.003 and .01, with γ = .95 and d = 20, the mean of three rooms) to where it is worth many times as
+much. The scale of raw shifts is one for all judges, the best on average over three: one that is
+perfect, and two that are 70 % right.
 
 Success is of greedy play; with a prior, of its posterior, DQN-Prior's own way to act.
 """
@@ -56,9 +56,9 @@ LEARNER = ("hidden_sizes=[]", "updates_per_rollout=5", f"epsilon_steps={HALF}")
 NETWORK = ("hidden_sizes=[64,64]", "updates_per_rollout=1")
 AT_ONCE = ("epsilon=0.02", "epsilon_steps=1")
 """Of who explores by values, and not by chance."""
-RATES = "learning_rate=0.001,0.003"
-ALPHAS = "alpha=0.003,0.01,0.03,0.1"
-SCALES = "shift_scale=0.01,0.03,0.1,0.3"
+RATES = "learning_rate=0.001,0.003,0.01"
+ALPHAS = "alpha=0.001,0.003,0.01,0.03,0.1"
+SCALES = "shift_scale=0.003,0.01,0.03,0.1,0.3,1"
 ANNEALED = f"shift_steps={HALF}"
 PERFECT = "judge=perfect"
 BY_STEP = (PERFECT, "judge_accuracy=0.7")
@@ -95,7 +95,9 @@ SEARCHES = {
     BASE: Search((RATES,)),
     LAYERED: Search((RATES,), NETWORK),
     OPTIMIST: Search((RATES,), AT_ONCE, (("optimism=0.3",), ("optimism=1",))),
-    BONUS: Search((RATES,), (), tuple((f"count_bonus={b}",) for b in (0.01, 0.03, 0.1, 0.3))),
+    BONUS: Search(
+        (RATES,), (), tuple((f"count_bonus={b}",) for b in (0.001, 0.003, 0.01, 0.03, 0.1))
+    ),
     **{f"{name} prior": Search((RATES, ALPHAS), (f"prior={name}",)) for name in PRIORS},
     RAW_SCALE: Search((SCALES,), (ANNEALED,), judged_by=((PERFECT,), BY_STEP, BY_STATE)),
     PENALTY_SCALE: Search((SCALES,), (PERFECT, PENALTY)),

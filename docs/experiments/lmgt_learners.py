@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lprl_jax.algorithms.shift_config import ShiftConfig
+from lprl_jax.experiments import build, config
 
 MODEL = "embedded-judge"
 RUNS = 32
@@ -116,6 +117,7 @@ WORLDS = {
         -0.1,
         {
             "PPO": {**PPO, "gamma": 1.0, "total_steps": 10_240},
+            "A2C": {**A2C, "gamma": 1.0, "total_steps": 10_240},
             "DQN": {**DQN, "gamma": 1.0, "eval_every": 500, "total_steps": 10_000},
         },
         "Blackjack",
@@ -133,15 +135,51 @@ WORLDS = {
         0.8,
         {
             "PPO": {**PPO, "rollout_length": 64, "gamma": 1.0, "gae_lambda": 1.0},
+            "A2C": {**A2C, "rollout_length": 64, "gamma": 1.0, "gae_lambda": 1.0},
             "DQN": {**DQN, "gamma": 1.0, "eval_every": 2_500, "total_steps": 25_000},
         },
         "WatchRepair",
+    ),
+    "rooms": World(
+        {
+            "env": "KeyRooms-lprl",
+            "env_params": {**_HELD_OUT, "rooms": 2, "observation": "index"},
+            "eval_every": 2_560,
+            "eval_episodes": 16,
+            "total_steps": 51_200,
+            "shift_scale": 0.01,
+        },
+        False,
+        0.8,
+        {"PPO": PPO, "A2C": A2C},
+        "KeyRooms 2",
     ),
 }
 """Settings are like those of the package's configs, though not always the same; none was tuned,
 with a judge or without."""
 
+ALPHAS = (0.01, 0.1, 1.0, 10.0)
+"""How much what is learnt counts against a prior, or a prior against what is learnt."""
+AS_PRIORS = {"DQN": "DQN-Prior", "PPO": "KL-PPO"}
+"""What a learner becomes with a prior."""
+PRIORS = (MODEL, "habit", "uniform")
+HAVE_A_PRIOR = {
+    "cartpole": (MODEL, "uniform"),
+    "blackjack": PRIORS,
+    "watch": PRIORS,
+    "rooms": PRIORS,
+}
+"""Worlds whose learners a prior is given to in the judge's place. A habit is of numbered states;
+cart pole has none, and its two actions are right equally often."""
+
 
 def scale_of(world: World) -> float:
     """Rewards that a verdict is worth."""
     return world.fields.get("shift_scale", ShiftConfig.shift_scale)
+
+
+def made(world: World) -> tuple[Any, Any]:
+    """Its environment and instances."""
+    experiment = config.parse({**world.fields, "num_runs": RUNS})
+    given = experiment.config
+    return build.make_env(given.env, experiment.env_arguments, experiment.bank)

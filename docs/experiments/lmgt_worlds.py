@@ -2,10 +2,12 @@
 
     python docs/experiments/lmgt_worlds.py [PART ...]
 
-Parts: `cartpole`, `pendulum`, `blackjack`, `watch` are worlds, each with its learners; `scales` the
-scale of the shift by algorithm; `bits` the judge at fewer bits. The judge is `embedded-judge`,
-asked in words; instances are held out from its lessons. Returns and decisions are of the unshifted
-reward. Writes `docs/results/lmgt_worlds.json`; parts that are not named are kept.
+Parts: `cartpole`, `pendulum`, `blackjack`, `watch`, `rooms` are worlds, each with its learners;
+`alone` follows the judge by itself, with nothing learnt; `scales` the scale of the shift by
+learner; `bits` the judge at fewer bits; `priors` the same learners with the same model as a prior
+instead. The judge is `embedded-judge`, asked in words; instances are held out from its lessons.
+Returns and decisions are of the unshifted reward. Writes `docs/results/lmgt_worlds.json`; parts
+that are not named are kept.
 
 A judge that knows nothing, `uniform`, adds 0 to every reward (`tests/judges/test_judges.py`): its
 rows would be those of no judge.
@@ -22,20 +24,25 @@ import jax.numpy as jnp
 import numpy as np
 import prose
 import written
+from lmgt_alone import alone
 from lmgt_learners import (
+    ALPHAS,
+    AS_PRIORS,
     HABIT,
     HALF,
+    HAVE_A_PRIOR,
     IN_WORDS,
     JUDGES,
     MODEL,
     RUNS,
     WORLDS,
     World,
+    made,
     scale_of,
 )
 
 from lprl_jax.algorithms.shift_config import ShiftConfig
-from lprl_jax.experiments import build, config, run_directory, runner
+from lprl_jax.experiments import config, run_directory, runner
 from lprl_jax.judges import tabular
 from lprl_jax.judges.base import has_choice
 from lprl_jax.lm import named
@@ -48,12 +55,12 @@ from lprl_jax.results.comparison import markdown
 
 OUT = written.ROOT / "docs/results/lmgt_worlds.json"
 SCALES = (0.1, 0.3, 1.0, 3.0, 10.0)
-SCALED = {"cartpole": ("PPO", "A2C", "DQN")}
+SCALED = {"cartpole": ("PPO", "A2C", "DQN"), "pendulum": ("SAC", "TD3")}
 BITS = (32, 8, 6, 5, 4, 3, 2)
 ON_BITS = ("cartpole", "PPO")
 JUDGED = 100
 """Held-out instances on which the verdicts of fewer bits are measured."""
-PARTS = (*WORLDS, "scales", "bits")
+PARTS = (*WORLDS, "alone", "scales", "bits", "priors")
 
 
 def main() -> None:
@@ -61,7 +68,9 @@ def main() -> None:
 
     def measure(part: str, folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
         del figures
-        own = {"scales": scales, "bits": bits}
+        if part == "alone":
+            return {name: alone(own) for name, own in WORLDS.items()}
+        own = {"scales": scales, "bits": bits, "priors": priors}
         return own[part](folder) if part in own else world(part, folder)
 
     written.by_parts(__doc__, OUT, PARTS, (MODEL,), measure)
@@ -108,38 +117,69 @@ def bits(folder: Path) -> dict[str, Any]:
     return found
 
 
+def priors(folder: Path) -> dict[str, Any]:
+    """The same learners with a prior in the judge's place, by world, learner, prior and α."""
+    found: dict[str, Any] = {}
+    for name, known in HAVE_A_PRIOR.items():
+        for learner in (one for one in WORLDS[name].learners if one in AS_PRIORS):
+            for prior in known:
+                fields = {**_fields(name, learner), "prior": prior, "alpha": list(ALPHAS)}
+                out = folder / prose.slug(f"{name} {learner} {prior}")
+                runner.run(config.parse(fields), out, progress=False)
+                key = f"{AS_PRIORS[learner]}, {prior} ({name})"
+                of_alpha = _summaries(WORLDS[name], out, "queries")
+                found[key] = dict(zip((f"{a:g}" for a in ALPHAS), of_alpha, strict=True))
+                print(key, found[key], flush=True)
+    return found
+
+
 def _row(name: str, learner: str, more: Sequence[str], out: Path) -> dict[str, Any]:
     """What one learner comes to with one judge."""
     own = WORLDS[name]
-    fields = {**own.fields, **own.learners[learner], "num_runs": RUNS}
     out.parent.mkdir(exist_ok=True, parents=True)
     habit = out.parent / "habit.npz"
     if any(HABIT in text for text in more) and not habit.exists():
         _write_habit(own, habit)
     half = f"{scale_of(own) / 2:g}"
     texts = [text.replace(HABIT, str(habit)).replace(HALF, half) for text in more]
-    result = reading.read(
-        runner.run(config.parse(config.override(fields, texts)), out, progress=False)
-    )
-    curve = result.returns if own.of_returns else result.success
-    reached = statistics.summarize_steps(
-        *statistics.steps_to_threshold(result.steps, curve, own.threshold)
-    )
-    (*_, last) = run_directory.read_lines(out / run_directory.METRICS)
-    digits = 1 if own.of_returns and abs(own.threshold) > 1 else 3
-    found = {
-        "steps": f"{reached}",
-        "half": statistics.bootstrap_interval(curve[:, len(result.steps) // 2]).rounded(digits),
-        "end": statistics.bootstrap_interval(curve[:, -1]).rounded(digits),
-        "queries": int(last.get("judge_queries", 0)),
-    }
+    fields = config.override(_fields(name, learner), texts)
+    runner.run(config.parse(fields), out, progress=False)
+    (found,) = _summaries(own, out, "judge_queries")
     print(name, learner, more, found, flush=True)
+    return found
+
+
+def _fields(name: str, learner: str) -> dict[str, Any]:
+    own = WORLDS[name]
+    return {**own.fields, **own.learners[learner], "num_runs": RUNS}
+
+
+def _summaries(own: World, out: Path, asked: str) -> list[dict[str, Any]]:
+    """What a directory's runs came to, by setting; `asked` is the metric that counts questions."""
+    found = []
+    (*_, last) = run_directory.read_lines(out / run_directory.METRICS)
+    of_setting = reading.read(out).by_setting().values()
+    for result in of_setting:
+        curve = result.returns if own.of_returns else result.success
+        reached = statistics.summarize_steps(
+            *statistics.steps_to_threshold(result.steps, curve, own.threshold)
+        )
+        digits = 1 if own.of_returns and abs(own.threshold) > 1 else 3
+        half = curve[:, len(result.steps) // 2]
+        found.append(
+            {
+                "steps": f"{reached}",
+                "half": statistics.bootstrap_interval(half).rounded(digits),
+                "end": statistics.bootstrap_interval(curve[:, -1]).rounded(digits),
+                "queries": int(last.get(asked, 0)) // len(of_setting),
+            }
+        )
     return found
 
 
 def _write_habit(own: World, path: Path) -> None:
     """The best verdicts on actions that look at no state, fitted on training instances."""
-    env, params = _made(own)
+    env, params = made(own)
     said = measuring_verdicts.habit_of(_task_of(own))
     verdicts = np.where(_choice(env, params)[:, None], said[None], 0.0)[None]
     table = np.broadcast_to(verdicts, (len(params.instances), *verdicts.shape[1:]))
@@ -153,12 +193,6 @@ def _choice(env: Any, params: Any) -> np.ndarray:
         return np.ones(rows, bool)
     states = jax.vmap(lambda i: env.state_at(0, i, params))(jnp.arange(rows))
     return np.asarray(has_choice(env, states, params))
-
-
-def _made(own: World) -> tuple[Any, Any]:
-    experiment = config.parse({**own.fields, "num_runs": RUNS})
-    given = experiment.config
-    return build.make_env(given.env, experiment.env_arguments, experiment.bank)
 
 
 def _task_of(own: World) -> Any:
@@ -177,6 +211,13 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
                 for title, row in of_learner.items()
             ]
             found[f"worlds_{name}"] = markdown(head, rows)
+    if "alone" in figures:
+        rows = [
+            [name, *(_interval(x) for x in of_judge.values())]
+            for name, of_judge in figures["alone"].items()
+        ]
+        head = ["", *next(iter(figures["alone"].values()))]
+        found["worlds_alone"] = markdown(head, rows)
     if "scales" in figures:
         head = ["learner", *(f"{scale:g}" for scale in SCALES)]
         rows = [
@@ -184,6 +225,13 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
             for learner, row in figures["scales"].items()
         ]
         found["worlds_scales"] = markdown(head, rows)
+    if "priors" in figures:
+        head = ["learner, prior (world)", *(f"α = {alpha:g}" for alpha in ALPHAS)]
+        rows = [
+            [learner, *(row[f"{alpha:g}"]["steps"] for alpha in ALPHAS)]
+            for learner, row in figures["priors"].items()
+        ]
+        found["worlds_priors"] = markdown(head, rows)
     if "bits" in figures:
         rows = [
             [
@@ -207,7 +255,11 @@ def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
     for name, own in WORLDS.items():
         found[f"{name}.threshold"] = prose.share(own.threshold, 1 if abs(own.threshold) < 1 else 0)
         found[f"{name}.scale"] = f"{scale_of(own):g}"
-    for part, of_part in figures.items():
+    for name, of_judge in figures.get("alone", {}).items():
+        for title, value in of_judge.items():
+            found[f"alone.{name}.{prose.slug(title)}"] = _interval(value)
+    for part in figures.keys() - {"alone"}:
+        of_part = figures[part]
         rows = {"": of_part} if part == "bits" else of_part
         for learner, of_learner in rows.items():
             for title, row in of_learner.items():

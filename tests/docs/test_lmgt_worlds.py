@@ -39,7 +39,7 @@ def test_the_habit_says_nothing_where_there_is_no_choice(tmp_path: Any, monkeypa
     own = own._replace(fields=fields)
     monkeypatch.setattr(measuring_verdicts, "habit_of", lambda task: np.array([1.0, -1.0]))
     worlds._write_habit(own, tmp_path / "habit.npz")
-    env, params = worlds._made(own)
+    env, params = learners.made(own)
     table = np.asarray(TabularJudge.load(tmp_path / "habit.npz", env, params).params.verdicts)
     np.testing.assert_array_equal(table[:, :4], np.broadcast_to([1.0, -1.0], (2, 4, 2)))
     assert not table[:, 4:].any()  # on its way a watch can only be left
