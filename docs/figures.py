@@ -41,8 +41,8 @@ sys.path[:0] = [str(DOCS / "experiments"), str(ROOT / "bench")]
 SOURCES = DOCS / "pages"
 RESULTS = (
     "head", "linvit", "slinvit", "subgoals", "offline", "kl_ppo", "kl_estimator", "generalisation",
-    "gflan", "wordings", "published", "p_map", "lagr", "lmgt", "lmgt_worlds", "cartpole",
-    "pendulum",
+    "gflan", "wordings", "published", "p_map", "lagr", "lmgt", "lmgt_worlds", "key_rooms",
+    "cartpole", "pendulum",
 )  # fmt: skip
 """Sections of docs/results.md in their order."""
 PAGES = {

@@ -35,7 +35,10 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
 
 
 def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
-    """`cartpole.anyhow.model`, `.shuffled`, `.habit`; `cartpole.least`, `.shuffled.most`."""
+    """`cartpole.anyhow.model`, `.shuffled`, `.habit`; `cartpole.least`, `.shuffled.most`.
+
+    Of actions `.acts.model`; `.follows` is the share of episodes solved by actions drawn from it.
+    """
     found = {
         "parameters": prose.count(figures["parameters"]),
         "steps": prose.count(figures["settings"]["num_steps"]),
@@ -55,4 +58,7 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
         name = f"{prose.slug(row['task'])}.acts"
         for who in ("model", "shuffled", "habit"):
             found[f"{name}.{who}"] = prose.percent(row[who]["top1"])
+        if row["success"] is not None:
+            ends = [row["success"]["drawn"][x] for x in ("estimate", "low", "high")]
+            found |= prose.estimate(f"{prose.slug(row['task'])}.follows", ends)
     return found

@@ -15,13 +15,15 @@ A verdict is paid at every step, and the treasure once, after d of them: worth �
 start. So a scale is tried from where praise for ever, scale / (1 - γ), is worth less than that
 (.003 and .01, with γ = .95 and d = 20, the mean of three rooms) to where it is worth many times as
 much. The scale of raw shifts is one for all judges, the best on average over three: one that is
-perfect, and two that are 70 % right.
+perfect, and two that are 70 % right. Who calls everything bad, and so reads nothing, has a scale of
+its own: penalties by such a judge are a cost of every step.
 
 Success is of greedy play; with a prior, of its posterior, DQN-Prior's own way to act.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,8 +61,9 @@ AT_ONCE = ("epsilon=0.02", "epsilon_steps=1")
 RATES = "learning_rate=0.001,0.003,0.01"
 ALPHAS = "alpha=0.001,0.003,0.01,0.03,0.1"
 SCALES = "shift_scale=0.003,0.01,0.03,0.1,0.3,1"
+COSTS = "shift_scale=-0.003,-0.01,-0.03,-0.1,-0.3,-1"
 ANNEALED = f"shift_steps={HALF}"
-PERFECT = "judge=perfect"
+PERFECT, PRAISE = "judge=perfect", "judge=always-good"
 BY_STEP = (PERFECT, "judge_accuracy=0.7")
 BY_STATE = (*BY_STEP, "judge_errors=state")
 PENALTY, AHEAD = "shift_values=penalty", "shift_form=look_ahead"
@@ -89,6 +92,7 @@ class Row(NamedTuple):
 
 
 RAW_SCALE, PENALTY_SCALE, AHEAD_SCALE = "raw scale", "scale of penalties", "scale ahead"
+COST = "cost of a step"
 BASE, LAYERED, OPTIMIST, BONUS = "ε-greedy", "ε-greedy, network", "optimistic", "count bonus"
 PRIORS = ("uniform", "habit", *MODELS)
 SEARCHES = {
@@ -102,9 +106,10 @@ SEARCHES = {
     RAW_SCALE: Search((SCALES,), (ANNEALED,), judged_by=((PERFECT,), BY_STEP, BY_STATE)),
     PENALTY_SCALE: Search((SCALES,), (PERFECT, PENALTY)),
     AHEAD_SCALE: Search((SCALES,), (PERFECT, AHEAD)),
+    COST: Search((COSTS,), (PRAISE,)),
 }
 """A judged learner has the learning rate that was found without a judge."""
-JUDGED = {RAW_SCALE: (ANNEALED,), PENALTY_SCALE: (PENALTY,), AHEAD_SCALE: (AHEAD,)}
+JUDGED = {RAW_SCALE: (ANNEALED,), PENALTY_SCALE: (PENALTY,), AHEAD_SCALE: (AHEAD,), COST: (PRAISE,)}
 """What rows with a judge have by their form."""
 ROWS = {
     **{name: Row(name) for name in (BASE, LAYERED, OPTIMIST, BONUS)},
@@ -115,7 +120,8 @@ ROWS = {
     "70 % right judge, errors by step": Row(RAW_SCALE, BY_STEP),
     "70 % right judge, errors by state": Row(RAW_SCALE, BY_STATE),
     "70 % right judge, errors by state, penalties alone": Row(PENALTY_SCALE, BY_STATE),
-    "always good": Row(RAW_SCALE, ("judge=always-good",)),
+    "always good": Row(RAW_SCALE, (PRAISE,)),
+    "always bad": Row(COST),
     "habit as judge": Row(RAW_SCALE, ("judge=habit",)),
     "habit as judge, penalties alone": Row(PENALTY_SCALE, ("judge=habit",)),
     "adversarial judge": Row(RAW_SCALE, (PERFECT, "judge_adversarial=true")),
@@ -132,7 +138,12 @@ def main() -> None:
     """Measure the parts that are named, or all."""
 
     def of_part(part: str, folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
-        return search(folder) if part == SEARCH else measure(int(part), figures[SEARCH], folder)
+        if part == SEARCH:
+            return search(folder)
+        if SEARCH not in figures:
+            print(f"{OUT.name} holds no settings; first: key_rooms.py {SEARCH}", file=sys.stderr)
+            sys.exit(2)
+        return measure(int(part), figures[SEARCH], folder)
 
     written.by_parts(__doc__, OUT, PARTS, MODELS, of_part)
 
@@ -277,6 +288,7 @@ def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
     """What sentences quote."""
     found: dict[str, str] = {}
     for name, settings in figures.get(SEARCH, {}).items():
+        found[f"search.{prose.slug(name)}.tried"] = f"{len(settings)}"
         for text in settings[0]["setting"].split():
             field, _, value = text.partition("=")
             found[f"search.{prose.slug(name)}.{field}"] = value.replace("0.", ".", 1)

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from lmgt_learners import MODEL, MODELS_ROW, RUNS, World, made
+from lmgt_learners import MODEL, MODELS_ROW, PERFECT, RUNS, World, made
 
 from lprl_jax.algorithms import asking
 from lprl_jax.algorithms.asking import Told
@@ -33,7 +33,7 @@ def alone(own: World) -> dict[str, list[float]]:
     knows = expert_judge if has_expert(env) else perfect_judge
     followed = {
         MODELS_ROW: tabulate(model, env, params),
-        "perfect": knows(env, params),
+        PERFECT: knows(env, params),
         CHANCE: uniform(env),
     }
     digits = 1 if own.of_returns and abs(own.threshold) > 1 else 3

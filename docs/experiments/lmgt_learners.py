@@ -15,11 +15,11 @@ HABIT = "HABIT"
 HALF = "HALF"
 """In the place of half of a world's scale."""
 IN_WORDS = [f"judge={MODEL}", "judge_says=words"]
-NO_JUDGE, MODELS_ROW = "no judge", "embedded judge"
+NO_JUDGE, MODELS_ROW, PERFECT = "no judge", "embedded judge", "perfect"
 JUDGES: dict[str, Sequence[str]] = {
     NO_JUDGE: ["judge=none"],
     MODELS_ROW: IN_WORDS,
-    "perfect": ["judge=perfect"],
+    PERFECT: ["judge=perfect"],
     "habit": [f"judge={HABIT}"],
     "always good": ["judge=always-good"],
     "always bad, half the scale": ["judge=always-good", f"shift_scale=-{HALF}"],
@@ -158,19 +158,24 @@ WORLDS = {
 """Settings are like those of the package's configs, though not always the same; none was tuned,
 with a judge or without."""
 
+SCALES = (0.1, 0.3, 1.0, 3.0, 10.0)
+"""Rewards that a verdict is worth, in the part that compares them."""
 ALPHAS = (0.01, 0.1, 1.0, 10.0)
 """How much what is learnt counts against a prior, or a prior against what is learnt."""
 AS_PRIORS = {"DQN": "DQN-Prior", "PPO": "KL-PPO"}
 """What a learner becomes with a prior."""
 PRIORS = (MODEL, "habit", "uniform")
+ON_CART = ("prior_access=live",)
 HAVE_A_PRIOR = {
-    "cartpole": (MODEL, "uniform"),
-    "blackjack": PRIORS,
-    "watch": PRIORS,
-    "rooms": PRIORS,
+    "cartpole": (("PPO",), (MODEL, "uniform"), ON_CART),
+    "blackjack": (tuple(AS_PRIORS), PRIORS, ()),
+    "watch": (tuple(AS_PRIORS), PRIORS, ()),
+    "rooms": (("PPO",), PRIORS, ()),
 }
-"""Worlds whose learners a prior is given to in the judge's place. A habit is of numbered states;
-cart pole has none, and its two actions are right equally often."""
+"""Worlds whose learners get a prior in the judge's place: the learners, the priors, and how these
+are asked. Priors have tables of numbered states, and cart pole has none: there the model is asked
+live, which takes too long where it is asked in every evaluation, too; and a habit, which is of
+numbered states, could but toss a coin, for its two actions are right equally often."""
 
 
 def scale_of(world: World) -> float:

@@ -15,7 +15,7 @@ rows would be those of no judge.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,15 @@ from lmgt_learners import (
     JUDGES,
     MODEL,
     RUNS,
+    SCALES,
     WORLDS,
     World,
     made,
     scale_of,
 )
+from lmgt_pages import numbers as numbers
+from lmgt_pages import tables as tables
 
-from lprl_jax.algorithms.shift_config import ShiftConfig
 from lprl_jax.experiments import config, run_directory, runner
 from lprl_jax.judges import tabular
 from lprl_jax.judges.base import has_choice
@@ -49,12 +51,9 @@ from lprl_jax.lm import named
 from lprl_jax.lm.quantised import quantised
 from lprl_jax.pretraining import measuring_verdicts
 from lprl_jax.pretraining.curriculum_of_judge import JUDGE_TASKS
-from lprl_jax.pretraining.verdicts import WAYS
 from lprl_jax.results import reading, statistics
-from lprl_jax.results.comparison import markdown
 
 OUT = written.ROOT / "docs/results/lmgt_worlds.json"
-SCALES = (0.1, 0.3, 1.0, 3.0, 10.0)
 SCALED = {"cartpole": ("PPO", "A2C", "DQN"), "pendulum": ("SAC", "TD3")}
 BITS = (32, 8, 6, 5, 4, 3, 2)
 ON_BITS = ("cartpole", "PPO")
@@ -120,10 +119,11 @@ def bits(folder: Path) -> dict[str, Any]:
 def priors(folder: Path) -> dict[str, Any]:
     """The same learners with a prior in the judge's place, by world, learner, prior and α."""
     found: dict[str, Any] = {}
-    for name, known in HAVE_A_PRIOR.items():
-        for learner in (one for one in WORLDS[name].learners if one in AS_PRIORS):
+    for name, (learners, known, how) in HAVE_A_PRIOR.items():
+        for learner in learners:
             for prior in known:
                 fields = {**_fields(name, learner), "prior": prior, "alpha": list(ALPHAS)}
+                fields = config.override(fields, how)
                 out = folder / prose.slug(f"{name} {learner} {prior}")
                 runner.run(config.parse(fields), out, progress=False)
                 key = f"{AS_PRIORS[learner]}, {prior} ({name})"
@@ -197,85 +197,6 @@ def _choice(env: Any, params: Any) -> np.ndarray:
 
 def _task_of(own: World) -> Any:
     return next(task for task in JUDGE_TASKS if task.name == own.task)
-
-
-def tables(figures: Mapping[str, Any]) -> dict[str, str]:
-    """Markdown by name."""
-    found = {}
-    for name in WORLDS:
-        if name in figures:
-            head = ["learner", "judge", "steps to the threshold", "half-way", "at the end"]
-            rows = [
-                [learner, title, row["steps"], _interval(row["half"]), _interval(row["end"])]
-                for learner, of_learner in figures[name].items()
-                for title, row in of_learner.items()
-            ]
-            found[f"worlds_{name}"] = markdown(head, rows)
-    if "alone" in figures:
-        rows = [
-            [name, *(_interval(x) for x in of_judge.values())]
-            for name, of_judge in figures["alone"].items()
-        ]
-        head = ["", *next(iter(figures["alone"].values()))]
-        found["worlds_alone"] = markdown(head, rows)
-    if "scales" in figures:
-        head = ["learner", *(f"{scale:g}" for scale in SCALES)]
-        rows = [
-            [learner, *(row[f"{scale:g}"]["steps"] for scale in SCALES)]
-            for learner, row in figures["scales"].items()
-        ]
-        found["worlds_scales"] = markdown(head, rows)
-    if "priors" in figures:
-        head = ["learner, prior (world)", *(f"α = {alpha:g}" for alpha in ALPHAS)]
-        rows = [
-            [learner, *(row[f"{alpha:g}"]["steps"] for alpha in ALPHAS)]
-            for learner, row in figures["priors"].items()
-        ]
-        found["worlds_priors"] = markdown(head, rows)
-    if "bits" in figures:
-        rows = [
-            [
-                number,
-                *(prose.share(row["right"][way]) for way in WAYS),
-                row["steps"],
-                _interval(row["half"]),
-                _interval(row["end"]),
-            ]
-            for number, row in figures["bits"].items()
-        ]
-        head = ["bits", *(f"right, {way}" for way in WAYS), "steps", "half-way", "at the end"]
-        found["worlds_bits"] = markdown(head, rows)
-    return found
-
-
-def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
-    """What sentences quote: `cartpole.ppo.embedded-judge.steps.interval`, `.half`, `.end`."""
-    found = {"runs": f"{RUNS}", "scale": f"{ShiftConfig.shift_scale:g}"}
-    found |= {"scales.largest": f"{SCALES[-1]:g}", "scales.second": f"{SCALES[-2]:g}"}
-    for name, own in WORLDS.items():
-        found[f"{name}.threshold"] = prose.share(own.threshold, 1 if abs(own.threshold) < 1 else 0)
-        found[f"{name}.scale"] = f"{scale_of(own):g}"
-    for name, of_judge in figures.get("alone", {}).items():
-        for title, value in of_judge.items():
-            found[f"alone.{name}.{prose.slug(title)}"] = _interval(value)
-    for part in figures.keys() - {"alone"}:
-        of_part = figures[part]
-        rows = {"": of_part} if part == "bits" else of_part
-        for learner, of_learner in rows.items():
-            for title, row in of_learner.items():
-                key = ".".join(prose.slug(x) for x in (part, learner, title) if x)
-                found |= prose.within(key, prose.reached("steps", row["steps"]))
-                found[f"{key}.half"] = _interval(row["half"])
-                found[f"{key}.end"] = _interval(row["end"])
-                found[f"{key}.queries"] = prose.count(row["queries"])
-    return found
-
-
-def _interval(estimate: Sequence[float]) -> str:
-    """`463 [450, 471]`, `-.08 [-.09, -.07]`"""
-    big = abs(estimate[0]) >= 10
-    value, low, high = (f"{x:.0f}" if big else prose.share(x) for x in estimate)
-    return f"{value} [{low}, {high}]"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,159 @@
+"""What pages show of LMGT's worlds: tables, and figures that sentences quote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import prose
+from lmgt_learners import (
+    ALPHAS,
+    MODELS_ROW,
+    NO_JUDGE,
+    PERFECT,
+    RUNS,
+    SCALES,
+    WORLDS,
+    scale_of,
+)
+
+from lprl_jax.algorithms.shift_config import ShiftConfig
+from lprl_jax.pretraining.verdicts import WAYS
+from lprl_jax.results.comparison import markdown
+
+NAMES = {
+    "cartpole": "cart pole",
+    "pendulum": "pendulum",
+    "blackjack": "Blackjack",
+    "watch": "watch repair",
+    "rooms": "KeyRooms",
+}
+"""Of worlds."""
+
+
+def tables(figures: Mapping[str, Any]) -> dict[str, str]:
+    """Markdown by name."""
+    found = {}
+    for name in WORLDS:
+        if name in figures:
+            head = ["learner", "judge", "steps to the threshold", "half-way", "at the end"]
+            rows = [
+                [learner, title, row["steps"], _interval(row["half"]), _interval(row["end"])]
+                for learner, of_learner in figures[name].items()
+                for title, row in of_learner.items()
+            ]
+            found[f"worlds_{name}"] = markdown(head, rows)
+    saved = _saved_by_world(figures)
+    if saved:
+        head = [
+            "world",
+            "learner",
+            "no judge",
+            "with the model",
+            "saved",
+            "saved by a perfect judge",
+        ]
+        found["worlds_saved"] = markdown(head, saved)
+    if "alone" in figures:
+        rows = [
+            [NAMES[name], *(_interval(x) for x in of_judge.values())]
+            for name, of_judge in figures["alone"].items()
+        ]
+        head = ["world", *next(iter(figures["alone"].values()))]
+        found["worlds_alone"] = markdown(head, rows)
+    if "scales" in figures:
+        head = ["learner", *(f"{scale:g}" for scale in SCALES)]
+        rows = [
+            [learner, *(row[f"{scale:g}"]["steps"] for scale in SCALES)]
+            for learner, row in figures["scales"].items()
+        ]
+        found["worlds_scales"] = markdown(head, rows)
+    if "priors" in figures:
+        head = ["learner, prior (world)", *(f"α = {alpha:g}" for alpha in ALPHAS)]
+        rows = [
+            [learner, *(row[f"{alpha:g}"]["steps"] for alpha in ALPHAS)]
+            for learner, row in figures["priors"].items()
+        ]
+        found["worlds_priors"] = markdown(head, rows)
+    if "bits" in figures:
+        rows = [
+            [
+                number,
+                *(prose.share(row["right"][way]) for way in WAYS),
+                row["steps"],
+                _interval(row["half"]),
+                _interval(row["end"]),
+            ]
+            for number, row in figures["bits"].items()
+        ]
+        head = ["bits", *(f"right, {way}" for way in WAYS), "steps", "half-way", "at the end"]
+        found["worlds_bits"] = markdown(head, rows)
+    return found
+
+
+def _saved_by_world(figures: Mapping[str, Any]) -> list[list[str]]:
+    """What verdicts save of the steps, by world and learner."""
+    return [
+        [
+            NAMES[name],
+            learner,
+            rows[NO_JUDGE]["steps"],
+            rows[MODELS_ROW]["steps"],
+            *(saved(rows[NO_JUDGE]["steps"], rows[who]["steps"]) for who in (MODELS_ROW, PERFECT)),
+        ]
+        for name in WORLDS
+        for learner, rows in figures.get(name, {}).items()
+    ]
+
+
+def saved(without: str, own: str) -> str:
+    """The share of the median's steps that is saved: `40 %`, `at least 70 %`, `some`, `none`, `–`.
+
+    Args:
+        without: Steps to the threshold without a judge, as tables show them.
+        own: With one; where neither median comes there, nothing is known.
+    """
+    (base, base_never), (mine, never) = _median(without), _median(own)
+    if never:
+        return "–" if base_never else "none"
+    share = 1 - mine / base
+    if share <= 0:
+        return "some" if base_never else "none"
+    return f"at least {prose.percent(share)}" if base_never else prose.percent(share)
+
+
+def _median(steps: str) -> tuple[float, bool]:
+    """Of `> 10,240 [9,728, > 10,240], 13/32`: 10,240, and that it lies beyond."""
+    value = re.split(r" \[|, \d+/", steps)[0]
+    return float(value.strip("> ").replace(",", "")), value.startswith(">")
+
+
+def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
+    """What sentences quote: `cartpole.ppo.embedded-judge.steps.interval`, `.half`, `.end`."""
+    found = {"runs": f"{RUNS}", "scale": f"{ShiftConfig.shift_scale:g}"}
+    found |= {"scales.largest": f"{SCALES[-1]:g}", "scales.second": f"{SCALES[-2]:g}"}
+    for name, own in WORLDS.items():
+        found[f"{name}.threshold"] = prose.share(own.threshold, 1 if abs(own.threshold) < 1 else 0)
+        found[f"{name}.scale"] = f"{scale_of(own):g}"
+    for name, of_judge in figures.get("alone", {}).items():
+        for title, value in of_judge.items():
+            found[f"alone.{name}.{prose.slug(title)}"] = _interval(value)
+    for part in figures.keys() - {"alone"}:
+        of_part = figures[part]
+        rows = {"": of_part} if part == "bits" else of_part
+        for learner, of_learner in rows.items():
+            for title, row in of_learner.items():
+                key = ".".join(prose.slug(x) for x in (part, learner, title) if x)
+                found |= prose.within(key, prose.reached("steps", row["steps"]))
+                found[f"{key}.half"] = _interval(row["half"])
+                found[f"{key}.end"] = _interval(row["end"])
+                found[f"{key}.queries"] = prose.count(row["queries"])
+    return found
+
+
+def _interval(estimate: Sequence[float]) -> str:
+    """`463 [450, 471]`, `-.08 [-.09, -.07]`"""
+    big = max(map(abs, estimate)) >= 10
+    value, low, high = (f"{x:.0f}" if big else prose.share(x) for x in estimate)
+    return f"{value} [{low}, {high}]"
