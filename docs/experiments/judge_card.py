@@ -35,9 +35,11 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
 
 
 def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
-    """`cartpole.anyhow.model`, `.shuffled`, `.habit`; `cartpole.least`, `.shuffled.most`.
+    """What sentences quote.
 
-    Of actions `.acts.model`; `.follows` is the share of episodes solved by actions drawn from it.
+    Right verdicts: `cartpole.anyhow.model`, `.shuffled`, `.blind`, `.habit`; over the ways of
+    drawing states `cartpole.least`, `.most`, `.shuffled.most`, `.blind.most`. Actions:
+    `.acts.model`; `.follows` is the share of episodes solved by actions drawn from it.
     """
     found = {
         "parameters": prose.count(figures["parameters"]),

@@ -8,8 +8,9 @@ the same ones in every row. Writes `docs/results/key_rooms.json`; parts that are
 
 One learner explores in different ways: DQN whose network is a table, with five gradient steps every
 ten environment steps (with one, tables are slow, an optimist's most of all). Where nothing
-else is said, ε falls to .05 over the first half of the steps, and so does a raw shift's scale to 0.
-Beside it stands a network of two hidden layers, with one gradient step.
+else is said, ε falls to .05 over the first half of the steps. A raw shift's scale is tried with
+falling to 0 alike, and without. Beside it stands a network of two hidden layers, with one gradient
+step.
 
 A verdict is paid at every step, and the treasure once, after d of them: worth γ^(d - 1) at the
 start. So a scale is tried from where praise for ever, scale / (1 - γ), is worth less than that
@@ -26,112 +27,39 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import judged_habit
 import numpy as np
 import prose
 import written
+from key_rooms_learners import (
+    BASE,
+    EVERY,
+    HABIT,
+    HALF,
+    INSTANCES,
+    JUDGED,
+    LASTING,
+    LEARNER,
+    MODELS,
+    ROOMS,
+    ROWS,
+    RUNS,
+    SEARCHED,
+    SEARCHES,
+    STEPS,
+)
 
-from lprl_jax.experiments import config, run_directory, runner
+from lprl_jax.experiments import build, config, run_directory, runner
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.results import comparison, reading, statistics
 from lprl_jax.results.comparison import THRESHOLD, markdown
 from lprl_jax.results.reading import Result
 
 OUT = written.ROOT / "docs/results/key_rooms.json"
-MODELS: tuple[str, ...] = ("embedded-judge",)
-"""Language models that play as priors and as judges; without them the other rows are the same."""
-ROOMS = (2, 3, 4)
 SEARCH = "search"
 PARTS = (SEARCH, *map(str, ROOMS))
-RUNS, INSTANCES = 32, 8
-"""Held-out instances of a row, one a run; training instances of a setting."""
-STEPS = {2: 10_000, 3: 20_000, 4: 40_000}
-"""Of a run, by rooms."""
-SEARCHED = 3
-"""Rooms that the search plays."""
-EVERY = 500
-"""Steps between two evaluations, in all rows."""
-HALF = "HALF"
-"""In the place of half of a run's steps."""
-LEARNER = ("hidden_sizes=[]", "updates_per_rollout=5", f"epsilon_steps={HALF}")
-NETWORK = ("hidden_sizes=[64,64]", "updates_per_rollout=1")
-AT_ONCE = ("epsilon=0.02", "epsilon_steps=1")
-"""Of who explores by values, and not by chance."""
-RATES = "learning_rate=0.001,0.003,0.01"
-ALPHAS = "alpha=0.001,0.003,0.01,0.03,0.1"
-SCALES = "shift_scale=0.003,0.01,0.03,0.1,0.3,1"
-COSTS = "shift_scale=-0.003,-0.01,-0.03,-0.1,-0.3,-1"
-ANNEALED = f"shift_steps={HALF}"
-PERFECT, PRAISE = "judge=perfect", "judge=always-good"
-BY_STEP = (PERFECT, "judge_accuracy=0.7")
-BY_STATE = (*BY_STEP, "judge_errors=state")
-PENALTY, AHEAD = "shift_values=penalty", "shift_form=look_ahead"
-
-
-class Search(NamedTuple):
-    """Settings that are tried on the same training instances."""
-
-    swept: tuple[str, ...]
-    """Several values each, in one program."""
-    common: tuple[str, ...] = ()
-    """What every setting has."""
-    programs: tuple[tuple[str, ...], ...] = ((),)
-    """What is part of a setting, and cannot differ within a program."""
-    judged_by: tuple[tuple[str, ...], ...] = ((),)
-    """A setting's area is the mean over these."""
-
-
-class Row(NamedTuple):
-    """A learner."""
-
-    search: str
-    """Whose best setting it has."""
-    own: tuple[str, ...] = ()
-    """What it has besides."""
-
-
-RAW_SCALE, PENALTY_SCALE, AHEAD_SCALE = "raw scale", "scale of penalties", "scale ahead"
-COST = "cost of a step"
-BASE, LAYERED, OPTIMIST, BONUS = "ε-greedy", "ε-greedy, network", "optimistic", "count bonus"
-PRIORS = ("uniform", "habit", *MODELS)
-SEARCHES = {
-    BASE: Search((RATES,)),
-    LAYERED: Search((RATES,), NETWORK),
-    OPTIMIST: Search((RATES,), AT_ONCE, (("optimism=0.3",), ("optimism=1",))),
-    BONUS: Search(
-        (RATES,), (), tuple((f"count_bonus={b}",) for b in (0.001, 0.003, 0.01, 0.03, 0.1))
-    ),
-    **{f"{name} prior": Search((RATES, ALPHAS), (f"prior={name}",)) for name in PRIORS},
-    RAW_SCALE: Search((SCALES,), (ANNEALED,), judged_by=((PERFECT,), BY_STEP, BY_STATE)),
-    PENALTY_SCALE: Search((SCALES,), (PERFECT, PENALTY)),
-    AHEAD_SCALE: Search((SCALES,), (PERFECT, AHEAD)),
-    COST: Search((COSTS,), (PRAISE,)),
-}
-"""A judged learner has the learning rate that was found without a judge."""
-JUDGED = {RAW_SCALE: (ANNEALED,), PENALTY_SCALE: (PENALTY,), AHEAD_SCALE: (AHEAD,), COST: (PRAISE,)}
-"""What rows with a judge have by their form."""
-ROWS = {
-    **{name: Row(name) for name in (BASE, LAYERED, OPTIMIST, BONUS)},
-    **{f"{name} prior (DQN-Prior)": Row(f"{name} prior") for name in PRIORS},
-    "perfect judge": Row(RAW_SCALE, (PERFECT,)),
-    "perfect judge, penalties alone": Row(PENALTY_SCALE, (PERFECT,)),
-    "perfect judge, looking ahead": Row(AHEAD_SCALE, (PERFECT,)),
-    "70 % right judge, errors by step": Row(RAW_SCALE, BY_STEP),
-    "70 % right judge, errors by state": Row(RAW_SCALE, BY_STATE),
-    "70 % right judge, errors by state, penalties alone": Row(PENALTY_SCALE, BY_STATE),
-    "always good": Row(RAW_SCALE, (PRAISE,)),
-    "always bad": Row(COST),
-    "habit as judge": Row(RAW_SCALE, ("judge=habit",)),
-    "habit as judge, penalties alone": Row(PENALTY_SCALE, ("judge=habit",)),
-    "adversarial judge": Row(RAW_SCALE, (PERFECT, "judge_adversarial=true")),
-    **{
-        f"{model} as judge {how}{form}": Row(scale, (f"judge={model}", f"judge_says={says}"))
-        for model in MODELS
-        for how, says in (("by action", "action"), ("in words", "words"))
-        for form, scale in (("", RAW_SCALE), (", penalties alone", PENALTY_SCALE))
-    },
-}
 
 
 def main() -> None:
@@ -140,8 +68,9 @@ def main() -> None:
     def of_part(part: str, folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
         if part == SEARCH:
             return search(folder)
-        if SEARCH not in figures:
-            print(f"{OUT.name} holds no settings; first: key_rooms.py {SEARCH}", file=sys.stderr)
+        if missing := [name for name in SEARCHES if name not in figures.get(SEARCH, {})]:
+            lacks = f"{OUT.name} holds no settings of {', '.join(missing)}"
+            print(f"{lacks}; first: python docs/experiments/key_rooms.py search", file=sys.stderr)
             sys.exit(2)
         return measure(int(part), figures[SEARCH], folder)
 
@@ -194,9 +123,13 @@ def measure(
 ) -> dict[str, Any]:
     """Of so many rooms, every row."""
     results: dict[str, Result] = {}
-    asked = {}
+    asked, habit = {}, folder / "habit.npz"
+    given = read(rooms, (), "held-out", RUNS)
+    world = build.make_env(given.config.env, given.env_arguments, given.bank)
+    judged_habit.write(*world, f"KeyRooms {rooms}", habit)
     for name, row in ROWS.items():
-        experiment = read(rooms, (*best(found, row.search), *row.own), "held-out", RUNS)
+        own = [text.replace(HABIT, f"{habit}") for text in row.own]
+        experiment = read(rooms, (*best(found, row.search), *own), "held-out", RUNS)
         out = runner.run(experiment, folder / prose.slug(name), progress=False)
         results[name], asked[name] = reading.read(out), questions(out)
         print(rooms, name, *results[name].success.mean(0)[[5, 20, -1]].round(2), flush=True)
@@ -284,9 +217,24 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def at_an_end(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What of the best setting is the largest or the smallest that was tried: `["alpha=.001"]`."""
+    tried = [dict(text.split("=") for text in own["setting"].split()) for own in settings]
+    found = []
+    for field, value in tried[0].items():
+        every = {own[field] for own in tried} - {HALF, LASTING.partition("=")[2]}
+        numbers = sorted(map(float, every))
+        if value in every and len(numbers) > 2 and float(value) in (numbers[0], numbers[-1]):
+            found.append(f"{field}={value}".replace("=0.", "=.").replace("=-0.", "=-."))
+    return found
+
+
 def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
     """What sentences quote."""
     found: dict[str, str] = {}
+    ends = {name: at_an_end(settings) for name, settings in figures.get(SEARCH, {}).items()}
+    shown = [f"{name}: {', '.join(fields)}" for name, fields in ends.items() if fields]
+    found["search.ends"] = "; ".join(shown) or "none"
     for name, settings in figures.get(SEARCH, {}).items():
         found[f"search.{prose.slug(name)}.tried"] = f"{len(settings)}"
         for text in settings[0]["setting"].split():

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lprl_jax.algorithms.shift_config import ShiftConfig
-from lprl_jax.experiments import build, config
+from lprl_jax.experiments import config
+from lprl_jax.experiments.config import Experiment
 
 MODEL = "embedded-judge"
 RUNS = 32
@@ -71,6 +72,8 @@ ON_PENDULUM = {**REPLAYED, "gamma": 0.99, "tau": 0.005}
 class World(NamedTuple):
     """A world, what it is measured by, and who learns in it."""
 
+    title: str
+    """As pages call it."""
     fields: Mapping[str, Any]
     """Of configs."""
     of_returns: bool
@@ -86,6 +89,7 @@ class World(NamedTuple):
 _HELD_OUT = {"num_instances": RUNS, "split": "held-out", "instance_per_run": True}
 WORLDS = {
     "cartpole": World(
+        "cart pole",
         {"env": "CartPole-lprl", "eval_every": 512, "eval_episodes": 16, "total_steps": 10_240},
         True,
         450,
@@ -97,6 +101,7 @@ WORLDS = {
         "CartPole",
     ),
     "pendulum": World(
+        "pendulum",
         {"env": "Pendulum-lprl", "eval_every": 500, "eval_episodes": 20},
         True,
         -200,
@@ -107,6 +112,7 @@ WORLDS = {
         "Pendulum",
     ),
     "blackjack": World(
+        "Blackjack",
         {
             "env": "Blackjack-lprl",
             "env_params": _HELD_OUT,
@@ -123,6 +129,7 @@ WORLDS = {
         "Blackjack",
     ),
     "watch": World(
+        "watch repair",
         {
             "env": "WatchRepair-lprl",
             "env_params": _HELD_OUT,
@@ -141,6 +148,7 @@ WORLDS = {
         "WatchRepair",
     ),
     "rooms": World(
+        "KeyRooms",
         {
             "env": "KeyRooms-lprl",
             "env_params": {**_HELD_OUT, "rooms": 2, "observation": "index"},
@@ -169,13 +177,13 @@ ON_CART = ("prior_access=live",)
 HAVE_A_PRIOR = {
     "cartpole": (("PPO",), (MODEL, "uniform"), ON_CART),
     "blackjack": (tuple(AS_PRIORS), PRIORS, ()),
-    "watch": (tuple(AS_PRIORS), PRIORS, ()),
     "rooms": (("PPO",), PRIORS, ()),
 }
 """Worlds whose learners get a prior in the judge's place: the learners, the priors, and how these
 are asked. Priors have tables of numbered states, and cart pole has none: there the model is asked
 live, which takes too long where it is asked in every evaluation, too; and a habit, which is of
-numbered states, could but toss a coin, for its two actions are right equally often."""
+numbered states, could but toss a coin, for its two actions are right equally often. Watch repair is
+not among them: a prior is asked all the way, on which there is nothing to choose."""
 
 
 def scale_of(world: World) -> float:
@@ -183,8 +191,11 @@ def scale_of(world: World) -> float:
     return world.fields.get("shift_scale", ShiftConfig.shift_scale)
 
 
-def made(world: World) -> tuple[Any, Any]:
-    """Its environment and instances."""
-    experiment = config.parse({**world.fields, "num_runs": RUNS})
-    given = experiment.config
-    return build.make_env(given.env, experiment.env_arguments, experiment.bank)
+def digits_of(world: World) -> int:
+    """Decimals of what a world is measured by."""
+    return 1 if world.of_returns and abs(world.threshold) > 1 else 3
+
+
+def experiment_of(world: World, texts: Sequence[str] = ()) -> Experiment:
+    """Its runs, `texts` being `field=value`."""
+    return config.parse(config.override({**world.fields, "num_runs": RUNS}, texts))

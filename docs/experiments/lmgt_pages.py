@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,15 +21,6 @@ from lprl_jax.algorithms.shift_config import ShiftConfig
 from lprl_jax.pretraining.verdicts import WAYS
 from lprl_jax.results.comparison import markdown
 
-NAMES = {
-    "cartpole": "cart pole",
-    "pendulum": "pendulum",
-    "blackjack": "Blackjack",
-    "watch": "watch repair",
-    "rooms": "KeyRooms",
-}
-"""Of worlds."""
-
 
 def tables(figures: Mapping[str, Any]) -> dict[str, str]:
     """Markdown by name."""
@@ -44,20 +34,13 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
                 for title, row in of_learner.items()
             ]
             found[f"worlds_{name}"] = markdown(head, rows)
-    saved = _saved_by_world(figures)
-    if saved:
-        head = [
-            "world",
-            "learner",
-            "no judge",
-            "with the model",
-            "saved",
-            "saved by a perfect judge",
-        ]
-        found["worlds_saved"] = markdown(head, saved)
+    if rows := _saved_by_world(figures):
+        who = ("saved", "by the ends", "saved by a perfect judge", "by the ends")
+        head = ["world", "learner", "no judge", "the model", *who]
+        found["worlds_saved"] = markdown(head, rows)
     if "alone" in figures:
         rows = [
-            [NAMES[name], *(_interval(x) for x in of_judge.values())]
+            [WORLDS[name].title, *(_interval(x) for x in of_judge.values())]
             for name, of_judge in figures["alone"].items()
         ]
         head = ["world", *next(iter(figures["alone"].values()))]
@@ -96,11 +79,15 @@ def _saved_by_world(figures: Mapping[str, Any]) -> list[list[str]]:
     """What verdicts save of the steps, by world and learner."""
     return [
         [
-            NAMES[name],
+            WORLDS[name].title,
             learner,
             rows[NO_JUDGE]["steps"],
             rows[MODELS_ROW]["steps"],
-            *(saved(rows[NO_JUDGE]["steps"], rows[who]["steps"]) for who in (MODELS_ROW, PERFECT)),
+            *(
+                share(rows[NO_JUDGE]["steps"], rows[who]["steps"])
+                for who in (MODELS_ROW, PERFECT)
+                for share in (saved, surely_saved)
+            ),
         ]
         for name in WORLDS
         for learner, rows in figures.get(name, {}).items()
@@ -117,20 +104,40 @@ def saved(without: str, own: str) -> str:
     (base, base_never), (mine, never) = _median(without), _median(own)
     if never:
         return "–" if base_never else "none"
-    share = 1 - mine / base
-    if share <= 0:
+    if mine >= base:
         return "some" if base_never else "none"
-    return f"at least {prose.percent(share)}" if base_never else prose.percent(share)
+    share = prose.percent(1 - mine / base)
+    return f"at least {share}" if base_never else share
+
+
+def surely_saved(without: str, own: str) -> str:
+    """The share that the ends of both intervals still leave, as `saved`; `–` if they meet."""
+    (base, _), (mine, never) = _end(without, low=True), _end(own, low=False)
+    return "–" if never or mine >= base else prose.percent(1 - mine / base)
 
 
 def _median(steps: str) -> tuple[float, bool]:
     """Of `> 10,240 [9,728, > 10,240], 13/32`: 10,240, and that it lies beyond."""
-    value = re.split(r" \[|, \d+/", steps)[0]
-    return float(value.strip("> ").replace(",", "")), value.startswith(">")
+    return _number(prose.reached("m", steps)["m"])
+
+
+def _end(steps: str, low: bool) -> tuple[float, bool]:
+    """An end of the interval, and whether it lies beyond; without an interval both are the last."""
+    interval = prose.reached("m", steps)["m.interval"]
+    ends = interval.partition(" [")[2].rstrip("]").split(", ")
+    return _number(ends[0 if low else -1] or interval)
+
+
+def _number(text: str) -> tuple[float, bool]:
+    return float(text.strip("> ").replace(",", "")), text.startswith(">")
 
 
 def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
-    """What sentences quote: `cartpole.ppo.embedded-judge.steps.interval`, `.half`, `.end`."""
+    """What sentences quote.
+
+    `cartpole.ppo.embedded-judge.steps.interval`, `.half`, `.end`, `.queries`; without a learner
+    `alone.cartpole.embedded-judge`.
+    """
     found = {"runs": f"{RUNS}", "scale": f"{ShiftConfig.shift_scale:g}"}
     found |= {"scales.largest": f"{SCALES[-1]:g}", "scales.second": f"{SCALES[-2]:g}"}
     for name, own in WORLDS.items():
@@ -139,8 +146,9 @@ def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
     for name, of_judge in figures.get("alone", {}).items():
         for title, value in of_judge.items():
             found[f"alone.{name}.{prose.slug(title)}"] = _interval(value)
-    for part in figures.keys() - {"alone"}:
-        of_part = figures[part]
+    for part, of_part in figures.items():
+        if part == "alone":
+            continue
         rows = {"": of_part} if part == "bits" else of_part
         for learner, of_learner in rows.items():
             for title, row in of_learner.items():

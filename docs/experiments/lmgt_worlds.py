@@ -19,9 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
+import judged_habit
 import prose
 import written
 from lmgt_alone import alone
@@ -38,19 +36,17 @@ from lmgt_learners import (
     SCALES,
     WORLDS,
     World,
-    made,
+    digits_of,
+    experiment_of,
     scale_of,
 )
 from lmgt_pages import numbers as numbers
 from lmgt_pages import tables as tables
 
-from lprl_jax.experiments import config, run_directory, runner
-from lprl_jax.judges import tabular
-from lprl_jax.judges.base import has_choice
+from lprl_jax.experiments import build, config, run_directory, runner
 from lprl_jax.lm import named
 from lprl_jax.lm.quantised import quantised
 from lprl_jax.pretraining import measuring_verdicts
-from lprl_jax.pretraining.curriculum_of_judge import JUDGE_TASKS
 from lprl_jax.results import reading, statistics
 
 OUT = written.ROOT / "docs/results/lmgt_worlds.json"
@@ -106,7 +102,7 @@ def scales(folder: Path) -> dict[str, Any]:
 def bits(folder: Path) -> dict[str, Any]:
     """What a judge of fewer bits is worth, and how right it is on held-out physics."""
     found, model = {}, named.load(MODEL)
-    task = _task_of(WORLDS[ON_BITS[0]])
+    task = judged_habit.task_of(WORLDS[ON_BITS[0]].task)
     for number in BITS:
         more = [*IN_WORDS, f"judge_bits={number}"]
         row = _row(*ON_BITS, more, folder / f"{number}")
@@ -139,7 +135,7 @@ def _row(name: str, learner: str, more: Sequence[str], out: Path) -> dict[str, A
     out.parent.mkdir(exist_ok=True, parents=True)
     habit = out.parent / "habit.npz"
     if any(HABIT in text for text in more) and not habit.exists():
-        _write_habit(own, habit)
+        _habit(own, habit)
     half = f"{scale_of(own) / 2:g}"
     texts = [text.replace(HABIT, str(habit)).replace(HALF, half) for text in more]
     fields = config.override(_fields(name, learner), texts)
@@ -154,8 +150,8 @@ def _fields(name: str, learner: str) -> dict[str, Any]:
     return {**own.fields, **own.learners[learner], "num_runs": RUNS}
 
 
-def _summaries(own: World, out: Path, asked: str) -> list[dict[str, Any]]:
-    """What a directory's runs came to, by setting; `asked` is the metric that counts questions."""
+def _summaries(own: World, out: Path, counter: str) -> list[dict[str, Any]]:
+    """What a directory's runs came to, by setting; `counter` is the metric of its questions."""
     found = []
     (*_, last) = run_directory.read_lines(out / run_directory.METRICS)
     of_setting = reading.read(out).by_setting().values()
@@ -164,39 +160,25 @@ def _summaries(own: World, out: Path, asked: str) -> list[dict[str, Any]]:
         reached = statistics.summarize_steps(
             *statistics.steps_to_threshold(result.steps, curve, own.threshold)
         )
-        digits = 1 if own.of_returns and abs(own.threshold) > 1 else 3
+        digits = digits_of(own)
         half = curve[:, len(result.steps) // 2]
         found.append(
             {
                 "steps": f"{reached}",
                 "half": statistics.bootstrap_interval(half).rounded(digits),
                 "end": statistics.bootstrap_interval(curve[:, -1]).rounded(digits),
-                "queries": int(last.get(asked, 0)) // len(of_setting),
+                "queries": int(last.get(counter, 0)) // len(of_setting),
             }
         )
     return found
 
 
-def _write_habit(own: World, path: Path) -> None:
-    """The best verdicts on actions that look at no state, fitted on training instances."""
-    env, params = made(own)
-    said = measuring_verdicts.habit_of(_task_of(own))
-    verdicts = np.where(_choice(env, params)[:, None], said[None], 0.0)[None]
-    table = np.broadcast_to(verdicts, (len(params.instances), *verdicts.shape[1:]))
-    tabular.of_table(env, params, table, "habit").save(path, params)
-
-
-def _choice(env: Any, params: Any) -> np.ndarray:
-    """`bool[rows]` of a table: whether there is more than one legal action."""
-    rows = tabular.num_rows(env)
-    if env.num_states is None:  # then all actions are legal
-        return np.ones(rows, bool)
-    states = jax.vmap(lambda i: env.state_at(0, i, params))(jnp.arange(rows))
-    return np.asarray(has_choice(env, states, params))
-
-
-def _task_of(own: World) -> Any:
-    return next(task for task in JUDGE_TASKS if task.name == own.task)
+def _habit(own: World, path: Path) -> None:
+    """The habit's verdicts of a world, in a file."""
+    experiment = experiment_of(own)
+    given = experiment.config
+    env, params = build.make_env(given.env, experiment.env_arguments, experiment.bank)
+    judged_habit.write(env, params, own.task, path)
 
 
 if __name__ == "__main__":

@@ -128,21 +128,26 @@ def told_apart(found: Sequence[tuple[str, Row]]) -> list[Row]:
 def _with_prior(fields: dict[str, Any], prior: str) -> dict[str, Any]:
     """The fields with another prior, placed as they say if it can be.
 
-    What is said of asking and placing a model stays where it is the judge's, too.
+    What is said of asking and placing a model stays where it is the judge's, too: of a learner that
+    looks ahead, which alone is judged in evaluation.
     """
     if prior == fields["prior"]:
         return fields
-    judged = places.judge_asks_model(fields.get("judge", "none"))
+    ahead = fields.get("shift_form") == LOOK_AHEAD
+    judged = ahead and places.judge_asks_model(fields.get("judge", "none"))
     if not build.runs_decoder(prior):
         own = ("prior_kind", *prior_kinds.FIELDS)
         fields = {x: value for x, value in fields.items() if x not in own}
         if not judged:
             fields |= {"prior_dtype": "float32", "model_parallel": 1}
-    if not (judged or places.asks_model(prior)):
-        plain = dataclasses.asdict(PLAIN)
-        if fields.get("policy", NETWORK) != NETWORK:
-            del plain["wording"]  # it is the policy's
-        fields = {**fields, **plain}
+    if not places.asks_model(prior):
+        if not judged:
+            plain = dataclasses.asdict(PLAIN)
+            if fields.get("policy", NETWORK) != NETWORK:
+                del plain["wording"]  # it is the policy's
+            fields = {**fields, **plain}
+        elif fields.get("judge_says") == judge_kinds.WORDS:
+            fields = {**fields, **judge_kinds.OF_ACTIONS}  # they were the prior's
     return {**fields, "prior": prior}
 
 

@@ -1,7 +1,8 @@
 """Judges: who says of an action whether it is good, so that a learner's reward can be shifted.
 
-`of_prior` takes the verdict that a prior implies, `tabular` looks verdicts up, `controls` praise
-everything, say nothing, or make another judge worse. `base` says what a judge is. A judge that
+`of_prior` takes the verdict that a prior implies, `words` asks a model for one, `tabular` looks
+verdicts up and `everywhere` makes its tables; `controls` praise everything, say nothing, or make
+another judge worse. `base` says what a judge is. A judge that
 knows what is right is planned a floor above: `lprl_jax.algorithms.tabular.perfect_judge`. It may
 import `priors` and `lm`, and no algorithm.
 """

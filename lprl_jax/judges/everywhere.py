@@ -14,18 +14,17 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_envs.text_cells import cell_slots
-from tqdm import tqdm
 
 from lprl_jax.judges.base import UNSURE, Judge, reads_text, require_judge
 from lprl_jax.judges.tabular import TabularJudge, num_rows, of_table, require_room
 from lprl_jax.lm import identity
 from lprl_jax.priors import fingerprint
 from lprl_jax.priors.base import Counters, require_world
-from lprl_jax.priors.everywhere import PATIENCE
+from lprl_jax.priors.everywhere import bar_of
 from lprl_jax.priors.fingerprint import Here
 
 ROWS = 1_024
-"""States that are asked about at a time; between two such it can be interrupted."""
+"""States that are asked about at a time, more or less; between two such it can be interrupted."""
 
 
 def tabulate(
@@ -61,25 +60,37 @@ def tabulate(
     )
     num, num_instances = num_rows(env), len(jax.tree.leaves(env_params.bank)[0])
     total = num_instances * num
-    rows = min(ROWS, total)
+    rows, unit = min(_rows_at_a_time(judge), total), "text" if env.num_states is None else "state"
 
     @jax.jit
-    def ask(params: Any, carry: Any, first: jax.Array, env_params: Any) -> tuple[jax.Array, Any]:
-        places = first + jnp.arange(rows, dtype=jnp.int32)
+    def ask(params: Any, first: jax.Array, env_params: Any) -> tuple[jax.Array, Any]:
+        places, start = first + jnp.arange(rows, dtype=jnp.int32), judge.init()
         at = jnp.minimum(places, total - 1)
-        return ask_rows(params, carry, at // num, at % num, places < total, env_params)
+        asked = at // num, at % num, places < total, env_params
+        told, carry = ask_rows(params, start, *asked)
+        return told, carry.minus(start).evaluations
 
-    found, carry = np.zeros((total, env.num_actions), np.float32), judge.init()
-    hidden = None if progress else True  # None: shown on a terminal only
-    with tqdm(total=total, desc=judge.name, unit="state", delay=PATIENCE, disable=hidden) as bar:
+    found = np.zeros((total, env.num_actions), np.float32)
+    evaluations = int(judge.init().evaluations)
+    with bar_of(total, judge.name, unit, progress) as bar:
         for first in range(0, total, rows):
-            told, carry = ask(judge.params, carry, jnp.int32(first), env_params)
+            told, asked = ask(judge.params, jnp.int32(first), env_params)
             own = min(rows, total - first)
             found[first : first + own] = identity.fetched(told)[:own]
+            evaluations += int(asked)
             bar.update(own)
     table = found.reshape(num_instances, num, env.num_actions)
     model = next(iter(fingerprint.models_of(judge.params)), fingerprint.NOTHING)
-    return of_table(env, env_params, table, judge.name, int(carry.evaluations), model)
+    return of_table(env, env_params, table, judge.name, evaluations, model)
+
+
+def _rows_at_a_time(judge: Judge) -> int:
+    """About ROWS, in whole chunks where a model is run in chunks."""
+    asked: Any = judge
+    while asked is not None and not hasattr(asked, "chunk"):
+        asked = getattr(asked, "judge", getattr(asked, "prior", None))
+    chunk = ROWS if asked is None else int(asked.chunk)
+    return chunk * max(1, ROWS // chunk)
 
 
 AskRows = Callable[..., tuple[jax.Array, Counters]]

@@ -172,9 +172,11 @@ class ActionScorer:
         chunk: int,
         width: Width | None = None,
     ) -> jax.Array:
-        """Log-likelihoods `f32[B, A]` of all answers, where `needed`, `chunk` texts at a time.
+        """Log-likelihoods `f32[B, N]` of all N answers, `chunk` texts at a time.
 
-        The other arguments are those of `score_slots`; `behind` are the prefix and its validity.
+        They are 0 where a row is not `needed`, and NaN as in `score`. The other arguments are those
+        of `score_slots`; `behind` are the prefix and its validity. Of answers in rows, all must
+        count: `env.max_legal` is A.
         """
         num_answers = len(self.divisor)
 

@@ -86,14 +86,7 @@ def ask_everywhere(
             draft.keep(lambda: log_probs[tuple(places[:done].T)], evaluations, now)
 
     try:
-        with tqdm(
-            total=len(places),
-            initial=done,
-            desc=prior.name,
-            unit="state",
-            delay=PATIENCE,
-            disable=None if progress else True,  # None: shown on a terminal only
-        ) as bar:
+        with bar_of(len(places), prior.name, "state", progress, done) as bar:
             while done < len(places):
                 own = places[done : done + rows]
                 needed = np.arange(rows) < len(own)
@@ -111,6 +104,12 @@ def ask_everywhere(
         keep(now=True)
         raise
     return Answers(log_probs, features, beforehand + evaluations)
+
+
+def bar_of(total: int, name: str, unit: str, progress: bool, done: int = 0) -> Any:
+    """A bar with an estimate, on a terminal, where it takes long; none without `progress`."""
+    hidden = None if progress else True  # None: shown on a terminal only
+    return tqdm(total=total, initial=done, desc=name, unit=unit, delay=PATIENCE, disable=hidden)
 
 
 def _num_instances(env_params: TextEnvParams) -> int:

@@ -12,6 +12,7 @@ from lprl_jax.results.reading import Result
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "experiments"))
 key_rooms: Any = importlib.import_module("key_rooms")
+learners: Any = importlib.import_module("key_rooms_learners")
 
 STEPS = np.arange(0, 4_001, 100)
 NEVER = 9_999
@@ -24,43 +25,98 @@ def result(reached_at: list[int]) -> Result:
     return Result(STEPS, success, success, runs * STEPS, 0 * STEPS, STEPS * 1.0, 0.0, 0.0)
 
 
-def found(**settings: str) -> dict[str, Any]:
+OWN_SCALES = {
+    learners.RAW_SCALE: "shift_steps=HALF shift_scale=0.3",
+    learners.PENALTY_SCALE: "shift_scale=0.2",
+    learners.AHEAD_SCALE: "shift_scale=0.1",
+    learners.COST: "shift_scale=-0.4",
+}
+"""What a search is to have found of judged learners."""
+PENALTIES = tuple(name for name in learners.ROWS if name.endswith("penalties alone"))
+
+
+def found() -> dict[str, Any]:
     """The outcome of a search, the first of each one's settings being the best."""
-    own = {name: [{"setting": "learning_rate=0.02", "area": 0.5}] for name in key_rooms.SEARCHES}
-    own |= {name: [{"setting": "shift_scale=0.3", "area": 0.5}] for name in key_rooms.JUDGED}
-    return own | {name: [{"setting": x, "area": 0.9}] for name, x in settings.items()}
+    own = {name: [{"setting": "learning_rate=0.02", "area": 0.5}] for name in learners.SEARCHES}
+    return own | {name: [{"setting": x, "area": 0.9}] for name, x in OWN_SCALES.items()}
 
 
-@pytest.mark.parametrize("name", key_rooms.ROWS)
+def right_shift(name: str) -> tuple[float, bool]:
+    """A judged row's scale, and whether it falls."""
+    if name == "always bad":
+        return -0.4, False
+    if name in PENALTIES:
+        return 0.2, False
+    return (0.1, False) if name.endswith("looking ahead") else (0.3, True)
+
+
+@pytest.mark.parametrize("name", learners.ROWS)
 def test_rows_play_the_same_held_out_instances_with_what_was_found_in_training(name: str) -> None:
-    row = key_rooms.ROWS[name]
-    outcome = found()
-    for rooms in key_rooms.ROOMS:
-        fields = (*key_rooms.best(outcome, row.search), *row.own)
+    row = learners.ROWS[name]
+    for rooms in learners.ROOMS:
+        own = [text.replace(learners.HABIT, "habit.npz") for text in row.own]
+        fields = (*key_rooms.best(found(), row.search), *own)
         experiment = key_rooms.read(rooms, fields, "held-out", 32)
-        bank, own = experiment.bank, experiment.algorithm
+        bank, algorithm = experiment.bank, experiment.algorithm
         assert (bank.split, bank.num_instances, bank.instance_per_run) == ("held-out", 32, True)
         assert experiment.env_arguments["rooms"] == rooms
         assert (experiment.config.num_runs, experiment.config.eval_every) == (32, 500)
         half = experiment.config.total_steps / 2
-        assert own.epsilon_steps in (half, 1.0)
-        assert own.learning_rate == 0.02
-        is_judged = experiment.config.judge != "none"
-        assert is_judged == (row.search in key_rooms.JUDGED)
-        assert own.shift_scale == (0.3 if is_judged else 1.0)
-        annealed = is_judged and row.search == key_rooms.RAW_SCALE
-        assert own.shift_steps == (half if annealed else float("inf"))
+        assert algorithm.epsilon_steps in (half, 1.0)
+        assert algorithm.learning_rate == 0.02
+        judged = any(word in name for word in ("judge", "always")) and "prior" not in name
+        assert (experiment.config.judge != "none") == judged
+        if judged:
+            scale, falls = right_shift(name)
+            assert algorithm.shift_scale == scale
+            assert algorithm.shift_steps == (half if falls else float("inf"))
+            assert (algorithm.shift_values == "penalty") == (name in PENALTIES)
 
 
-@pytest.mark.parametrize("name", key_rooms.SEARCHES)
+@pytest.mark.parametrize("name", learners.SEARCHES)
 def test_settings_are_tried_on_training_instances(name: str) -> None:
-    plan = key_rooms.SEARCHES[name]
+    plan = learners.SEARCHES[name]
     for program in plan.programs:
         for judge in plan.judged_by:
             fields = (*plan.common, *program, *judge, *plan.swept)
-            experiment = key_rooms.read(key_rooms.SEARCHED, fields, "train", 8)
+            experiment = key_rooms.read(learners.SEARCHED, fields, "train", 8)
             assert experiment.bank.split == "train"
-            assert 2 <= len(experiment.settings) <= 15
+            assert 2 <= len(experiment.settings) <= 18
+            if name == learners.COST:
+                assert all(setting["shift_scale"] < 0 for setting in experiment.settings)
+
+
+def test_a_part_without_its_search_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    partly = {x: y for x, y in found().items() if x != learners.COST}
+    for kept, lacks in (({}, "ε-greedy"), ({"search": partly}, learners.COST)):
+        monkeypatch.setattr("written.kept", lambda *_, kept=kept: kept)
+        monkeypatch.setattr(sys, "argv", ["key_rooms.py", "2"])
+        with pytest.raises(SystemExit) as left:
+            key_rooms.main()
+        assert left.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"key_rooms.json holds no settings of {lacks}")
+
+
+def test_what_lies_at_an_end_of_what_was_tried() -> None:
+    def of(*settings: str) -> list[str]:
+        return key_rooms.at_an_end([{"setting": text} for text in settings])
+
+    assert of(
+        "alpha=0.01 learning_rate=3", "alpha=0.1 learning_rate=2", "alpha=1 learning_rate=5"
+    ) == ["alpha=.01"]
+    assert of("shift_scale=-0.003", "shift_scale=-1", "shift_scale=-2") == ["shift_scale=-.003"]
+    assert of("b=2", "b=1", "b=3") == []
+    steps = [f"shift_steps={x} shift_scale={y}" for x in ("HALF", ".inf") for y in (2, 1, 3)]
+    assert of(*steps) == []
+
+
+def test_how_many_settings_were_tried() -> None:
+    numbers = key_rooms.numbers({"search": found()})
+    assert numbers["search.count-bonus.tried"] == "1"
+    assert numbers["search.cost-of-a-step.shift_scale"] == "-.4"
 
 
 @pytest.mark.parametrize(

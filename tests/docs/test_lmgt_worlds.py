@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lprl_jax.experiments import config
+from lprl_jax.experiments import build, config
 from lprl_jax.judges import TabularJudge
 from lprl_jax.pretraining import measuring_verdicts
 
@@ -34,13 +34,35 @@ def test_every_row_is_a_config(name: str, learner: str) -> None:
     assert len(cadence) == 1
 
 
+@pytest.mark.parametrize("name", learners.HAVE_A_PRIOR)
+def test_every_prior_is_a_config(name: str) -> None:
+    of_learners, priors, how = learners.HAVE_A_PRIOR[name]
+    for learner in of_learners:
+        for prior in priors:
+            fields = {**worlds._fields(name, learner), "prior": prior, "alpha": [*learners.ALPHAS]}
+            experiment = config.parse(config.override(fields, how))
+            assert [setting["alpha"] for setting in experiment.settings] == [*learners.ALPHAS]
+            assert experiment.config.judge == "none"
+
+
+@pytest.mark.parametrize(
+    ("name", "learner"), [(name, x) for name, own in worlds.SCALED.items() for x in own]
+)
+def test_every_scale_is_a_config(name: str, learner: str) -> None:
+    for scale in learners.SCALES:
+        texts = [*learners.IN_WORDS, f"shift_scale={scale}"]
+        experiment = config.parse(config.override(worlds._fields(name, learner), texts))
+        assert experiment.algorithm.shift_scale == scale
+
+
 def test_the_habit_says_nothing_where_there_is_no_choice(tmp_path: Any, monkeypatch: Any) -> None:
     own = learners.WORLDS["watch"]
     fields = {**own.fields, "env_params": {"num_instances": 2, "split": "held-out"}}
     own = own._replace(fields=fields)
     monkeypatch.setattr(measuring_verdicts, "habit_of", lambda task: np.array([1.0, -1.0]))
-    worlds._write_habit(own, tmp_path / "habit.npz")
-    env, params = learners.made(own)
+    worlds._habit(own, tmp_path / "habit.npz")
+    experiment = learners.experiment_of(own)
+    env, params = build.make_env("WatchRepair-lprl", experiment.env_arguments, experiment.bank)
     table = np.asarray(TabularJudge.load(tmp_path / "habit.npz", env, params).params.verdicts)
     np.testing.assert_array_equal(table[:, :4], np.broadcast_to([1.0, -1.0], (2, 4, 2)))
     assert not table[:, 4:].any()  # on its way a watch can only be left
@@ -59,3 +81,44 @@ def test_the_habit_says_nothing_where_there_is_no_choice(tmp_path: Any, monkeypa
 )
 def test_what_is_saved_of_the_steps(without: str, own: str, right: str) -> None:
     assert pages.saved(without, own) == right
+
+
+@pytest.mark.parametrize(
+    ("without", "own", "right"),
+    [
+        ("> 25,600 [17,920, > 25,600], 14/32", "7,680 [7,680, 10,240], 28/32", "43 %"),
+        ("> 10,000, 0/32", "2,000 [1,000, 4,000], 32/32", "60 %"),
+        ("2,560 [2,048, 2,560], 29/32", "1,536 [1,536, 2,048], 32/32", "–"),
+        ("> 10,000, 0/32", "8,000 [7,000, > 10,000], 20/32", "–"),
+        ("0, 32/32", "0, 32/32", "–"),
+    ],
+)
+def test_what_the_ends_of_the_intervals_leave(without: str, own: str, right: str) -> None:
+    assert pages.surely_saved(without, own) == right
+    if without.startswith("0"):
+        assert pages.saved(without, own) == "none"
+
+
+def test_pages_show_what_was_measured() -> None:
+    row = {"steps": "2,000 [1,000, 3,000], 32/32", "half": [9.0, 8.0, 11.0], "end": [0.5, 0.4, 0.6]}
+    row |= {"queries": 1234}
+    none = {**row, "steps": "4,000 [3,500, 5,000], 30/32"}
+    judged = {"no judge": none, "embedded judge": row, "perfect": row}
+    figures = {
+        "cartpole": {"PPO": judged},
+        "alone": {
+            "cartpole": {"embedded judge": [500.0, 400.0, 500.0], "chance": [22.0, 9.0, 23.0]}
+        },
+        "priors": {"KL-PPO, habit (rooms)": {f"{a:g}": row for a in learners.ALPHAS}},
+    }
+    tables, numbers = pages.tables(figures), pages.numbers(figures)
+    shares = "| 50 % | 14 % | 50 % | 14 % |"
+    assert (
+        f"| cart pole | PPO | {none['steps']} | {row['steps']} {shares}" in tables["worlds_saved"]
+    )
+    assert "| cart pole | 500 [400, 500] | 22 [9, 23] |" in tables["worlds_alone"]
+    assert tables["worlds_priors"].count(row["steps"]) == len(learners.ALPHAS)
+    assert numbers["alone.cartpole.embedded-judge"] == "500 [400, 500]"
+    assert numbers["cartpole.ppo.embedded-judge.half"] == "9 [8, 11]"
+    assert numbers["cartpole.ppo.embedded-judge.end"] == ".50 [.40, .60]"
+    assert numbers["priors.kl-ppo-habit-rooms.0.1.steps.runs"] == "32"

@@ -172,6 +172,46 @@ def test_another_prior_leaves_the_judge_its_wording(
     assert asked[-1] == ("uniform", model, "instruction", 7)
 
 
+AHEAD = {"shift_form": "look_ahead"}
+PRIORS_ASKED = {
+    # What is said of asking is the judge's, and stays; what is of actions alone was the prior's.
+    "words ahead": (
+        {"judge_says": "words", "chunk": 7, "normalization": "token", **AHEAD},
+        (7, "sum"),
+    ),
+    "action ahead": ({"chunk": 7, "normalization": "token", **AHEAD}, (7, "token")),
+    # Nobody else is asked: the judge of other learners is not, in evaluation.
+    "words": ({"judge_says": "words", "chunk": 7, "normalization": "token"}, (0, "sum")),
+    "action": ({"chunk": 7, "normalization": "token"}, (0, "sum")),
+    "no judge": ({"judge": "none", "chunk": 7, "normalization": "token"}, (0, "sum")),
+    "planner ahead": ({"judge": "perfect", "chunk": 7, **AHEAD}, (0, "sum")),
+    "model acts": (
+        {"algorithm": "ppo", "policy": "embedded-early-1", "chunk": 7, "wording": "instruction"},
+        (0, "sum"),
+    ),
+}
+
+
+@pytest.mark.parametrize("prior", ["uniform", "habit"])
+@pytest.mark.parametrize("name", PRIORS_ASKED)
+def test_who_is_asked_how_with_another_prior(model: str, name: str, prior: str) -> None:
+    own, right = PRIORS_ASKED[name]
+    other = {"buffer_size", "batch_size"} if own.get("algorithm") == "ppo" else set()
+    fields = {x: value for x, value in LAKE.items() if x not in other}
+    given = config.parse({**fields, "prior": model, "judge": model, **own}).as_dict()
+    found = config.parse(evaluate._with_prior(given, prior)).config
+    assert found.prior == prior
+    assert (found.chunk, found.normalization) == right
+    assert found.wording == own.get("wording", "bare")
+
+
+def test_a_judges_weights_stay_as_they_are_placed(model: str) -> None:
+    own = {**LAKE, "prior": model, "judge": model, "prior_dtype": "bfloat16"}
+    for more, right in ((AHEAD, "bfloat16"), ({}, "float32")):
+        given = config.parse({**own, **more}).as_dict()
+        assert config.parse(evaluate._with_prior(given, "uniform")).config.prior_dtype == right
+
+
 WORDS = ["judge_says=words"]
 REFUSED = {
     "judge_says": (["judge_says=loudly"], "unknown judge_says 'loudly'; valid: action, words"),

@@ -62,6 +62,43 @@ def test_a_table_says_what_the_judge_says_live(world: str, kind: str) -> None:
     assert int(carry.evaluations) == asked
 
 
+def test_it_is_asked_in_whole_chunks_and_can_be_interrupted(monkeypatch) -> None:
+    _, right, *_ = tabulated("cartpole", "action")
+    env, bank, shown = WORLDS["cartpole"], bank_of("cartpole"), []
+
+    class Bar:
+        """Is told how far it is."""
+
+        def __init__(self, **told):
+            self.told = told
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            shown.append(self.told)
+
+        def update(self, count):
+            shown.append(count)
+            if interrupt and len(shown) == 2:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr("lprl_jax.priors.everywhere.tqdm", Bar)
+    judge = PriorJudge(LanguagePrior.of_model(tiny_model(), env, bank, chunk=300), soft=True)
+    interrupt = True
+    with pytest.raises(KeyboardInterrupt):
+        tabulate(judge, env, bank, progress=True)
+    assert shown[:2] == [900, 900]  # 1,024 rows hold three chunks
+    assert (shown[2]["total"], shown[2]["unit"], shown[2]["disable"]) == (2450, "text", None)
+    interrupt = False
+    shown.clear()
+    table = tabulate(judge, env, bank)
+    assert shown[:3] == [900, 900, 650]
+    assert shown[3]["disable"] is True
+    np.testing.assert_allclose(table.params.verdicts, right.params.verdicts, atol=1e-5)
+    assert table.evaluations == right.evaluations == 2450
+
+
 def test_a_table_by_text_holds_what_separate_strings_score() -> None:
     _, table, states, *_ = tabulated("cartpole", "words")
     env, bank = WORLDS["cartpole"], bank_of("cartpole")

@@ -49,7 +49,15 @@ def calibrated(judge: WordJudge, drawn: Sequence[tuple[str, Any]] = ()) -> WordJ
 def asked_about(
     env: TextEnv[Any, Any], drawn: Sequence[tuple[str, Any]] = ()
 ) -> tuple[Any, TextEnvParams]:
-    """States `[INSTANCES * STEPS]` of random play, and the training instances they are of."""
+    """States `[INSTANCES * STEPS]` of random play, and the training instances they are of.
+
+    Args:
+        env: The environment.
+        drawn: Options of `env.sample_params`, by name: how training instances are drawn.
+
+    Raises:
+        InvalidInput: if the environment has no training instances.
+    """
     taught = habits.training_instances(env, drawn, INSTANCES, "a judge is calibrated")
     key = jax.random.fold_in(jax.random.key(habits.SEED), 1)  # another than drew the instances
     return played(env, INSTANCES, STEPS, taught, key), taught
