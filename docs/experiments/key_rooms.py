@@ -30,12 +30,14 @@ from pathlib import Path
 from typing import Any
 
 import judged_habit
+import lmgt_alone
 import numpy as np
 import prose
 import written
 from key_rooms_learners import (
     BASE,
     EVERY,
+    FOLLOWED,
     HABIT,
     HALF,
     INSTANCES,
@@ -43,6 +45,7 @@ from key_rooms_learners import (
     LASTING,
     LEARNER,
     MODELS,
+    RAW_SCALE,
     ROOMS,
     ROWS,
     RUNS,
@@ -142,7 +145,21 @@ def measure(
         }
         for name, summary in comparison.summarize(results).items()
     }
-    return {"runs": RUNS, "steps": STEPS[rooms], "rows": rows}
+    return {"runs": RUNS, "steps": STEPS[rooms], "followed": followed(rooms), "rows": rows}
+
+
+def followed(rooms: int) -> dict[str, list[float]]:
+    """The share of episodes that judges solve if they are followed: mean and interval.
+
+    Nothing is learnt; the instances are those of the rows.
+    """
+    found = {}
+    for name, texts in FOLLOWED.items():
+        played = lmgt_alone.play(read(rooms, texts, "held-out", RUNS))
+        share = statistics.share_interval(np.asarray(played["success"]))
+        found[name] = [share.estimate, share.low, share.high]
+        print(rooms, "followed", name, found[name], flush=True)
+    return found
 
 
 def questions(out: Path) -> int:
@@ -235,6 +252,8 @@ def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
     ends = {name: at_an_end(settings) for name, settings in figures.get(SEARCH, {}).items()}
     shown = [f"{name}: {', '.join(fields)}" for name, fields in ends.items() if fields]
     found["search.ends"] = "; ".join(shown) or "none"
+    if raw := figures.get(SEARCH, {}).get(RAW_SCALE):
+        found["search.raw-scale.form"] = "lasting" if LASTING in raw[0]["setting"] else "falling"
     for name, settings in figures.get(SEARCH, {}).items():
         found[f"search.{prose.slug(name)}.tried"] = f"{len(settings)}"
         for text in settings[0]["setting"].split():
@@ -244,6 +263,8 @@ def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
         if rooms not in figures:
             continue
         own = figures[rooms]
+        for name, share in own["followed"].items():
+            found |= prose.estimate(f"{rooms}.followed.{prose.slug(name)}", share)
         found |= {"runs": f"{own['runs']}", f"{rooms}.trained": prose.count(own["steps"])}
         for name, row in own["rows"].items():
             key = f"{rooms}.{prose.slug(name)}"

@@ -99,3 +99,9 @@ ROWS = {
         for form, scale in (("", RAW_SCALE), (", penalties alone", PENALTY_SCALE))
     },
 }
+FOLLOWED = {
+    "in words": ("judge=embedded-judge", "judge_says=words"),
+    "by action": ("judge=embedded-judge", "judge_says=action"),
+    "by chance": ("judge=uniform",),
+}
+"""Judges that are followed, with nothing learnt."""

@@ -116,6 +116,17 @@ def surely_saved(without: str, own: str) -> str:
     return "–" if never or mine >= base else prose.percent(1 - mine / base)
 
 
+def _surely(figures: Mapping[str, Any], who: str) -> str:
+    """Where verdicts save steps by the ends of the intervals: `watch repair by PPO (43 %)`."""
+    found = [
+        f"{WORLDS[name].title} by {learner} ({share})"
+        for name in WORLDS
+        for learner, rows in figures.get(name, {}).items()
+        if (share := surely_saved(rows[NO_JUDGE]["steps"], rows[who]["steps"])) != "–"
+    ]
+    return ", ".join(found) or "nowhere"
+
+
 def _median(steps: str) -> tuple[float, bool]:
     """Of `> 10,240 [9,728, > 10,240], 13/32`: 10,240, and that it lies beyond."""
     return _number(prose.reached("m", steps)["m"])
@@ -136,13 +147,14 @@ def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
     """What sentences quote.
 
     `cartpole.ppo.embedded-judge.steps.interval`, `.half`, `.end`, `.queries`; without a learner
-    `alone.cartpole.embedded-judge`.
+    `alone.cartpole.embedded-judge`; where steps are saved by the ends of intervals `saved.perfect`.
     """
     found = {"runs": f"{RUNS}", "scale": f"{ShiftConfig.shift_scale:g}"}
     found |= {"scales.largest": f"{SCALES[-1]:g}", "scales.second": f"{SCALES[-2]:g}"}
     for name, own in WORLDS.items():
         found[f"{name}.threshold"] = prose.share(own.threshold, 1 if abs(own.threshold) < 1 else 0)
         found[f"{name}.scale"] = f"{scale_of(own):g}"
+    found |= {f"saved.{prose.slug(who)}": _surely(figures, who) for who in (MODELS_ROW, PERFECT)}
     for name, of_judge in figures.get("alone", {}).items():
         for title, value in of_judge.items():
             found[f"alone.{name}.{prose.slug(title)}"] = _interval(value)

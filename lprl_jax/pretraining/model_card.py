@@ -179,9 +179,9 @@ def _actions(measured: Sequence[Actions]) -> list[str]:
     return [
         *lines,
         "",
-        "A greedy follower can walk in circles; a drawn action now and then breaks them. Where",
-        "this is far below what top-1 promises, the model fails in the few states that matter:",
-        "top-1 is over all states alike, and most are far from the goal.",
+        "A way takes many actions, so that few errors a step fail many episodes; a greedy follower",
+        "may repeat one for ever, which a drawn action breaks. Top-1 is over all states alike, and",
+        "most are far from the goal. Which of these makes the difference was not measured.",
         "",
     ]
 

@@ -152,6 +152,7 @@ def test_tables_and_numbers_say_what_was_measured() -> None:
     row = {"steps_to_80": "6,000 [5,000, 7,000], 31/32", "success": [0.5, 0.4, 0.61]}
     row |= {"times": "> 3.1 [> 2.4]", "asked": 30_001}
     part = {"runs": 32, "steps": 30_000, "rows": {key_rooms.BASE: row, "perfect judge": row}}
+    part["followed"] = {"in words": [0.5, 0.25, 0.75]}
     figures = {key_rooms.SEARCH: found(), "2": part, "3": part}
     shown = key_rooms.tables(figures)
     cells = " | ".join(["6,000 [5,000, 7,000], 31/32"] * 2 + [".50 [.40, .61]"] * 2)
@@ -162,4 +163,6 @@ def test_tables_and_numbers_say_what_was_measured() -> None:
     assert quoted["3.perfect-judge.steps.interval"] == "6,000 [5,000, 7,000]"
     assert quoted["3.perfect-judge.times"] == "> 3.1"
     assert quoted["search.raw-scale.shift_scale"] == ".3"
+    assert quoted["search.raw-scale.form"] == "falling"
+    assert quoted["2.followed.in-words.interval"] == ".50 [.25, .75]"
     assert quoted["2.perfect-judge.asked"] == "30,001"
