@@ -153,7 +153,7 @@ def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
     found |= {"scales.largest": f"{SCALES[-1]:g}", "scales.second": f"{SCALES[-2]:g}"}
     for name, own in WORLDS.items():
         found[f"{name}.threshold"] = prose.share(own.threshold, 1 if abs(own.threshold) < 1 else 0)
-        found[f"{name}.scale"] = f"{scale_of(own):g}"
+        found[f"{name}.scale"] = f"{scale_of(own):g}".replace("0.", ".", 1)
     found |= {f"saved.{prose.slug(who)}": _surely(figures, who) for who in (MODELS_ROW, PERFECT)}
     for name, of_judge in figures.get("alone", {}).items():
         for title, value in of_judge.items():

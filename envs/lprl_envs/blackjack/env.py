@@ -135,14 +135,21 @@ class Blackjack(TextEnv[EnvState, EnvParams]):
     ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, dict[Any, Any]]:
         """One step, without auto-reset."""
         action = jnp.asarray(action, jnp.int32)
-        prob, hands = law.outcomes(
-            state.hand, state.dealer, action, self._rules(state, params), self.pays
-        )
         draw = jax.random.uniform(key, dtype=jnp.float32)
-        which = jnp.sum(draw >= jnp.cumsum(prob[:-1]))
-        after, reward, terminated = self._land(state, hands[which])
+        hand = law.drawn(state.hand, action, *self._dealt(state, params), draw)
+        after, reward, terminated = self._land(state, hand)
         after = dataclasses.replace(after, time=state.time + 1)
         return self.observe(key, after, action, params), after, reward, terminated, {}
+
+    def _dealt(
+        self, state: EnvState, params: EnvParams
+    ) -> tuple[jax.Array, jax.Array, law.Payments]:
+        """What the law takes of an instance: its tens, the dealer's ends, what a natural is worth.
+
+        Of the ends one row is read, that of the card shown.
+        """
+        finals = params.bank.finals[state.instance, state.dealer - 1]
+        return params.bank.tens[state.instance], finals, self.pays
 
     def _land(self, state: EnvState, hand: jax.Array) -> tuple[EnvState, jax.Array, jax.Array]:
         """With another hand, or its end: `(state, reward, terminated)`."""
@@ -212,9 +219,7 @@ class Blackjack(TextEnv[EnvState, EnvParams]):
         self, state: EnvState, action: jax.Array, params: EnvParams
     ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array]:
         """K = 10: a card each, or lost, drawn and won."""
-        prob, hands = law.outcomes(
-            state.hand, state.dealer, action, self._rules(state, params), self.pays
-        )
+        prob, hands = law.outcomes(state.hand, action, *self._dealt(state, params))
         return prob, *jax.vmap(lambda hand: self._land(state, hand))(hands)
 
     @property

@@ -202,3 +202,26 @@ def test_check(rules):
 @pytest.mark.parametrize("observation", ["tokens", "index"])
 def test_check_of_other_observations(observation):
     check_env(Blackjack(observation=observation))
+
+
+@pytest.mark.parametrize("rules", RULES)
+def test_what_is_drawn_is_one_of_the_outcomes_by_their_probabilities(rules: str) -> None:
+    """Of every hand, action, deck and card of the dealer's, by draws all over [0, 1)."""
+    env = Blackjack(**RULES[rules])
+    params = env.params_of(FIELDS)
+    draws = jnp.linspace(0.0, 1.0, 257, endpoint=False) + 1e-4
+    hands = jnp.arange(WON + 1)
+    instances = jnp.arange(len(FIELDS))
+
+    def both(hand: Any, action: Any, instance: Any, card: Any, draw: Any) -> tuple[Any, Any]:
+        dealt = params.bank.tens[instance], params.bank.finals[instance, card], env.pays
+        probs, after = law.outcomes(hand, action, *dealt)
+        last = jnp.sum(draw >= jnp.cumsum(probs)[:-1])
+        return law.drawn(hand, action, *dealt, draw), after[last]
+
+    over = both
+    for axis in range(4, -1, -1):
+        over = jax.vmap(over, [0 if i == axis else None for i in range(5)])
+    found, right = jax.jit(over)(hands, jnp.arange(2), instances, jnp.arange(10), draws)
+    np.testing.assert_array_equal(found, right)
+    assert {LOST, DRAWN, WON} < set(np.unique(found).tolist())
