@@ -204,10 +204,10 @@ def test_check_of_other_observations(observation):
     check_env(Blackjack(observation=observation))
 
 
-@pytest.mark.parametrize("rules", RULES)
-def test_what_is_drawn_is_one_of_the_outcomes_by_their_probabilities(rules: str) -> None:
+@pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
+def test_what_is_drawn_is_one_of_the_outcomes_by_their_probabilities(rules: Any) -> None:
     """Of every hand, action, deck and card of the dealer's, by draws all over [0, 1)."""
-    env = Blackjack(**RULES[rules])
+    env = Blackjack(**rules)
     params = env.params_of(FIELDS)
     draws = jnp.linspace(0.0, 1.0, 257, endpoint=False) + 1e-4
     hands = jnp.arange(WON + 1)
