@@ -14,8 +14,8 @@ Parts:
   changed.
 * `held_out`, or a world of it: the embedded model completes held-out patterns, one a run, 32 runs;
   beside it DQN, DQN-Prior and its habit, and completers that are always right, never right, wrong
-  half of the time, and earlier versions of the model. How often the model is right by how much is
-  shown stands in its model card.
+  half of the time, and earlier versions of the model: eight cubes and eleven, objects, pictures.
+  How often the model is right by how much is shown stands in its model card.
 
 Writes `docs/results/lagr.json`; parts that are not named are kept.
 """
@@ -235,11 +235,23 @@ def on_cubes() -> dict[str, Any]:
 
 # -- held-out patterns -------------------------------------------------------------------------
 
-WORLDS: Mapping[str, Sequence[str]] = {
-    "cube_stacking": (),
-    "object_arrangement": ("total_steps=1000", "eval_every=100", "eval_episodes=16"),
+WORLDS: Mapping[str, tuple[str, Sequence[str]]] = {
+    "cube_stacking": ("cube_stacking", ()),
+    "cube_stacking_11": ("cube_stacking", ("env_params.num_cubes=11",)),
+    "object_arrangement": (
+        "object_arrangement",
+        ("total_steps=1000", "eval_every=100", "eval_episodes=16"),
+    ),
+    "image_completion": (
+        "image_completion",
+        ("total_steps=2000", "eval_every=200", "eval_episodes=8", "ask_budget=100"),
+    ),
 }
-"""With what differs from the configs. Where answers are long and few are right, it takes long."""
+"""The beginnings of the configs' names, and what differs from them. Where answers are long and few
+are right, it takes long."""
+RARELY: Mapping[str, Sequence[str]] = {"image_completion": ("schedule=every", "ask_every=25")}
+"""In the place of asking at every change: of a picture nearly every question is new, and an answer
+has a token a pixel."""
 COMPLETERS: Mapping[str, tuple[str, Sequence[str]]] = {
     "LaGR": ("lagr", ()),
     "LaGR-SEQ, c = .05": ("lagr_seq", ()),
@@ -272,7 +284,9 @@ def _world(world: str, folder: Path) -> dict[str, Any]:
     results = {}
     others = {name: (kind, ()) for name, kind in OTHERS.get(world, {}).items()}
     for name, (kind, overrides) in {**COMPLETERS, **others}.items():
-        experiment = config.read(f"{world}_{kind}", [*WORLDS[world], *overrides])
+        base, own = WORLDS[world]
+        rarely = RARELY.get(world, ()) if kind == "lagr" else ()
+        experiment = config.read(f"{base}_{kind}", [*own, *rarely, *overrides])
         run = runner.run(experiment, folder / f"run-{len(results)}", progress=False)
         results[name] = reading.read(run)
         print(world, name, results[name].success[:, -1].mean(), flush=True)

@@ -23,7 +23,9 @@ PAPER = {"Q-learning": (51, 0), "LaGR": (80, 291), "LaGR-SEQ": (75, 130)}
 REWARDS = ("paper", "exact")
 TITLES = {
     "cube_stacking": "eight cubes",
+    "cube_stacking_11": "eleven cubes",
     "object_arrangement": "objects, 5×5",
+    "image_completion": "pictures, 10×10",
 }
 
 

@@ -30,8 +30,9 @@ from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.options import Prompt, fingerprint_of
 from lprl_jax.priors.reading import Prefix, Reader, Width
 
-CHUNK = 32
-"""States that are asked about at a time; few are, once most answers are remembered."""
+CHUNK = 8
+"""States that are asked about at a time: few are, once most answers are remembered. With 32 many
+questions at once take a fifth less time, and training with a model thrice as long."""
 
 
 class LanguageCompleterParams(NamedTuple):
