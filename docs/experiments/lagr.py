@@ -265,6 +265,7 @@ COMPLETERS: Mapping[str, tuple[str, Sequence[str]]] = {
 }
 OTHERS: Mapping[str, Mapping[str, str]] = {
     "cube_stacking": {"DQN-Prior": "dqn_prior", "DQN-Prior, habit": "dqn_prior_habit"},
+    "cube_stacking_11": {"DQN-Prior": "dqn_prior", "DQN-Prior, habit": "dqn_prior_habit"},
     "object_arrangement": {"DQN-Prior": "dqn_prior"},
 }
 """With the same model as a prior."""
