@@ -42,13 +42,13 @@ class Settings:
 
     k: int = 5
     """Proposals drawn from the prior in a state."""
-    alpha: float = 0.03
+    alpha: float = 0.1
     """Temperature of Q in the choice among them."""
     learning_rate: float = 0.003
     """Of Adam."""
     gamma: float = 0.97
     """Discount."""
-    tau: float = 0.05
+    tau: float = 0.2
     """Share of the network that enters the target network at each update."""
     hidden: int = 64
     """Width of the two hidden layers."""
