@@ -45,20 +45,17 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
         ]
         head = ["world", *next(iter(figures["alone"].values()))]
         found["worlds_alone"] = markdown(head, rows)
-    if "scales" in figures:
-        head = ["learner", *(f"{scale:g}" for scale in SCALES)]
-        rows = [
-            [learner, *(row[f"{scale:g}"]["steps"] for scale in SCALES)]
-            for learner, row in figures["scales"].items()
-        ]
-        found["worlds_scales"] = markdown(head, rows)
-    if "priors" in figures:
-        head = ["learner, prior (world)", *(f"α = {alpha:g}" for alpha in ALPHAS)]
-        rows = [
-            [learner, *(row[f"{alpha:g}"]["steps"] for alpha in ALPHAS)]
-            for learner, row in figures["priors"].items()
-        ]
-        found["worlds_priors"] = markdown(head, rows)
+    for part, learner, shown, values in (
+        ("scales", "learner (world)", "{:g}", SCALES),
+        ("priors", "learner, prior (world)", "α = {:g}", ALPHAS),
+    ):
+        if part in figures:
+            head = [learner, *map(shown.format, values)]
+            rows = [
+                [name, *(row[f"{value:g}"]["steps"] for value in values)]
+                for name, row in figures[part].items()
+            ]
+            found[f"worlds_{part}"] = markdown(head, rows)
     if "bits" in figures:
         rows = [
             [
@@ -116,7 +113,7 @@ def surely_saved(without: str, own: str) -> str:
     return "–" if never or mine >= base else prose.percent(1 - mine / base)
 
 
-def _surely(figures: Mapping[str, Any], who: str) -> str:
+def _worlds_that_surely_save(figures: Mapping[str, Any], who: str) -> str:
     """Where verdicts save steps by the ends of the intervals: `watch repair by PPO (43 %)`."""
     found = [
         f"{WORLDS[name].title} by {learner} ({share})"
@@ -140,6 +137,7 @@ def _end(steps: str, low: bool) -> tuple[float, bool]:
 
 
 def _number(text: str) -> tuple[float, bool]:
+    """Of `> 10,240`: 10,240, and that it lies beyond."""
     return float(text.strip("> ").replace(",", "")), text.startswith(">")
 
 
@@ -154,7 +152,10 @@ def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
     for name, own in WORLDS.items():
         found[f"{name}.threshold"] = prose.share(own.threshold, 1 if abs(own.threshold) < 1 else 0)
         found[f"{name}.scale"] = f"{scale_of(own):g}".replace("0.", ".", 1)
-    found |= {f"saved.{prose.slug(who)}": _surely(figures, who) for who in (MODELS_ROW, PERFECT)}
+    found |= {
+        f"saved.{prose.slug(who)}": _worlds_that_surely_save(figures, who)
+        for who in (MODELS_ROW, PERFECT)
+    }
     for name, of_judge in figures.get("alone", {}).items():
         for title, value in of_judge.items():
             found[f"alone.{name}.{prose.slug(title)}"] = _interval(value)
