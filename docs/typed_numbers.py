@@ -83,7 +83,7 @@ SENTENCES: dict[str, str] = {
     "whose ε falls to .05 over half": "DQN's default in the rows' config",
     "together with two that are 70 % right": "rows' names",
     "a bound, and `.0` or": "how a table is written",
-    "Of a judge that is 70 % right": "rows' names",
+    "of a judge that is 70 % right": "rows' names",
     "by the area over 20,000 steps": "published.TUNED",
     "where at most 64 answers are written at a time": "p_map.CHUNK",
     "A temperature of .8 with top-p .95": "a row's name",

@@ -31,8 +31,8 @@ from lprl_jax.priors.options import Prompt, fingerprint_of
 from lprl_jax.priors.reading import Prefix, Reader, Width
 
 CHUNK = 8
-"""States that are asked about at a time: few are, once most answers are remembered. With 32 many
-questions at once take a fifth less time, and training with a model thrice as long."""
+"""States that are asked about at a time: few are, once most answers are remembered. More would
+serve many questions at once sooner, and the few of a training step later."""
 
 
 class LanguageCompleterParams(NamedTuple):
