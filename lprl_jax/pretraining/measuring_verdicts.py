@@ -111,7 +111,7 @@ def measure_verdicts(
         seed: Of instances, states and shuffling.
     """
     keys = jax.random.split(jax.random.key(seed), 5)
-    env, draw = task.env, _drawing(task)
+    env, draw = task.env, drawing(task)
     training = env.sample_params(keys[2], num_instances, "train")
     slots, truth, others = draw(
         keys[1], env.sample_params(keys[0], num_instances, "held-out"), training
@@ -145,12 +145,12 @@ def habit_of(task: VerdictTask, num_instances: int = INSTANCES, seed: int = 7) -
     """`f64[A]`: the habit's verdicts, 1 or -1, fitted on training instances and all of `WAYS`."""
     key_bank, key = jax.random.split(jax.random.key(seed))
     bank = task.env.sample_params(key_bank, num_instances, "train")
-    _, taught, _ = _drawing(task)(key, bank, bank)
+    _, taught, _ = drawing(task)(key, bank, bank)
     likely = _habit(np.asarray(taught), taught.shape)[0, 0]
     return np.where(likely[:, 0] >= likely[:, 2], GOOD, BAD)
 
 
-def _drawing(
+def drawing(
     task: VerdictTask,
 ) -> Callable[[chex.PRNGKey, TextEnvParams, TextEnvParams], tuple[jax.Array, ...]]:
     """`(key, bank, training)` to slots `[M, 3 STATES, n]`, verdicts `[M, 3 STATES, A]`, and how

@@ -316,7 +316,7 @@ def test_a_judgement_by_hand():
 
 def test_who_is_blind_to_the_instance_knows_how_often_a_verdict_is_right_elsewhere():
     """Of two lakes, as many times each."""
-    draw = measuring_verdicts._drawing(SMALL)
+    draw = measuring_verdicts.drawing(SMALL)
     slots, truth, others = map(np.asarray, draw(jax.random.key(0), BANK, BANK))
     states = jax.vmap(lambda i: LAKE.state_at(0, i, BANK))(jnp.arange(9))
     cell = [slot.name for slot in LAKE.template.slots].index("cell")
