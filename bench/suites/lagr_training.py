@@ -5,11 +5,12 @@ answers what is timed is the guide: prompts' hashes, memory, schedule, evaluator
 model answering, memories are empty at first in every repeat, so that it writes as often as a
 learner has it write.
 
-`generation`: tokens that the embedded model writes a second, of questions that are asked at once:
-ours in chunks, behind kept prefixes; naive is a row at a time, as who asks where it stands. Both
-write the same answers, and nothing is remembered. `as_it_learns` are the tokens of the answers that
-LaGR-SEQ gets a second in training: memories begin empty, questions of before are answered from
-them, and all else that training takes is in it.
+`generation`: tokens of answers that the embedded model gives a second. `asked_together` are
+questions that are asked at once: in chunks, behind kept prefixes. `row_by_row` is the same a row at
+a time. `naive` is a row at a time that keeps nothing from one question to the next: it reads its
+whole prompt. All write the same answers, and remember none. `as_it_learns` are the answers that
+LaGR-SEQ gets in training: memories begin empty, questions of before are answered from them, and all
+else that training takes is in it.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ import lprl_jax
 from lprl_jax import Data, dqn, lagr
 from lprl_jax.algorithms.value_based.lagr_config import LaGRConfig
 from lprl_jax.completers import LanguageCompleter, Recorded
+from lprl_jax.lm import decoder, generation
+from lprl_jax.lm.generation import Behind
 
 RUNS, ENVS, ASKED = 32, 4, 256
 OWN: dict[str, Any] = {"num_envs": ENVS, "rollout_length": 10, "batch_size": 64, "gamma": 0.97}
 DQN, RECORDED, MODEL = "training/dqn_cubes", "training/lagr_seq/recorded", "training/lagr_seq/model"
-TOGETHER, NAIVE = "generation/asked_together", "generation/naive"
+TOGETHER, ROWS, NAIVE = (f"generation/{x}" for x in ("asked_together", "row_by_row", "naive"))
 AS_IT_LEARNS = "generation/as_it_learns"
 
 
@@ -56,6 +59,7 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
     own = race(generating, repeats=10)
     ratios["lagr/generation_vs_naive"] = ratio(generating, own, TOGETHER, NAIVE)
     ratios["lagr/answers_vs_naive"] = ratio(generating, own, AS_IT_LEARNS, NAIVE)
+    ratios["lagr/answers_vs_row_by_row"] = ratio(generating, own, AS_IT_LEARNS, ROWS)
     return rows(contenders, seconds) + rows(generating, own), ratios
 
 
@@ -83,7 +87,7 @@ def _answered(training: Contender, num_tokens: int) -> Contender:
 
 
 def _generation(env: Any, params: Any, model: LanguageCompleter) -> dict[str, Contender]:
-    """The same questions, with memory and in a batch, and a row at a time."""
+    """The same questions in chunks, a row at a time, and naively."""
     instance = jnp.repeat(jnp.arange(RUNS, dtype=jnp.int32), ASKED // RUNS)
     height = jnp.tile(jnp.arange(4, dtype=jnp.int32), ASKED // 4)
     states = jax.vmap(lambda i, h: env.state_at(i, h, params))(instance, height)
@@ -103,11 +107,29 @@ def _generation(env: Any, params: Any, model: LanguageCompleter) -> dict[str, Co
 
         return jax.lax.map(one, states)
 
+    config, grammar = model.model.config, model.grammar
+    own_tokens, own_valid = map(jnp.asarray, model.reader.render(params))
+    nothing = Behind(*decoder.no_prefix(config), jnp.zeros(1, jnp.int32))
+
+    def naive(own: Any, states: Any) -> jax.Array:
+        def one(state: Any) -> jax.Array:
+            row = jax.tree.map(lambda x: x[None], state)
+            text, there, _ = model.reader.read_states(row, params, own.width)
+            tokens = jnp.concatenate([own_tokens[row.instance], text], axis=1)
+            valid = jnp.concatenate([own_valid[row.instance], there], axis=1)
+            written = generation.sample(
+                config, own.weights, nothing, tokens, valid, keys[:1, None],
+                grammar.num_tokens, generation.greedy, grammar.ends,
+            )  # fmt: skip
+            return grammar.parse(written[0, 0])[0]
+
+        return jax.lax.map(one, states)
+
     note = f"{ASKED} questions"
     contenders = {
         name: compiled(function, model.params, states, amount=tokens, unit="tokens/s", note=note)
-        for name, function in ((TOGETHER, together), (NAIVE, alone))
+        for name, function in ((TOGETHER, together), (ROWS, alone), (NAIVE, naive))
     }
-    ours, theirs = (np.asarray(contenders[name].call()) for name in (TOGETHER, NAIVE))
-    assert np.array_equal(ours, theirs), "the answers differ"
+    ours, *others = (np.asarray(x.call()) for x in contenders.values())
+    assert all(np.array_equal(ours, theirs) for theirs in others), "the answers differ"
     return contenders

@@ -30,9 +30,11 @@ from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.options import Prompt, fingerprint_of
 from lprl_jax.priors.reading import Prefix, Reader, Width
 
-CHUNK = 8
-"""States that are asked about at a time: few are, once most answers are remembered. More would
-serve many questions at once sooner, and the few of a training step later."""
+CHUNK = 4
+"""States that are asked about at a time."""
+FEW = 2
+"""So many are asked about one at a time, which takes as long as a chunk of these: most steps of a
+training ask one or two, once most answers are remembered."""
 
 
 class LanguageCompleterParams(NamedTuple):
@@ -168,7 +170,7 @@ class LanguageCompleter:
 
         # f32 holds the numbers of a slot's values exactly.
         width = task.completion.num_slots + 1
-        rows = evaluate_where_needed(evaluate, (asked, keys), needed, self.chunk, width)
+        rows = evaluate_where_needed(evaluate, (asked, keys), needed, self.chunk, width, FEW)
         completion, readable = rows[:, :-1].astype(jnp.int32), rows[:, -1] > 0
         return Answers(completion, readable), carry.after_running(needed)
 
@@ -223,7 +225,8 @@ def encode_bank(
     what = "a prompt with a whole pattern"
     require_fits(model.name, c.vocab_size, c.max_position_embeddings, columns, *used, what=what)
     heads = c.num_hidden_layers * c.num_key_value_heads * c.head_dim
-    kept = 8 * (width.columns + grammar.num_tokens) * heads + 4 * c.vocab_size
+    # Of each question's prefix, text and answer; the first two stand joined beside the text's own.
+    kept = 8 * (tokens.shape[1] + 2 * width.columns + grammar.num_tokens) * heads + 4 * c.vocab_size
     device_memory.require(
         "the answers", [device_memory.Part(("chunk",), kept * chunk)], {"chunk": chunk}
     )

@@ -78,9 +78,10 @@ class Behind(NamedTuple):
         own = jnp.sum(self.valid, axis=1)[self.rows]
         return own + (self.shared[0].shape[1] if self.shared else 0)
 
-    def layer(self, number: jax.Array) -> KeyValues:
-        """Keys and values `[B, P, K, H]` of one layer; all layers' at once would be large."""
-        return jax.tree.map(lambda leaf: leaf[number, self.rows], self.memory)
+    @property
+    def gathered(self) -> KeyValues:
+        """Keys and values `[L, B, P, K, H]`, a prefix a text."""
+        return jax.tree.map(lambda leaf: leaf[:, self.rows], self.memory)
 
 
 def generate(
@@ -140,14 +141,12 @@ def sample(
     places = behind.lengths[:, None] + jnp.cumsum(valid, axis=1) - 1
     texts = tokens[:, None], places[:, None], mask[:, None]
     prefix_valid = behind.valid[behind.rows]
-    hidden, read = _run(config, params, *texts, behind.layer, prefix_valid, (), behind.shared)
+    prefix = behind.gathered
+    hidden, read = _run(config, params, *texts, prefix, prefix_valid, (), behind.shared)
     text = jax.tree.map(lambda x: x[:, :, 0], read)  # [L, B, T, K, H]
+    # What all samples of a text see: put together once, and not for every token that is written.
+    earlier = jax.tree.map(lambda *x: jnp.concatenate(x, axis=2), prefix, text)
     before = jnp.concatenate([prefix_valid, valid], axis=1)
-
-    def earlier(number: jax.Array) -> KeyValues:
-        """Of a layer, what all samples of a text see."""
-        parts = behind.layer(number), jax.tree.map(lambda leaf: leaf[number], text)
-        return jax.tree.map(lambda *x: jnp.concatenate(x, axis=1), *parts)
 
     vocabulary, over = decoder.head(params), jnp.asarray(False if ends is None else ends)
     step_keys = jax.vmap(jax.vmap(lambda key: jax.random.split(key, num_tokens)))(keys)
@@ -205,12 +204,12 @@ def _run(
     tokens: jax.Array,
     positions: jax.Array,
     mask: jax.Array,
-    prefix_of: Callable[[jax.Array], KeyValues],
+    prefixes: KeyValues,
     prefix_mask: jax.Array,
     past: KeyValues | tuple[()],
     shared: KeyValues | tuple[()],
 ) -> tuple[jax.Array, KeyValues]:
-    """As `Decoder`, a layer's prefixes at a time, with N tokens of each suffix run before.
+    """As `Decoder`, with a prefix a group, and N tokens of each suffix run before.
 
     Args:
         config: Of the model.
@@ -218,7 +217,7 @@ def _run(
         tokens: `i32[G, S, T]`.
         positions: `i32[G, S, T]`.
         mask: `bool[G, S, T, N + T]`.
-        prefix_of: A layer's number to keys and values `[G, P, K, H]`.
+        prefixes: `[L, G, P, K, H]`.
         prefix_mask: `bool[G, P]`.
         past: `[L, G, S, N, K, H]`; () for none.
         shared: `[L, C, K, H]`; () for none.
@@ -229,9 +228,9 @@ def _run(
     x, by = decoder.embed(config, decoder.tables_of(params), tokens, positions)
 
     def layer(x: jax.Array, number: jax.Array) -> tuple[jax.Array, KeyValues]:
-        kept = params["layers"], past, shared
-        weights, own, before = jax.tree.map(lambda leaf: leaf[number], kept)
-        seen = x, prefix_of(number), by, mask, prefix_mask, before
+        kept = params["layers"], prefixes, past, shared
+        weights, prefix, own, before = jax.tree.map(lambda leaf: leaf[number], kept)
+        seen = x, prefix, by, mask, prefix_mask, before
         return Layer(config).apply({"params": weights}, *seen, past=own)  # type: ignore[return-value]
 
     numbers = jnp.arange(config.num_hidden_layers, dtype=jnp.int32)

@@ -234,7 +234,12 @@ def choose_at(chance: jax.Array, weights: jax.Array) -> jax.Array:
 
 
 def evaluate_where_needed(
-    evaluate: Callable[[Any], jax.Array], rows: Any, needed: jax.Array, chunk: int, width: int
+    evaluate: Callable[[Any], jax.Array],
+    rows: Any,
+    needed: jax.Array,
+    chunk: int,
+    width: int,
+    few: int = 0,
 ) -> jax.Array:
     """Run `evaluate` on the needed rows only, `chunk` rows at a time.
 
@@ -247,26 +252,36 @@ def evaluate_where_needed(
         needed: `bool[B]`.
         chunk: Rows an evaluation.
         width: Of a result.
+        few: So many rows, or fewer, that are left are run one at a time; a chunk would cost more.
+            `evaluate` is compiled for both sizes then.
 
     Returns:
         `f32[B, width]`; 0 where not needed.
     """
     batch = needed.shape[0]
     chunk = min(chunk, batch)
+    few = few if few < chunk else 0
     so_far = jnp.cumsum(needed, dtype=jnp.int32)
     count = so_far[-1]
 
     def more(carry: tuple[jax.Array, jax.Array]) -> jax.Array:
         return carry[0] < count
 
-    def run(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    def run(carry: tuple[jax.Array, jax.Array], size: int) -> tuple[jax.Array, jax.Array]:
         start, out = carry
         # The needed row of each rank; past the last one stands a row that does not exist.
-        index = jnp.searchsorted(so_far, start + 1 + jnp.arange(chunk, dtype=jnp.int32))
+        index = jnp.searchsorted(so_far, start + 1 + jnp.arange(size, dtype=jnp.int32))
         result = evaluate(jax.tree.map(lambda x: x.at[index].get(mode="clip"), rows))
-        return start + chunk, out.at[index].set(result, mode="drop")
+        return start + size, out.at[index].set(result, mode="drop")
 
-    out = jax.lax.while_loop(more, run, (jnp.int32(0), jnp.zeros((batch, width), jnp.float32)))[1]
+    def next_rows(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        if not few:
+            return run(carry, chunk)
+        are_few = count - carry[0] <= few
+        return jax.lax.cond(are_few, lambda c: run(c, 1), lambda c: run(c, chunk), carry)
+
+    nothing = jnp.zeros((batch, width), jnp.float32)
+    out = jax.lax.while_loop(more, next_rows, (jnp.int32(0), nothing))[1]
     return jnp.where(needed[:, None], out, 0.0)
 
 

@@ -125,11 +125,13 @@ class FreeFormPrior:
         require_fits(self.language.name, config.vocab_size, context, columns, np.zeros(1, int))
         heads = config.num_hidden_layers * config.num_key_value_heads * config.head_dim
         rows = self.chunk * form.samples
+        shared = self.params.prefix.shared.keys.shape[1]
         parts = [
+            memory.Part(("chunk",), 8 * self.chunk * (before - shared) * heads),
             memory.Part(("samples", "max_tokens"), 8 * rows * form.max_tokens * heads),
             memory.Part(("samples",), 4 * rows * config.vocab_size),
         ]
-        memory.require("the answers", parts, dataclasses.asdict(form))
+        memory.require("the answers", parts, dataclasses.asdict(form) | {"chunk": self.chunk})
 
     @property
     def name(self) -> str:

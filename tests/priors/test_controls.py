@@ -180,8 +180,8 @@ NEEDED = {
 }
 
 
-@pytest.mark.parametrize("chunk", [1, 3, BATCH, 50])
-def test_evaluate_where_needed(chunk):
+@pytest.mark.parametrize(("chunk", "few"), [(1, 0), (3, 0), (BATCH, 0), (50, 0), (3, 1), (3, 2)])
+def test_evaluate_where_needed(chunk, few):
     rows = {"a": 1.0 + jnp.arange(2 * BATCH, dtype=jnp.float32).reshape(BATCH, 2)}
     rows["b"] = 10 * jnp.arange(BATCH)
     sizes = []
@@ -190,7 +190,7 @@ def test_evaluate_where_needed(chunk):
         sizes.append(part["b"].shape[0])
         return jnp.stack([part["a"][:, 0], part["a"].sum(-1), part["b"] + 0.5], axis=-1)
 
-    compiled = jax.jit(lambda n: evaluate_where_needed(evaluate, rows, n, chunk, 3))
+    compiled = jax.jit(lambda n: evaluate_where_needed(evaluate, rows, n, chunk, 3, few))
     for needed in NEEDED.values():
         expected = np.zeros((BATCH, 3))
         for i in np.flatnonzero(needed):
@@ -199,7 +199,10 @@ def test_evaluate_where_needed(chunk):
         np.testing.assert_array_equal(compiled(jnp.asarray(needed)), expected)
         sizes.clear()
         with jax.disable_jit():  # so that the loop is Python's, and calls can be counted
-            found = evaluate_where_needed(evaluate, rows, jnp.asarray(needed), chunk, 3)
+            found = evaluate_where_needed(evaluate, rows, jnp.asarray(needed), chunk, 3, few)
         np.testing.assert_array_equal(found, expected)
-        size = min(chunk, BATCH)
-        assert sizes == [size] * -(-int(needed.sum()) // size)
+        size, left, expected_sizes = min(chunk, BATCH), int(needed.sum()), []
+        while left > 0:
+            expected_sizes.append(1 if left <= few else size)
+            left -= expected_sizes[-1]
+        assert sizes == expected_sizes
