@@ -42,7 +42,7 @@ from lprl_jax.algorithms.schedules import Schedule, Seen
 from lprl_jax.algorithms.value_based import lagr
 from lprl_jax.algorithms.value_based.lagr_config import LaGRConfig
 from lprl_jax.completers import Recorded
-from lprl_jax.experiments import build, config, runner
+from lprl_jax.experiments import build, config, run_directory, runner
 from lprl_jax.results import comparison, reading
 
 OUT = written.ROOT / "docs/results/lagr.json"
@@ -246,12 +246,30 @@ WORLDS: Mapping[str, tuple[str, Sequence[str]]] = {
         "image_completion",
         ("total_steps=2000", "eval_every=200", "eval_episodes=8", "ask_budget=100"),
     ),
+    "object_arrangement_8": (
+        "object_arrangement",
+        ("env_params.size=8x8", "total_steps=1000", "eval_every=100", "eval_episodes=16"),
+    ),
+    "image_completion_16": (
+        "image_completion",
+        (
+            "env_params.size=16x16",
+            "total_steps=2000",
+            "eval_every=200",
+            "eval_episodes=8",
+            "ask_budget=10",
+        ),
+    ),
 }
 """The beginnings of the configs' names, and what differs from them. Where answers are long and few
 are right, it takes long."""
-RARELY: Mapping[str, Sequence[str]] = {"image_completion": ("schedule=every", "ask_every=25")}
+RARELY: Mapping[str, Sequence[str]] = dict.fromkeys(
+    ("image_completion", "image_completion_16"), ("schedule=every", "ask_every=25")
+)
 """In the place of asking at every change: of a picture nearly every question is new, and an answer
 has a token a pixel."""
+UNTAUGHT = ("object_arrangement_8", "image_completion_16")
+"""Larger than all that the model was taught."""
 COMPLETERS: Mapping[str, tuple[str, Sequence[str]]] = {
     "LaGR": ("lagr", ()),
     "LaGR-SEQ, c = .05": ("lagr_seq", ()),
@@ -269,6 +287,8 @@ OTHERS: Mapping[str, Mapping[str, str]] = {
     "object_arrangement": {"DQN-Prior": "dqn_prior"},
 }
 """With the same model as a prior."""
+OF_UNTAUGHT = ("LaGR", "LaGR, always right", "DQN")
+"""Rows where the model knows nothing."""
 
 
 def held_out(worlds: Sequence[str] = tuple(WORLDS)) -> dict[str, Any]:
@@ -282,14 +302,21 @@ def held_out(worlds: Sequence[str] = tuple(WORLDS)) -> dict[str, Any]:
 
 
 def _world(world: str, folder: Path) -> dict[str, Any]:
-    results = {}
+    results, unreadable = {}, {}
     others = {name: (kind, ()) for name, kind in OTHERS.get(world, {}).items()}
     for name, (kind, overrides) in {**COMPLETERS, **others}.items():
+        if world in UNTAUGHT and name not in OF_UNTAUGHT:
+            continue
         base, own = WORLDS[world]
         rarely = RARELY.get(world, ()) if kind == "lagr" else ()
         experiment = config.read(f"{base}_{kind}", [*own, *rarely, *overrides])
         run = runner.run(experiment, folder / f"run-{len(results)}", progress=False)
         results[name] = reading.read(run)
+        lines = list(run_directory.read_lines(run / run_directory.METRICS))
+        asked, failed = (
+            sum(np.sum(x.get(key, 0)) for x in lines) for key in ("asked", "unreadable")
+        )
+        unreadable[name] = float(failed / max(asked, 1))
         print(world, name, results[name].success[:, -1].mean(), flush=True)
     return {
         name: {
@@ -297,6 +324,7 @@ def _world(world: str, folder: Path) -> dict[str, Any]:
             "success": s.success.rounded(),
             "queries": s.queries,
             "evaluations": s.evaluations,
+            "unreadable": round(unreadable[name], 3),
             "runs": s.runs,
             "steps": s.steps,
             "every": int(results[name].steps[1] - results[name].steps[0]),

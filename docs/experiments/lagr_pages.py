@@ -26,6 +26,8 @@ TITLES = {
     "cube_stacking_11": "eleven cubes",
     "object_arrangement": "objects, 5×5",
     "image_completion": "pictures, 10×10",
+    "object_arrangement_8": "objects, 8×8",
+    "image_completion_16": "pictures, 16×16",
 }
 
 
@@ -118,6 +120,8 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
             found |= prose.estimate(f"{at}.success", row["success"])
             found[f"{at}.queries"] = f"{row['queries'] / row['runs']:.1f}"
             found[f"{at}.runs"] = f"{row['runs']}"
+            if "unreadable" in row:
+                found[f"{at}.unreadable"] = prose.percent(row["unreadable"])
     return found
 
 

@@ -16,8 +16,8 @@ class NotNumbered(InvalidInput):
 
     def __str__(self) -> str:
         return (
-            f"{self.args[0]} has too many states to number: a prior must be asked live, and "
-            "planning needs a smaller environment"
+            f"{self.args[0]} has too many states to number: a prior must be asked live or with a "
+            "memory, and planning needs a smaller environment"
         )
 
 

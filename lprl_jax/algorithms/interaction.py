@@ -114,12 +114,14 @@ def begin(
     data: Data,
     run_instances: jax.Array,
     num_envs: int,
+    carry: Counters | None = None,
 ) -> tuple[Any, Told, Counters]:
-    """Fresh states `[R, N]`, what the prior tells of them, and its carry; `keys [R]`."""
+    """Fresh states `[R, N]`, what the prior tells of them, and its carry, begun without one."""
     env_keys = jax.vmap(lambda k: jax.random.split(k, num_envs))(keys)
     env_state = reset_envs(env, env_keys, data.env_params, run_instances)
     every = jnp.ones(env_keys.shape, bool)
-    return env_state, *ask_prior(asker, data, asker.init(), env_state, every)
+    carry = asker.init() if carry is None else carry
+    return env_state, *ask_prior(asker, data, carry, env_state, every)
 
 
 def begin_runs(
@@ -232,7 +234,7 @@ def evaluation(
         env: The environment.
         asker: Asks the prior in every state, if there is one.
         policies: `(state, data, keys [R], states [R, N], told [R, N]) -> actions i32[R, N]`, by
-            name. `state` has the learner's `key [R]` and `run_instances`.
+            name. `state` has the learner's `key [R]`, `run_instances` and `prior_carry`.
         prepare: `(state, data) -> state` as policies take it: what is computed once, not at every
             step.
     """
@@ -246,7 +248,8 @@ def evaluation(
             raise InvalidInput(f"unknown policy {policy!r}; valid: {', '.join(policies)}")
         act = functools.partial(policies[policy], prepare(state, data), data)
         keys = streams.of(state.key, "evaluation")
-        return play_episodes(env, asker, act, keys, data, state.run_instances, num_episodes)
+        where = state.run_instances, num_episodes, state.prior_carry
+        return play_episodes(env, asker, act, keys, data, *where)
 
     return jax.jit(evaluate, static_argnames=("num_episodes", "policy"))
 
@@ -259,6 +262,7 @@ def play_episodes(
     data: Data,
     run_instances: jax.Array,
     num_episodes: int,
+    carry: Counters | None = None,
 ) -> dict[str, jax.Array]:
     """Play `num_episodes` episodes a run to their end, without learning.
 
@@ -270,6 +274,7 @@ def play_episodes(
         data: Of the prior and the environment.
         run_instances: `i32[R, m]`.
         num_episodes: A run.
+        carry: Of the prior, with what it remembers; None for none.
 
     Returns:
         `return`, `success` and `length`, f32[R], means over the episodes. An episode is a success
@@ -279,7 +284,8 @@ def play_episodes(
         The prior is asked once a step.
     """
     keys = jax.vmap(lambda k: jax.random.split(k, 2))(keys)
-    env_state, told, carry = begin(env, asker, keys[:, 1], data, run_instances, num_episodes)
+    begun = env, asker, keys[:, 1], data, run_instances, num_episodes, carry
+    env_state, told, carry = begin(*begun)
 
     def solved(state: Any) -> jax.Array:
         return env.is_solved(state, data.env_params)

@@ -35,16 +35,13 @@ from lprl_jax.lm.quantised import WHOLE, quantised
 from lprl_jax.priors import (
     EncodedPrior,
     FlaxLanguagePrior,
-    FreeFormPrior,
     LanguagePrior,
     Prior,
     TabularPrior,
     UniformPrior,
     calibration,
     degrade,
-    has_features,
     shipped,
-    tabulate_features,
 )
 
 OPTIONS = ("families", "goal", "split_by")
@@ -127,12 +124,11 @@ def make_prior(
     prior = prior_kinds.written_by(prior, form, config.prior)
     if prior is None:
         return None
-    if look and config.prior_access == "table":
+    if look and config.prior_access == prior_kinds.TABLE:
         look(prior)
     if config.encoder:
         prior = EncodedPrior(prior, BertEncoder.from_pretrained(config.encoder, env))
-    if config.prior_access == "table":
-        prior = _tabulated(prior, env, params, with_features, progress)
+    prior = prior_kinds.accessed(prior, env, params, config, with_features, progress)
     if (config.prior_temperature, config.prior_epsilon, config.prior_adversarial) != (1, 0, False):
         prior = degrade(
             prior,
@@ -141,21 +137,6 @@ def make_prior(
             adversarial=config.prior_adversarial,
         )
     return prior
-
-
-def _tabulated(
-    prior: Prior,
-    env: TextEnv[Any, Any],
-    params: TextEnvParams,
-    with_features: bool,
-    progress: bool,
-) -> Prior:
-    """A table in the place of what a model computes."""
-    if with_features and has_features(prior):
-        settings = getattr(prior, "settings", {})
-        return tabulate_features(prior, env, params, progress=progress, **settings)
-    is_model = isinstance(prior, LanguagePrior | FlaxLanguagePrior | FreeFormPrior)
-    return prior_kinds.tabulated(prior, env, params, progress) if is_model else prior
 
 
 def named_prior(

@@ -14,7 +14,7 @@ from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.experiments import judge_kinds, prior_kinds
 from lprl_jax.judges.controls import ERRORS
 from lprl_jax.lm.quantised import WHOLE
-from lprl_jax.priors import calibration
+from lprl_jax.priors import calibration, memo
 from lprl_jax.priors.options import NORMALIZATIONS
 
 _SHARES = ("prior_epsilon", "judge_accuracy", "judge_lazy", "judge_bias", "judge_threshold")
@@ -69,7 +69,10 @@ class ExperimentConfig:
     """`none`, `uniform`, `habit`, an embedded model, `smollm2` once it was fetched, a Hugging Face
     directory, a .gguf file, a .npz table, or one that `lprl priors` lists."""
     prior_access: str = "table"
-    """`table` asks a model about all states beforehand; `live` asks it at every step."""
+    """`table` asks a model about all states beforehand, `memo` about each when it is first met;
+    `live` asks it at every step."""
+    memo_slots: int = memo.SLOTS
+    """Of `memo`: how many states are remembered at a time, by each share of the runs."""
     prior_kind: str = prior_kinds.P_DIST
     """`p_dist` scores every action; `p_map` finds an action in what a model writes."""
     samples: int = prior_kinds.DEFAULTS.samples
@@ -156,7 +159,9 @@ class ExperimentConfig:
         for name in (*counts, "model_parallel"):
             if getattr(self, name) < 1:
                 raise InvalidInput(f"{name} is {getattr(self, name)}; it must be 1 or more")
-        require_one_of("prior_access", self.prior_access, ("table", "live"))
+        require_one_of("prior_access", self.prior_access, prior_kinds.ACCESS)
+        if self.memo_slots < 1:
+            raise InvalidInput(f"memo_slots is {self.memo_slots}; a memory has 1 or more")
         require_one_of("prior_dtype", self.prior_dtype, ("float32", "bfloat16"))
         require_one_of("normalization", self.normalization, NORMALIZATIONS)
         if self.chunk < 0:

@@ -37,9 +37,10 @@ from lprl_jax.experiments.config import Experiment
 from lprl_jax.files import paths
 
 MAY_CHANGE = (
-    "prior", "prior_access", "prior_temperature", "prior_epsilon", "prior_adversarial",
-    "prior_dtype", "model_parallel", "wording", "normalization", "end_of_action", "chunk",
-    "calibration", "prior_kind", *prior_kinds.FIELDS, "k", "eval_episodes", "seed",
+    "prior", "prior_access", "memo_slots", "prior_temperature", "prior_epsilon",
+    "prior_adversarial", "prior_dtype", "model_parallel", "wording", "normalization",
+    "end_of_action", "chunk", "calibration", "prior_kind", *prior_kinds.FIELDS, "k",
+    "eval_episodes", "seed",
 )  # fmt: skip
 """Fields of the config that may differ from the training's, besides those of its instances."""
 

@@ -1,4 +1,4 @@
-"""How a config says that a model's prior is p_map, and how the model is then let answer.
+"""How a config says that a model's prior is p_map, and by which way a model is reached.
 
 `p_dist` scores every action's text; with `p_map` the model writes, and the action is found in that.
 """
@@ -12,16 +12,22 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams, values
 from lprl_envs.errors import require_one_of, shown
 
 from lprl_jax.priors import (
+    FlaxLanguagePrior,
     FreeForm,
     FreeFormPrior,
     LanguagePrior,
     Prior,
     TabularPrior,
+    has_features,
+    memo,
     tabulate,
+    tabulate_features,
     tabulate_free_form,
 )
 from lprl_jax.priors.free_form import require_unweighed
 
+TABLE, MEMO, LIVE = ACCESS = ("table", "memo", "live")
+"""All states beforehand; each when it is first met; every state at every step."""
 P_DIST, P_MAP = KINDS = ("p_dist", "p_map")
 DEFAULTS = FreeForm()
 FIELDS = {
@@ -75,6 +81,32 @@ def written_by(prior: Prior | None, form: FreeForm | None, name: str) -> Prior |
             "name one, such as embedded, or make its table with `lprl prior --kind p_map`"
         )
     return FreeFormPrior.of(prior, form)
+
+
+def accessed(
+    prior: Prior,
+    env: TextEnv[Any, Any],
+    env_params: TextEnvParams,
+    config: Any,
+    with_features: bool,
+    progress: bool,
+) -> Prior:
+    """A prior by the access that a config names; one that asks no model stays what it is.
+
+    Raises:
+        NotNumbered: of a table, if the environment has too many states.
+        InvalidInput: of a memory, as `memo.remember`.
+    """
+    if config.prior_access == LIVE:
+        return prior
+    is_model = isinstance(prior, LanguagePrior | FlaxLanguagePrior | FreeFormPrior)
+    if config.prior_access == MEMO:
+        reads = is_model or (with_features and has_features(prior))
+        return memo.remember(prior, env, config.memo_slots) if reads else prior
+    if with_features and has_features(prior):
+        settings = getattr(prior, "settings", {})
+        return tabulate_features(prior, env, env_params, progress=progress, **settings)
+    return tabulated(prior, env, env_params, progress) if is_model else prior
 
 
 def tabulated(

@@ -278,7 +278,7 @@ def require_finite(
 
 def summarize(step: int, state: Any, training: Any, played: Any) -> dict[str, Any]:
     """A line of `metrics.jsonl`: `[R]` values rounded, counters as they stand."""
-    asked = jax.device_get(state.prior_carry)
+    asked = state.prior_carry  # a memory is not fetched for its two counters
     rows = {**jax.device_get(training), **played}
     return {
         "step": step,

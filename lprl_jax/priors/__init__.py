@@ -1,7 +1,8 @@
 """Priors over actions: who is asked, and what claims about it need beside it.
 
 `language` has our decoder score the actions, `free_form` lets it answer freely, `flax_language`
-asks transformers' Flax models, `tabular` a table of answers; `controls` are the uniform prior and
+asks transformers' Flax models, `tabular` a table of answers, `memo` remembers
+them; `controls` are the uniform prior and
 degraded ones, `habit` is one that does not look at the state, `encoded` adds an encoder's features.
 `wordings` says what a model reads around a state, `reading` has it read that, `options` says how
 its answers are weighed, `calibration` by what they are divided.
@@ -23,6 +24,7 @@ from lprl_jax.priors.flax_language import FlaxLanguagePrior
 from lprl_jax.priors.free_form import FreeForm, FreeFormPrior, tabulate_free_form
 from lprl_jax.priors.habit import HabitPrior
 from lprl_jax.priors.language import LanguagePrior
+from lprl_jax.priors.memo import MemoPrior, remember
 from lprl_jax.priors.tabular import TabularPrior, tabulate
 from lprl_jax.priors.tabular_features import TabularFeaturePrior, tabulate_features
 from lprl_jax.priors.wordings import Example, Shown, Wording
@@ -38,6 +40,7 @@ __all__ = [
     "FreeFormPrior",
     "HabitPrior",
     "LanguagePrior",
+    "MemoPrior",
     "Prior",
     "Shown",
     "TabularFeaturePrior",
@@ -47,6 +50,7 @@ __all__ = [
     "Wording",
     "degrade",
     "has_features",
+    "remember",
     "sample_proposals",
     "tabulate",
     "tabulate_features",

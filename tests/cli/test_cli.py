@@ -66,7 +66,7 @@ BAD_CONFIGS = [
     (["prior=habit", "env=ImageCompletion-lprl", "env_params={{}}"], ["too many states to number"]),
     (["prior=no/such/model"], ["unknown prior 'no/such/model'", "embedded", "uniform"]),
     (["prior=missing.npz"], ["no table at missing.npz", "lprl prior"]),
-    (["prior_access=sometimes"], ["'sometimes'", "table, live"]),
+    (["prior_access=sometimes"], ["'sometimes'", "table, memo, live"]),
     (["prior_epsilon=2"], ["prior_epsilon is 2", "[0, 1]"]),
     (["calibration=mean"], ["unknown calibration 'mean'", "none, pmi, contextual"]),
     (

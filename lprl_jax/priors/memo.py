@@ -1,0 +1,239 @@
+"""A memory of a prior's answers, for worlds with too many states to ask about beforehand.
+
+Every state is asked about once, when it is first met, and remembered in a table on the device; runs
+and environments share it, and under a mesh each share of the runs has its own. What is remembered
+is told apart by the whole text and by which actions are legal, so a table serves any bank. A state
+has one cell; the last that comes there is kept, and a forgotten one is asked about again. So an
+answer is the prior's own, however small the table is.
+
+The table is carried from step to step beside the counters. XLA updates it in place as long as it is
+read before it is written, and not after (`MemoPrior._answer`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+from lprl_envs import InvalidInput, TextEnv, values
+from lprl_envs.banks import content_hash
+
+from lprl_jax import memory
+from lprl_jax.priors.base import Count, Counters, FeaturePrior, Prior, require_world
+
+SLOTS = 65_536
+"""Cells of a table, by default."""
+_WORD = 16
+"""Bits of a word of a key."""
+
+
+class Memo(NamedTuple):
+    """What was asked, and what is remembered in C cells; the carry of a `MemoPrior`."""
+
+    queries: Count
+    """Rows that were asked."""
+    evaluations: Count
+    """Those that the prior underneath was asked about."""
+    tag: jax.Array
+    """u32[C]: a hash of the key, odd; 0 in a cell that is free."""
+    key: jax.Array
+    """u16[C, K]: the words of the text, then which actions are legal."""
+    answer: jax.Array
+    """f32[C, W]: log-probabilities of the legal actions in their order, then features."""
+
+    @property
+    def counters(self) -> Counters:
+        """Without the table."""
+        return Counters(self.queries, self.evaluations)
+
+    def plus(self, other: Any) -> Memo:
+        """What either was asked, and what this one remembers."""
+        total = self.counters.plus(Counters(other.queries, other.evaluations))
+        return self._replace(queries=total.queries, evaluations=total.evaluations)
+
+    def minus(self, other: Any) -> Counters:
+        """What was asked since `other`."""
+        return self.counters.minus(Counters(other.queries, other.evaluations))
+
+
+def remember(prior: Prior, env: TextEnv[Any, Any], slots: int = SLOTS) -> MemoPrior:
+    """The same prior with a memory.
+
+    Args:
+        prior: Asked about what is not remembered.
+        env: Its environment.
+        slots: Cells of the table.
+
+    Raises:
+        InvalidInput: if there are no cells, or the table takes more memory than there is.
+    """
+    require_world(env)
+    if values.whole("memo_slots", slots) < 1:
+        raise InvalidInput(f"memo_slots is {slots}; a memory has 1 or more")
+    memo = MemoPrior(prior, env, slots)
+    num_bytes = memory.num_bytes(jax.eval_shape(memo.init))
+    memory.require(
+        "what is remembered", [memory.Part(("memo_slots",), num_bytes)], {"memo_slots": slots}
+    )
+    return memo
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MemoPrior:
+    """See `remember`."""
+
+    prior: Prior
+    """Asked about what is not remembered."""
+    env: TextEnv[Any, Any]
+    """Writes the texts."""
+    slots: int
+    """C, cells of the table."""
+
+    @property
+    def name(self) -> str:
+        """The prior's own: it answers."""
+        return self.prior.name
+
+    @property
+    def params(self) -> Any:
+        """Of the prior underneath."""
+        return self.prior.params
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """Of the prior underneath; an AttributeError, as `has_features` expects, if it has none."""
+        return cast("FeaturePrior", self.prior).feature_shape
+
+    def init(self) -> Any:
+        """A `Memo`: nothing asked, nothing remembered."""
+        texts = len(self.env.template.slots)
+        legal = -(-self.env.num_actions // _WORD)
+        features = 1
+        for size in getattr(self, "feature_shape", (0,)):
+            features *= size
+        return Memo(
+            *self.prior.init(),
+            tag=jnp.zeros(self.slots, jnp.uint32),
+            key=jnp.zeros((self.slots, texts + legal), jnp.uint16),
+            answer=jnp.zeros((self.slots, self.env.max_legal + features), jnp.float32),
+        )
+
+    def log_probs(
+        self, params: Any, carry: Any, env_state: Any, env_params: Any, needed: jax.Array
+    ) -> tuple[jax.Array, Any]:
+        """See `Prior.log_probs`."""
+        asked = params, carry, env_state, env_params, needed
+        log_probs, _, carry = self._answer(*asked, with_features=False)
+        return log_probs, carry
+
+    def log_probs_and_features(
+        self, params: Any, carry: Any, env_state: Any, env_params: Any, needed: jax.Array
+    ) -> tuple[jax.Array, jax.Array, Any]:
+        """See `FeaturePrior`."""
+        asked = params, carry, env_state, env_params, needed
+        return self._answer(*asked, with_features=True)
+
+    @property
+    def _are_few(self) -> bool:
+        """Whether an answer is kept of legal actions alone."""
+        return self.env.max_legal < self.env.num_actions
+
+    def _answer(
+        self,
+        params: Any,
+        memo: Memo,
+        env_state: Any,
+        env_params: Any,
+        needed: jax.Array,
+        with_features: bool,
+    ) -> tuple[jax.Array, jax.Array, Memo]:
+        """Log-probabilities `[B, A]`, features `[B, ...]`, and the new carry."""
+        env = self.env
+        legal = jax.vmap(env.action_mask, in_axes=(0, None))(env_state, env_params)
+        slots = jax.vmap(env.slots, in_axes=(0, None))(env_state, env_params)
+        key = self._key(slots, legal)
+        tag = jax.vmap(content_hash)(key.astype(jnp.uint32)) | jnp.uint32(1)
+        cell = ((tag >> 1) % jnp.uint32(self.slots)).astype(jnp.int32)
+        known = (memo.tag[cell] == tag) & jnp.all(memo.key[cell] == key, axis=1)
+        remembered = memo.answer[cell]
+
+        # Of the rows that are missing the last one of a cell is kept, and answers all like it.
+        missing = needed & ~known
+        row = jnp.arange(len(needed), dtype=jnp.int32)
+        place = jnp.where(missing, cell, self.slots)
+        last = jnp.zeros(self.slots, jnp.int32).at[place].max(row, mode="drop")[cell]
+        is_like = jnp.all(key[last] == key, axis=1)
+        asks = missing & ((last == row) | ~is_like)
+        found, carry = self._ask(params, memo, env_state, env_params, asks, legal, with_features)
+        found = found[jnp.where(missing & is_like, last, row)]
+        answer = jnp.where(known[:, None], remembered, found)
+
+        # What is written depends on all that was read, so the table is not copied.
+        place = jnp.where(missing & (last == row), cell, self.slots)
+        memo = Memo(
+            carry.queries,
+            carry.evaluations,
+            memo.tag.at[place].set(tag, mode="drop"),
+            memo.key.at[place].set(key, mode="drop"),
+            memo.answer.at[place].set(answer, mode="drop"),
+        )
+        memo = memo._replace(queries=self._queries(memo, needed, asks))
+        log_probs, features = self._spread(answer, legal)
+        return log_probs, features, memo
+
+    @staticmethod
+    def _queries(memo: Memo, needed: jax.Array, asks: jax.Array) -> Count:
+        """All needed rows are queries, also those that the prior underneath was not asked."""
+        others = jnp.sum(needed & ~asks, dtype=jnp.uint32)
+        return Count.of(memo.queries).plus(Count.of(others))
+
+    def _key(self, slots: jax.Array, legal: jax.Array) -> jax.Array:
+        """`u16[B, K]` of words `i32[B, n]` and legal actions `bool[B, A]`."""
+        bits = jnp.pad(legal, ((0, 0), (0, -legal.shape[1] % _WORD)))
+        bits = bits.reshape(len(legal), -1, _WORD)
+        value = jnp.left_shift(jnp.uint16(1), jnp.arange(_WORD, dtype=jnp.uint16))
+        packed = jnp.sum(bits * value[None, None], axis=-1, dtype=jnp.uint16)
+        return jnp.concatenate([slots.astype(jnp.uint16), packed], axis=1)
+
+    def _ask(
+        self,
+        params: Any,
+        memo: Memo,
+        env_state: Any,
+        env_params: Any,
+        asks: jax.Array,
+        legal: jax.Array,
+        with_features: bool,
+    ) -> tuple[jax.Array, Counters]:
+        """What the prior answers, `f32[B, W]` as cells hold it."""
+        asked = params, memo.counters, env_state, env_params, asks
+        if with_features:
+            prior = cast("FeaturePrior", self.prior)
+            log_probs, features, carry = prior.log_probs_and_features(*asked)
+            features = features.reshape(len(asks), -1)
+        else:
+            log_probs, carry = self.prior.log_probs(*asked)
+            width = memo.answer.shape[1] - self.env.max_legal
+            features = jnp.zeros((len(asks), width), jnp.float32)
+        return jnp.concatenate([self._legal_first(log_probs, legal), features], axis=1), carry
+
+    def _legal_first(self, log_probs: jax.Array, legal: jax.Array) -> jax.Array:
+        """`f32[B, max_legal]`: of the legal actions alone, in their order, then 0."""
+        if not self._are_few:
+            return log_probs
+        rank = jnp.where(legal, jnp.cumsum(legal, axis=1) - 1, self.env.max_legal)
+        row = jnp.arange(len(legal))[:, None]
+        room = jnp.zeros((len(legal), self.env.max_legal), jnp.float32)
+        return room.at[row, rank].set(log_probs, mode="drop")
+
+    def _spread(self, answer: jax.Array, legal: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Log-probabilities `[B, A]` and features, of what cells hold."""
+        kept = answer[:, : self.env.max_legal]
+        if self._are_few:
+            rank = jnp.clip(jnp.cumsum(legal, axis=1) - 1, 0, self.env.max_legal - 1)
+            kept = jnp.take_along_axis(kept, rank, axis=1)
+        shape = getattr(self, "feature_shape", (0,))
+        features = answer[:, self.env.max_legal :].reshape(len(answer), *shape)
+        return jnp.where(legal, kept, -jnp.inf), features
