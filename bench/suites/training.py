@@ -2,6 +2,8 @@
 
 32 runs, one environment each, a 64-64 network, batch 64, one update a run for 10 steps a run; 8x8
 maps, one a run. The table's making is not in its rate; the live model is asked for every step.
+With a memory it has been asked about most states before, as in a long training; what is new is
+asked about as it is met.
 
 And DQN whose reward is shifted by a table of verdicts (LMGT), those that the same model's prior
 implies. Beside DQN it looks up a row of verdicts a step and keeps one number a transition.
@@ -9,6 +11,7 @@ implies. Beside DQN it looks up a row of verdicts a step and keeps one number a 
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -17,17 +20,22 @@ from tools.timing import Contender, Row, compiled, race, ratio, rows
 
 import lprl_jax
 from lprl_jax import Data, LanguagePrior, UniformPrior, dqn, judges, tabulate
+from lprl_jax.priors import memo
 
 RUNS = 32
 SHIFT = 0.1
 """What a verdict is worth, where there is a judge."""
+CELLS = 8_192
+"""Of a memory: four times as many as there are states."""
+WARM = 500
+"""Updates by which a memory is filled."""
 
 
 def training(
     env: Any, params: Any, prior: Any, num_updates: int, num_runs: int = RUNS, num_envs: int = 1,
-    judge: Any = None,
+    judge: Any = None, before: int = 0,
 ) -> Contender:  # fmt: skip
-    """`num_updates` updates of all runs, from a state that has been warmed up."""
+    """`num_updates` updates of all runs, behind so many before."""
     config = dqn.DQNConfig(
         num_envs=num_envs,
         rollout_length=10,
@@ -42,6 +50,8 @@ def training(
     runs = jnp.arange(num_runs, dtype=jnp.int32)[:, None] % params.instances.shape[0]
     keys = jax.random.split(jax.random.key(0), num_runs)
     state = algorithm.init(keys, config.hparams(num_runs), data, runs)
+    if before:
+        state, _ = algorithm.train(state, data, before)
     steps = num_updates * config.steps_per_update * num_runs
     # The state is copied, not used up, so that every repeat starts from the same one.
     return compiled(
@@ -61,11 +71,13 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
     live = LanguagePrior.from_pretrained("embedded", env, params)
     table = tabulate(live, env, params)
     verdicts = judges.tabulate(judges.PriorJudge(table), env, params)
+    remembered = memo.remember(dataclasses.replace(live, chunk=memo.CHUNK), env, CELLS)
     updates = 100 if quick else 500
     contenders = {
         "training/dqn": training(env, params, None, updates),
         "training/dqn_prior_uniform": training(env, params, UniformPrior(env), updates),
         "training/dqn_prior_table": training(env, params, table, updates),
+        "training/dqn_prior_memo": training(env, params, remembered, updates, before=WARM),
         "training/dqn_lmgt_table": training(env, params, None, updates, judge=verdicts),
     }
     sweeps = {
@@ -90,6 +102,7 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
         "dqn_prior_table/dqn": ratio(
             contenders, seconds, "training/dqn_prior_table", "training/dqn"
         ),
+        "dqn_prior_memo/dqn": ratio(contenders, seconds, "training/dqn_prior_memo", "training/dqn"),
         "training/lmgt_table/dqn": ratio(
             contenders, seconds, "training/dqn_lmgt_table", "training/dqn"
         ),

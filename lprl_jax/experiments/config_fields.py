@@ -98,7 +98,8 @@ class ExperimentConfig:
     end_of_action: str = "\n"
     """What ends an action's text, for a model."""
     chunk: int = 0
-    """States that a model runs at a time; 0: 256, and 16 of a family that is run by Flax code."""
+    """States that a model runs at a time; 0: 256, and 16 behind a memory or of a family that is run
+    by Flax code."""
     calibration: str = "none"
     """What a model likes to say anyway, divided out: `none`, `pmi`, `contextual`; see
     `priors.calibration`. The temperature behind it is `prior_temperature`."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,8 @@ def accessed(
         return prior
     is_model = isinstance(prior, LanguagePrior | FlaxLanguagePrior | FreeFormPrior)
     if config.prior_access == MEMO:
+        if isinstance(prior, LanguagePrior) and not config.chunk:
+            prior = dataclasses.replace(prior, chunk=memo.CHUNK)
         reads = is_model or (with_features and has_features(prior))
         return memo.remember(prior, env, config.memo_slots) if reads else prior
     if with_features and has_features(prior):

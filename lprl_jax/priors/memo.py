@@ -3,8 +3,8 @@
 Every state is asked about once, when it is first met, and remembered in a table on the device; runs
 and environments share it, and under a mesh each share of the runs has its own. What is remembered
 is told apart by the whole text and by which actions are legal, so a table serves any bank. A state
-has one cell; the last that comes there is kept, and a forgotten one is asked about again. So an
-answer is the prior's own, however small the table is.
+belongs to a few cells; where these are taken one is forgotten, and asked about again when it is
+met. So an answer is the prior's own, however small the table is.
 
 The table is carried from step to step beside the counters. XLA updates it in place as long as it is
 read before it is written, and not after (`MemoPrior._answer`).
@@ -25,8 +25,12 @@ from lprl_jax.priors.base import Count, Counters, FeaturePrior, Prior, require_w
 
 SLOTS = 65_536
 """Cells of a table, by default."""
+CHUNK = 16
+"""States that a model behind a memory runs at a time, by default: few are new at a step."""
 _WORD = 16
 """Bits of a word of a key."""
+_WAYS = 4
+"""Cells to which a state belongs: with one, states that share it would push each other out."""
 
 
 class Memo(NamedTuple):
@@ -136,6 +140,14 @@ class MemoPrior:
         return self._answer(*asked, with_features=True)
 
     @property
+    def _ways(self) -> int:
+        return min(_WAYS, self.slots)
+
+    @property
+    def _groups(self) -> int:
+        return self.slots // self._ways
+
+    @property
     def _are_few(self) -> bool:
         """Whether an answer is kept of legal actions alone."""
         return self.env.max_legal < self.env.num_actions
@@ -155,23 +167,32 @@ class MemoPrior:
         slots = jax.vmap(env.slots, in_axes=(0, None))(env_state, env_params)
         key = self._key(slots, legal)
         tag = jax.vmap(content_hash)(key.astype(jnp.uint32)) | jnp.uint32(1)
-        cell = ((tag >> 1) % jnp.uint32(self.slots)).astype(jnp.int32)
-        known = (memo.tag[cell] == tag) & jnp.all(memo.key[cell] == key, axis=1)
+        group = ((tag >> 1) % jnp.uint32(self._groups)).astype(jnp.int32)
+        cells = group[:, None] * self._ways + jnp.arange(self._ways, dtype=jnp.int32)[None]
+        tags = memo.tag[cells]
+        is_own = tags == tag[:, None]
+        cell = jnp.take_along_axis(cells, jnp.argmax(is_own, axis=1)[:, None], axis=1)[:, 0]
+        known = jnp.any(is_own, axis=1) & jnp.all(memo.key[cell] == key, axis=1)
         remembered = memo.answer[cell]
 
-        # Of the rows that are missing the last one of a cell is kept, and answers all like it.
+        # Of the rows that are missing the last one of a group is kept, and answers all like it.
         missing = needed & ~known
         row = jnp.arange(len(needed), dtype=jnp.int32)
-        place = jnp.where(missing, cell, self.slots)
-        last = jnp.zeros(self.slots, jnp.int32).at[place].max(row, mode="drop")[cell]
+        place = jnp.where(missing, group, self._groups)
+        last = jnp.zeros(self._groups, jnp.int32).at[place].max(row, mode="drop")[group]
         is_like = jnp.all(key[last] == key, axis=1)
         asks = missing & ((last == row) | ~is_like)
         found, carry = self._ask(params, memo, env_state, env_params, asks, legal, with_features)
         found = found[jnp.where(missing & is_like, last, row)]
         answer = jnp.where(known[:, None], remembered, found)
 
-        # What is written depends on all that was read, so the table is not copied.
-        place = jnp.where(missing & (last == row), cell, self.slots)
+        # A free cell, or one by turns. What is written depends on all that was read, so that the
+        # table is not copied.
+        turn = (Count.of(memo.evaluations).low % jnp.uint32(self._ways)).astype(jnp.int32)
+        is_free = tags == 0
+        way = jnp.where(jnp.any(is_free, axis=1), jnp.argmax(is_free, axis=1), turn)
+        own = jnp.take_along_axis(cells, way[:, None], axis=1)[:, 0]
+        place = jnp.where(missing & (last == row), own, self.slots)
         memo = Memo(
             carry.queries,
             carry.evaluations,

@@ -47,7 +47,7 @@ def test_all_ways_to_the_model_learn_alike(runs: dict[str, Path]) -> None:
 
 def test_a_memory_asks_each_state_once(runs: dict[str, Path]) -> None:
     table, memo, live = (lines(runs[access])[-1]["evaluations"] for access in ACCESS)
-    assert memo <= table + 4  # texts whose cells are alike may forget each other
+    assert memo <= table + 4  # of texts that share cells some are kept later
     assert memo < lines(runs["memo"])[-1]["queries"] == live
 
 
