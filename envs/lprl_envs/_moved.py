@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 MOVED = {
+    "lprl_envs.batch_last": "lprl_envs.parts.batch_last",
     "lprl_envs.blocks_world_instances": "lprl_envs.blocks_world.instances",
     "lprl_envs.blocks_world_picture": "lprl_envs.blocks_world.picture",
     "lprl_envs.blocks_world_rules": "lprl_envs.blocks_world.rules",
@@ -40,11 +41,14 @@ MOVED = {
     "lprl_envs.gymnax_env": "lprl_envs.bridges.gymnax_env",
     "lprl_envs.gymnax_values": "lprl_envs.bridges.gymnax_values",
     "lprl_envs.image_completion": "lprl_envs.patterns.image_completion",
+    "lprl_envs.looking": "lprl_envs.parts.looking",
     "lprl_envs.object_arrangement": "lprl_envs.patterns.object_arrangement",
     "lprl_envs.pattern_env": "lprl_envs.patterns.env",
     "lprl_envs.patterns_render": "lprl_envs.patterns.picture",
     "lprl_envs.patterns_text": "lprl_envs.patterns.text",
+    "lprl_envs.quantities": "lprl_envs.parts.quantities",
     "lprl_envs.shapes": "lprl_envs.patterns.shapes",
+    "lprl_envs.text_cells": "lprl_envs.parts.text_cells",
 }
 """Old name to new."""
 

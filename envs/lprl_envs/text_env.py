@@ -28,9 +28,10 @@ import jax
 import numpy as np
 from gymnax.environments import environment, spaces
 
-from lprl_envs import auto_reset, looking, observations
+from lprl_envs import auto_reset, observations
 from lprl_envs.banks import content_hash, draw_instance, set_apart
 from lprl_envs.errors import InvalidInput, NotNumbered
+from lprl_envs.parts import looking
 from lprl_envs.render import Picture, picture_of_text
 from lprl_envs.template import Template
 from lprl_envs.text_env_data import Action, Successor, TextEnvParams, TextEnvState

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
-from lprl_envs.text_cells import cell_slots
+from lprl_envs.parts.text_cells import cell_slots
 
 from lprl_jax.judges.base import UNSURE, Judge, reads_text, require_judge
 from lprl_jax.judges.tabular import TabularJudge, num_rows, of_table, require_room

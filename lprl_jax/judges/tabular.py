@@ -1,7 +1,7 @@
 """TabularJudge: verdicts as a table over all states of a bank, and the table as a file.
 
-Where states are real numbers and cannot be numbered, their texts are (`lprl_envs.text_cells`): then
-a row is a text. `tabulate` (see `everywhere`) makes one.
+Where states are real numbers and cannot be numbered, their texts are
+(`lprl_envs.parts.text_cells`): then a row is a text. `tabulate` (see `everywhere`) makes one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
-from lprl_envs.text_cells import num_text_cells, text_cell
+from lprl_envs.parts.text_cells import num_text_cells, text_cell
 
 from lprl_jax import memory
 from lprl_jax.files import archive

@@ -29,11 +29,11 @@ from lprl_envs.blackjack.dealer import STANDS, TENS
 from lprl_envs.cartpole import env as cartpole
 from lprl_envs.cartpole import expert as cartpole_expert
 from lprl_envs.cartpole.physics import QUANTITIES as CART
+from lprl_envs.parts.quantities import Quantities
 from lprl_envs.pendulum import env as pendulum
 from lprl_envs.pendulum import expert as pendulum_expert
 from lprl_envs.pendulum.physics import OWN
 from lprl_envs.pendulum.physics import QUANTITIES as POLE
-from lprl_envs.quantities import Quantities
 from lprl_envs.watch_repair.brands import MOST_PRICE, NUM_BRANDS, margins_of
 
 from lprl_jax.algorithms.tabular.perfect_judge import perfect_judge

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lprl_envs.batch_last import batch_last
+from lprl_envs.parts.batch_last import batch_last
 
 TABLE, HAND, ABSENT = -1, -2, -3
 NONE = -1

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lprl_envs.batch_last import batch_last
 from lprl_envs.blocks_world.rules import (
     HAND,
     NONE,
@@ -27,6 +26,7 @@ from lprl_envs.blocks_world.rules import (
     pick,
     shorts,
 )
+from lprl_envs.parts.batch_last import batch_last
 
 SOLVED = 1000.0
 """The heuristic value of a state that reaches the goal."""

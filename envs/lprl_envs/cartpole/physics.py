@@ -13,7 +13,7 @@ from gymnax.environments.classic_control import cartpole
 
 from lprl_envs import values
 from lprl_envs.errors import InvalidInput
-from lprl_envs.quantities import Quantities
+from lprl_envs.parts.quantities import Quantities
 
 QUANTITIES = Quantities(
     drawn={

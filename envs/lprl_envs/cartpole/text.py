@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from lprl_envs.quantities import range_of
+from lprl_envs.parts.quantities import range_of
 from lprl_envs.template import Literal, Scope, Slot, Template
 
 ACTION_TEXTS = (" left", " right")

@@ -14,7 +14,7 @@ from gymnax.environments.classic_control import pendulum
 
 from lprl_envs import values
 from lprl_envs.errors import InvalidInput
-from lprl_envs.quantities import Quantities
+from lprl_envs.parts.quantities import Quantities
 
 QUANTITIES = Quantities(
     drawn={"l": (0.6, 1.0, 1.4), "m": (0.5, 1.0, 2.0), "g": (5.0, 10.0, 15.0)},

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lprl_envs.quantities import range_of
+from lprl_envs.parts.quantities import range_of
 from lprl_envs.template import Literal, Scope, Slot, Template
 
 ACTION_TEXTS = (" hard left", " left", " none", " right", " hard right")

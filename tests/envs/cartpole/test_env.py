@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from lprl_envs import CHECKS, CartPole, InvalidInput, auto_reset, check_env
 from lprl_envs.cartpole import QUANTITIES, EnvState
-from lprl_envs.text_cells import num_text_cells, text_cell
+from lprl_envs.parts.text_cells import num_text_cells, text_cell
 
 ENV = CartPole()
 PARAMS = ENV.default_params

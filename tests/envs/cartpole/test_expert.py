@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from lprl_envs import CartPole
 from lprl_envs.cartpole import EnvState, expert_of
-from lprl_envs.text_cells import text_cell
+from lprl_envs.parts.text_cells import text_cell
 
 pytestmark = pytest.mark.optimized
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from lprl_envs import CHECKS, InvalidInput, Pendulum, auto_reset, check_env
 from lprl_envs.actions import bounds
+from lprl_envs.parts.text_cells import num_text_cells, text_cell
 from lprl_envs.pendulum import QUANTITIES, EnvState
-from lprl_envs.text_cells import num_text_cells, text_cell
 
 ENV = Pendulum()
 PARAMS = ENV.default_params

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from lprl_envs import Pendulum
+from lprl_envs.parts.text_cells import text_cell
 from lprl_envs.pendulum import QUANTITIES, EnvState, expert_of
 from lprl_envs.pendulum.expert import GAMMA, corners
-from lprl_envs.text_cells import text_cell
 
 pytestmark = pytest.mark.optimized
 

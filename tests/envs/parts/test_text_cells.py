@@ -18,7 +18,7 @@ from lprl_envs import (
     Slot,
     Template,
 )
-from lprl_envs.text_cells import (
+from lprl_envs.parts.text_cells import (
     cell_of,
     cell_slots,
     num_cells,

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from lprl_envs.batch_last import batch_last
+from lprl_envs.parts.batch_last import batch_last
 
 SEEN = []
 
