@@ -65,6 +65,9 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     """What the split keeps apart, in environments of one `config`. `"text"`: no text of a held-out
     instance, in whatever state, is one of an instance to be trained on. `"content"`: where the text
     hides the instance, no held-out `identity` is one of those, though some texts may be equal."""
+    texts_alias: bool = False
+    """Whether states of an instance may read alike, by design: who sees texts alone is then partly
+    blind. Otherwise it is an error."""
     planning_discount: float = 0.97
     """Of whoever plans what is right here; below 1, shorter is better."""
     reward_noise: bool = False
