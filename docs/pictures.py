@@ -22,6 +22,7 @@ from lprl_envs import (
     ImageCompletion,
     KeyRooms,
     ObjectArrangement,
+    Overcooked,
     Pendulum,
     Picture,
     WatchRepair,
@@ -76,7 +77,7 @@ def main() -> None:
     lake, blocks, cubes = FrozenLake("8x8", is_slippery=False), BlocksWorld(5), CubeStacking()
     image, objects, subgoals = ImageCompletion(), ObjectArrangement(), BlocksWorldSubgoals(5)
     rooms = KeyRooms()
-    cards, watches = Blackjack(), WatchRepair()
+    cards, watches, cook = Blackjack(), WatchRepair(), Overcooked()
     problem = blocks.sample_params(jax.random.key(4), 1)
     cart, pole = CartPole(), Pendulum()
     long = cart.params_of([{"length": 0.7, "gravity": 20}])
@@ -90,6 +91,7 @@ def main() -> None:
         (rooms, rooms.default_params, 40),
         (cards, cards.default_params, 20),
         (watches, watches.default_params, 50),
+        (cook, cook.default_params, 51),
         (cart, long, 12),
         (pole, pole.default_params, 30),
     ):

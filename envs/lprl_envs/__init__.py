@@ -9,7 +9,7 @@ The contract lies here: `text_env` says what an environment offers, `template` h
 `banks` how instances are drawn and split, `completion` what a pattern to be completed offers.
 
     frozen_lake/ blocks_world/ cube_stacking/ patterns/ key_rooms/ cartpole/ pendulum/
-    blackjack/ watch_repair/
+    blackjack/ watch_repair/ overcooked/
                     worlds: none knows another
     bridges/        gymnax's environments as ours, ours as Gymnasium's
     conformance/    `check_env`: does an environment keep the contract?
@@ -30,6 +30,7 @@ from lprl_envs.cube_stacking import CubeStacking
 from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake import FrozenLake, parse_map
 from lprl_envs.key_rooms import KeyRooms
+from lprl_envs.overcooked import Overcooked
 from lprl_envs.patterns import ImageCompletion, ObjectArrangement
 from lprl_envs.pendulum import Pendulum
 from lprl_envs.registration import ENVIRONMENTS, make
@@ -56,6 +57,7 @@ __all__ = [
     "KeyRooms",
     "Literal",
     "ObjectArrangement",
+    "Overcooked",
     "Pendulum",
     "Picture",
     "Scope",

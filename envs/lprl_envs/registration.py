@@ -16,6 +16,7 @@ from lprl_envs.cube_stacking.env import CubeStacking
 from lprl_envs.errors import InvalidInput, shown
 from lprl_envs.frozen_lake.env import FrozenLake
 from lprl_envs.key_rooms.env import KeyRooms
+from lprl_envs.overcooked.env import Overcooked
 from lprl_envs.patterns.image_completion import ImageCompletion
 from lprl_envs.patterns.object_arrangement import ObjectArrangement
 from lprl_envs.pendulum.env import Pendulum
@@ -31,6 +32,7 @@ ENVIRONMENTS = {
     "ImageCompletion-lprl": ImageCompletion,
     "ObjectArrangement-lprl": ObjectArrangement,
     "KeyRooms-lprl": KeyRooms,
+    "Overcooked-lprl": Overcooked,
     "CartPole-lprl": CartPole,
     "Pendulum-lprl": Pendulum,
     "Blackjack-lprl": Blackjack,

@@ -3,10 +3,8 @@
 Three things are added to gymnax's contract:
 
 * **Instances are data.** `params.bank` holds M instances (maps, goals) as `[M, ...]` arrays, and
-  `params.instances` the indices that `reset` draws from. A reset is therefore a gather, and one
-  batch can hold thousands of different instances.
-* **A state reads as text.** `slots` is jittable, `describe` is the same on the host. Where an
-  instance has few texts, `text_cells` numbers them.
+  `params.instances` the indices that `reset` draws from, by a gather.
+* **A state reads as text.** `slots` is jittable, `describe` is the same on the host.
 * **The exact law**: `transitions`, and where an instance has few enough states `num_states`,
   `state_index` and `state_at`. Priors become tables and planners exact.
 
@@ -66,6 +64,8 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     """What the split keeps apart, in environments of one `config`. `"text"`: no text of a held-out
     instance, in whatever state, is one of an instance to be trained on. `"content"`: where the text
     hides the instance, no held-out `identity` is one of those, though some texts may be equal."""
+    texts_alias: bool = False
+    """Whether states of an instance read alike by design; who sees texts alone is partly blind."""
     planning_discount: float = 0.97
     """Of whoever plans what is right here; below 1, shorter is better."""
     reward_noise: bool = False

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import lprl_envs
 from lprl_envs import InvalidInput
-from lprl_envs.conformance.check import passing
+from lprl_envs.conformance.check import description, passing
 from lprl_envs.errors import require_one_of
 
 from lprl_jax.experiments import (
@@ -37,8 +37,7 @@ def check(options: argparse.Namespace) -> None:
     env, params, _ = _env(options)
     passed = 0
     for name in passing(env, params):
-        description = (lprl_envs.CHECKS[name].__doc__ or "").strip().splitlines()[0]
-        print(f"ok  {name}: {description}", flush=True)
+        print(f"ok  {name}: {description(env, name)}", flush=True)
         passed += 1
     if options.env in lprl_envs.ENVIRONMENTS:
         check_tokens(env, params, tokenizer)

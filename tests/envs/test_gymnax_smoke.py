@@ -39,6 +39,10 @@ CONFIGS = {
     "ImageCompletion-lprl": ({}, {"size": "2x3", "observation": "onehot"}),
     "ObjectArrangement-lprl": ({}, {"size": "3x3", "observation": "index"}),
     "KeyRooms-lprl": ({}, {"rooms": 2, "pits": 0, "observation": "features"}),
+    "Overcooked-lprl": (
+        {"wording": "paper", "observation": "tokens"},
+        {"kitchen": "tomato", "reward": "refund", "illegal_reward": -0.1},
+    ),
     "WatchRepair-lprl": ({}, {"observation": "index"}),
     "Blackjack-lprl": ({}, {"sab": False, "natural": True, "observation": "index"}),
 }

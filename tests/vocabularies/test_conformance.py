@@ -19,6 +19,7 @@ from lprl_envs import (
     ImageCompletion,
     KeyRooms,
     ObjectArrangement,
+    Overcooked,
     Pendulum,
     Template,
     WatchRepair,
@@ -54,6 +55,9 @@ WORLDS: tuple[Any, ...] = (
     Blackjack(),
     Blackjack(sab=False, natural=True),
     WatchRepair(),
+    Overcooked(),
+    Overcooked("tomato", "paper"),
+    Overcooked("salad", "paper"),
 )
 LARGEST = (BlocksWorld(12), CubeStacking(12), KeyRooms(6))
 """As large as they come: proven and sampled, without going through states."""

@@ -106,6 +106,16 @@ def passing(
         yield name
 
 
+def description(env: TextEnv[Any, Any], name: str) -> str:
+    """What it means that an environment passes a check, in a line."""
+    if name == "distinct_texts" and env.texts_alias:
+        return (
+            "Some states read alike, as the environment declares (texts_alias): no prior can tell "
+            "them apart, and a learner that sees texts alone is partly blind."
+        )
+    return (CHECKS[name].__doc__ or "").strip().splitlines()[0]
+
+
 def require(subject: Subject, name: str) -> None:
     """Run one check; raises CheckFailed where it finds something."""
     try:

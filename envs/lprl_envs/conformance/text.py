@@ -7,7 +7,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from lprl_envs.conformance.compare import first, take
+from lprl_envs.conformance.compare import first, num_rows, take
 from lprl_envs.conformance.subject import Subject
 from lprl_envs.template import Template
 
@@ -47,7 +47,8 @@ def describe(s: Subject) -> str | None:
 def distinct_texts(s: Subject) -> str | None:
     """Two states of an instance read differently, otherwise no prior can tell them apart.
 
-    Where states hold real numbers, words are coarser than they are: nothing to check there.
+    Where states hold real numbers, words are coarser than they are: nothing to check there. Where
+    the environment declares that states read alike, `texts_alias`, some do.
     """
     if jax.eval_shape(s.numbers, take(s.states, 0))[1].size:
         return None
@@ -58,8 +59,13 @@ def distinct_texts(s: Subject) -> str | None:
         text = s.env.template.render(row)
         other = seen.setdefault((instance, text), index)
         if other != index:
+            if s.env.texts_alias:
+                return None
             where = f"states {other} and {index} of instance {instance}"
             return f"{where} both read {text!r}; right: a text each"
+    are_all = s.env.num_states is not None and num_rows(s.states) == len(s.rows) * s.env.num_states
+    if s.env.texts_alias and are_all:
+        return "texts_alias is True, and no two states read alike; right: False"
     return None
 
 

@@ -96,6 +96,11 @@ class ReadsTheMapOnly(Lake):
         return super().slots(dataclasses.replace(state, position=jnp.int32(0)), params)
 
 
+@breaks("distinct_texts", "texts_alias is True, and no two states read alike; right: False")
+class DeclaresWhatIsNotSo(Lake):
+    texts_alias = True
+
+
 @breaks("action_texts", "right: 4 distinct texts, none empty")
 class TwoActionsAlike(Lake):
     @property
