@@ -8,11 +8,11 @@ Three things are added to gymnax's contract:
 * **The exact law**: `transitions`, and where an instance has few enough states `num_states`,
   `state_index` and `state_at`. Priors become tables and planners exact.
 
-Actions are numbers, or, in a continuous world, points in a box. With a text it has action words all
-the same, `action_words` says where in the box: priors speak of words, learners take points.
+Actions are numbers, or in a continuous world points in a box. `action_words` then says where in it
+the action words lie: priors speak of words, learners take points.
 
-`step` also reports `final_state` beside gymnax's `final_observation`: what a learner needs in
-order to bootstrap through a time limit. It does not split its key, as gymnax's `step` does.
+`step` also reports `final_state`, by which a learner bootstraps through a time limit. It does not
+split its key, as gymnax's `step` does.
 """
 
 from __future__ import annotations
@@ -44,8 +44,7 @@ TParams = TypeVar("TParams", bound=TextEnvParams)
 class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     """gymnax's `Environment` with text, instances as data and an exact law.
 
-    An environment is a value: two of equal configuration are equal and hash alike, so that a
-    compiled function is found again. Subclasses set `config`.
+    Two of equal `config`, which subclasses set, are equal, so that compiled functions are found.
     """
 
     config: tuple[Any, ...]
