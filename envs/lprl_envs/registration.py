@@ -15,6 +15,7 @@ from lprl_envs.cartpole.env import CartPole
 from lprl_envs.cube_stacking.env import CubeStacking
 from lprl_envs.errors import InvalidInput, shown
 from lprl_envs.frozen_lake.env import FrozenLake
+from lprl_envs.household.env import Household
 from lprl_envs.key_rooms.env import KeyRooms
 from lprl_envs.patterns.image_completion import ImageCompletion
 from lprl_envs.patterns.object_arrangement import ObjectArrangement
@@ -35,6 +36,7 @@ ENVIRONMENTS = {
     "Pendulum-lprl": Pendulum,
     "Blackjack-lprl": Blackjack,
     "WatchRepair-lprl": WatchRepair,
+    "Household-lprl": Household,
 }
 """Ours: registered id to class. Every state of these has a text."""
 
