@@ -66,6 +66,9 @@ def bank_of(instances: Sequence[Any], kit: Kit) -> Rooms:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *rows)
 
 
+_is_fit = jax.jit(is_fit, static_argnums=0)  # op by op it takes long
+
+
 def _parse(instance: Any, kit: Kit) -> Rooms:
     """One, as a row of a bank."""
     if not isinstance(instance, dict) or not set(_NEEDED) <= set(instance) <= set(FIELDS):
@@ -92,7 +95,7 @@ def _parse(instance: Any, kit: Kit) -> Rooms:
         goal_place=jnp.int32(kit.place_types.index(goal_place)),
         phrasing=jnp.int32(phrasing),
     )
-    if not is_fit(kit, room):
+    if not _is_fit(kit, room):
         raise InvalidInput(_why_not(goal_object, goal_place, room, kit))
     return room
 
