@@ -31,6 +31,7 @@ OURS: dict[str, tuple[str, dict[str, Any]]] = {
     "KeyRooms-lprl": ("KeyRooms-lprl", {}),
     "Blackjack-lprl": ("Blackjack-lprl", {}),
     "WatchRepair-lprl": ("WatchRepair-lprl", {}),
+    "Household-lprl": ("Household-lprl", {}),
     "CartPole-lprl": ("CartPole-lprl", {}),
     "Pendulum-lprl": ("Pendulum-lprl", {}),
 }
@@ -41,6 +42,7 @@ BESIDE_FROZEN_LAKE = {
     "KeyRooms": "key_rooms",
     "Blackjack": "blackjack",
     "WatchRepair": "watch_repair",
+    "Household": "household",
     "CartPole": "cartpole",
     "Pendulum": "pendulum",
 }

@@ -26,13 +26,14 @@ def test_new_worlds_are_held_against_gymnaxs_frozen_lake(
     monkeypatch.setattr(suite, "race", race)
     rows, ratios = suite.run(quick)
     names = {row.name for row in rows}
-    for world in ("CartPole", "Pendulum", "Blackjack", "WatchRepair", "KeyRooms"):
+    for world in ("CartPole", "Pendulum", "Blackjack", "WatchRepair", "Household", "KeyRooms"):
         assert f"env/{world}-lprl/2048" in names
     beside = {name: x for name, x in ratios.items() if name.endswith("_vs_gymnax_frozen_lake")}
     assert beside == {
         "key_rooms/ours_vs_gymnax_frozen_lake": 0.125,
         "blackjack/ours_vs_gymnax_frozen_lake": 0.25,
         "watch_repair/ours_vs_gymnax_frozen_lake": 0.25,
+        "household/ours_vs_gymnax_frozen_lake": 0.25,
         "cartpole/ours_vs_gymnax_frozen_lake": 0.25,
         "pendulum/ours_vs_gymnax_frozen_lake": 0.25,
     }

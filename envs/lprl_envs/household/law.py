@@ -7,10 +7,12 @@ searched for: what an action needs is looked up by its object and its receptacle
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lprl_envs.household.kits import CLEAN, COOL, HEAT, KINDS, LIGHT, TWO, Actions, Kit
 from lprl_envs.household.states import COLD, HOT, EnvState, Rooms
@@ -116,12 +118,23 @@ def is_reached(kit: Kit, room: Rooms, state: EnvState) -> jax.Array:
     the lamp, an object of the type in the hand of whoever is where the lit lamp is.
     """
     fits = (jnp.asarray(kit.type_of) == room.goal_object) & has_property(room.task, state)
-    places = jnp.arange(kit.num_receptacles, dtype=jnp.int32)
-    inside = (state.where[:, None] == places[None]) & fits[:, None]
-    counts = jnp.sum(inside, axis=0, dtype=jnp.int32)
-    enough = (jnp.asarray(kit.place_of) == room.goal_place) & (
-        counts >= jnp.where(room.task == TWO, 2, 1)
-    )
+    # A bit a receptacle: whole rows of objects are looked up at once.
+    is_place = jnp.asarray(_bits_of_types(kit))[room.goal_place]
+    where = state.where.astype(jnp.uint32)
+    placed = fits & ((is_place >> where) & 1).astype(bool)
+    used = jax.lax.reduce_or(jnp.where(placed, jnp.uint32(1) << where, jnp.uint32(0)), (0,))
+    count = jnp.sum(placed, dtype=jnp.uint32)
+    # More objects than receptacles with one: two are in the same.
+    enough = jnp.where(room.task == TWO, count > jax.lax.population_count(used), count >= 1)
     held = jnp.any(fits & (state.where == kit.hand))
     under_lamp = state.lit & (room.lamp >= 0) & (state.at == room.lamp + 1)
-    return jnp.where(room.task == LIGHT, held & under_lamp, jnp.any(enough))
+    return jnp.where(room.task == LIGHT, held & under_lamp, enough)
+
+
+@functools.cache
+def _bits_of_types(kit: Kit) -> np.ndarray:
+    """u32[P]: for each type of places the receptacles of it, a bit each."""
+    bits = [
+        [1 << r for r in np.flatnonzero(kit.place_of == p)] for p in range(len(kit.place_types))
+    ]
+    return np.array([sum(found) for found in bits], np.uint32)

@@ -6,7 +6,7 @@ from lprl_envs import CHECKS, Household, check_env
 from lprl_envs.conformance import subject
 from lprl_envs.conformance.check import require
 
-SOME = ("parameters", "avals", "mask", "slots", "describe", "distinct_texts", "action_texts", "law")
+SOME = ("parameters", "avals", "mask", "slots", "distinct_texts", "action_texts")
 """Checks that take little time, of fewer states."""
 
 

@@ -28,7 +28,7 @@ def test_bad_arguments(arguments, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"goal": ["tomato", "fridge"]}, "the room has 0 of tomato, it needs 1 or more; valid: egg"),
+        ({"goal": ["tomato", "fridge"]}, "the room has 0 of tomato, it needs 1 or more; valid"),
         ({"goal": ["fork", "fridge"]}, "the room has 0 of fork"),
         (
             {"objects": {"fork 1": "countertop 1"}, "goal": ["fork", "drawer"]},
