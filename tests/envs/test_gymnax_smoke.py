@@ -40,6 +40,7 @@ CONFIGS = {
     "ObjectArrangement-lprl": ({}, {"size": "3x3", "observation": "index"}),
     "KeyRooms-lprl": ({}, {"rooms": 2, "pits": 0, "observation": "features"}),
     "WatchRepair-lprl": ({}, {"observation": "index"}),
+    "Household-lprl": ({}, {"room": "bathroom", "commands": "all", "observation": "tokens"}),
     "Blackjack-lprl": ({}, {"sab": False, "natural": True, "observation": "index"}),
 }
 """What an id is tried with; one that is not listed, with its defaults alone."""

@@ -27,6 +27,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     "Pendulum-lprl": {},
     "Blackjack-lprl": {},
     "WatchRepair-lprl": {},
+    "Household-lprl": {"room": "bathroom"},
 }
 LEARNERS: dict[str, dict[str, Any]] = {
     "dqn": {"prior": "embedded-early-1", "prior_epsilon": 0.1},
@@ -66,6 +67,7 @@ def test_a_bank_holds_the_same_instances(name: str) -> None:
         "ObjectArrangement-lprl",
         "Blackjack-lprl",
         "WatchRepair-lprl",
+        "Household-lprl",
         "Pendulum-lprl",
     ],
 )

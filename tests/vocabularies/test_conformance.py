@@ -16,6 +16,7 @@ from lprl_envs import (
     CartPole,
     CubeStacking,
     FrozenLake,
+    Household,
     ImageCompletion,
     KeyRooms,
     ObjectArrangement,
@@ -54,8 +55,10 @@ WORLDS: tuple[Any, ...] = (
     Blackjack(),
     Blackjack(sab=False, natural=True),
     WatchRepair(),
+    Household("bathroom"),
+    Household("bedroom", commands="all"),
 )
-LARGEST = (BlocksWorld(12), CubeStacking(12), KeyRooms(6))
+LARGEST = (BlocksWorld(12), CubeStacking(12), KeyRooms(6), Household("kitchen"))
 """As large as they come: proven and sampled, without going through states."""
 
 
