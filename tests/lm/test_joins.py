@@ -16,6 +16,7 @@ from lprl_envs import (
     CartPole,
     CubeStacking,
     FrozenLake,
+    Household,
     ImageCompletion,
     KeyRooms,
     ObjectArrangement,
@@ -34,6 +35,7 @@ WORLDS = [
     KeyRooms(2),
     CartPole(),
     Pendulum(),
+    Household("bedroom"),
 ]
 NUM_INSTANCES = 32
 

@@ -13,6 +13,7 @@ FOLDER = importlib.resources.files("lprl_envs") / "household"
 KNOWN = json.loads((FOLDER / "affordances.json").read_text("utf-8"))
 KITS = json.loads((FOLDER / "kits.json").read_text("utf-8"))["kits"]
 STATIONS = {"clean": "sinkbasin", "heat": "microwave", "cool": "fridge"}
+LAMP_PLACES = json.loads((FOLDER / "kits.json").read_text("utf-8"))["lamp_receptacles"]
 HAND = "hand"
 
 
