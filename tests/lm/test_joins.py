@@ -16,7 +16,6 @@ from lprl_envs import (
     CartPole,
     CubeStacking,
     FrozenLake,
-    Household,
     ImageCompletion,
     KeyRooms,
     ObjectArrangement,
@@ -35,7 +34,6 @@ WORLDS = [
     KeyRooms(2),
     CartPole(),
     Pendulum(),
-    Household("bedroom"),
 ]
 NUM_INSTANCES = 32
 
