@@ -153,6 +153,7 @@ class Household(TextEnv[EnvState, EnvParams]):
         num_instances: int,
         split: str | None = None,
         families: Sequence[str] = (),
+        split_by: str | None = None,
     ) -> EnvParams:
         """A bank of random rooms (see `instances.random_room`), drawn in the graph.
 
@@ -161,7 +162,13 @@ class Household(TextEnv[EnvState, EnvParams]):
             num_instances: M.
             split: `"train"`, `"held-out"`, or None for both.
             families: The tasks to draw from; none for all of the room's.
+            split_by: What the environment is made with, or None: a config says it once, of both.
+
+        Raises:
+            InvalidInput: on an unknown task, or if `split_by` is not the environment's.
         """
+        if split_by is not None:
+            require_one_of(f"split_by of {self.name} by {self.split_by}", split_by, [self.split_by])
         chosen = choose_families(self.families, (), families, split)
         tasks = tuple(TASKS.index(self.families[i]) for i in chosen)
         return EnvParams.of_all(self._draw(key, num_instances, split, tasks), limit=LIMIT)

@@ -106,6 +106,8 @@ def test_unknown_families_and_suites():
     expect(
         "unknown family 'heat'; valid: pick, clean, two", env.sample_params, key, 2, None, ["heat"]
     )
+    wrong = "unknown split_by of Household-lprl by goal 'content'; valid: goal"
+    expect(wrong, env.sample_params, key, 2, None, (), "content")
     expect("unknown suite 'alfred'; Household-lprl has none", env.suite, "alfred")
 
 
