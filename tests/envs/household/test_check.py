@@ -11,7 +11,7 @@ SOME = ("parameters", "avals", "mask", "slots", "distinct_texts", "action_texts"
 
 
 def test_check():
-    env = Household(illegal_reward=-0.1)
+    env = Household("bedroom", illegal_reward=-0.1)
     assert check_env(env, env.sample_params(jax.random.key(1), 4)) == tuple(CHECKS)
 
 
@@ -20,7 +20,7 @@ def test_check():
     [
         ("kitchen", {}),
         ("bathroom", {"observation": "tokens"}),
-        ("bedroom", {"commands": "all"}),
+        ("kitchen-small", {"commands": "all"}),
         ("livingroom", {"split_by": "content"}),
     ],
 )
