@@ -19,6 +19,7 @@ from lprl_envs import (
     CartPole,
     CubeStacking,
     FrozenLake,
+    Household,
     ImageCompletion,
     KeyRooms,
     ObjectArrangement,
@@ -71,13 +72,28 @@ def told(env: Any, params: Any) -> Act:
     return jax.jit(lambda state: expert.action(state, params))
 
 
+def nearest(env: Any, params: Any) -> Act:
+    """Where the fewest steps are left, of a world that knows how many."""
+
+    @jax.jit
+    def act(state: Any) -> jax.Array:
+        def left(place: jax.Array) -> jax.Array:
+            return env.steps_left(env.successor(state, place, params).state, params)
+
+        actions, is_any = env.legal_actions(state, params)
+        steps = jax.vmap(left)(jax.numpy.arange(env.max_legal, dtype=jax.numpy.int32))
+        return actions[jax.numpy.where(is_any, steps, np.iinfo(np.int32).max).argmin()]
+
+    return lambda state: int(act(state))
+
+
 def main() -> None:
     """Write the pictures."""
     FOLDER.mkdir(exist_ok=True)
     lake, blocks, cubes = FrozenLake("8x8", is_slippery=False), BlocksWorld(5), CubeStacking()
     image, objects, subgoals = ImageCompletion(), ObjectArrangement(), BlocksWorldSubgoals(5)
     rooms = KeyRooms()
-    cards, watches, cook = Blackjack(), WatchRepair(), Overcooked()
+    cards, watches, cook, house = Blackjack(), WatchRepair(), Overcooked(), Household()
     problem = blocks.sample_params(jax.random.key(4), 1)
     cart, pole = CartPole(), Pendulum()
     long = cart.params_of([{"length": 0.7, "gravity": 20}])
@@ -92,11 +108,14 @@ def main() -> None:
         (cards, cards.default_params, 20),
         (watches, watches.default_params, 50),
         (cook, cook.default_params, 51),
+        (house, house.sample_params(jax.random.key(5), 1, families=("two",)), 12),
         (cart, long, 12),
         (pole, pole.default_params, 30),
     ):
         if env in (cart, pole):
             act = told(env, params)
+        elif env is house:
+            act = nearest(env, params)
         else:
             act = patterned(env, params) if env in (image, objects) else planned(env, params, 64)
         pictures = episode(env, params, act, steps)

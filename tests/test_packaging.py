@@ -19,6 +19,9 @@ NEEDED = (
     "lprl_jax/completers/recorded.json",
     "lprl_envs/frozen_lake/env.py",
     "lprl_envs/blocks_world/planbench.json",
+    "lprl_envs/household/affordances.json",
+    "lprl_envs/household/kits.json",
+    "lprl_envs/household/NOTICE",
 )
 
 

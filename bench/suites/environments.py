@@ -32,6 +32,7 @@ OURS: dict[str, tuple[str, dict[str, Any]]] = {
     "Blackjack-lprl": ("Blackjack-lprl", {}),
     "WatchRepair-lprl": ("WatchRepair-lprl", {}),
     "Overcooked-lprl": ("Overcooked-lprl", {}),
+    "Household-lprl": ("Household-lprl", {}),
     "CartPole-lprl": ("CartPole-lprl", {}),
     "Pendulum-lprl": ("Pendulum-lprl", {}),
 }
@@ -43,6 +44,7 @@ BESIDE_FROZEN_LAKE = {
     "Blackjack": "blackjack",
     "WatchRepair": "watch_repair",
     "Overcooked": "overcooked",
+    "Household": "household",
     "CartPole": "cartpole",
     "Pendulum": "pendulum",
 }

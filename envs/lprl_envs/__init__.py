@@ -9,7 +9,7 @@ The contract lies here: `text_env` says what an environment offers, `template` h
 `banks` how instances are drawn and split, `completion` what a pattern to be completed offers.
 
     frozen_lake/ blocks_world/ cube_stacking/ patterns/ key_rooms/ cartpole/ pendulum/
-    blackjack/ watch_repair/ overcooked/
+    blackjack/ watch_repair/ overcooked/ household/
                     worlds: none knows another
     bridges/        gymnax's environments as ours, ours as Gymnasium's
     conformance/    `check_env`: does an environment keep the contract?
@@ -29,6 +29,7 @@ from lprl_envs.conformance import CHECKS, CheckFailed, check_env
 from lprl_envs.cube_stacking import CubeStacking
 from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake import FrozenLake, parse_map
+from lprl_envs.household import Household
 from lprl_envs.key_rooms import KeyRooms
 from lprl_envs.overcooked import Overcooked
 from lprl_envs.patterns import ImageCompletion, ObjectArrangement
@@ -52,6 +53,7 @@ __all__ = [
     "CubeStacking",
     "FrozenLake",
     "GymnaxEnv",
+    "Household",
     "ImageCompletion",
     "InvalidInput",
     "KeyRooms",

@@ -26,7 +26,8 @@ def test_new_worlds_are_held_against_gymnaxs_frozen_lake(
     monkeypatch.setattr(suite, "race", race)
     rows, ratios = suite.run(quick)
     names = {row.name for row in rows}
-    for world in ("CartPole", "Pendulum", "Blackjack", "WatchRepair", "KeyRooms", "Overcooked"):
+    worlds = "CartPole", "Pendulum", "Blackjack", "WatchRepair", "KeyRooms"
+    for world in (*worlds, "Overcooked", "Household"):
         assert f"env/{world}-lprl/2048" in names
     beside = {name: x for name, x in ratios.items() if name.endswith("_vs_gymnax_frozen_lake")}
     assert beside == {
@@ -34,6 +35,7 @@ def test_new_worlds_are_held_against_gymnaxs_frozen_lake(
         "blackjack/ours_vs_gymnax_frozen_lake": 0.25,
         "watch_repair/ours_vs_gymnax_frozen_lake": 0.25,
         "overcooked/ours_vs_gymnax_frozen_lake": 0.25,
+        "household/ours_vs_gymnax_frozen_lake": 0.25,
         "cartpole/ours_vs_gymnax_frozen_lake": 0.25,
         "pendulum/ours_vs_gymnax_frozen_lake": 0.25,
     }

@@ -44,6 +44,7 @@ CONFIGS = {
         {"kitchen": "tomato", "reward": "refund", "illegal_reward": -0.1},
     ),
     "WatchRepair-lprl": ({}, {"observation": "index"}),
+    "Household-lprl": ({}, {"room": "bathroom", "commands": "all", "observation": "tokens"}),
     "Blackjack-lprl": ({}, {"sab": False, "natural": True, "observation": "index"}),
 }
 """What an id is tried with; one that is not listed, with its defaults alone."""

@@ -28,6 +28,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     "Blackjack-lprl": {},
     "WatchRepair-lprl": {},
     "Overcooked-lprl": {"kitchen": "tomato"},
+    "Household-lprl": {"room": "bathroom"},
 }
 LEARNERS: dict[str, dict[str, Any]] = {
     "dqn": {"prior": "embedded-early-1", "prior_epsilon": 0.1},
@@ -68,6 +69,7 @@ def test_a_bank_holds_the_same_instances(name: str) -> None:
         "Blackjack-lprl",
         "WatchRepair-lprl",
         "Overcooked-lprl",
+        "Household-lprl",
         "Pendulum-lprl",
     ],
 )

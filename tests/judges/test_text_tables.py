@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from envs.test_text_cells import played
+from envs.parts.test_text_cells import played
 from lprl_envs import Blackjack, CartPole, InvalidInput, Pendulum, WatchRepair
 from priors.tiny import naive_scores, tiny_model
 

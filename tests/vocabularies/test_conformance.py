@@ -16,6 +16,7 @@ from lprl_envs import (
     CartPole,
     CubeStacking,
     FrozenLake,
+    Household,
     ImageCompletion,
     KeyRooms,
     ObjectArrangement,
@@ -58,8 +59,10 @@ WORLDS: tuple[Any, ...] = (
     Overcooked(),
     Overcooked("tomato", "paper"),
     Overcooked("salad", "paper"),
+    Household("bathroom"),
+    Household("bedroom", commands="all"),
 )
-LARGEST = (BlocksWorld(12), CubeStacking(12), KeyRooms(6))
+LARGEST = (BlocksWorld(12), CubeStacking(12), KeyRooms(6), Household("kitchen"))
 """As large as they come: proven and sampled, without going through states."""
 
 
