@@ -2,8 +2,7 @@
 
 32 runs, one environment each, a 64-64 network, batch 64, one update a run for 10 steps a run; 8x8
 maps, one a run. The table's making is not in its rate; the live model is asked for every step.
-With a memory it has been asked about most states before, as in a long training; what is new is
-asked about as it is met.
+With a memory it has been asked about every state before.
 
 And DQN whose reward is shifted by a table of verdicts (LMGT), those that the same model's prior
 implies. Beside DQN it looks up a row of verdicts a step and keeps one number a transition.
@@ -25,17 +24,13 @@ from lprl_jax.priors import memo
 RUNS = 32
 SHIFT = 0.1
 """What a verdict is worth, where there is a judge."""
-CELLS = 8_192
-"""Of a memory: four times as many as there are states."""
-WARM = 500
-"""Updates by which a memory is filled."""
 
 
 def training(
     env: Any, params: Any, prior: Any, num_updates: int, num_runs: int = RUNS, num_envs: int = 1,
-    judge: Any = None, before: int = 0,
+    judge: Any = None, carry: Any = None,
 ) -> Contender:  # fmt: skip
-    """`num_updates` updates of all runs, behind so many before."""
+    """`num_updates` updates of all runs, from the start; `carry` is what a prior remembers."""
     config = dqn.DQNConfig(
         num_envs=num_envs,
         rollout_length=10,
@@ -50,8 +45,7 @@ def training(
     runs = jnp.arange(num_runs, dtype=jnp.int32)[:, None] % params.instances.shape[0]
     keys = jax.random.split(jax.random.key(0), num_runs)
     state = algorithm.init(keys, config.hparams(num_runs), data, runs)
-    if before:
-        state, _ = algorithm.train(state, data, before)
+    state = state if carry is None else state._replace(prior_carry=carry)
     steps = num_updates * config.steps_per_update * num_runs
     # The state is copied, not used up, so that every repeat starts from the same one.
     return compiled(
@@ -59,6 +53,18 @@ def training(
         state, data, amount=steps, unit="steps/s",
         note=f"R = {num_runs}, N = {num_envs}",
     )  # fmt: skip
+
+
+def _filled(prior: memo.MemoPrior, env: Any, params: Any) -> Any:
+    """What a memory holds once every state of every instance was asked about, some at a time."""
+    ask = jax.jit(prior.log_probs, donate_argnums=1)
+    carry, every = prior.init(), jnp.ones(RUNS, bool)
+    instances = jnp.arange(RUNS, dtype=jnp.int32)
+    for _ in range(2):  # of new ones that share cells, some are kept the second time
+        for index in range(env.num_states):
+            of = jax.vmap(lambda m, i=index: env.state_at(m, i, params))(instances)
+            _, carry = ask(prior.params, carry, of, params, every)
+    return carry
 
 
 def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
@@ -71,13 +77,15 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
     live = LanguagePrior.from_pretrained("embedded", env, params)
     table = tabulate(live, env, params)
     verdicts = judges.tabulate(judges.PriorJudge(table), env, params)
-    remembered = memo.remember(dataclasses.replace(live, chunk=memo.CHUNK), env, CELLS)
+    remembered = memo.remember(dataclasses.replace(live, chunk=memo.CHUNK), env)
     updates = 100 if quick else 500
     contenders = {
         "training/dqn": training(env, params, None, updates),
         "training/dqn_prior_uniform": training(env, params, UniformPrior(env), updates),
         "training/dqn_prior_table": training(env, params, table, updates),
-        "training/dqn_prior_memo": training(env, params, remembered, updates, before=WARM),
+        "training/dqn_prior_memo": training(
+            env, params, remembered, updates, carry=_filled(remembered, env, params)
+        ),
         "training/dqn_lmgt_table": training(env, params, None, updates, judge=verdicts),
     }
     sweeps = {

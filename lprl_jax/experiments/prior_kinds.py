@@ -101,11 +101,13 @@ def accessed(
     if config.prior_access == LIVE:
         return prior
     is_model = isinstance(prior, LanguagePrior | FlaxLanguagePrior | FreeFormPrior)
+    reads = with_features and has_features(prior)
     if config.prior_access == MEMO:
         if isinstance(prior, LanguagePrior) and not config.chunk:
             prior = dataclasses.replace(prior, chunk=memo.CHUNK)
-        reads = is_model or (with_features and has_features(prior))
-        return memo.remember(prior, env, config.memo_slots) if reads else prior
+        if not (is_model or reads):
+            return prior
+        return memo.remember(prior, env, config.memo_slots, reads)
     if with_features and has_features(prior):
         settings = getattr(prior, "settings", {})
         return tabulate_features(prior, env, env_params, progress=progress, **settings)

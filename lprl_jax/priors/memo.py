@@ -13,6 +13,7 @@ read before it is written, and not after (`MemoPrior._answer`).
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -21,15 +22,22 @@ from lprl_envs import InvalidInput, TextEnv, values
 from lprl_envs.banks import content_hash
 
 from lprl_jax import memory
-from lprl_jax.priors.base import Count, Counters, FeaturePrior, Prior, require_world
+from lprl_jax.priors.base import (
+    Count,
+    Counters,
+    FeaturePrior,
+    Prior,
+    has_features,
+    require_world,
+)
 
 SLOTS = 65_536
 """Cells of a table, by default."""
-CHUNK = 16
+CHUNK = 4
 """States that a model behind a memory runs at a time, by default: few are new at a step."""
 _WORD = 16
 """Bits of a word of a key."""
-_WAYS = 4
+_WAYS = 8
 """Cells to which a state belongs: with one, states that share it would push each other out."""
 
 
@@ -45,7 +53,7 @@ class Memo(NamedTuple):
     key: jax.Array
     """u16[C, K]: the words of the text, then which actions are legal."""
     answer: jax.Array
-    """f32[C, W]: log-probabilities of the legal actions in their order, then features."""
+    """f32[C, W]: log-probabilities of the legal actions in their order, then features, if kept."""
 
     @property
     def counters(self) -> Counters:
@@ -62,21 +70,27 @@ class Memo(NamedTuple):
         return self.counters.minus(Counters(other.queries, other.evaluations))
 
 
-def remember(prior: Prior, env: TextEnv[Any, Any], slots: int = SLOTS) -> MemoPrior:
+def remember(
+    prior: Prior, env: TextEnv[Any, Any], slots: int = SLOTS, with_features: bool = False
+) -> MemoPrior:
     """The same prior with a memory.
 
     Args:
         prior: Asked about what is not remembered.
         env: Its environment.
         slots: Cells of the table.
+        with_features: Whether the prior's features are remembered too.
 
     Raises:
-        InvalidInput: if there are no cells, or the table takes more memory than there is.
+        InvalidInput: if there are no cells, the table takes more memory than there is, or features
+            are to be remembered of a prior that has none.
     """
     require_world(env)
     if values.whole("memo_slots", slots) < 1:
         raise InvalidInput(f"memo_slots is {slots}; a memory has 1 or more")
-    memo = MemoPrior(prior, env, slots)
+    if with_features and not has_features(prior):
+        raise InvalidInput(f"the prior {prior.name!r} has no features to remember")
+    memo = MemoPrior(prior, env, slots, with_features)
     num_bytes = memory.num_bytes(jax.eval_shape(memo.init))
     memory.require(
         "what is remembered", [memory.Part(("memo_slots",), num_bytes)], {"memo_slots": slots}
@@ -94,6 +108,8 @@ class MemoPrior:
     """Writes the texts."""
     slots: int
     """C, cells of the table."""
+    with_features: bool
+    """Whether it has the features of the prior underneath."""
 
     @property
     def name(self) -> str:
@@ -107,16 +123,16 @@ class MemoPrior:
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
-        """Of the prior underneath; an AttributeError, as `has_features` expects, if it has none."""
+        """Of the prior underneath; an AttributeError, as `has_features` expects, without them."""
+        if not self.with_features:
+            raise AttributeError("feature_shape")
         return cast("FeaturePrior", self.prior).feature_shape
 
     def init(self) -> Any:
         """A `Memo`: nothing asked, nothing remembered."""
         texts = len(self.env.template.slots)
         legal = -(-self.env.num_actions // _WORD)
-        features = 1
-        for size in getattr(self, "feature_shape", (0,)):
-            features *= size
+        features = math.prod(self.feature_shape) if self.with_features else 0
         return Memo(
             *self.prior.init(),
             tag=jnp.zeros(self.slots, jnp.uint32),
@@ -128,16 +144,15 @@ class MemoPrior:
         self, params: Any, carry: Any, env_state: Any, env_params: Any, needed: jax.Array
     ) -> tuple[jax.Array, Any]:
         """See `Prior.log_probs`."""
-        asked = params, carry, env_state, env_params, needed
-        log_probs, _, carry = self._answer(*asked, with_features=False)
+        log_probs, _, carry = self._answer(params, carry, env_state, env_params, needed)
         return log_probs, carry
 
     def log_probs_and_features(
         self, params: Any, carry: Any, env_state: Any, env_params: Any, needed: jax.Array
     ) -> tuple[jax.Array, jax.Array, Any]:
         """See `FeaturePrior`."""
-        asked = params, carry, env_state, env_params, needed
-        return self._answer(*asked, with_features=True)
+        log_probs, kept, carry = self._answer(params, carry, env_state, env_params, needed)
+        return log_probs, kept.reshape(len(kept), *self.feature_shape), carry
 
     @property
     def _ways(self) -> int:
@@ -153,15 +168,9 @@ class MemoPrior:
         return self.env.max_legal < self.env.num_actions
 
     def _answer(
-        self,
-        params: Any,
-        memo: Memo,
-        env_state: Any,
-        env_params: Any,
-        needed: jax.Array,
-        with_features: bool,
+        self, params: Any, memo: Memo, env_state: Any, env_params: Any, needed: jax.Array
     ) -> tuple[jax.Array, jax.Array, Memo]:
-        """Log-probabilities `[B, A]`, features `[B, ...]`, and the new carry."""
+        """Log-probabilities `[B, A]`, features `[B, F]` in a row, and the new carry."""
         env = self.env
         legal = jax.vmap(env.action_mask, in_axes=(0, None))(env_state, env_params)
         slots = jax.vmap(env.slots, in_axes=(0, None))(env_state, env_params)
@@ -182,7 +191,7 @@ class MemoPrior:
         last = jnp.zeros(self._groups, jnp.int32).at[place].max(row, mode="drop")[group]
         is_like = jnp.all(key[last] == key, axis=1)
         asks = missing & ((last == row) | ~is_like)
-        found, carry = self._ask(params, memo, env_state, env_params, asks, legal, with_features)
+        found, carry = self._ask(params, memo, env_state, env_params, asks, legal)
         found = found[jnp.where(missing & is_like, last, row)]
         answer = jnp.where(known[:, None], remembered, found)
 
@@ -226,18 +235,15 @@ class MemoPrior:
         env_params: Any,
         asks: jax.Array,
         legal: jax.Array,
-        with_features: bool,
     ) -> tuple[jax.Array, Counters]:
         """What the prior answers, `f32[B, W]` as cells hold it."""
         asked = params, memo.counters, env_state, env_params, asks
-        if with_features:
-            prior = cast("FeaturePrior", self.prior)
-            log_probs, features, carry = prior.log_probs_and_features(*asked)
-            features = features.reshape(len(asks), -1)
-        else:
+        if not self.with_features:
             log_probs, carry = self.prior.log_probs(*asked)
-            width = memo.answer.shape[1] - self.env.max_legal
-            features = jnp.zeros((len(asks), width), jnp.float32)
+            return self._legal_first(log_probs, legal), carry
+        prior = cast("FeaturePrior", self.prior)
+        log_probs, features, carry = prior.log_probs_and_features(*asked)
+        features = features.reshape(len(asks), -1)
         return jnp.concatenate([self._legal_first(log_probs, legal), features], axis=1), carry
 
     def _legal_first(self, log_probs: jax.Array, legal: jax.Array) -> jax.Array:
@@ -250,11 +256,9 @@ class MemoPrior:
         return room.at[row, rank].set(log_probs, mode="drop")
 
     def _spread(self, answer: jax.Array, legal: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Log-probabilities `[B, A]` and features, of what cells hold."""
+        """Log-probabilities `[B, A]` and features `[B, F]`, of what cells hold."""
         kept = answer[:, : self.env.max_legal]
         if self._are_few:
             rank = jnp.clip(jnp.cumsum(legal, axis=1) - 1, 0, self.env.max_legal - 1)
             kept = jnp.take_along_axis(kept, rank, axis=1)
-        shape = getattr(self, "feature_shape", (0,))
-        features = answer[:, self.env.max_legal :].reshape(len(answer), *shape)
-        return jnp.where(legal, kept, -jnp.inf), features
+        return jnp.where(legal, kept, -jnp.inf), answer[:, self.env.max_legal :]

@@ -11,7 +11,15 @@ from priors.tiny import tiny_model
 
 from lprl_jax import Data
 from lprl_jax.algorithms.value_based import dqn
-from lprl_jax.priors import LanguagePrior, MemoPrior, UniformPrior, degrade, memo, remember
+from lprl_jax.priors import (
+    LanguagePrior,
+    MemoPrior,
+    UniformPrior,
+    degrade,
+    has_features,
+    memo,
+    remember,
+)
 
 LAKE, BLOCKS = FrozenLake("4x4", is_slippery=False), BlocksWorld(4)
 WORLDS = {"lake": LAKE, "blocks": BLOCKS}
@@ -90,8 +98,11 @@ def test_what_stands_in_a_batch_twice_is_run_once():
 
 def test_features_are_remembered_too():
     env, params, prior = made("lake")
-    remembered = remember(prior, env, 64)
+    remembered = remember(prior, env, 64, with_features=True)
     assert remembered.feature_shape == prior.feature_shape
+    assert not has_features(remember(prior, env, 64))
+    with pytest.raises(InvalidInput, match="no features"):
+        remember(UniformPrior(env), env, 64, with_features=True)
     ask = jax.jit(remembered.log_probs_and_features)
     live = jax.jit(prior.log_probs_and_features)
     carry = remembered.init()
