@@ -10,6 +10,7 @@ asked is which decided verdicts of theirs somebody gets right, good and bad coun
   their order (short, medium, long is -1, 0, 1), or from the two numbers that make the law,
   3 g / 2 l and 3 / m l^2, which no text tells; each also where it would have been best to stop, as
   somebody would who saw the answers;
+* who sees the state and not the pendulum, and says what is right most often there among the 20;
 * who knows of each text what is right there most often: no reader of it can be righter.
 
 The networks also learn from other splits, drawn at random. Writes
@@ -78,11 +79,13 @@ def main() -> None:
     seen = counts()
     taught, held = split_of_package()
     model = model_says()
+    blind = most_often(np.broadcast_to(seen[:, taught].sum(1, keepdims=True), seen.shape))
     found: dict[str, Any] = {
         "pendulums": len(PHYSICS),
         "taught": len(taught),
         "splits": SPLITS,
         "model": {"taught": right(model, seen, taught), "held out": right(model, seen, held)},
+        "blind": {"taught": right(blind, seen, taught), "held out": right(blind, seen, held)},
         "most by the text": right(most_often(seen), seen, held),
     }
     others = [np.random.default_rng(i).permutation(len(PHYSICS)) for i in range(SPLITS)]
@@ -216,6 +219,8 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
         ["the model, pendulums it was taught", *map(prose.share, figures["model"]["taught"])],
         ["the model, held out", *map(prose.share, figures["model"]["held out"])],
     ]
+    for among, title in (("taught", "those that were taught"), ("held out", "held out")):
+        rows.append([f"blind to the pendulum, {title}", *map(prose.share, figures["blind"][among])])
     for name, title in READ.items():
         rows.append([f"{title}, held out", *map(prose.share, figures[name]["end"])])
         rows.append(["where it was best to stop", *map(prose.share, figures[name]["best"])])
@@ -225,11 +230,12 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
 
 def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
     """What sentences quote: of each row the least of its ways; of the networks on other splits the
-    median of that, `NAME.elsewhere`, and in how many it is lower than here, `NAME.lower`.
+    median of that, `NAME.elsewhere`, its `.range`, and in how many it is lower than here, `.lower`.
     """
     rows = {
         "taught": figures["model"]["taught"],
         "model": figures["model"]["held out"],
+        "blind": figures["blind"]["taught"],
         "text": figures["most by the text"],
         **{name: figures[name]["end"] for name in READ},
         **{f"{name}.best": figures[name]["best"] for name in READ},
@@ -239,6 +245,7 @@ def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
         others, own = figures[name]["elsewhere"], min(figures[name]["end"])
         found[f"{name}.elsewhere"] = prose.share(float(np.median(others)))
         found[f"{name}.lower"] = f"{sum(x < own for x in others)}"
+        found[f"{name}.range"] = f"{prose.share(min(others))} to {prose.share(max(others))}"
     counted = ("pendulums", "taught", "splits")
     return {**found, **{f"num.{name}": f"{figures[name]}" for name in counted}}
 

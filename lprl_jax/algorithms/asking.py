@@ -32,6 +32,8 @@ class Asker(NamedTuple):
     """`(data, carry, states [B], needed bool[B]) -> (told [B], carry)`"""
     feature_shape: tuple[int, ...] = ()
     """Of a state: `(F,)`, or `(A, F)`; () where nothing reads them."""
+    resume: Callable[[Any], Any] = lambda carry: carry
+    """The carry to go on with, of a training's `prior_carry`."""
 
 
 def of(prior: Prior | None, with_features: bool = False) -> Asker:

@@ -248,7 +248,7 @@ def evaluation(
             raise InvalidInput(f"unknown policy {policy!r}; valid: {', '.join(policies)}")
         act = functools.partial(policies[policy], prepare(state, data), data)
         keys = streams.of(state.key, "evaluation")
-        where = state.run_instances, num_episodes, state.prior_carry
+        where = state.run_instances, num_episodes, asker.resume(state.prior_carry)
         return play_episodes(env, asker, act, keys, data, *where)
 
     return jax.jit(evaluate, static_argnames=("num_episodes", "policy"))
@@ -274,7 +274,8 @@ def play_episodes(
         data: Of the prior and the environment.
         run_instances: `i32[R, m]`.
         num_episodes: A run.
-        carry: Of the prior, with what it remembers; None for none.
+        carry: Of the asker, with what a prior remembers; None for none. What is met here is
+            forgotten again.
 
     Returns:
         `return`, `success` and `length`, f32[R], means over the episodes. An episode is a success

@@ -45,7 +45,6 @@ from lprl_jax.algorithms.shift_config import (
     ShiftConfig,
 )
 from lprl_jax.judges import Judge
-from lprl_jax.priors.base import Counters
 
 METRICS = ("advice", "good", "bad")
 """Of a step, `[R]`: the sum of the verdicts on what was done; how many were above 0, and below."""
@@ -64,7 +63,7 @@ class Advised(NamedTuple):
 
     def after(self, before: Advised) -> Advised:
         """The same, with what was asked before counted too."""
-        if isinstance(self.carry, Counters):
+        if hasattr(self.carry, "plus"):
             return self._replace(carry=before.carry.plus(self.carry))
         return self
 
@@ -196,7 +195,7 @@ def of(judge: Judge | None, config: ShiftConfig, env: Env) -> Shift:
         def start() -> Any:
             return own.init(), judge.init()
 
-        return Asker(start, ask, own.feature_shape)
+        return Asker(start, ask, own.feature_shape, lambda carry: (carry, judge.init()))
 
     def bonus(verdicts: jax.Array, env_state: Any, scale: jax.Array, data: Data) -> Any:
         if not looks_ahead:

@@ -120,6 +120,7 @@ def make_prior(
         if places.judge_asks_model(config.judge):
             asking, own = PLAIN, ("float32", None, experiment.bank)
     prior = named_prior(config.prior, env, params, *own, asking)
+    prior = prior_kinds.in_small_chunks(prior, config)
     form = prior_kinds.free_form(config.prior_kind, vars(config))
     prior = prior_kinds.written_by(prior, form, config.prior)
     if prior is None:

@@ -69,8 +69,8 @@ class ExperimentConfig:
     """`none`, `uniform`, `habit`, an embedded model, `smollm2` once it was fetched, a Hugging Face
     directory, a .gguf file, a .npz table, or one that `lprl priors` lists."""
     prior_access: str = "table"
-    """`table` asks a model about all states beforehand, `memo` about each when it is first met;
-    `live` asks it at every step."""
+    """`table` asks a model about all states beforehand, `memo` about one that is met and not
+    remembered; `live` asks it at every step."""
     memo_slots: int = memo.SLOTS
     """Of `memo`: how many states are remembered at a time, by each share of the runs."""
     prior_kind: str = prior_kinds.P_DIST
@@ -98,7 +98,7 @@ class ExperimentConfig:
     end_of_action: str = "\n"
     """What ends an action's text, for a model."""
     chunk: int = 0
-    """States that a model runs at a time; 0: 256, and 16 behind a memory or of a family that is run
+    """States that a model runs at a time; 0: 256, 4 behind a memory, and 16 of a family that is run
     by Flax code."""
     calibration: str = "none"
     """What a model likes to say anyway, divided out: `none`, `pmi`, `contextual`; see

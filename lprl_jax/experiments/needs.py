@@ -36,6 +36,7 @@ FIELDS = {
     "env_state": ("num_envs",),
     "log_probs": ("num_envs",),
     "features": ("num_envs",),
+    "prior_carry": ("memo_slots",),
     "advised": ("num_envs",),
     "guide": ("num_envs", "memory_size"),
     "counts": ("horizon",),
@@ -94,7 +95,8 @@ def _named(experiment: Experiment) -> dict[str, Any]:
         if not own["lora_rank"]:  # all weights, or a network
             own.pop("lora_rank")
     many = {"env_params.num_instances": bank.num_instances} if bank.num_instances else {}
-    return {"num_runs": config.num_runs, "eval_episodes": config.eval_episodes, **own, **many}
+    plain = {name: vars(config)[name] for name in ("num_runs", "eval_episodes", "memo_slots")}
+    return {**plain, **own, **many}
 
 
 def _least(experiment: Experiment) -> Iterator[Part]:

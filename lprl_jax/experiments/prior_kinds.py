@@ -13,6 +13,7 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams, values
 from lprl_envs.errors import require_one_of, shown
 
 from lprl_jax.priors import (
+    EncodedPrior,
     FlaxLanguagePrior,
     FreeForm,
     FreeFormPrior,
@@ -84,6 +85,13 @@ def written_by(prior: Prior | None, form: FreeForm | None, name: str) -> Prior |
     return FreeFormPrior.of(prior, form)
 
 
+def in_small_chunks(prior: Prior | None, config: Any) -> Prior | None:
+    """A model behind a memory runs few states at a time, unless the config says how many."""
+    if config.prior_access == MEMO and isinstance(prior, LanguagePrior) and not config.chunk:
+        return dataclasses.replace(prior, chunk=memo.CHUNK)
+    return prior
+
+
 def accessed(
     prior: Prior,
     env: TextEnv[Any, Any],
@@ -103,11 +111,9 @@ def accessed(
     is_model = isinstance(prior, LanguagePrior | FlaxLanguagePrior | FreeFormPrior)
     reads = with_features and has_features(prior)
     if config.prior_access == MEMO:
-        if isinstance(prior, LanguagePrior) and not config.chunk:
-            prior = dataclasses.replace(prior, chunk=memo.CHUNK)
-        if not (is_model or reads):
-            return prior
-        return memo.remember(prior, env, config.memo_slots, reads)
+        own = prior.prior if isinstance(prior, EncodedPrior) else prior
+        asks = isinstance(own, LanguagePrior | FlaxLanguagePrior | FreeFormPrior)
+        return memo.remember(prior, env, config.memo_slots, reads) if asks else prior
     if with_features and has_features(prior):
         settings = getattr(prior, "settings", {})
         return tabulate_features(prior, env, env_params, progress=progress, **settings)

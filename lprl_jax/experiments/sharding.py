@@ -66,8 +66,10 @@ def spread(mesh: Mesh, state: Any) -> Any:
     seconds.)
     """
 
-    def one_a_share(x: jax.Array) -> jax.Array:
-        return jnp.zeros((mesh.shape[DATA], *x.shape), x.dtype).at[0].set(x)
+    def one_a_share(x: jax.Array) -> np.ndarray:
+        found = np.zeros((mesh.shape[DATA], *x.shape), x.dtype)
+        found[0] = x
+        return found
 
     state = _with_carries(state, one_a_share)
     return jax.tree.map(lambda x, spec: _globalize(mesh, x, spec), state, layout(mesh, state))
@@ -182,7 +184,7 @@ def _own(state: Any) -> Any:
     return _with_carries(state, lambda x: x[0])
 
 
-def _with_carries(state: Any, change: Callable[[jax.Array], jax.Array]) -> Any:
+def _with_carries(state: Any, change: Callable[[jax.Array], Any]) -> Any:
     """A state in which what was counted, of a prior and of a judge, is changed."""
     state = state._replace(prior_carry=jax.tree.map(change, state.prior_carry))
     if not hasattr(state, "advised"):

@@ -127,11 +127,14 @@ class FreeFormPrior:
         rows = self.chunk * form.samples
         shared = self.params.prefix.shared.keys.shape[1]
         parts = [
-            memory.Part(("chunk",), 8 * self.chunk * (before - shared) * heads),
+            # Of a text's prefix and own tokens, apart and joined.
+            memory.Part(("chunk",), 2 * 8 * self.chunk * (before - shared) * heads),
             memory.Part(("samples", "max_tokens"), 8 * rows * form.max_tokens * heads),
             memory.Part(("samples",), 4 * rows * config.vocab_size),
         ]
-        memory.require("the answers", parts, dataclasses.asdict(form) | {"chunk": self.chunk})
+        memory.require(
+            "the answers", parts, dataclasses.asdict(form) | {"chunk": self.language.chunk}
+        )
 
     @property
     def name(self) -> str:

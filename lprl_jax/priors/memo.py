@@ -1,10 +1,10 @@
 """A memory of a prior's answers, for worlds with too many states to ask about beforehand.
 
-Every state is asked about once, when it is first met, and remembered in a table on the device; runs
-and environments share it, and under a mesh each share of the runs has its own. What is remembered
-is told apart by the whole text and by which actions are legal, so a table serves any bank. A state
-belongs to a few cells; where these are taken one is forgotten, and asked about again when it is
-met. So an answer is the prior's own, however small the table is.
+A state is asked about when it is met and not remembered; answers stand in a table on the device.
+Runs and environments share it, and under a mesh each share of the runs has its own. What is
+remembered is told apart by the whole text and by which actions are legal, so a table serves any
+bank. A state belongs to a few cells; where these are taken one is forgotten, and asked about again
+when it is met. So an answer is the prior's own, however small the table is.
 
 The table is carried from step to step beside the counters. XLA updates it in place as long as it is
 read before it is written, and not after (`MemoPrior._answer`).
@@ -30,6 +30,8 @@ from lprl_jax.priors.base import (
     has_features,
     require_world,
 )
+from lprl_jax.priors.tabular import TabularPrior
+from lprl_jax.priors.tabular_features import TabularFeaturePrior
 
 SLOTS = 65_536
 """Cells of a table, by default."""
@@ -75,19 +77,29 @@ def remember(
 ) -> MemoPrior:
     """The same prior with a memory.
 
+    What is met in training is remembered. Evaluation begins with that, and forgets what it meets.
+
     Args:
-        prior: Asked about what is not remembered.
+        prior: Asked about what is not remembered. Its answer depends on a state's text and legal
+            actions alone, as a model's does: states that read alike share one.
         env: Its environment.
-        slots: Cells of the table.
+        slots: Cells of the table, rounded up to whole groups of eight.
         with_features: Whether the prior's features are remembered too.
 
     Raises:
-        InvalidInput: if there are no cells, the table takes more memory than there is, or features
-            are to be remembered of a prior that has none.
+        InvalidInput: if there are no cells, the table takes more memory than there is, features are
+            to be remembered of a prior that has none, the prior is a table or a memory itself, or a
+            slot has more than 2^16 values.
     """
     require_world(env)
     if values.whole("memo_slots", slots) < 1:
         raise InvalidInput(f"memo_slots is {slots}; a memory has 1 or more")
+    if isinstance(prior, MemoPrior | TabularPrior | TabularFeaturePrior):
+        kind = "a memory" if isinstance(prior, MemoPrior) else "a table"
+        raise InvalidInput(f"the prior {prior.name!r} is {kind}, which needs none; right: a model")
+    most = max((len(slot.values) for slot in env.template.slots), default=0)
+    if most > 1 << _WORD:
+        raise InvalidInput(f"a slot of {env.name} has {most:,} values; a memory tells 65,536 apart")
     if with_features and not has_features(prior):
         raise InvalidInput(f"the prior {prior.name!r} has no features to remember")
     memo = MemoPrior(prior, env, slots, with_features)
@@ -135,9 +147,9 @@ class MemoPrior:
         features = math.prod(self.feature_shape) if self.with_features else 0
         return Memo(
             *self.prior.init(),
-            tag=jnp.zeros(self.slots, jnp.uint32),
-            key=jnp.zeros((self.slots, texts + legal), jnp.uint16),
-            answer=jnp.zeros((self.slots, self.env.max_legal + features), jnp.float32),
+            tag=jnp.zeros(self._cells, jnp.uint32),
+            key=jnp.zeros((self._cells, texts + legal), jnp.uint16),
+            answer=jnp.zeros((self._cells, self.env.max_legal + features), jnp.float32),
         )
 
     def log_probs(
@@ -152,7 +164,8 @@ class MemoPrior:
     ) -> tuple[jax.Array, jax.Array, Any]:
         """See `FeaturePrior`."""
         log_probs, kept, carry = self._answer(params, carry, env_state, env_params, needed)
-        return log_probs, kept.reshape(len(kept), *self.feature_shape), carry
+        features = jnp.where(needed[:, None], kept, 0.0).reshape(len(kept), *self.feature_shape)
+        return log_probs, features, carry
 
     @property
     def _ways(self) -> int:
@@ -160,7 +173,11 @@ class MemoPrior:
 
     @property
     def _groups(self) -> int:
-        return self.slots // self._ways
+        return -(-self.slots // self._ways)
+
+    @property
+    def _cells(self) -> int:
+        return self._groups * self._ways
 
     @property
     def _are_few(self) -> bool:
@@ -195,13 +212,13 @@ class MemoPrior:
         found = found[jnp.where(missing & is_like, last, row)]
         answer = jnp.where(known[:, None], remembered, found)
 
-        # A free cell, or one by turns. What is written depends on all that was read, so that the
-        # table is not copied.
-        turn = (Count.of(memo.evaluations).low % jnp.uint32(self._ways)).astype(jnp.int32)
-        is_free = tags == 0
-        way = jnp.where(jnp.any(is_free, axis=1), jnp.argmax(is_free, axis=1), turn)
+        # The cell of another key with this tag, a free one, or one by turns. What is written
+        # depends on all that was read, so that the table is not copied.
+        turn = ((Count.of(memo.evaluations).low + row) % self._ways).astype(jnp.int32)
+        suits = jnp.where(jnp.any(is_own, axis=1)[:, None], is_own, tags == 0)
+        way = jnp.where(jnp.any(suits, axis=1), jnp.argmax(suits, axis=1), turn)
         own = jnp.take_along_axis(cells, way[:, None], axis=1)[:, 0]
-        place = jnp.where(missing & (last == row), own, self.slots)
+        place = jnp.where(missing & (last == row), own, self._cells)
         memo = Memo(
             carry.queries,
             carry.evaluations,

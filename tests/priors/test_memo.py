@@ -19,6 +19,7 @@ from lprl_jax.priors import (
     has_features,
     memo,
     remember,
+    tabulate,
 )
 
 LAKE, BLOCKS = FrozenLake("4x4", is_slippery=False), BlocksWorld(4)
@@ -151,6 +152,24 @@ def test_a_training_holds_the_table_once():
     size = table.answer.nbytes + table.key.nbytes
     # Which of the rows are written to a cell takes one number a cell.
     assert temporary(large) - temporary(remember(prior, env, 8)) < 4 * slots + 0.1 * size
+
+
+def test_what_is_no_model_needs_no_memory():
+    env, params, prior = made("lake")
+    table = tabulate(prior, env, params)
+    for known, words in ((table, "is a table"), (remember(prior, env, 8), "is a memory")):
+        with pytest.raises(InvalidInput, match=words):
+            remember(known, env)
+
+
+def test_features_of_rows_that_are_not_needed_are_0():
+    env, params, prior = made("lake")
+    remembered = remember(prior, env, 64, with_features=True)
+    states, _ = next(batches("lake"))
+    ask, every = jax.jit(remembered.log_probs_and_features), jnp.ones(BATCH, bool)
+    *_, carry = ask(prior.params, remembered.init(), states, params, every)
+    _, features, _ = ask(prior.params, carry, states, params, ~every)
+    assert not np.asarray(features).any()
 
 
 @pytest.mark.parametrize(("slots", "words"), [(0, "1 or more"), (-3, "1 or more"), (1.5, "whole")])
