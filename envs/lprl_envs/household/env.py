@@ -94,10 +94,10 @@ class Household(TextEnv[EnvState, EnvParams]):
     ):
         self.room = values.text("room", room)
         self.families = kit_of(self.room).tasks  # refuses other rooms
+        self.commands = values.text("commands", commands)
+        self.split_by = values.text("split_by", split_by)
         require_one_of("commands", commands, COMMANDS)
-        self.commands = commands
         require_one_of("split_by", split_by, SPLITS_BY)
-        self.split_by = split_by
         self.held_out_as = SPLITS_BY[split_by]
         self.illegal_reward = values.finite("illegal_reward", illegal_reward)
         limit = f"{_CANNOT_NUMBER}; valid: features, tokens"
