@@ -219,22 +219,17 @@ class MemoPrior:
         way = jnp.where(jnp.any(suits, axis=1), jnp.argmax(suits, axis=1), turn)
         own = jnp.take_along_axis(cells, way[:, None], axis=1)[:, 0]
         place = jnp.where(missing & (last == row), own, self._cells)
+        # All needed rows are queries, also those that the prior underneath was not asked.
+        others = Count.of(jnp.sum(needed & ~asks, dtype=jnp.uint32))
         memo = Memo(
-            carry.queries,
+            Count.of(carry.queries).plus(others),
             carry.evaluations,
             memo.tag.at[place].set(tag, mode="drop"),
             memo.key.at[place].set(key, mode="drop"),
             memo.answer.at[place].set(answer, mode="drop"),
         )
-        memo = memo._replace(queries=self._queries(memo, needed, asks))
         log_probs, features = self._spread(answer, legal)
         return log_probs, features, memo
-
-    @staticmethod
-    def _queries(memo: Memo, needed: jax.Array, asks: jax.Array) -> Count:
-        """All needed rows are queries, also those that the prior underneath was not asked."""
-        others = jnp.sum(needed & ~asks, dtype=jnp.uint32)
-        return Count.of(memo.queries).plus(Count.of(others))
 
     def _key(self, slots: jax.Array, legal: jax.Array) -> jax.Array:
         """`u16[B, K]` of words `i32[B, n]` and legal actions `bool[B, A]`."""
