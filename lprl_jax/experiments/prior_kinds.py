@@ -108,12 +108,11 @@ def accessed(
     """
     if config.prior_access == LIVE:
         return prior
-    is_model = isinstance(prior, LanguagePrior | FlaxLanguagePrior | FreeFormPrior)
-    reads = with_features and has_features(prior)
+    own = prior.prior if isinstance(prior, EncodedPrior) else prior
+    is_model = isinstance(own, LanguagePrior | FlaxLanguagePrior | FreeFormPrior)
     if config.prior_access == MEMO:
-        own = prior.prior if isinstance(prior, EncodedPrior) else prior
-        asks = isinstance(own, LanguagePrior | FlaxLanguagePrior | FreeFormPrior)
-        return memo.remember(prior, env, config.memo_slots, reads) if asks else prior
+        reads = with_features and has_features(prior)
+        return memo.remember(prior, env, config.memo_slots, reads) if is_model else prior
     if with_features and has_features(prior):
         settings = getattr(prior, "settings", {})
         return tabulate_features(prior, env, env_params, progress=progress, **settings)
