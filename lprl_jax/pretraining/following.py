@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import chex
@@ -14,11 +13,14 @@ from lprl_envs import TextEnv, TextEnvParams
 from lprl_jax.algorithms import asking
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Data
-from lprl_jax.algorithms.interaction import play_episodes
+from lprl_jax.algorithms.interaction import Policy, play_episodes
 from lprl_jax.lm.checkpoint import LanguageModel
-from lprl_jax.priors.base import normalize, sample_proposals
+from lprl_jax.pretraining.tasks import can_list_states
+from lprl_jax.priors.base import Prior, sample_proposals
+from lprl_jax.priors.controls import UniformPrior
+from lprl_jax.priors.habit import HabitPrior
 from lprl_jax.priors.language import LanguagePrior
-from lprl_jax.priors.tabular import Table, TabularPrior, tabulate
+from lprl_jax.priors.tabular import tabulate
 from lprl_jax.results.statistics import Interval, share_interval
 
 PLAYED = 50
@@ -47,32 +49,45 @@ def follow(
     log_weights: jax.Array,
     key: chex.PRNGKey,
 ) -> Followed:
-    """Play by a model, by a habit of these log-weights `f32[A]`, and at random."""
-    table = tabulate(LanguagePrior.of_model(model, env, bank), env, bank).table
-    legal = jnp.isfinite(table)
-    sharp = 1e3 * jnp.where(legal, table, 0.0)
-    others = (normalize(scores, legal) for scores in (sharp, log_weights, jnp.zeros(legal.shape)))
-    rates = success(env, bank, (table, *others), key)
+    """Play by a model, by a habit of these log-weights `f32[A]`, and at random.
+
+    Where states can be listed the model is asked about each of them once, beforehand.
+    """
+    asked: Prior = LanguagePrior.of_model(model, env, bank)
+    if can_list_states(env):
+        asked = tabulate(asked, env, bank)
+    played = {
+        "drawn": (asked, drawn),
+        "greedy": (asked, likeliest),
+        "habit": (HabitPrior(env, log_weights), drawn),
+        "uniform": (UniformPrior(env), drawn),
+    }
+    rates = (success(env, bank, *row, key) for row in played.values())
     return Followed(*(share_interval(rate) for rate in rates))
 
 
+def drawn(keys: chex.PRNGKey, state: Any, told: Told) -> jax.Array:
+    """Actions `i32[R, N]` by the prior's probabilities."""
+    del state
+    return jax.vmap(lambda k, p: sample_proposals(k, p, 1)[:, 0])(keys, told.log_probs)
+
+
+def likeliest(keys: chex.PRNGKey, state: Any, told: Told) -> jax.Array:
+    """The most likely actions `i32[R, N]`; of equally likely ones any, each time."""
+    best = told.log_probs >= jnp.max(told.log_probs, axis=-1, keepdims=True)
+    return drawn(keys, state, told._replace(log_probs=jnp.where(best, 0.0, -jnp.inf)))
+
+
 def success(
-    env: TextEnv[Any, Any], bank: TextEnvParams, tables: Sequence[jax.Array], key: chex.PRNGKey
-) -> list[np.ndarray]:
-    """Success rates in each instance, `f32[M]`, by actions drawn from each of the tables.
-
-    Those are log-probabilities `f32[M, num_states, A]`.
-    """
-    priors = [TabularPrior(env, table, "measured", 0) for table in tables]
-    asker, num_instances = asking.of(priors[0]), len(tables[0])
-
-    def policy(keys: chex.PRNGKey, state: Any, told: Told) -> jax.Array:
-        return jax.vmap(lambda k, p: sample_proposals(k, p, 1)[:, 0])(keys, told.log_probs)
+    env: TextEnv[Any, Any], bank: TextEnvParams, prior: Prior, policy: Policy, key: chex.PRNGKey
+) -> np.ndarray:
+    """Success rates in each instance, `f32[M]`, of who acts by a prior."""
+    asker, num_instances = asking.of(prior), len(jax.tree.leaves(bank.bank)[0])
 
     @jax.jit
-    def play(table: Table, bank: TextEnvParams) -> jax.Array:
+    def play(params: Any, bank: TextEnvParams) -> jax.Array:
         keys, own = jax.random.split(key, num_instances), jnp.arange(num_instances)[:, None]
-        data = Data(table, bank)
+        data = Data(params, bank)
         return play_episodes(env, asker, policy, keys, data, own, EPISODES)["success"]
 
-    return [np.asarray(play(prior.params, bank)) for prior in priors]
+    return np.asarray(play(prior.params, bank))

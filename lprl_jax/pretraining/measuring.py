@@ -34,7 +34,14 @@ from lprl_jax.pretraining.tasks import (
 )
 from lprl_jax.priors import habit
 from lprl_jax.priors.base import normalize
-from lprl_jax.priors.judging import Scores, judge, make_scorer, shuffle
+from lprl_jax.priors.judging import (
+    Scores,
+    judge,
+    make_legal_scorer,
+    make_scorer,
+    most_columns,
+    shuffle,
+)
 
 INSTANCES = 200
 """Held-out instances of each kind."""
@@ -54,7 +61,7 @@ class Actions(NamedTuple):
     """Of the best answers that do not look at the state, fitted on training instances."""
     uniform: Scores
     success: Followed | None
-    """Of episodes; None where states are not numbered, or too many for a table."""
+    """Of episodes; None where states cannot be listed and the task is not followed."""
     ladder: dict[str, float]
     """Top-1 of every version of the model, by name."""
 
@@ -94,20 +101,26 @@ def measure_actions(
     draw = _drawing(task.env, task.exam or task.draw, task.states)
     states, right, legal = draw(keys[1], bank)
     slots = jax.vmap(jax.vmap(task.env.slots, (0, None)), (0, None))(states, bank)
-    score = make_scorer(model.config, task.compile(model.tokenizer).prompts)
+    mixed = shuffle(task.env.template, keys[2], slots)
+    table = task.compile(model.tokenizer).prompts
+    if task.env.max_legal < task.env.num_actions:
+        columns = most_columns(table, jnp.concatenate([slots, mixed]))
+        score = make_legal_scorer(model.config, table, legal, columns)
+    else:
+        score = make_scorer(model.config, table)
 
     def judged(version: LanguageModel, slots: jax.Array) -> Scores:
         return judge(normalize(score(version.params, slots), legal), right)
 
     scores = {name: judged(version, slots) for name, version in models.items()}
-    shuffled = judged(model, shuffle(task.env.template, keys[2], slots))
+    shuffled = judged(model, mixed)
     # On states drawn as these are, so that no other distribution that does not look does better.
     _, *taught = draw(keys[3], population.sample(keys[4], num_instances, "train"))
     weights = habit.fit(*(np.asarray(x).reshape(-1, task.env.num_actions) for x in taught))
     of_habit = judge(normalize(weights, legal), right)
     uniform = judge(normalize(jnp.zeros(legal.shape), legal), right)
     played = None
-    if can_list_states(task.env):
+    if task.is_followed or can_list_states(task.env):
         own = population.sample(keys[5], min(num_instances, following.PLAYED), "held-out")
         played = following.follow(model, task.env, own, weights, keys[6])
     ladder = {name: found.top1 for name, found in scores.items()}

@@ -28,6 +28,12 @@ from lprl_jax.pretraining.verdicts import VerdictTask
 from lprl_jax.priors.judging import PROPOSALS
 from lprl_jax.results.comparison import interval
 
+TITLES = {
+    "embedded": "the embedded language model",
+    "embedded-judge": "the embedded judge",
+    "embedded-home": "the embedded model of a kitchen and a household",
+}
+
 
 class Measured(NamedTuple):
     """All that the card shows of a model."""
@@ -110,7 +116,7 @@ def render(
     num_params = sum(leaf.size for leaf in jax.tree.leaves(final.params))
     settings = [f"{f.name} = {getattr(config, f.name)}" for f in dataclasses.fields(config)]
     parts = [
-        f"# Model card: the embedded {'judge' if name == 'embedded-judge' else 'language model'}",
+        f"# Model card: {TITLES[name]}",
         "",
         f"A Llama-architecture decoder of {num_params:,} parameters with its own byte-level BPE of",
         f"{len(final.tokenizer)} tokens, trained from scratch on text written by the environments'",

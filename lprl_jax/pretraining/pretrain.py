@@ -26,7 +26,7 @@ from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.pretraining.curriculum import TASKS
 from lprl_jax.pretraining.lessons import make_loss
 from lprl_jax.pretraining.tasks import Task
-from lprl_jax.pretraining.tokenizer import train_tokenizer
+from lprl_jax.pretraining.tokenizer import PHRASES, train_tokenizer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +78,20 @@ class Progress(NamedTuple):
 
 
 def pretrain(
-    config: PretrainConfig, tasks: Sequence[Task] = TASKS, report_every: int = 25
+    config: PretrainConfig,
+    tasks: Sequence[Task] = TASKS,
+    report_every: int = 25,
+    phrases: Sequence[str] = PHRASES,
 ) -> Iterator[Progress]:
-    """Train; the last item yielded has `keep == "final"`."""
-    tokenizer = train_tokenizer(tasks)
+    """Train; the last item yielded has `keep == "final"`.
+
+    Args:
+        config: How.
+        tasks: What is learnt.
+        report_every: Steps.
+        phrases: Of the tokenizer.
+    """
+    tokenizer = train_tokenizer(tasks, phrases)
     shape = DecoderConfig(
         vocab_size=len(tokenizer),
         hidden_size=config.hidden_size,

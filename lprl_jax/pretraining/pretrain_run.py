@@ -19,13 +19,24 @@ from lprl_jax.lm import checkpoint, embedded
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.pretraining import model_card
 from lprl_jax.pretraining.curriculum import TASKS
+from lprl_jax.pretraining.curriculum_of_home import HOME_PHRASES, HOME_TASKS
 from lprl_jax.pretraining.curriculum_of_judge import JUDGE_TASKS
 from lprl_jax.pretraining.pretrain import PretrainConfig, pretrain
 from lprl_jax.pretraining.tasks import Task
+from lprl_jax.pretraining.tokenizer import PHRASES
 
-CURRICULA: Mapping[str, Sequence[Task]] = {"embedded": TASKS, embedded.JUDGE: JUDGE_TASKS}
+CURRICULA: Mapping[str, Sequence[Task]] = {
+    "embedded": TASKS,
+    embedded.JUDGE: JUDGE_TASKS,
+    embedded.HOME: HOME_TASKS,
+}
 """By the name of the model that learns it."""
-SETTINGS: Mapping[str, Mapping[str, Any]] = {embedded.JUDGE: {"num_steps": 480, "early": ()}}
+TOKENIZED: Mapping[str, Sequence[str]] = {embedded.HOME: HOME_PHRASES}
+"""Phrases of the tokenizer, where they are not `tokenizer.PHRASES`."""
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    embedded.JUDGE: {"num_steps": 480, "early": ()},
+    embedded.HOME: {"num_steps": 1_000, "early": ()},
+}
 """Those that are not `PretrainConfig`'s."""
 
 
@@ -71,7 +82,8 @@ def _train(
         # None is quiet where there is no terminal: a log file would fill with bars.
         tqdm(total=config.num_steps, disable=None if progress else True, unit="step") as bar,
     ):
-        for at in pretrain(config, CURRICULA[model]):
+        phrases = TOKENIZED.get(model, PHRASES)
+        for at in pretrain(config, CURRICULA[model], phrases=phrases):
             log.write(json.dumps({"step": at.step, "loss": round(at.loss, 5)}) + "\n")
             bar.update(at.step - bar.n)
             bar.set_postfix(loss=f"{at.loss:.3f}")

@@ -148,6 +148,9 @@ class ActionTask:
     """Draws the states that a model is measured by; None for `draw`."""
     populations: tuple[Population, ...] = ()
     """The kinds of instances that a model is measured on, each by itself; none for `sample`'s."""
+    is_followed: bool = False
+    """Whether a model plays episodes even where it has to be asked at every step, since states
+    cannot be listed."""
 
     @property
     def measured(self) -> tuple[Population, ...]:

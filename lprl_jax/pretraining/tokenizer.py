@@ -28,17 +28,19 @@ PHRASES = (
 """Read as one word each, which makes Blocks World's sentences less than half as long."""
 
 
-def train_tokenizer(tasks: Sequence[Task]) -> PreTrainedTokenizerFast:
+def train_tokenizer(
+    tasks: Sequence[Task], phrases: Sequence[str] = PHRASES
+) -> PreTrainedTokenizerFast:
     """A byte-level BPE, trained on every text that the tasks' templates are made of.
 
-    Words take the space or newline before them along, letters with digits are one word, and so are
-    `PHRASES`.
+    Words take the space or newline before them along, letters with digits are one word, and so is
+    each of the phrases, which are regular expressions.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
-    words = Regex(rf"\s?(?:{'|'.join(PHRASES)})\b|\s?\w+|[^\s\w]+|\s+")
+    words = Regex(rf"\s?(?:{'|'.join(phrases)})\b|\s?\w+|[^\s\w]+|\s+")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(words, "isolated"),

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import Scope, Template
 
-from lprl_jax.lm import decoder, scoring
+from lprl_jax.lm import decoder, scoring, token_table
 from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.lm.token_table import TokenTable
 
@@ -102,3 +102,41 @@ def make_scorer(config: DecoderConfig, table: TokenTable) -> Callable[[Any, jax.
         ).log_likelihoods[0]
 
     return jax.jit(lambda params, slots: jax.lax.map(functools.partial(one, params), slots))
+
+
+def make_legal_scorer(
+    config: DecoderConfig, table: TokenTable, legal: jax.Array, columns: int
+) -> Callable[[Any, jax.Array], jax.Array]:
+    """As `make_scorer`, for wide texts with many answers: of the legal ones alone, the others 0.
+
+    Args:
+        config: Of the model.
+        table: Of the texts.
+        legal: `bool[M, S, A]`, of the states that the slots will be of.
+        columns: That the longest of these texts fills; longer ones would be cut.
+    """
+    answers = scoring.Answers.build(table.answers)
+    most = int(jnp.max(jnp.sum(legal, axis=-1)))
+    shorten = jax.vmap(functools.partial(token_table.compact_right, width=columns))
+
+    def one(params: Any, slots: jax.Array, legal: jax.Array) -> jax.Array:
+        tokens, valid = table.prefix.render(slots[0])
+        prefix = decoder.encode_prefix(config, params, tokens[None], valid[None])
+        text = shorten(*jax.vmap(table.suffix.render)(slots))
+        counts, chosen = jax.lax.top_k(legal.astype(jnp.int32), most)
+        told = config, params, prefix, valid[None], *(x[None] for x in text)
+        found = scoring.score_chosen(*told, answers, chosen[None]).log_likelihoods[0]
+        own = jnp.arange(len(chosen))[:, None]
+        return jnp.zeros(legal.shape).at[own, chosen].set(jnp.where(counts > 0, found, 0.0))
+
+    def every(params: Any, slots: jax.Array, legal: jax.Array) -> jax.Array:
+        return jax.lax.map(lambda x: one(params, *x), (slots, legal))
+
+    compiled = jax.jit(every)
+    return lambda params, slots: compiled(params, slots, legal)
+
+
+def most_columns(table: TokenTable, slots: jax.Array) -> int:
+    """That the longest of some texts fills, behind what its instance shares."""
+    lengths = jax.jit(jax.vmap(jax.vmap(lambda s: jnp.sum(table.suffix.render(s)[1]))))
+    return int(jnp.max(lengths(slots)))

@@ -25,7 +25,8 @@ A state reads as what the agent knows, for instance:
     >
 
 Names and actions are in `kits`, instances in `instances` and `by_hand`, the wording in `text`,
-shortest plans in `plans`, SLINVIT's value in `search`, ALFWorld's own sentences in `feedback`.
+shortest plans in `plans`, what is best by what was seen in `expert`, SLINVIT's value in `search`,
+ALFWorld's own sentences in `feedback`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from gymnax.environments import spaces
 from lprl_envs import values
 from lprl_envs.banks import choose_families, content_hash, draw_bank, made_once
 from lprl_envs.errors import require_one_of
-from lprl_envs.household import law, text
+from lprl_envs.household import expert, law, text
 from lprl_envs.household.by_hand import bank_of, preset
 from lprl_envs.household.instances import goal_hash, is_fit, random_room
 from lprl_envs.household.kits import COMMANDS, TASKS, Actions, Kit, actions_of, kit_of
@@ -299,6 +300,10 @@ class Household(TextEnv[EnvState, EnvParams]):
         `plans.NO_PLAN` where there is none, which no instance drawn or given has.
         """
         return steps_left(self.kit, self._room(state, params), state)
+
+    def right_actions(self, state: EnvState, params: EnvParams) -> jax.Array:
+        """`bool[num_actions]`: what is best by what was seen; see `expert`."""
+        return expert.right_actions(self.kit, self.actions, self._room(state, params), state)
 
     def transitions(
         self, state: EnvState, action: jax.Array, params: EnvParams

@@ -7,12 +7,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+from lprl_envs.demonstration import Demonstrated
 
 from lprl_jax import memory
+from lprl_jax.algorithms.tabular import demonstrations
 from lprl_jax.algorithms.tabular.optimal_actions import optimal_actions
 from lprl_jax.priors import habit
 from lprl_jax.priors.habit import HabitPrior
@@ -23,6 +26,8 @@ SEED = 1_000_003
 """Of their drawing: no experiment's bank is likely to be the same."""
 BACKUPS = 1000
 """At most; then a reward of 1 is discounted to less than a float tells from 0 beside it."""
+EPISODE, BATCH = 20, 32
+"""States of an instance that a demonstrator comes by; instances that are played side by side."""
 BYTES = 36
 """What an action of a state takes at most, with what the planner holds meanwhile: 33 measured."""
 
@@ -31,10 +36,10 @@ def fitted(env: TextEnv[Any, Any], env_params: TextEnvParams, name: str = "habit
     """The habit that is most often right, over all states of all instances of a bank.
 
     All states count alike from which a reward can be reached; what is right there is planned
-    exactly.
+    exactly. Where the world knows it by itself (`Demonstrated`), the states are a demonstrator's.
 
     Args:
-        env: The environment, whose states are numbered.
+        env: The environment, whose states are numbered, or that is `Demonstrated`.
         env_params: A bank of training instances.
         name: For reports.
 
@@ -51,14 +56,15 @@ def of_training(env: TextEnv[Any, Any], options: tuple[tuple[str, Any], ...] = (
     """The habit of random training instances; kept, since it takes seconds to plan in all of them.
 
     Args:
-        env: The environment, whose states are numbered.
+        env: As for `fitted`.
         options: Of `env.sample_params`, by name; of `families` those count that are taught.
 
     Raises:
         NotNumbered: if the environment has too many states.
         InvalidInput: if it has no training instances, or no reward can be reached in them.
     """
-    _ = env.numbered_states  # before anything is drawn
+    if not isinstance(env, Demonstrated):
+        _ = env.numbered_states  # before anything is drawn
     return _fitted(env, training_instances(env, options, INSTANCES), "habit")
 
 
@@ -98,6 +104,8 @@ def for_training(env: TextEnv[Any, Any], options: Sequence[tuple[str, Any]]) -> 
 def _fitted(env: TextEnv[Any, Any], env_params: TextEnvParams, name: str) -> HabitPrior:
     """See `fitted`; of instances that are known to be for training."""
     instances = jax.tree.leaves(env_params.bank)[0].shape[0]
+    if isinstance(env, Demonstrated):
+        return HabitPrior(env, habit.fit(*_demonstrated(env, env_params, instances)), name)
     shape = {"instances": instances, "states": env.numbered_states, "actions": env.num_actions}
     size = BYTES * math.prod(shape.values())
     memory.require("a habit's answers", [memory.Part(tuple(shape), size)], shape)
@@ -118,3 +126,23 @@ def _fitted(env: TextEnv[Any, Any], env_params: TextEnvParams, name: str) -> Hab
 
     right, legal = (np.asarray(x).reshape(-1, env.num_actions) for x in answers(env_params))
     return HabitPrior(env, habit.fit(right, legal), name)
+
+
+def _demonstrated(
+    env: Any, env_params: TextEnvParams, instances: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is right, and what is legal, where a demonstrator comes by: `bool[N, A]`."""
+
+    @jax.jit
+    def answers(env_params: TextEnvParams) -> tuple[jax.Array, jax.Array]:
+        def of_one(row: tuple[jax.Array, chex.PRNGKey]) -> tuple[jax.Array, jax.Array]:
+            instance, key = row
+            states, right = demonstrations.met(env, key, env_params, instance, EPISODE)
+            return right, jax.vmap(env.action_mask, (0, None))(states, env_params)
+
+        keys = jax.random.split(jax.random.key(SEED), instances)
+        rows = jnp.arange(instances, dtype=jnp.int32), keys
+        return jax.lax.map(of_one, rows, batch_size=min(BATCH, instances))
+
+    right, legal = (np.asarray(x).reshape(-1, env.num_actions) for x in answers(env_params))
+    return right, legal

@@ -1,0 +1,112 @@
+"""What `embedded-home` is taught: to act in a kitchen and in a household.
+
+In Overcooked what is right begins a shortest plan. In a household it is what is best by what was
+seen (`lprl_envs.household.expert`): where things lie that were not seen nobody can know. States
+there are those of episodes in which the demonstrator acts more or less at random.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+from lprl_envs import Household, Overcooked, TextEnvParams
+from lprl_envs.overcooked import plans
+
+from lprl_jax.algorithms.tabular import demonstrations
+from lprl_jax.pretraining.tasks import ActionTask, Draw, Population, shares
+
+NEAR = 0.85
+"""A macro further from the delivery a state is as much less likely, but for a quarter of them."""
+HOME_PHRASES = (
+    r" ?[a-z]+ \d+",
+    "You are in a room of a house",
+    "You can carry one thing",
+    "Your task is to",
+    "In the room are",
+    "in the middle of the room",
+    "you see",
+    "You are",
+    "You carry",
+    "You know of",
+    "Left to look at",
+    "Standing open",
+    "There is a fixed cutting board in the room",
+    "There are two fixed cutting boards in the room",
+    "The dish is a bowl only containing chopped",
+    "You notice",
+    "on the different tables",
+    "on the table",
+    r"is on the (?:first |second )?cutting board",
+    "Currently you are standing in front of the",
+    "Currently you are carrying",
+    "Currently you don't have anything in hand",
+    "without anything in hand",
+    "containing chopped",
+    "You are at",
+    "To serve the dish",
+    "you should first",
+)
+"""Read as one word each; so is a thing with its number, such as "egg 2"."""
+
+
+def _shortest(env: Overcooked) -> Draw:
+    """Draws among a kitchen's states: a quarter uniform, the rest rather near the delivery."""
+
+    def draw(
+        key: chex.PRNGKey, params: TextEnvParams, instance: jax.Array, num: int
+    ) -> tuple[Any, jax.Array]:
+        right, left = plans.right_actions(env, params, instance)
+        asked = jnp.any(right, axis=-1)
+        as_far = jnp.zeros(plans.FARTHEST + 1).at[left].add(asked)
+        near = shares(asked * NEAR**left / jnp.maximum(as_far[left], 1))
+        probs = 0.25 * shares(asked) + 0.75 * near
+        index = jax.random.categorical(key, jnp.log(probs), shape=(num,)).astype(jnp.int32)
+        return jax.vmap(lambda i: env.state_at(instance, i, params))(index), right[index]
+
+    return draw
+
+
+def _kitchen(name: str, instances: int, states: int) -> ActionTask:
+    env = Overcooked(name)
+    dishes = functools.partial(env.sample_params, families=env.held_out_families)
+    held_out = (Population("dishes that are held out", dishes),) if env.held_out_families else ()
+    return ActionTask(
+        f"Overcooked {name}",
+        env,
+        env.sample_params,
+        _shortest(env),
+        instances,
+        states,
+        noise=0.1,
+        populations=(Population("random kitchens", env.sample_params), *held_out),
+        is_followed=True,
+    )
+
+
+def _room(name: str, instances: int, states: int) -> ActionTask:
+    env = Household(name)
+    return ActionTask(
+        f"Household {name}",
+        env,
+        env.sample_params,
+        functools.partial(demonstrations.met, env),
+        instances,
+        states,
+        noise=0.1,
+        populations=tuple(
+            Population(task, functools.partial(env.sample_params, families=(task,)))
+            for task in env.families
+        ),
+        is_followed=True,
+    )
+
+
+HOME_TASKS: tuple[ActionTask, ...] = (
+    _kitchen("tomato", 3, 12),
+    _kitchen("salad", 3, 16),
+    _room("kitchen-small", 6, 16),
+)
