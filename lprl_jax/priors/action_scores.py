@@ -7,9 +7,9 @@ behind them, and from log-likelihoods to log-probabilities. All of it can be dif
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,55 @@ from lprl_jax.priors.base import evaluate_where_needed, normalize
 from lprl_jax.priors.options import Prompt, divisor_of
 from lprl_jax.priors.reading import Prefix, Reader, Width
 from lprl_jax.priors.wordings import Wording
+
+SHARES = (0.25, 0.375, 0.5, 1.0)
+"""Of what a text and its answers may take, the parts that programs are made for; see `sizes_of`."""
+MOST = 0.75
+"""Tokens of a program, against those of the next larger one, at most: below that a quarter is saved
+at least, which is what the compilation of one more is worth."""
+WIDE = 256
+"""Tokens of a text with its answers from which there are several programs: what is shorter is
+compiled longer than it runs."""
+
+
+class Size(NamedTuple):
+    """What a program runs of every state; part of its shape."""
+
+    columns: int
+    """Of the text."""
+    nodes: int
+    """Tokens of answers behind it."""
+
+    @property
+    def tokens(self) -> int:
+        """Both."""
+        return self.columns + self.nodes
+
+
+def sizes_of(largest: Size, shortest: int, nodes_vary: bool) -> tuple[Size, ...]:
+    """The sizes in which states are read, ascending; `largest` is the last, and often the only one.
+
+    The floor is a text's own tokens and those of its legal actions. A template has a column for
+    every token that a slot may have, and there are answers for as many actions as may be legal: in
+    a small kitchen of Household 995 columns, of which 156 to 434 are filled, and 736 tokens of
+    answers, of which about 200 are. One share of both is taken, so that there are as many programs
+    as shares and not as many as pairs. A share has a program if a text fits in it, if the program
+    runs a quarter less than the next one, and if there is enough to save at all.
+
+    Args:
+        largest: Enough for every state.
+        shortest: Columns that every text fills.
+        nodes_vary: Whether answers are packed for each state, or a trie of all stands behind all.
+    """
+    found = [largest]
+    if largest.tokens < WIDE:
+        return (largest,)
+    for share in reversed(SHARES[:-1]):
+        nodes = int(share * largest.nodes) if nodes_vary else largest.nodes
+        size = Size(int(share * largest.columns), nodes)
+        if size.columns >= shortest and size.tokens <= MOST * found[-1].tokens:
+            found.append(size)
+    return tuple(reversed(found))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -128,11 +177,13 @@ class ActionScorer:
         slots: jax.Array,
         legal: jax.Array,
         width: Width | None = None,
+        nodes: int | None = None,
     ) -> Scores:
         """As `score`, of texts by their slots, whether or not states have them.
 
         Here `slots` are `i32[B, num_slots]`, of which those of the instance are read in `prefix`;
-        and `legal`, `bool[B, A]`, are the actions that count, `env.max_legal` at most.
+        and `legal`, `bool[B, A]`, are the actions that count, `env.max_legal` at most. `nodes` are
+        tokens of answers in rows, enough for these; by default, for any.
         """
         tokens, valid, fits = self.reader.read_slots(slots, width)
         # One text: every state is behind the same prefix. Otherwise each has its own.
@@ -153,14 +204,91 @@ class ActionScorer:
             found = scoring.score(*texts, self.answers, *behind)
             scores, readout = (x.reshape(-1, x.shape[-1]) for x in found)
             return Scores(jnp.where(fits[:, None], scores, jnp.nan), readout)
-        _, chosen = jax.lax.top_k(legal.astype(jnp.int32), self.env.max_legal)
-        scores, readout = scoring.score_chosen(*texts, self.answers, arrange(chosen), *behind)
+        counts, chosen = jax.lax.top_k(legal.astype(jnp.int32), self.env.max_legal)
+        some = arrange(counts > 0), self.num_branches if nodes is None else nodes
+        scores, readout = scoring.score_chosen(
+            *texts, self.answers, arrange(chosen), *behind, *some
+        )
         own = jnp.arange(len(chosen), dtype=jnp.int32)[:, None]
         scores = (
             jnp.zeros(legal.shape, jnp.float32).at[own, chosen].set(scores.reshape(chosen.shape))
         )
         scores = jnp.where(fits[:, None], scores, jnp.nan)
         return Scores(scores, readout.reshape(len(chosen), -1))
+
+    def sizes(self, width: Width | None = None) -> tuple[Size, ...]:
+        """In which states are read; one where they are numbered, and their width was measured."""
+        columns = len(self.table.suffix.slot)
+        largest = Size(columns if width is None else width.columns, self.num_branches)
+        if self.env.num_states is not None:
+            return (largest,)
+        return sizes_of(largest, self.reader.shortest, isinstance(self.answers, Answers))
+
+    def place_of(self, slots: jax.Array, legal: jax.Array, sizes: Sequence[Size]) -> jax.Array:
+        """`i32[B]`: the smallest of some sizes that each row fits in; the last one fits all."""
+        columns = jnp.asarray([size.columns for size in sizes[:-1]], jnp.int32)
+        place = jnp.sum(self.reader.lengths_of(slots)[:, None] > columns[None], axis=1)
+        if isinstance(self.answers, Answers):
+            nodes = jnp.asarray([size.nodes for size in sizes[:-1]], jnp.int32)
+            run = jnp.sum(jnp.where(legal, jnp.asarray(self.answers.nodes)[None], 0), axis=1)
+            place = jnp.maximum(place, jnp.sum(run[:, None] > nodes[None], axis=1))
+        return place.astype(jnp.int32)
+
+    def score_narrow(
+        self,
+        weights: Any,
+        prefix: Prefix,
+        prefix_valid: jax.Array,
+        rows: jax.Array,
+        slots: jax.Array,
+        legal: jax.Array,
+        width: Width | None = None,
+    ) -> Scores:
+        """As `score_slots`, in the smallest size that all B rows fit in.
+
+        It is chosen in the graph: a `switch`, which is not to be mapped over (it would run every
+        size), and is not worth differentiating.
+        """
+        asked = weights, prefix, prefix_valid, rows, slots, legal
+        sizes = self.sizes(width)
+        if len(sizes) == 1:
+            return self.score_slots(*asked, width)
+
+        def branch(size: Size) -> Callable[..., Scores]:
+            return lambda *asked: self.score_slots(*asked, Width(size.columns), size.nodes)
+
+        place = jnp.max(self.place_of(slots, legal, sizes))
+        return jax.lax.switch(place, [branch(size) for size in sizes], *asked)
+
+    def evaluate(
+        self,
+        weights: Any,
+        behind: tuple[Prefix, jax.Array],
+        states: Any,
+        env_params: Any,
+        needed: jax.Array,
+        chunk: int,
+        width: Width | None = None,
+        with_readout: bool = False,
+    ) -> jax.Array:
+        """Log-likelihoods `f32[B, A]` of the needed states, `chunk` at a time.
+
+        Behind them, `[B, A + D]`, the read-out, if asked for. All is 0 where a row is not needed.
+        Texts of a size are run together, the widest first.
+        """
+
+        def texts(states: Any) -> tuple[jax.Array, jax.Array]:
+            return self.reader.slots_of(states, env_params), self._legal(states, env_params)
+
+        def evaluate(states: Any) -> jax.Array:
+            asked = weights, *behind, states.instance, *texts(states), width
+            found = self.score_narrow(*asked)
+            return jnp.concatenate(found, axis=1) if with_readout else found.log_likelihoods
+
+        sizes = self.sizes(width)
+        rank = None if len(sizes) == 1 else -self.place_of(*texts(states), sizes)
+        columns = self.env.num_actions + with_readout * self.config.hidden_size
+        return evaluate_where_needed(evaluate, states, needed, chunk, columns, rank=rank)
 
     def score_texts(
         self,
@@ -182,16 +310,19 @@ class ActionScorer:
 
         def evaluate(own: tuple[jax.Array, jax.Array]) -> jax.Array:
             every = jnp.ones((len(own[0]), num_answers), bool)
-            return self.score_slots(weights, *behind, *own, every, width).log_likelihoods
+            return self.score_narrow(weights, *behind, *own, every, width).log_likelihoods
 
-        return evaluate_where_needed(evaluate, (rows, slots), needed, chunk, num_answers)
+        sizes = self.sizes(width)
+        every = jnp.ones((len(slots), num_answers), bool)
+        rank = None if len(sizes) == 1 else -self.place_of(slots, every, sizes)
+        return evaluate_where_needed(evaluate, (rows, slots), needed, chunk, num_answers, rank=rank)
 
     @property
     def num_branches(self) -> int:
-        """Tokens of answers that are run behind a state's text."""
+        """Tokens of answers that are run behind a state's text; where they are rows, at most."""
         if isinstance(self.answers, Trie):
             return len(self.answers.tokens)
-        return self.env.max_legal * (self.answers.tokens.shape[1] - 1)
+        return self.answers.most_nodes(self.env.max_legal)
 
     def normalize(self, scores: jax.Array, states: Any, env_params: Any) -> jax.Array:
         """Log-likelihoods `[B, A]` to log-probabilities of the legal actions."""
@@ -205,5 +336,4 @@ class ActionScorer:
 def _pack(answers: Sequence[Sequence[int]], max_legal: int) -> Trie | Answers:
     """Whichever costs fewer tokens a text."""
     trie, rows = Trie.build(answers), Answers.build(answers)
-    own = max_legal * (rows.tokens.shape[1] - 1)
-    return rows if own < len(trie.tokens) else trie
+    return rows if rows.most_nodes(max_legal) < len(trie.tokens) else trie
