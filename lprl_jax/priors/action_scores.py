@@ -7,9 +7,10 @@ behind them, and from log-likelihoods to log-probabilities. All of it can be dif
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,56 +26,8 @@ from lprl_jax.priors import wordings
 from lprl_jax.priors.base import evaluate_where_needed, normalize
 from lprl_jax.priors.options import Prompt, divisor_of
 from lprl_jax.priors.reading import Prefix, Reader, Width
+from lprl_jax.priors.sizes import Size, sizes_of
 from lprl_jax.priors.wordings import Wording
-
-SHARES = (0.25, 0.375, 0.5, 1.0)
-"""Of what a text and its answers may take, the parts that programs are made for; see `sizes_of`."""
-MOST = 0.75
-"""Tokens of a program, against those of the next larger one, at most: below that a quarter is saved
-at least, which is what the compilation of one more is worth."""
-WIDE = 256
-"""Tokens of a text with its answers from which there are several programs: what is shorter is
-compiled longer than it runs."""
-
-
-class Size(NamedTuple):
-    """What a program runs of every state; part of its shape."""
-
-    columns: int
-    """Of the text."""
-    nodes: int
-    """Tokens of answers behind it."""
-
-    @property
-    def tokens(self) -> int:
-        """Both."""
-        return self.columns + self.nodes
-
-
-def sizes_of(largest: Size, shortest: int, nodes_vary: bool) -> tuple[Size, ...]:
-    """The sizes in which states are read, ascending; `largest` is the last, and often the only one.
-
-    The floor is a text's own tokens and those of its legal actions. A template has a column for
-    every token that a slot may have, and there are answers for as many actions as may be legal: in
-    a small kitchen of Household 995 columns, of which 156 to 434 are filled, and 736 tokens of
-    answers, of which about 200 are. One share of both is taken, so that there are as many programs
-    as shares and not as many as pairs. A share has a program if a text fits in it, if the program
-    runs a quarter less than the next one, and if there is enough to save at all.
-
-    Args:
-        largest: Enough for every state.
-        shortest: Columns that every text fills.
-        nodes_vary: Whether answers are packed for each state, or a trie of all stands behind all.
-    """
-    found = [largest]
-    if largest.tokens < WIDE:
-        return (largest,)
-    for share in reversed(SHARES[:-1]):
-        nodes = int(share * largest.nodes) if nodes_vary else largest.nodes
-        size = Size(int(share * largest.columns), nodes)
-        if size.columns >= shortest and size.tokens <= MOST * found[-1].tokens:
-            found.append(size)
-    return tuple(reversed(found))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -254,11 +207,11 @@ class ActionScorer:
         if len(sizes) == 1:
             return self.score_slots(*asked, width)
 
-        def branch(size: Size) -> Callable[..., Scores]:
-            return lambda *asked: self.score_slots(*asked, Width(size.columns), size.nodes)
+        def program(size: Size) -> Callable[..., Scores]:
+            return functools.partial(self.score_slots, width=Width(size.columns), nodes=size.nodes)
 
         place = jnp.max(self.place_of(slots, legal, sizes))
-        return jax.lax.switch(place, [branch(size) for size in sizes], *asked)
+        return jax.lax.switch(place, [program(size) for size in sizes], *asked)
 
     def evaluate(
         self,
