@@ -38,6 +38,7 @@ from suites import (
     tabular,
     thousand_runs,
     training,
+    wide_texts,
 )
 from tools import timing
 
@@ -57,6 +58,7 @@ SUITES = {
     "lagr": lagr_training.run,
     "purejaxrl": ppo_vs_purejaxrl.run,
     "rejax": sac_vs_rejax.run,
+    "wide_texts": wide_texts.run,
 }
 
 

@@ -80,6 +80,15 @@ class Answers:
         tokens[valid] = np.concatenate([np.asarray(answer, np.int32) for answer in answers])
         return Answers(tokens, valid)
 
+    @property
+    def nodes(self) -> np.ndarray:
+        """i32[A]: tokens of each that are run: all but the last, which is predicted."""
+        return (self.valid.sum(axis=1) - 1).astype(np.int32)
+
+    def most_nodes(self, count: int) -> int:
+        """Tokens that are run of so many answers, none of them twice, at most."""
+        return int(np.sort(self.nodes)[::-1][:count].sum())
+
 
 def every_pair(texts: jax.Array, answers: np.ndarray) -> jax.Array:
     """Every text `[B, T]` with every answer `[A, W]` behind it, `[B, A, T + W]`."""
@@ -128,8 +137,13 @@ def score(
     """
     normalizer = normalizer or of_all_tokens
     nodes = jnp.broadcast_to(trie.tokens, (*tokens.shape[:2], len(trie.tokens)))
+    length = tokens.shape[-1]
+    there = jnp.concatenate([valid, jnp.ones(nodes.shape, bool)], axis=-1)
+    structure = np.tri(length + nodes.shape[-1], dtype=bool)
+    structure[length:, length:] = trie.sees
+    mask = there[..., None, :] & structure[None, None]
     texts = config, params, prefix, prefix_valid, tokens, valid
-    sources = _run(*texts, nodes, trie.depth, trie.sees, rows, shared)
+    sources = _run(*texts, nodes, trie.depth, mask, rows, shared)
     vocabulary = decoder.head(params)
     chosen = sources[:, :, trie.edge_source], vocabulary[trie.edge_token]
     raised = jnp.einsum("gsed,ed->gse", *chosen, preferred_element_type=jnp.float32)
@@ -150,10 +164,13 @@ def score_chosen(
     normalizer: Normalizer | None = None,
     rows: jax.Array | None = None,
     shared: KeyValues | tuple[()] = (),
+    counts: jax.Array | None = None,
+    nodes: int | None = None,
 ) -> Scores:
     """Some answers of every text, C in place of A; see `score`.
 
-    For texts that few of many answers may follow: a chain of tokens an answer, nothing shared.
+    For texts that few of many answers may follow: a chain of tokens an answer, nothing shared. The
+    chains stand end to end, so that short answers leave no holes, and few take few columns.
 
     Args:
         config: Of the model.
@@ -162,36 +179,54 @@ def score_chosen(
         prefix_valid: `bool[G, P]`.
         tokens: `i32[G, S, T]`.
         valid: `bool[G, S, T]`.
-        answers: All of them, of W tokens at most.
-        chosen: `i32[G, S, C]`: those that are scored.
+        answers: All of them.
+        chosen: `i32[G, S, C]`: those that may be scored.
         normalizer: As for `score`; so are `rows` and `shared`.
         rows: See there.
         shared: See there.
+        counts: `bool[G, S, C]`: which of them are; the others are run nowhere, and 0. Without it
+            all are.
+        nodes: N, tokens that are run behind every text: as many as those that count have without
+            their last ones, which the caller answers for. Without it, enough for any.
     """
     normalizer = normalizer or of_all_tokens
-    (*batch, count), width = chosen.shape, answers.tokens.shape[1]
-    target, there = jnp.asarray(answers.tokens)[chosen], jnp.asarray(answers.valid)[chosen]
+    counts = jnp.ones(chosen.shape, bool) if counts is None else counts
+    count = chosen.shape[-1]
+    nodes = count * int(answers.nodes.max()) if nodes is None else nodes
+    target = jnp.asarray(answers.tokens)
     # The last token of an answer is predicted, not run.
-    chain, depth = target[..., :-1].reshape(*batch, -1), np.tile(np.arange(width - 1), count)
-    sees = np.kron(np.eye(count, dtype=bool), np.tril(np.ones((width - 1,) * 2, bool)))
+    ends = jnp.cumsum(jnp.where(counts, jnp.asarray(answers.nodes)[chosen], 0), axis=-1)
+    place = jnp.broadcast_to(jnp.arange(nodes, dtype=jnp.int32), (*chosen.shape[:-1], nodes))
+    owner = jnp.sum(ends[..., None, :] <= place[..., None], axis=-1)  # C behind the last chain
+    belongs = owner[..., None] == jnp.arange(count)[None, None, None]
+    starts = jnp.pad(ends, [(0, 0), (0, 0), (1, 0)])
+    depth = place - jnp.take_along_axis(starts, owner, axis=-1)
+    is_node = owner < count
+    answer = jnp.take_along_axis(chosen, jnp.minimum(owner, count - 1), axis=-1)
+    within = jnp.minimum(depth, target.shape[1] - 1)
+    chain = target[answer, within]
+    after = target[answer, jnp.minimum(within + 1, target.shape[1] - 1)]
+
+    # Everything sees the text; a node also those of its own chain that stand before it.
+    length = tokens.shape[-1]
+    own = [(0, 0), (0, 0), (length, 0)]
+    owners = jnp.pad(owner, own, constant_values=count)
+    there = jnp.concatenate([valid, is_node], axis=-1)
+    is_text = jnp.arange(length + nodes, dtype=jnp.int32) < length
+    sees = is_text[None, None, None] | (owners[..., None, :] == owners[..., None])
+    mask = there[..., None, :] & np.tri(length + nodes, dtype=bool)[None, None] & sees
     texts = config, params, prefix, prefix_valid, tokens, valid
-    sources = _run(*texts, chain, depth, sees, rows, shared)
+    sources = _run(*texts, chain, depth, mask, rows, shared)
+
     vocabulary = decoder.head(params)
     # Source of an answer's first token is the text's last one, of the others the one before.
-    first = jnp.broadcast_to(sources[:, :, None, :1], (*batch, count, 1, sources.shape[-1]))
-    within = sources[:, :, 1:].reshape(*batch, count, width - 1, -1)
-    raised = jnp.einsum(
-        "gscwd,gscwd->gscw",
-        jnp.concatenate([first, within], axis=3),
-        vocabulary[target],
-        preferred_element_type=jnp.float32,
-    )
+    f32 = {"preferred_element_type": jnp.float32}
+    first = jnp.einsum("gsd,gscd->gsc", sources[:, :, 0], vocabulary[target[chosen, 0]], **f32)
+    later = jnp.einsum("gsnd,gsnd->gsn", sources[:, :, 1:], vocabulary[after], **f32)
     lowered = normalizer(sources, vocabulary)
-    first = jnp.broadcast_to(lowered[:, :, None, :1], (*batch, count, 1))
-    within = lowered[:, :, 1:].reshape(*batch, count, width - 1)
-    log_probs = raised - jnp.concatenate([first, within], axis=3)
-    scores = jnp.sum(jnp.where(there, log_probs, 0.0), axis=-1)
-    return Scores(scores, sources[:, :, 0].astype(jnp.float32))
+    later = jnp.where(belongs, (later - lowered[..., 1:])[..., None], 0.0)
+    scores = first - lowered[..., :1] + jnp.sum(later, axis=2)
+    return Scores(jnp.where(counts, scores, 0.0), sources[:, :, 0].astype(jnp.float32))
 
 
 def _run(
@@ -202,8 +237,8 @@ def _run(
     tokens: jax.Array,
     valid: jax.Array,
     branches: jax.Array,
-    depth: np.ndarray,
-    sees: np.ndarray,
+    depth: np.ndarray | jax.Array,
+    mask: jax.Array,
     rows: jax.Array | None,
     shared: KeyValues | tuple[()],
 ) -> jax.Array:
@@ -217,25 +252,18 @@ def _run(
         tokens: `i32[G, S, T]`.
         valid: `bool[G, S, T]`.
         branches: `i32[G, S, N]`: tokens behind the texts.
-        depth: `i32[N]`: how far behind the text's last token, from 0.
-        sees: `bool[N, N]`: which of each other they see.
+        depth: `i32[N]` or `i32[G, S, N]`: how far behind the text's last token, from 0.
+        mask: `bool[G, S, T + N, T + N]`: which of each other, and of the text, they see.
         rows: `i32[G]`, or None; see `decoder.read`.
         shared: `[L, C, K, H]`, or nothing.
     """
-    length, nodes = tokens.shape[-1], branches.shape[-1]
-
-    def behind(text: jax.Array, branch: np.ndarray | jax.Array) -> jax.Array:
-        return jnp.concatenate([text, jnp.broadcast_to(branch, branches.shape)], axis=-1)
-
     before = jnp.sum(prefix_valid, axis=-1) + (shared[0].shape[1] if shared else 0)
     before = before if rows is None else before[rows]
     ends = before[:, None, None] + jnp.cumsum(valid, axis=-1)
-    positions = behind(ends - 1, ends[..., -1:] + jnp.asarray(depth).reshape(1, 1, nodes))
-    structure = np.tril(np.ones((length + nodes,) * 2, bool))
-    structure[length:, length:] = sees
-    mask = behind(valid, np.ones(nodes, bool))[:, :, None, :] & structure[None, None]
-    read = behind(tokens, branches), positions, mask, prefix, prefix_valid
-    return decoder.read(config, params, *read, length - 1, rows, shared)
+    depth = jnp.broadcast_to(jnp.asarray(depth), branches.shape)
+    positions = jnp.concatenate([ends - 1, ends[..., -1:] + depth], axis=-1)
+    read = jnp.concatenate([tokens, branches], axis=-1), positions, mask, prefix, prefix_valid
+    return decoder.read(config, params, *read, tokens.shape[-1] - 1, rows, shared)
 
 
 def of_later_tokens(sources: jax.Array, vocabulary: jax.Array) -> jax.Array:

@@ -7,7 +7,8 @@ behind them, and from log-likelihoods to log-probabilities. All of it can be dif
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from lprl_jax.priors import wordings
 from lprl_jax.priors.base import evaluate_where_needed, normalize
 from lprl_jax.priors.options import Prompt, divisor_of
 from lprl_jax.priors.reading import Prefix, Reader, Width
+from lprl_jax.priors.sizes import Size, sizes_of
 from lprl_jax.priors.wordings import Wording
 
 
@@ -128,11 +130,13 @@ class ActionScorer:
         slots: jax.Array,
         legal: jax.Array,
         width: Width | None = None,
+        nodes: int | None = None,
     ) -> Scores:
         """As `score`, of texts by their slots, whether or not states have them.
 
         Here `slots` are `i32[B, num_slots]`, of which those of the instance are read in `prefix`;
-        and `legal`, `bool[B, A]`, are the actions that count, `env.max_legal` at most.
+        and `legal`, `bool[B, A]`, are the actions that count, `env.max_legal` at most. `nodes` are
+        tokens of answers in rows, enough for these; by default, for any.
         """
         tokens, valid, fits = self.reader.read_slots(slots, width)
         # One text: every state is behind the same prefix. Otherwise each has its own.
@@ -153,14 +157,91 @@ class ActionScorer:
             found = scoring.score(*texts, self.answers, *behind)
             scores, readout = (x.reshape(-1, x.shape[-1]) for x in found)
             return Scores(jnp.where(fits[:, None], scores, jnp.nan), readout)
-        _, chosen = jax.lax.top_k(legal.astype(jnp.int32), self.env.max_legal)
-        scores, readout = scoring.score_chosen(*texts, self.answers, arrange(chosen), *behind)
+        counts, chosen = jax.lax.top_k(legal.astype(jnp.int32), self.env.max_legal)
+        some = arrange(counts > 0), self.num_branches if nodes is None else nodes
+        scores, readout = scoring.score_chosen(
+            *texts, self.answers, arrange(chosen), *behind, *some
+        )
         own = jnp.arange(len(chosen), dtype=jnp.int32)[:, None]
         scores = (
             jnp.zeros(legal.shape, jnp.float32).at[own, chosen].set(scores.reshape(chosen.shape))
         )
         scores = jnp.where(fits[:, None], scores, jnp.nan)
         return Scores(scores, readout.reshape(len(chosen), -1))
+
+    def sizes(self, width: Width | None = None) -> tuple[Size, ...]:
+        """In which states are read; one where they are numbered, and their width was measured."""
+        columns = len(self.table.suffix.slot)
+        largest = Size(columns if width is None else width.columns, self.num_branches)
+        if self.env.num_states is not None:
+            return (largest,)
+        return sizes_of(largest, self.reader.shortest, isinstance(self.answers, Answers))
+
+    def place_of(self, slots: jax.Array, legal: jax.Array, sizes: Sequence[Size]) -> jax.Array:
+        """`i32[B]`: the smallest of some sizes that each row fits in; the last one fits all."""
+        columns = jnp.asarray([size.columns for size in sizes[:-1]], jnp.int32)
+        place = jnp.sum(self.reader.lengths_of(slots)[:, None] > columns[None], axis=1)
+        if isinstance(self.answers, Answers):
+            nodes = jnp.asarray([size.nodes for size in sizes[:-1]], jnp.int32)
+            run = jnp.sum(jnp.where(legal, jnp.asarray(self.answers.nodes)[None], 0), axis=1)
+            place = jnp.maximum(place, jnp.sum(run[:, None] > nodes[None], axis=1))
+        return place.astype(jnp.int32)
+
+    def score_narrow(
+        self,
+        weights: Any,
+        prefix: Prefix,
+        prefix_valid: jax.Array,
+        rows: jax.Array,
+        slots: jax.Array,
+        legal: jax.Array,
+        width: Width | None = None,
+    ) -> Scores:
+        """As `score_slots`, in the smallest size that all B rows fit in.
+
+        It is chosen in the graph: a `switch`, which is not to be mapped over (it would run every
+        size), and is not worth differentiating.
+        """
+        asked = weights, prefix, prefix_valid, rows, slots, legal
+        sizes = self.sizes(width)
+        if len(sizes) == 1:
+            return self.score_slots(*asked, width)
+
+        def program(size: Size) -> Callable[..., Scores]:
+            return functools.partial(self.score_slots, width=Width(size.columns), nodes=size.nodes)
+
+        place = jnp.max(self.place_of(slots, legal, sizes))
+        return jax.lax.switch(place, [program(size) for size in sizes], *asked)
+
+    def evaluate(
+        self,
+        weights: Any,
+        behind: tuple[Prefix, jax.Array],
+        states: Any,
+        env_params: Any,
+        needed: jax.Array,
+        chunk: int,
+        width: Width | None = None,
+        with_readout: bool = False,
+    ) -> jax.Array:
+        """Log-likelihoods `f32[B, A]` of the needed states, `chunk` at a time.
+
+        Behind them, `[B, A + D]`, the read-out, if asked for. All is 0 where a row is not needed.
+        Texts of a size are run together, the widest first.
+        """
+
+        def texts(states: Any) -> tuple[jax.Array, jax.Array]:
+            return self.reader.slots_of(states, env_params), self._legal(states, env_params)
+
+        def evaluate(states: Any) -> jax.Array:
+            asked = weights, *behind, states.instance, *texts(states), width
+            found = self.score_narrow(*asked)
+            return jnp.concatenate(found, axis=1) if with_readout else found.log_likelihoods
+
+        sizes = self.sizes(width)
+        rank = None if len(sizes) == 1 else -self.place_of(*texts(states), sizes)
+        columns = self.env.num_actions + with_readout * self.config.hidden_size
+        return evaluate_where_needed(evaluate, states, needed, chunk, columns, rank=rank)
 
     def score_texts(
         self,
@@ -182,16 +263,19 @@ class ActionScorer:
 
         def evaluate(own: tuple[jax.Array, jax.Array]) -> jax.Array:
             every = jnp.ones((len(own[0]), num_answers), bool)
-            return self.score_slots(weights, *behind, *own, every, width).log_likelihoods
+            return self.score_narrow(weights, *behind, *own, every, width).log_likelihoods
 
-        return evaluate_where_needed(evaluate, (rows, slots), needed, chunk, num_answers)
+        sizes = self.sizes(width)
+        every = jnp.ones((len(slots), num_answers), bool)
+        rank = None if len(sizes) == 1 else -self.place_of(slots, every, sizes)
+        return evaluate_where_needed(evaluate, (rows, slots), needed, chunk, num_answers, rank=rank)
 
     @property
     def num_branches(self) -> int:
-        """Tokens of answers that are run behind a state's text."""
+        """Tokens of answers that are run behind a state's text; where they are rows, at most."""
         if isinstance(self.answers, Trie):
             return len(self.answers.tokens)
-        return self.env.max_legal * (self.answers.tokens.shape[1] - 1)
+        return self.answers.most_nodes(self.env.max_legal)
 
     def normalize(self, scores: jax.Array, states: Any, env_params: Any) -> jax.Array:
         """Log-likelihoods `[B, A]` to log-probabilities of the legal actions."""
@@ -205,5 +289,4 @@ class ActionScorer:
 def _pack(answers: Sequence[Sequence[int]], max_legal: int) -> Trie | Answers:
     """Whichever costs fewer tokens a text."""
     trie, rows = Trie.build(answers), Answers.build(answers)
-    own = max_legal * (rows.tokens.shape[1] - 1)
-    return rows if own < len(trie.tokens) else trie
+    return rows if rows.most_nodes(max_legal) < len(trie.tokens) else trie

@@ -19,10 +19,9 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.lm import named
 from lprl_jax.lm.checkpoint import LanguageModel
-from lprl_jax.lm.scoring import Scores
 from lprl_jax.priors import calibration as calibrations
 from lprl_jax.priors.action_scores import ActionScorer
-from lprl_jax.priors.base import Counters, Stateless, evaluate_where_needed, require_world
+from lprl_jax.priors.base import Counters, Stateless, require_world
 from lprl_jax.priors.calibration import Calibration
 from lprl_jax.priors.fingerprint import Fingerprint
 from lprl_jax.priors.options import check_options, fingerprint_of, settings_of
@@ -222,12 +221,7 @@ class LanguagePrior:
         needed: jax.Array,
     ) -> tuple[jax.Array, Counters]:
         """See `Prior.log_probs`. Every needed row is run: nothing is remembered."""
-
-        def evaluate(states: Any) -> jax.Array:
-            return self._scores(params, states, env_params).log_likelihoods
-
-        width = self.scorer.env.num_actions
-        scores = evaluate_where_needed(evaluate, env_state, needed, self.chunk, width)
+        scores = self._scores(params, env_state, env_params, needed)
         log_probs = self._normalize(params, scores, env_state, env_params)
         return log_probs, carry.after_running(needed)
 
@@ -267,13 +261,8 @@ class LanguagePrior:
 
         It is the one that an action's first token is predicted from: no further run of the model.
         """
-
-        def evaluate(states: Any) -> jax.Array:
-            return jnp.concatenate(self._scores(params, states, env_params), axis=1)
-
         num_actions = self.scorer.env.num_actions
-        width = num_actions + self.model.config.hidden_size
-        rows = evaluate_where_needed(evaluate, env_state, needed, self.chunk, width)
+        rows = self._scores(params, env_state, env_params, needed, with_readout=True)
         log_probs = self._normalize(params, rows[:, :num_actions], env_state, env_params)
         return log_probs, rows[:, num_actions:], carry.after_running(needed)
 
@@ -283,10 +272,18 @@ class LanguagePrior:
         """Log-likelihoods `f32[B, A]` to calibrated log-probabilities."""
         return self.scorer.normalize(params.calibration.of_scores(scores), states, env_params)
 
-    def _scores(self, params: LanguagePriorParams, states: Any, env_params: Any) -> Scores:
-        """Log-likelihoods `f32[B, A]` of the actions of B states, and the read-out `f32[B, D]`."""
-        prefix = params.prefix, params.prefix_valid, states.instance
-        return self.scorer.score(params.weights, *prefix, states, env_params, params.width)
+    def _scores(
+        self,
+        params: LanguagePriorParams,
+        states: Any,
+        env_params: Any,
+        needed: jax.Array,
+        with_readout: bool = False,
+    ) -> jax.Array:
+        """See `ActionScorer.evaluate`."""
+        behind = params.prefix, params.prefix_valid
+        asked = params.weights, behind, states, env_params, needed, self.chunk, params.width
+        return self.scorer.evaluate(*asked, with_readout)
 
 
 def encode_bank(

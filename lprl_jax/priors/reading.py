@@ -84,6 +84,26 @@ class Reader:
         longest = _longest(self, env.num_states, num_instances, env_params)
         return Width(int(longest))
 
+    @functools.cached_property
+    def _lengths(self) -> np.ndarray:
+        """i32[num_slots + 1, max_values]: tokens of a slot's values; the last row is literals."""
+        suffix = self.table.suffix
+        lengths = np.zeros((len(self.prompt.template.slots) + 1, suffix.valid.shape[1]), np.int32)
+        np.add.at(lengths, suffix.slot, suffix.valid)
+        return lengths
+
+    @property
+    def shortest(self) -> int:
+        """Columns that the text of any state fills."""
+        sizes = [*(len(slot.values) for slot in self.prompt.template.slots), 1]
+        return sum(int(row[:size].min()) for row, size in zip(self._lengths, sizes, strict=True))
+
+    def lengths_of(self, slots: jax.Array) -> jax.Array:
+        """`i32[B]`: tokens behind the instance's text, of slots `i32[B, num_slots]`."""
+        of_slots, literals = self._lengths[:-1], int(self._lengths[-1, 0])
+        number = np.arange(len(of_slots))[None]
+        return literals + jnp.sum(jnp.asarray(of_slots)[number, slots], axis=1)
+
     def encode(self, weights: Any, tokens: jax.Array, valid: jax.Array) -> Prefix:
         """Keys and values of texts `[M, P]`, some of them at a time.
 

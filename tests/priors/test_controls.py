@@ -206,3 +206,21 @@ def test_evaluate_where_needed(chunk, few):
             expected_sizes.append(1 if left <= few else size)
             left -= expected_sizes[-1]
         assert sizes == expected_sizes
+
+
+@pytest.mark.parametrize("needed", NEEDED.values(), ids=NEEDED)
+def test_rows_are_run_by_rank(needed):
+    """Those of a lower rank first; what fills up the last chunk is of that chunk."""
+    rank, chunks = np.array([2, 0, 1, 0, 2, 1, 0]), []
+
+    def evaluate(rows):
+        chunks.append(np.asarray(rows).tolist())
+        return rows[:, None] + 0.5
+
+    with jax.disable_jit():
+        asked = jnp.arange(BATCH, dtype=jnp.float32), jnp.asarray(needed), 3, 1
+        found = evaluate_where_needed(evaluate, *asked, rank=jnp.asarray(rank))
+    np.testing.assert_array_equal(found[:, 0], np.where(needed, np.arange(BATCH) + 0.5, 0.0))
+    order = [i for value in range(3) for i in range(BATCH) if needed[i] and rank[i] == value]
+    expected = [order[i : i + 3] for i in range(0, len(order), 3)]
+    assert chunks == [[*part, *part[:1] * (3 - len(part))] for part in expected]
