@@ -33,6 +33,7 @@ from gymnax.environments import spaces
 from lprl_envs import values
 from lprl_envs.banks import made_once
 from lprl_envs.errors import InvalidInput, NotNumbered
+from lprl_envs.observations import require_mode
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
 from lprl_envs.text_env import TextEnv, TParams, TState
@@ -83,7 +84,8 @@ class OverOptions(TextEnv[TState, TParams]):
             are then numbered here. None: states have no numbers.
 
     Raises:
-        InvalidInput: if the world is continuous, or `illegal_reward` no finite number.
+        InvalidInput: if the world is continuous, or observes numbers and there are none, or
+            `illegal_reward` is no finite number.
     """
 
     def __init__(
@@ -96,6 +98,10 @@ class OverOptions(TextEnv[TState, TParams]):
     ):
         if world.is_continuous:
             raise InvalidInput(f"{world.name} is continuous; options are of numbered actions")
+        limit = (
+            "needs numbered states: name decisions, or have the world observe features or tokens"
+        )
+        require_mode(world.observation, decisions is not None, limit)
         self.world, self.options, self._name = world, options, name
         self.illegal_reward = values.finite("illegal_reward", illegal_reward)
         chosen = None if decisions is None else tuple(int(number) for number in decisions)
