@@ -39,11 +39,11 @@ from lprl_envs.template import Template
 from lprl_envs.text_env import TextEnv, TParams, TState
 from lprl_envs.text_env_data import Action, only_outcome
 
-Act = Callable[[chex.PRNGKey | None, TState, jax.Array], tuple[TState, jax.Array, jax.Array]]
+Act = Callable[[Any, TState, jax.Array], tuple[TState, jax.Array, jax.Array]]
 """One action of the world underneath: `(key, state, action) -> (state, reward, terminated)`."""
 
 
-class Options(Protocol[TState, TParams]):
+class Options(Protocol):
     """G options of a world: pure functions of one state; hashable, equal if they do the same.
 
     What is legal may be asked where an option can be chosen; what to do, also on the way.
@@ -59,15 +59,15 @@ class Options(Protocol[TState, TParams]):
         """No legal option takes more."""
         ...
 
-    def is_legal(self, state: TState, params: TParams) -> jax.Array:
+    def is_legal(self, state: Any, params: Any) -> jax.Array:
         """`bool[G]`: those that can be carried out and that change something; one at least."""
         ...
 
-    def next_action(self, state: TState, option: jax.Array, params: TParams) -> jax.Array:
+    def next_action(self, state: Any, option: jax.Array, params: Any) -> jax.Array:
         """`i32[]`: the world's action to take now on the way of a legal option."""
         ...
 
-    def is_done(self, state: TState, option: jax.Array, params: TParams) -> jax.Array:
+    def is_done(self, state: Any, option: jax.Array, params: Any) -> jax.Array:
         """`bool[]`: whether what the option's text says is so; never of a legal one."""
         ...
 
@@ -91,7 +91,7 @@ class OverOptions(TextEnv[TState, TParams]):
     def __init__(
         self,
         world: TextEnv[TState, TParams],
-        options: Options[TState, TParams],
+        options: Options,
         name: str,
         illegal_reward: float = 0.0,
         decisions: Sequence[int] | np.ndarray | None = None,
@@ -129,30 +129,31 @@ class OverOptions(TextEnv[TState, TParams]):
     @made_once
     def default_params(self) -> TParams:
         """The world's."""
-        return self._limited(self.world.default_params)
+        return self.limited(self.world.default_params)
 
     def params_of(self, instances: Sequence[Any]) -> TParams:
         """Parameters with these instances as the bank, written as for the world underneath."""
-        return self._limited(self.world.params_of(instances))
+        return self.limited(self.world.params_of(instances))
 
     def suite(self, name: str) -> TParams:
         """Parameters with a published set of the world's instances as the bank."""
-        return self._limited(self.world.suite(name))
+        return self.limited(self.world.suite(name))
 
     def sample_params(
-        self, key: chex.PRNGKey, num_instances: int, split: str | None = None, **drawn: Any
+        self, key: chex.PRNGKey, num_instances: int, split: str | None = None
     ) -> TParams:
         """A bank of random instances: those of the world underneath with this key.
 
         Args:
             key: Random key.
             num_instances: M.
-            split: `"train"`, `"held-out"`, or None for both.
-            drawn: What else the world's takes, by name.
+            split: `"train"`, `"held-out"`, or None for both. What else the world's may take, a
+                class of its own passes on, and has the clock count options by `limited`.
         """
-        return self._limited(self.world.sample_params(key, num_instances, split, **drawn))
+        return self.limited(self.world.sample_params(key, num_instances, split))
 
-    def _limited(self, params: TParams) -> TParams:
+    def limited(self, params: TParams) -> TParams:
+        """The world's parameters, with the limit in options."""
         limit = jnp.int32(params.max_steps_in_episode) // self.options.max_actions
         return dataclasses.replace(params, max_steps_in_episode=jnp.maximum(limit, 1))
 

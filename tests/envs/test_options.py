@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+import sys
+import types
 from pathlib import Path
 
 import jax
@@ -18,10 +20,14 @@ SECTION = PAGE.partition("\n## Options\n")[2].partition("\n## ")[0]
 
 @pytest.fixture(scope="module")
 def page():
-    """What the example makes."""
-    names = {"dataclasses": dataclasses, "jnp": jnp, "lprl_envs": lprl_envs}
-    exec(SECTION.partition("```python\n")[2].partition("```")[0], names)
-    return names
+    """What the example makes, in a module of its own."""
+    module = types.ModuleType("a_page")
+    names = vars(module)
+    names.update(dataclasses=dataclasses, jnp=jnp, lprl_envs=lprl_envs)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(sys.modules, module.__name__, module)
+        exec(SECTION.partition("```python\n")[2].partition("```")[0], names)
+        yield names
 
 
 MAP = ["SFFF", "FHFF", "FFFF", "FFFG"]

@@ -119,7 +119,7 @@ class BlocksWorldSubgoals(OverOptions[EnvState, EnvParams]):
         self, num_blocks: int = 4, illegal_reward: float = 0.0, observation: str = "features"
     ):
         world = BlocksWorld(num_blocks, illegal_reward, observation)  # refuses what is wrong
-        self.num_blocks = world.num_blocks
+        self.blocks, self.num_blocks = world, world.num_blocks
         decisions = None if world.num_states is None else with_empty_hand(world.num_blocks)
         name, options = "BlocksWorldSubgoals-lprl", Subgoals(world.num_blocks)
         super().__init__(world, options, name, world.illegal_reward, decisions)
@@ -138,8 +138,8 @@ class BlocksWorldSubgoals(OverOptions[EnvState, EnvParams]):
         split_by: str = "goal",
     ) -> EnvParams:
         """A bank of random instances: those of `BlocksWorld` with this key, drawn as there."""
-        drawn = {"num_blocks": num_blocks, "split_by": split_by}
-        return super().sample_params(key, num_instances, split, **drawn)
+        drawn = self.blocks.sample_params(key, num_instances, split, num_blocks, split_by)
+        return self.limited(drawn)
 
     def legal_actions(self, state: EnvState, params: EnvParams) -> tuple[jax.Array, jax.Array]:
         """By the colour of the block that is put, then of the one below it; the table comes last.

@@ -63,8 +63,8 @@ class HouseholdOptions(OverOptions[EnvState, EnvParams]):
         split_by: str | None = None,
     ) -> EnvParams:
         """A bank of random rooms: those of `Household` with this key, drawn as there."""
-        drawn = {"families": families, "split_by": split_by}
-        return super().sample_params(key, num_instances, split, **drawn)
+        drawn = self.house.sample_params(key, num_instances, split, families, split_by)
+        return self.limited(drawn)
 
     def steps_left(self, state: EnvState, params: EnvParams) -> jax.Array:
         """`i32[]`: actions of a shortest plan, as of `Household`; no options are shorter."""

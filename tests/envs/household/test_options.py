@@ -126,7 +126,7 @@ def test_steps_equal_the_law_and_count_options():
     jax.tree.map(np.testing.assert_array_equal, after, right)
     np.testing.assert_array_equal(reward, rewards[rows, actions])
     np.testing.assert_array_equal(ended, ends[rows, actions])
-    assert obs.shape[1:] == env.observation_space(params).shape
+    assert obs.shape[1:] == (env.num_features,)
 
 
 @pytest.mark.parametrize("room", ROOMS)
