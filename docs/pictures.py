@@ -20,6 +20,7 @@ from lprl_envs import (
     CubeStacking,
     FrozenLake,
     Household,
+    HouseholdOptions,
     ImageCompletion,
     KeyRooms,
     ObjectArrangement,
@@ -92,8 +93,9 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     lake, blocks, cubes = FrozenLake("8x8", is_slippery=False), BlocksWorld(5), CubeStacking()
     image, objects, subgoals = ImageCompletion(), ObjectArrangement(), BlocksWorldSubgoals(5)
-    rooms = KeyRooms()
+    rooms, errands = KeyRooms(), HouseholdOptions()
     cards, watches, cook, house = Blackjack(), WatchRepair(), Overcooked(), Household()
+    two = house.sample_params(jax.random.key(5), 1, families=("two",))
     problem = blocks.sample_params(jax.random.key(4), 1)
     cart, pole = CartPole(), Pendulum()
     long = cart.params_of([{"length": 0.7, "gravity": 20}])
@@ -108,13 +110,14 @@ def main() -> None:
         (cards, cards.default_params, 20),
         (watches, watches.default_params, 50),
         (cook, cook.default_params, 51),
-        (house, house.sample_params(jax.random.key(5), 1, families=("two",)), 12),
+        (house, two, 12),
+        (errands, two, 6),
         (cart, long, 12),
         (pole, pole.default_params, 30),
     ):
         if env in (cart, pole):
             act = told(env, params)
-        elif env is house:
+        elif env in (house, errands):
             act = nearest(env, params)
         else:
             act = patterned(env, params) if env in (image, objects) else planned(env, params, 64)

@@ -118,7 +118,7 @@ def through_actions(prior: TabularPrior) -> TabularPrior:
     What it gives to laying a block back where it lay is shared out among the others in proportion.
     """
     n = slinvit_tables.BLOCKS
-    numbers, _ = with_empty_hand(n)
+    numbers = with_empty_hand(n)
     on = np.asarray(jax.vmap(lambda number: numbered_state(number, n))(numbers))
     block, target = subgoals(n)
     law = law_of(HAND_ENV, HAND_ENV.default_params, jnp.int32(0))

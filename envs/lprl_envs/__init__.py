@@ -6,7 +6,8 @@ Importing this package registers every environment with gymnax:
 >>> env, params = gymnax.make("FrozenLake-lprl", map_name="8x8", is_slippery=False)
 
 The contract lies here: `text_env` says what an environment offers, `template` how a state reads,
-`banks` how instances are drawn and split, `completion` what a pattern to be completed offers.
+`banks` how instances are drawn and split, `completion` what a pattern to be completed offers,
+`options` how longer steps of a world are a world of their own.
 
     frozen_lake/ blocks_world/ cube_stacking/ patterns/ key_rooms/ cartpole/ pendulum/
     blackjack/ watch_repair/ overcooked/ household/
@@ -29,8 +30,9 @@ from lprl_envs.conformance import CHECKS, CheckFailed, check_env
 from lprl_envs.cube_stacking import CubeStacking
 from lprl_envs.errors import InvalidInput
 from lprl_envs.frozen_lake import FrozenLake, parse_map
-from lprl_envs.household import Household
+from lprl_envs.household import Household, HouseholdOptions
 from lprl_envs.key_rooms import KeyRooms
+from lprl_envs.options import Options, OverOptions
 from lprl_envs.overcooked import Overcooked
 from lprl_envs.patterns import ImageCompletion, ObjectArrangement
 from lprl_envs.pendulum import Pendulum
@@ -54,11 +56,14 @@ __all__ = [
     "FrozenLake",
     "GymnaxEnv",
     "Household",
+    "HouseholdOptions",
     "ImageCompletion",
     "InvalidInput",
     "KeyRooms",
     "Literal",
     "ObjectArrangement",
+    "Options",
+    "OverOptions",
     "Overcooked",
     "Pendulum",
     "Picture",

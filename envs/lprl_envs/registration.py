@@ -16,6 +16,7 @@ from lprl_envs.cube_stacking.env import CubeStacking
 from lprl_envs.errors import InvalidInput, shown
 from lprl_envs.frozen_lake.env import FrozenLake
 from lprl_envs.household.env import Household
+from lprl_envs.household.over_options import HouseholdOptions
 from lprl_envs.key_rooms.env import KeyRooms
 from lprl_envs.overcooked.env import Overcooked
 from lprl_envs.patterns.image_completion import ImageCompletion
@@ -39,6 +40,7 @@ ENVIRONMENTS = {
     "Blackjack-lprl": Blackjack,
     "WatchRepair-lprl": WatchRepair,
     "Household-lprl": Household,
+    "HouseholdOptions-lprl": HouseholdOptions,
 }
 """Ours: registered id to class. Every state of these has a text."""
 

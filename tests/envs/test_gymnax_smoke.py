@@ -45,6 +45,7 @@ CONFIGS = {
     ),
     "WatchRepair-lprl": ({}, {"observation": "index"}),
     "Household-lprl": ({}, {"room": "bathroom", "commands": "all", "observation": "tokens"}),
+    "HouseholdOptions-lprl": ({"room": "bathroom"}, {"room": "bedroom", "observation": "tokens"}),
     "Blackjack-lprl": ({}, {"sab": False, "natural": True, "observation": "index"}),
 }
 """What an id is tried with; one that is not listed, with its defaults alone."""

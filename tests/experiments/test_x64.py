@@ -29,6 +29,7 @@ WORLDS: dict[str, dict[str, Any]] = {
     "WatchRepair-lprl": {},
     "Overcooked-lprl": {"kitchen": "tomato"},
     "Household-lprl": {"room": "bathroom"},
+    "HouseholdOptions-lprl": {"room": "bathroom"},
 }
 LEARNERS: dict[str, dict[str, Any]] = {
     "dqn": {"prior": "embedded-early-1", "prior_epsilon": 0.1},
@@ -70,6 +71,7 @@ def test_a_bank_holds_the_same_instances(name: str) -> None:
         "WatchRepair-lprl",
         "Overcooked-lprl",
         "Household-lprl",
+        "HouseholdOptions-lprl",
         "Pendulum-lprl",
     ],
 )

@@ -17,6 +17,7 @@ from lprl_envs import (
     CubeStacking,
     FrozenLake,
     Household,
+    HouseholdOptions,
     ImageCompletion,
     KeyRooms,
     ObjectArrangement,
@@ -61,6 +62,8 @@ WORLDS: tuple[Any, ...] = (
     Overcooked("salad", "paper"),
     Household("bathroom"),
     Household("bedroom", commands="all"),
+    HouseholdOptions(),
+    HouseholdOptions("bedroom"),
 )
 LARGEST = (BlocksWorld(12), CubeStacking(12), KeyRooms(6), Household("kitchen"))
 """As large as they come: proven and sampled, without going through states."""

@@ -109,8 +109,6 @@ def numbered_state(number: jax.Array | int, num_blocks: int) -> jax.Array:
 
 
 @functools.cache
-def with_empty_hand(num_blocks: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the states with an empty hand, `i32[E]`; how many are below each, `i32[S]`."""
-    is_empty = (_numbering(num_blocks)[1] != HAND).all(1)
-    before = np.cumsum(is_empty, dtype=np.int32) - is_empty
-    return np.flatnonzero(is_empty).astype(np.int32), before.astype(np.int32)
+def with_empty_hand(num_blocks: int) -> np.ndarray:
+    """`i32[E]`: the numbers of the states with an empty hand."""
+    return np.flatnonzero((_numbering(num_blocks)[1] != HAND).all(1)).astype(np.int32)
