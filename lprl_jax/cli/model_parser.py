@@ -136,7 +136,9 @@ def add_commands(add: _Add) -> None:
     )
     pretrain.add_argument("--out", type=Path, required=True, help="new directory")
     pretrain.add_argument(
-        "--model", default="embedded", help="what it learns: embedded (default), embedded-judge"
+        "--model",
+        default="embedded",
+        help="what it learns: embedded (default), embedded-judge, embedded-home",
     )
     pretrain.add_argument("--steps", type=int, help="optimiser steps")
     pretrain.add_argument("--seed", type=int, help="of weights and instances")

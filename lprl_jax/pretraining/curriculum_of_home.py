@@ -57,7 +57,7 @@ def _shortest(env: Overcooked) -> Draw:
     """Draws among a kitchen's states: a quarter uniform, the rest rather near the delivery."""
 
     def draw(
-        key: chex.PRNGKey, params: TextEnvParams, instance: jax.Array, num: int
+        key: chex.PRNGKey, params: Any, instance: jax.Array, num: int
     ) -> tuple[Any, jax.Array]:
         right, left = plans.right_actions(env, params, instance)
         asked = jnp.any(right, axis=-1)
@@ -72,7 +72,12 @@ def _shortest(env: Overcooked) -> Draw:
 
 def _kitchen(name: str, instances: int, states: int) -> ActionTask:
     env = Overcooked(name)
-    dishes = functools.partial(env.sample_params, families=env.held_out_families)
+
+    def dishes(key: chex.PRNGKey, num_instances: int, split: str) -> TextEnvParams:
+        """Of the dishes that are held out; to train on, of the others."""
+        families = env.held_out_families if split == "held-out" else ()
+        return env.sample_params(key, num_instances, split, families)
+
     held_out = (Population("dishes that are held out", dishes),) if env.held_out_families else ()
     return ActionTask(
         f"Overcooked {name}",

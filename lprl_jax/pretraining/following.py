@@ -62,7 +62,7 @@ def follow(
         "habit": (HabitPrior(env, log_weights), drawn),
         "uniform": (UniformPrior(env), drawn),
     }
-    rates = (success(env, bank, *row, key) for row in played.values())
+    rates = (success(env, bank, prior, how, key) for prior, how in played.values())
     return Followed(*(share_interval(rate) for rate in rates))
 
 

@@ -33,6 +33,16 @@ TITLES = {
     "embedded-judge": "the embedded judge",
     "embedded-home": "the embedded model of a kitchen and a household",
 }
+RIGHT = {
+    "embedded": ("optimal; of patterns: it is what the hidden pattern asks for.",),
+    "embedded-home": (
+        "in a kitchen a first macro of a shortest plan; in a household what is best by what was",
+        "seen: the next action of a shortest plan where one is known, else to look where what",
+        "lacks may be. States of a household are those of episodes with more or fewer random",
+        "actions.",
+    ),
+}
+"""What is right, by the model's name; what a judge does is optimal."""
 
 
 class Measured(NamedTuple):
@@ -124,7 +134,7 @@ def render(
         "",
         f"    {command}",
         "",
-        *_actions(measured.actions),
+        *_actions(measured.actions, RIGHT.get(name, RIGHT["embedded"])),
         *_completions(measured.completions),
         *_verdicts(measured.verdicts),
         *_ladder(list(models), measured.actions),
@@ -146,14 +156,15 @@ def render(
     return "\n".join(parts)
 
 
-def _actions(measured: Sequence[Actions]) -> list[str]:
+def _actions(measured: Sequence[Actions], right: Sequence[str]) -> list[str]:
     lines = [
         "## What it knows: the next action",
         "",
         f"{INSTANCES} held-out instances of each kind, random states with something to be right.",
-        "Top-1: the most likely action is right, that is optimal; of patterns: it is what the",
-        f"hidden pattern asks for. Covered: {PROPOSALS} proposals hold a right action. KL(π* ‖ p)",
-        "in nats. All are normalised over the legal actions.",
+        "Top-1: the most likely action is right, that is",
+        *right,
+        f"Covered: {PROPOSALS} proposals hold a right action. KL(π* ‖ p) in nats. All are",
+        "normalised over the legal actions.",
         "",
         "| task | instances | | top-1 | covered | KL |",
         "|---|---|---|---|---|---|",

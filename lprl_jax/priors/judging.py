@@ -124,7 +124,7 @@ def make_legal_scorer(
         prefix = decoder.encode_prefix(config, params, tokens[None], valid[None])
         text = shorten(*jax.vmap(table.suffix.render)(slots))
         counts, chosen = jax.lax.top_k(legal.astype(jnp.int32), most)
-        told = config, params, prefix, valid[None], *(x[None] for x in text)
+        told = config, params, prefix, valid[None], text[0][None], text[1][None]
         found = scoring.score_chosen(*told, answers, chosen[None]).log_likelihoods[0]
         own = jnp.arange(len(chosen))[:, None]
         return jnp.zeros(legal.shape).at[own, chosen].set(jnp.where(counts > 0, found, 0.0))

@@ -17,6 +17,7 @@ from lprl_jax.pretraining.pretrain import PretrainConfig
 from lprl_jax.pretraining.replay import Taught
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Population, planned
 from lprl_jax.priors.judging import Scores
+from lprl_jax.priors.tabular import TabularPrior
 from lprl_jax.results.statistics import Interval
 
 CUBES = CubeStacking(4)
@@ -73,7 +74,11 @@ def test_following_is_the_share_of_episodes_in_each_instance():
     bank = env.params_of([("SF", "GF"), ("SG", "FF")])
     always = [jnp.log(jnp.float32(jnp.eye(4)[a])) for a in (1, 2)]
     tables = [jnp.broadcast_to(log_probs, (2, 4, 4)) for log_probs in always]
-    down, right = following.success(env, bank, tables, jax.random.key(0))
+    priors = [TabularPrior(env, table, "always", 0) for table in tables]
+    down, right = (
+        following.success(env, bank, prior, policy, jax.random.key(0))
+        for prior, policy in zip(priors, (following.drawn, following.likeliest), strict=True)
+    )
     np.testing.assert_array_equal(down, [1, 0])
     np.testing.assert_array_equal(right, [0, 1])
 

@@ -74,6 +74,24 @@ def test_in_blocks_world_what_is_legal_counts():
     assert min(by_word["unstack"], by_word["stack"], by_word["put"]) > 0.01
 
 
+def test_where_the_world_itself_knows_what_is_right_nothing_is_planned():
+    """Here: to the right as far as it goes, then down."""
+
+    class Shown(Open):
+        def right_actions(self, state, params):
+            legal = self.action_mask(state, params)
+            side = jnp.where(state.position % 3 < 2, RIGHT, DOWN)
+            over = self.is_terminated(state, params)
+            return legal & (jnp.arange(4) == side) & ~over
+
+    env = Shown("3x3", is_slippery=False)
+    params = env.params_of([("SFF", "FFF", "FFG")] * 64)
+    found = shares(env, params)
+    # From a corner two steps to the right, then two down; random steps in between.
+    assert found[DOWN] + found[RIGHT] == pytest.approx(1, abs=1e-4)
+    assert 0.3 < found[DOWN] < 0.7
+
+
 def test_it_is_fitted_on_training_instances_of_numbered_states():
     bank = LAKE.sample_params(jax.random.key(0), 2, "held-out")
     with pytest.raises(InvalidInput, match="on training instances; instance 0 is held out; draw"):

@@ -78,7 +78,7 @@ def test_what_was_not_seen_makes_no_difference(room):
     rng, moved = np.random.default_rng(1), 0
     for i, o in zip(*np.nonzero(~known & (where < kit.num_receptacles)), strict=True):
         hidden = np.flatnonzero(present[i] & ~seen[i])
-        where[i, o] = rng.choice([*hidden, kit.absent])
+        where[i, o] = rng.choice(np.append(hidden, kit.absent))
         moved += 1
     for i in range(len(lamp)):
         hidden = np.flatnonzero(present[i] & ~seen[i] & kit.lamp_places)
