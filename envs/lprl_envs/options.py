@@ -10,8 +10,8 @@ the world over that world whose actions they are: search, learners and priors ta
   picture, when an episode is over and what solves it.
 * The clock counts options, not actions: `time` is steps since reset, as in every world, and who
   discounts does so by the steps that a learner takes. So that nobody is given more than the world
-  gives, the limit is the world's divided by `max_actions`: no episode has more actions over options
-  than without.
+  gives, the limit is the world's divided by `max_actions`, one option at least: no episode has more
+  actions over options than without, but for that one.
 * An illegal option changes nothing and pays `illegal_reward`; the mask forbids it.
 * Where an episode is over nobody acts, yet the law is defined: an option is then carried out whole
   and pays what its last action does, an illegal one what standing there does, 1 where that solves.
@@ -85,7 +85,8 @@ class OverOptions(TextEnv[TState, TParams]):
 
     Raises:
         InvalidInput: if the world is continuous, or observes numbers and there are none, or
-            `illegal_reward` is no finite number.
+            `illegal_reward` is no finite number; if decisions are no ascending numbers of states.
+        NotNumbered: if there are decisions, and the world's states have no numbers.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class OverOptions(TextEnv[TState, TParams]):
         require_mode(world.observation, decisions is not None, limit)
         self.world, self.options, self._name = world, options, name
         self.illegal_reward = values.finite("illegal_reward", illegal_reward)
-        chosen = None if decisions is None else tuple(int(number) for number in decisions)
+        chosen = None if decisions is None else _ascending(decisions, world)
         self.observation, self.version = world.observation, world.version
         self.suites, self.families = world.suites, world.families
         self.held_out_families, self.held_out_as = world.held_out_families, world.held_out_as
@@ -147,8 +148,9 @@ class OverOptions(TextEnv[TState, TParams]):
         Args:
             key: Random key.
             num_instances: M.
-            split: `"train"`, `"held-out"`, or None for both. What else the world's may take, a
-                class of its own passes on, and has the clock count options by `limited`.
+            split: `"train"`, `"held-out"`, or None for both. What else the world's takes, such as
+                `families`, a class of its own passes on, and has the clock count options by
+                `limited`: `household.over_options` does.
         """
         return self.limited(self.world.sample_params(key, num_instances, split))
 
@@ -203,7 +205,7 @@ class OverOptions(TextEnv[TState, TParams]):
             goes_on = legal & ~self.options.is_done(state, option, params) & (~over | begun_over)
             action = self.options.next_action(state, option, params)
             after, more, ends = act(key, state, action)
-            reached = after, jnp.where(over, 0.0, reward) + more, ends
+            reached = after, jnp.where(begun_over, 0.0, reward) + more, ends
             return jax.tree.map(lambda x, y: jnp.where(goes_on, x, y), reached, carry), None
 
         start = state, reward, begun_over
@@ -306,3 +308,15 @@ class OverOptions(TextEnv[TState, TParams]):
         if self._numbers is None:
             raise NotNumbered(self.name)
         return self.world.state_at(instance, jnp.asarray(self._numbers)[index], params)
+
+
+def _ascending(decisions: Sequence[int] | np.ndarray, world: TextEnv[Any, Any]) -> tuple[int, ...]:
+    """The numbers, if they are states of the world, each once, in order."""
+    chosen = tuple(int(number) for number in decisions)
+    last = world.numbered_states - 1
+    if not chosen or list(chosen) != sorted(set(chosen)) or chosen[0] < 0 or chosen[-1] > last:
+        raise InvalidInput(
+            f"decisions are {list(chosen[:8])}...; right: ascending numbers of {world.name}'s "
+            f"states, 0 to {last}"
+        )
+    return chosen

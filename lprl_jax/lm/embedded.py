@@ -4,7 +4,7 @@ They are real but tiny: trained from scratch (`lprl pretrain`) on text that the 
 templates write. `card_of` says where a model's card is. The early versions are the same training
 stopped sooner: a ladder of really worse models. `embedded-judge` has learnt other worlds, and to
 say what is good and bad in them. `lprl pretrain` knows one more, `embedded-home`, of a kitchen and
-a household, which does not come with the package yet.
+a household, which does not come with the package.
 """
 
 from pathlib import Path

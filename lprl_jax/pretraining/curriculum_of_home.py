@@ -21,6 +21,9 @@ from lprl_jax.pretraining.tasks import ActionTask, Draw, Population, shares
 
 NEAR = 0.85
 """A macro further from the delivery a state is as much less likely, but for a quarter of them."""
+WANDERED = 20
+"""Random actions before the lessons of an episode in a household, at most: who follows a model
+comes to states that a demonstrator does not."""
 HOME_PHRASES = (
     r" ?[a-z]+ \d+",
     "You are in a room of a house",
@@ -46,7 +49,6 @@ HOME_PHRASES = (
     "Currently you don't have anything in hand",
     "without anything in hand",
     "containing chopped",
-    "You are at",
     "To serve the dish",
     "you should first",
 )
@@ -98,10 +100,11 @@ def _room(name: str, instances: int, states: int) -> ActionTask:
         f"Household {name}",
         env,
         env.sample_params,
-        functools.partial(demonstrations.met, env),
+        functools.partial(demonstrations.met, env, most_before=WANDERED),
         instances,
         states,
         noise=0.1,
+        exam=functools.partial(demonstrations.met, env),
         populations=tuple(
             Population(task, functools.partial(env.sample_params, families=(task,)))
             for task in env.families
@@ -111,7 +114,7 @@ def _room(name: str, instances: int, states: int) -> ActionTask:
 
 
 HOME_TASKS: tuple[ActionTask, ...] = (
-    _kitchen("tomato", 3, 12),
-    _kitchen("salad", 3, 16),
-    _room("kitchen-small", 6, 16),
+    _kitchen("tomato", 2, 8),
+    _kitchen("salad", 2, 16),
+    _room("kitchen-small", 8, 16),
 )

@@ -33,7 +33,7 @@ CURRICULA: Mapping[str, Sequence[Task]] = {
 """By the name of the model that learns it."""
 TOKENIZED: Mapping[str, Sequence[str]] = {embedded.HOME: HOME_PHRASES}
 """Phrases of the tokenizer, where they are not `tokenizer.PHRASES`."""
-FOLDERS = {"embedded": "final", embedded.JUDGE: "judge", embedded.HOME: "home"}
+FOLDERS = {**embedded.MODELS, embedded.HOME: "home"}
 """Of what is written, where the model itself lies."""
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     embedded.JUDGE: {"num_steps": 480, "early": ()},

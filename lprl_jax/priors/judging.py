@@ -107,7 +107,7 @@ def make_scorer(config: DecoderConfig, table: TokenTable) -> Callable[[Any, jax.
 def make_legal_scorer(
     config: DecoderConfig, table: TokenTable, legal: jax.Array, columns: int
 ) -> Callable[[Any, jax.Array], jax.Array]:
-    """As `make_scorer`, for wide texts with many answers: of the legal ones alone, the others 0.
+    """As `make_scorer`, where few answers are legal: of these alone, the others are 0.
 
     Args:
         config: Of the model.
@@ -124,10 +124,13 @@ def make_legal_scorer(
         prefix = decoder.encode_prefix(config, params, tokens[None], valid[None])
         text = shorten(*jax.vmap(table.suffix.render)(slots))
         counts, chosen = jax.lax.top_k(legal.astype(jnp.int32), most)
+        run = (counts > 0)[None], answers.most_nodes(most)
         told = config, params, prefix, valid[None], text[0][None], text[1][None]
-        found = scoring.score_chosen(*told, answers, chosen[None]).log_likelihoods[0]
+        found = scoring.score_chosen(
+            *told, answers, chosen[None], counts=run[0], nodes=run[1]
+        ).log_likelihoods[0]
         own = jnp.arange(len(chosen))[:, None]
-        return jnp.zeros(legal.shape).at[own, chosen].set(jnp.where(counts > 0, found, 0.0))
+        return jnp.zeros(legal.shape).at[own, chosen].set(found)
 
     def every(params: Any, slots: jax.Array, legal: jax.Array) -> jax.Array:
         return jax.lax.map(lambda x: one(params, *x), (slots, legal))

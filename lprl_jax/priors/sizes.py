@@ -54,6 +54,7 @@ def sizes_of(largest: Size, shortest: int, nodes_vary: bool) -> tuple[Size, ...]
     for share in reversed(SHARES[:-1]):
         nodes = int(share * largest.nodes) if nodes_vary else largest.nodes
         size = Size(int(share * largest.columns), nodes)
-        if size.columns >= shortest and size.tokens <= MOST * found[-1].tokens:
+        # A token more, since both are rounded.
+        if size.columns >= shortest and size.tokens <= MOST * found[-1].tokens + 1:
             found.append(size)
     return tuple(reversed(found))

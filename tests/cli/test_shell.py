@@ -175,7 +175,7 @@ def test_no_bar_in_a_log_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nothing = pretrain_run.model_card.Measured([], [], [], [])
-    monkeypatch.setattr(pretrain_run, "pretrain", lambda config, tasks: iter(()))
+    monkeypatch.setattr(pretrain_run, "pretrain", lambda config, tasks, phrases: iter(()))
     monkeypatch.setattr(pretrain_run.model_card, "measure", lambda *_: nothing)
     monkeypatch.setattr(pretrain_run.model_card, "render", lambda *_: "# ε\n")
     monkeypatch.setattr(pretrain_run.model_card, "figures", lambda *_: {})

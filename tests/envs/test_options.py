@@ -91,5 +91,7 @@ def test_over_chance_options_are_played_but_have_no_law(page):
         env.transitions(state, jnp.int32(0), params)
     with pytest.raises(InvalidInput, match="'onehot' needs numbered states: name decisions"):
         lprl_envs.OverOptions(lprl_envs.FrozenLake("4x4"), page["ToTheEdge"](), "Ice")
+    with pytest.raises(InvalidInput, match="right: ascending numbers of FrozenLake-lprl's states"):
+        lprl_envs.OverOptions(lprl_envs.FrozenLake("4x4"), page["ToTheEdge"](), "Ice", 0.0, [3, 1])
     with pytest.raises(InvalidInput, match="Pendulum-lprl is continuous"):
         lprl_envs.OverOptions(lprl_envs.Pendulum(), page["ToTheEdge"](), "P")

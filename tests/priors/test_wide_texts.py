@@ -147,6 +147,7 @@ def test_mixed_batches_equal_all_columns():
     ("largest", "shortest", "nodes_vary", "expected"),
     [
         (Size(1000, 800), 50, True, [(375, 300), (500, 400), (1000, 800)]),
+        (Size(995, 728), 62, True, [(373, 273), (497, 364), (995, 728)]),  # rounded down
         (Size(1000, 800), 400, True, [(500, 400), (1000, 800)]),  # no text fits in the first
         (Size(1000, 800), 1000, True, [(1000, 800)]),
         (Size(1000, 100), 50, False, [(500, 100), (1000, 100)]),  # 475 of 600 is not worth it
