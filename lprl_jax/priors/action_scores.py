@@ -229,19 +229,9 @@ class ActionScorer:
         Behind them, `[B, A + D]`, the read-out, if asked for. All is 0 where a row is not needed.
         Texts of a size are run together, the widest first.
         """
-
-        def texts(states: Any) -> tuple[jax.Array, jax.Array]:
-            return self.reader.slots_of(states, env_params), self._legal(states, env_params)
-
-        def evaluate(states: Any) -> jax.Array:
-            asked = weights, *behind, states.instance, *texts(states), width
-            found = self.score_narrow(*asked)
-            return jnp.concatenate(found, axis=1) if with_readout else found.log_likelihoods
-
-        sizes = self.sizes(width)
-        rank = None if len(sizes) == 1 else -self.place_of(*texts(states), sizes)
-        columns = self.env.num_actions + with_readout * self.config.hidden_size
-        return evaluate_where_needed(evaluate, states, needed, chunk, columns, rank=rank)
+        slots, legal = self.reader.slots_of(states, env_params), self._legal(states, env_params)
+        asked = states.instance, slots, legal
+        return self._by_size(weights, behind, asked, needed, chunk, width, with_readout)
 
     def score_texts(
         self,
@@ -259,16 +249,29 @@ class ActionScorer:
         of `score_slots`; `behind` are the prefix and its validity. Of answers in rows, all must
         count: `env.max_legal` is A.
         """
-        num_answers = len(self.divisor)
+        every = jnp.ones((len(slots), len(self.divisor)), bool)
+        return self._by_size(weights, behind, (rows, slots, every), needed, chunk, width)
 
-        def evaluate(own: tuple[jax.Array, jax.Array]) -> jax.Array:
-            every = jnp.ones((len(own[0]), num_answers), bool)
-            return self.score_narrow(weights, *behind, *own, every, width).log_likelihoods
+    def _by_size(
+        self,
+        weights: Any,
+        behind: tuple[Prefix, jax.Array],
+        texts: tuple[jax.Array, jax.Array, jax.Array],
+        needed: jax.Array,
+        chunk: int,
+        width: Width | None,
+        with_readout: bool = False,
+    ) -> jax.Array:
+        """See `evaluate`, of texts by their rows, slots and legal actions."""
+
+        def evaluate(own: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+            found = self.score_narrow(weights, *behind, *own, width)
+            return jnp.concatenate(found, axis=1) if with_readout else found.log_likelihoods
 
         sizes = self.sizes(width)
-        every = jnp.ones((len(slots), num_answers), bool)
-        rank = None if len(sizes) == 1 else -self.place_of(slots, every, sizes)
-        return evaluate_where_needed(evaluate, (rows, slots), needed, chunk, num_answers, rank=rank)
+        rank = None if len(sizes) == 1 else -self.place_of(*texts[1:], sizes)
+        columns = len(self.divisor) + with_readout * self.config.hidden_size
+        return evaluate_where_needed(evaluate, texts, needed, chunk, columns, rank=rank)
 
     @property
     def num_branches(self) -> int:

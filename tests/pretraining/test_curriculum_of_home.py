@@ -6,10 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from priors.tiny import tiny_of
 
-from lprl_jax.lm import decoder
-from lprl_jax.lm.checkpoint import LanguageModel
-from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.pretraining import lessons, measuring
 from lprl_jax.pretraining.curriculum_of_home import HOME_PHRASES, HOME_TASKS
 from lprl_jax.pretraining.tokenizer import train_tokenizer
@@ -75,25 +73,11 @@ def test_of_legal_answers_alone_the_scores_are_the_same():
     bank, states, _, legal = drawn(task.name)
     table = task.compile(tokenizer()).prompts
     slots = jax.vmap(task.env.slots, (0, None))(states, bank)[None]
-    config, params = small(len(tokenizer()))
+    config, params, *_ = tiny_of(tokenizer())
     mask = jnp.asarray(legal)[None]
     few = make_legal_scorer(config, table, mask, most_columns(table, slots))(params, slots)
     every = make_scorer(config, table)(params, slots)
     np.testing.assert_allclose(few, jnp.where(mask, every, 0.0), rtol=2e-5, atol=2e-5)
-
-
-def small(vocabulary):
-    """A model that knows nothing."""
-    config = DecoderConfig(
-        vocab_size=vocabulary,
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        head_dim=8,
-    )
-    return config, decoder.init(jax.random.key(0), config)
 
 
 def test_a_model_plays_where_states_cannot_be_listed(monkeypatch):
@@ -102,8 +86,7 @@ def test_a_model_plays_where_states_cannot_be_listed(monkeypatch):
     monkeypatch.setattr(measuring.following, "EPISODES", 2)
     for module in (measuring, measuring.following):
         monkeypatch.setattr(module, "can_list_states", lambda env: False)
-    model = LanguageModel(*small(len(tokenizer())), tokenizer(), "small")
-    found = measuring.measure_actions({"small": model}, TOMATO, TOMATO.measured[0], 3)
+    found = measuring.measure_actions({"tiny": tiny_of(tokenizer())}, TOMATO, TOMATO.measured[0], 3)
     assert found.success is not None
     assert 0 <= found.success.drawn.estimate <= 1
     assert found.uniform.top1 > 0.1

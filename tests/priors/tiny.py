@@ -15,7 +15,10 @@ from lprl_jax.pretraining.tokenizer import train_tokenizer
 
 @functools.cache
 def tiny_model() -> LanguageModel:
-    tokenizer = train_tokenizer(TASKS)
+    return tiny_of(train_tokenizer(TASKS))
+
+
+def tiny_of(tokenizer) -> LanguageModel:
     config = DecoderConfig(
         vocab_size=len(tokenizer),
         hidden_size=16,
