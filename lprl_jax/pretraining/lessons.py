@@ -195,13 +195,14 @@ def measure_widths(task: Task, course: Course, fitting: float, num_instances: in
 
 
 def join(drawn: Sequence[Lessons]) -> Lessons:
-    """One batch of lessons of several tasks, padded to the widest; of as many states a prefix."""
+    """One batch of lessons of several tasks, padded to the widest, and to most states a prefix."""
 
     def widen(name: str, array: jax.Array, shape: Sequence[int]) -> jax.Array:
         missing = [wide - own for wide, own in zip(shape, array.shape, strict=True)]
-        left = name.startswith("text")
-        sides = [(m, 0) if left else (0, m) for m in missing[1:]]
-        return jnp.pad(array, [(0, 0), *sides])
+        sides = [(0, 0), *((0, m) for m in missing[1:])]
+        if name.startswith("text"):  # columns, not states, are padded on the left
+            sides[-1] = missing[-1], 0
+        return jnp.pad(array, sides)
 
     parts = {}
     for name, arrays in zip(Lessons._fields, zip(*drawn, strict=True), strict=True):

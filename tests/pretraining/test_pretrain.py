@@ -109,6 +109,25 @@ def test_a_lesson_reads_as_the_environment_describes_it():
     assert "\nHoles\nGoal c3\nAt" in read[2][0]
 
 
+def test_beside_more_and_wider_lessons_each_state_keeps_its_text_and_its_answer():
+    _, own = drawn()
+    more, wider = dataclasses.replace(SMALL, states=5), Widths(prefix=24, text=19)
+    draw = functools.partial(lessons.draw_lessons, more, more.compile(tokenizer()), wider)
+    other = jax.tree.map(np.asarray, jax.jit(draw)(jax.random.key(6)))
+    joined = jax.tree.map(np.asarray, lessons.join([own, other]))
+    assert joined.text.shape == (6, 5, 19)
+    read = texts(joined)
+    assert [row[:2] for row in read[:3]] == texts(own)
+    assert not joined.answer_valid[:3, 2:].any()
+    assert read[3:] == texts(other)
+    shape, params = random_model()
+    nats = jax.jit(functools.partial(lessons.answer_nats, shape))
+    alone = np.asarray(nats(params, own)), np.asarray(nats(params, other))
+    together = np.asarray(nats(params, joined))
+    np.testing.assert_allclose(together[:3, :2], alone[0], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(together[3:], alone[1], rtol=1e-5, atol=1e-5)
+
+
 # -- what is drawn -------------------------------------------------------------------------------
 
 
