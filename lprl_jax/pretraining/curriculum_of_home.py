@@ -20,7 +20,7 @@ from lprl_jax.algorithms.tabular import demonstrations
 from lprl_jax.pretraining.tasks import ActionTask, Draw, Population, shares
 
 NEAR = 0.85
-"""A macro further from the delivery a state is as much less likely, but for a quarter of them."""
+"""A macro further from the delivery a state is as much less likely, of those that are near it."""
 WANDERED = 20
 """Random actions before the lessons of an episode in a household, at most: who follows a model
 comes to states that a demonstrator does not."""
@@ -55,8 +55,8 @@ HOME_PHRASES = (
 """Read as one word each; so is a thing with its number, such as "egg 2"."""
 
 
-def _shortest(env: Overcooked) -> Draw:
-    """Draws among a kitchen's states: a quarter uniform, the rest rather near the delivery."""
+def _shortest(env: Overcooked, near: float) -> Draw:
+    """Draws among a kitchen's states: this share rather near the delivery, the rest uniformly."""
 
     def draw(
         key: chex.PRNGKey, params: Any, instance: jax.Array, num: int
@@ -64,8 +64,8 @@ def _shortest(env: Overcooked) -> Draw:
         right, left = plans.right_actions(env, params, instance)
         asked = jnp.any(right, axis=-1)
         as_far = jnp.zeros(plans.FARTHEST + 1).at[left].add(asked)
-        near = shares(asked * NEAR**left / jnp.maximum(as_far[left], 1))
-        probs = 0.25 * shares(asked) + 0.75 * near
+        nearer = shares(asked * NEAR**left / jnp.maximum(as_far[left], 1))
+        probs = (1.0 - near) * shares(asked) + near * nearer
         index = jax.random.categorical(key, jnp.log(probs), shape=(num,)).astype(jnp.int32)
         return jax.vmap(lambda i: env.state_at(instance, i, params))(index), right[index]
 
@@ -85,10 +85,11 @@ def _kitchen(name: str, instances: int, states: int) -> ActionTask:
         f"Overcooked {name}",
         env,
         env.sample_params,
-        _shortest(env),
+        _shortest(env, 0.75),
         instances,
         states,
         noise=0.1,
+        exam=_shortest(env, 0.0),
         populations=(Population("random kitchens", env.sample_params), *held_out),
         is_followed=True,
     )
@@ -114,7 +115,7 @@ def _room(name: str, instances: int, states: int) -> ActionTask:
 
 
 HOME_TASKS: tuple[ActionTask, ...] = (
-    _kitchen("tomato", 2, 8),
+    _kitchen("tomato", 2, 16),
     _kitchen("salad", 2, 16),
     _room("kitchen-small", 8, 16),
 )

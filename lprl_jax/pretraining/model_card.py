@@ -43,6 +43,18 @@ RIGHT = {
     ),
 }
 """What is right, by the model's name; what a judge does is optimal."""
+SHUFFLED = {
+    "embedded-home": (
+        "What all instances of a kind share stays as it is: the dish that is held out, the task.",
+        "The habit of that dish is that of the others, for it is never taught.",
+    )
+}
+"""What else is to be known of the shuffled rows and of the habit."""
+WEIGHED = {
+    "embedded": "Top-1 is over all states alike, and most are far from the goal.",
+    "embedded-home": "Top-1 is over a kitchen's states alike, and over those of a room's episodes.",
+}
+"""Of which states the figures are; a judge's are those of `embedded`."""
 
 
 class Measured(NamedTuple):
@@ -134,7 +146,7 @@ def render(
         "",
         f"    {command}",
         "",
-        *_actions(measured.actions, RIGHT.get(name, RIGHT["embedded"])),
+        *_actions(measured.actions, name),
         *_completions(measured.completions),
         *_verdicts(measured.verdicts),
         *_ladder(list(models), measured.actions),
@@ -156,13 +168,13 @@ def render(
     return "\n".join(parts)
 
 
-def _actions(measured: Sequence[Actions], right: Sequence[str]) -> list[str]:
+def _actions(measured: Sequence[Actions], name: str) -> list[str]:
     lines = [
         "## What it knows: the next action",
         "",
         f"{INSTANCES} held-out instances of each kind, random states with something to be right.",
         "Top-1: the most likely action is right, that is",
-        *right,
+        *RIGHT.get(name, RIGHT["embedded"]),
         f"Covered: {PROPOSALS} proposals hold a right action. KL(π* ‖ p) in nats. All are",
         "normalised over the legal actions.",
         "",
@@ -180,6 +192,7 @@ def _actions(measured: Sequence[Actions], right: Sequence[str]) -> list[str]:
         "still gets right it does not get from the text. The habit is the best that one can answer",
         f"without looking at the state, fitted on {INSTANCES} training instances of the same kind:",
         "what the model is ahead of it, it owes to reading.",
+        *SHUFFLED.get(name, ()),
         "",
         "## Followed by itself",
         "",
@@ -197,8 +210,9 @@ def _actions(measured: Sequence[Actions], right: Sequence[str]) -> list[str]:
         *lines,
         "",
         "A way takes many actions, so that few errors a step fail many episodes; a greedy follower",
-        "may repeat one for ever, which a drawn action breaks. Top-1 is over all states alike, and",
-        "most are far from the goal. Which of these makes the difference was not measured.",
+        "may repeat one for ever, which a drawn action breaks.",
+        WEIGHED.get(name, WEIGHED["embedded"]),
+        "Which of these makes the difference was not measured.",
         "",
     ]
 
