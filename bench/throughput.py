@@ -28,6 +28,7 @@ from suites import (
     against_torch_live,
     environments,
     lagr_training,
+    memo_training,
     offline_training,
     policy_training,
     ppo_vs_purejaxrl,
@@ -59,6 +60,7 @@ SUITES = {
     "purejaxrl": ppo_vs_purejaxrl.run,
     "rejax": sac_vs_rejax.run,
     "wide_texts": wide_texts.run,
+    "memo": memo_training.run,
 }
 
 

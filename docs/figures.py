@@ -42,7 +42,7 @@ SOURCES = DOCS / "pages"
 RESULTS = (
     "head", "linvit", "slinvit", "subgoals", "offline", "kl_ppo", "kl_estimator", "generalisation",
     "gflan", "wordings", "published", "p_map", "lagr", "lmgt", "lmgt_worlds", "key_rooms",
-    "cartpole", "pendulum",
+    "cartpole", "pendulum", "home",
 )  # fmt: skip
 """Sections of docs/results.md in their order."""
 PAGES = {
@@ -59,6 +59,7 @@ ELSEWHERE = {
     "tuning": ("tune", ROOT / "bench/results/tuning.json"),
     "card": ("card", ROOT / "lprl_jax/lm/embedded_models/MODEL_CARD.json"),
     "judge_card": ("judge_card", ROOT / "lprl_jax/lm/embedded_models/judge/MODEL_CARD.json"),
+    "home_card": ("home_card", ROOT / "lprl_jax/lm/embedded_models/home/MODEL_CARD.json"),
 }
 """Figures that are not in docs/results: the module that reads them, and the file."""
 

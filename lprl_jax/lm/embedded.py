@@ -3,8 +3,7 @@
 They are real but tiny: trained from scratch (`lprl pretrain`) on text that the environments'
 templates write. `card_of` says where a model's card is. The early versions are the same training
 stopped sooner: a ladder of really worse models. `embedded-judge` has learnt other worlds, and to
-say what is good and bad in them. `lprl pretrain` knows one more, `embedded-home`, of a kitchen and
-a household, which does not come with the package.
+say what is good and bad in them; `embedded-home` a kitchen and a household.
 """
 
 from pathlib import Path
@@ -20,7 +19,7 @@ LADDER = {
 """Name to folder of one training's versions, best first."""
 JUDGE = "embedded-judge"
 HOME = "embedded-home"
-MODELS = {**LADDER, JUDGE: "judge"}
+MODELS = {**LADDER, JUDGE: "judge", HOME: "home"}
 """Name to folder."""
 
 TAUGHT = (
@@ -41,6 +40,8 @@ JUDGED = (
     "KeyRooms-lprl",
 )
 """Ids of the worlds of the judge."""
+AT_HOME = ("Overcooked-lprl", "Household-lprl")
+"""Ids of the worlds of `embedded-home`: both kitchens of the one, `kitchen-small` of the other."""
 
 FOLDER = Path(__file__).parent / "embedded_models"
 
@@ -67,4 +68,4 @@ def card_of(name: str) -> Path:
 
 def taught(name: str) -> tuple[str, ...]:
     """Ids of the worlds that an embedded model has learnt."""
-    return JUDGED if name == JUDGE else TAUGHT
+    return {JUDGE: JUDGED, HOME: AT_HOME}.get(name, TAUGHT)

@@ -183,9 +183,9 @@ def _actions(measured: Sequence[Actions], name: str) -> list[str]:
     ]
     for m in measured:
         rows = {"words shuffled": m.shuffled, "habit": m.habit, "uniform": m.uniform}
-        for name, s in {"model": m.model, **rows}.items():
+        for who, s in {"model": m.model, **rows}.items():
             figures = f"{s.top1:.3f} | {s.covered:.3f} | {s.kl:.3f}"
-            lines.append(f"| {m.task} | {m.population} | {name} | {figures} |")
+            lines.append(f"| {m.task} | {m.population} | {who} | {figures} |")
     lines += [
         "",
         "In the shuffled rows every word is that of another instance or state: what the model then",

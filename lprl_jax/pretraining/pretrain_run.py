@@ -33,11 +33,9 @@ CURRICULA: Mapping[str, Sequence[Task]] = {
 """By the name of the model that learns it."""
 TOKENIZED: Mapping[str, Sequence[str]] = {embedded.HOME: HOME_PHRASES}
 """Phrases of the tokenizer, where they are not `tokenizer.PHRASES`."""
-FOLDERS = {**embedded.MODELS, embedded.HOME: "home"}
-"""Of what is written, where the model itself lies."""
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     embedded.JUDGE: {"num_steps": 480, "early": ()},
-    embedded.HOME: {"num_steps": 2_000, "early": ()},
+    embedded.HOME: {"num_steps": 1_600, "early": ()},
 }
 """Those that are not `PretrainConfig`'s."""
 
@@ -72,7 +70,7 @@ def run(out: Path, progress: bool = True, model: str = "embedded", **settings: A
             raise paths.CannotWrite(
                 f"cannot write to {out}: {paths.reason(error)}; {whole}"
             ) from error
-    print(f"written to {out}; use it as the prior: {out / FOLDERS[model]}")
+    print(f"written to {out}; use it as the prior: {out / embedded.MODELS[model]}")
 
 
 def _train(
@@ -90,7 +88,7 @@ def _train(
             bar.update(at.step - bar.n)
             bar.set_postfix(loss=f"{at.loss:.3f}")
             if at.keep:
-                name = FOLDERS[model] if at.keep == "final" else at.keep
+                name = embedded.MODELS[model] if at.keep == "final" else at.keep
                 checkpoint.save(out / name, at.model, jnp.bfloat16)
                 kept[name] = checkpoint.load(out / name)  # as it will be used: rounded
     write_card(config, kept, out, model)

@@ -127,5 +127,5 @@ def test_the_card_is_of_this_model():
 
 
 def test_a_name_that_is_no_model_is_answered_with_the_names():
-    with pytest.raises(InvalidInput, match="embedded-judge, smollm2, a Hugging Face directory"):
+    with pytest.raises(InvalidInput, match="embedded-judge, embedded-home, smollm2, a Hugging"):
         named.path_of("embeded")

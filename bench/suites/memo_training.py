@@ -1,0 +1,61 @@
+"""Training steps a second where states are too many for a table: DQN, and DQN-Prior with a memory.
+
+Household's small kitchen, 32 runs with a room each, learners as in `training`. Cold, the memory is
+empty at first in every repeat. Warm, it holds what the same training has met, so that none of its
+states is new: that is what remembering takes by itself. Both make the same steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+from tools.timing import Contender, Row, race, ratio, rows
+
+import lprl_jax
+from lprl_jax import LanguagePrior
+from lprl_jax.priors import memo
+from suites.training import RUNS, training
+
+DQN, COLD, WARM = (f"training/household_{x}" for x in ("dqn", "dqn_prior_cold", "dqn_prior_memo"))
+SLOTS = 65_536
+
+
+def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+    """Rows and ratios."""
+    return measure("embedded-home", "kitchen-small", SLOTS, 20 if quick else 100, 10)
+
+
+def measure(
+    model: str, room: str, slots: int, updates: int, repeats: int
+) -> tuple[list[Row], dict[str, float | None]]:
+    """Of `updates` updates of all runs, ten steps each."""
+    env, _ = lprl_jax.make("Household-lprl", room=room)
+    params = env.sample_params(jax.random.key(0), RUNS)
+    prior = LanguagePrior.from_pretrained(model, env, params, chunk=memo.CHUNK)
+    remembered = memo.remember(prior, env, slots)
+    cold = training(env, params, remembered, updates, RUNS)
+    state, _ = cold.call()
+    warm = training(env, params, remembered, updates, RUNS, carry=state.prior_carry)
+    again, _ = warm.call()
+    asked = again.prior_carry.minus(state.prior_carry)
+    assert not int(asked.evaluations), "what was met is not remembered"
+    # What is remembered is what was answered: both learn the same.
+    jax.tree.map(np.testing.assert_array_equal, state.params, again.params)
+    contenders = {
+        DQN: training(env, params, None, updates, RUNS),
+        WARM: _noted(warm, asked),
+    }
+    slow = {COLD: _noted(cold, state.prior_carry.counters)}
+    seconds, slow_seconds = race(contenders, repeats), race(slow, min(repeats, 3))
+    measured = rows(contenders, seconds) + rows(slow, slow_seconds)
+    return measured, {"household/dqn_prior_memo/dqn": ratio(contenders, seconds, WARM, DQN)}
+
+
+def _noted(contender: Contender, asked: Any) -> Contender:
+    """With how often the model ran."""
+    queries, evaluations = int(asked.queries), int(asked.evaluations)
+    note = f"{contender.note}; {queries:,} questions, {evaluations:,} run through the model"
+    return dataclasses.replace(contender, note=note)
