@@ -1,8 +1,9 @@
 """Training steps a second where states are too many for a table: DQN, and DQN-Prior with a memory.
 
 Household's small kitchen, 32 runs with a room each, learners as in `training`. Cold, the memory is
-empty at first in every repeat. Warm, it holds what the same training has met, so that none of its
-states is new: that is what remembering takes by itself. Both make the same steps.
+empty at first in every repeat. Warm, it holds what the same training has met, but for a few states
+that lost their places to others: that is what remembering takes by itself. Both make the same
+steps.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from suites.training import RUNS, training
 
 DQN, COLD, WARM = (f"training/household_{x}" for x in ("dqn", "dqn_prior_cold", "dqn_prior_memo"))
 SLOTS = 65_536
+FORGOTTEN = 0.001
+"""Share of a warm memory's questions, at most, that run through the model."""
 
 
 def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
@@ -41,7 +44,7 @@ def measure(
     warm = training(env, params, remembered, updates, RUNS, carry=state.prior_carry)
     again, _ = warm.call()
     asked = again.prior_carry.minus(state.prior_carry)
-    assert not int(asked.evaluations), "what was met is not remembered"
+    assert int(asked.evaluations) <= FORGOTTEN * int(asked.queries), "what was met is forgotten"
     # What is remembered is what was answered: both learn the same.
     jax.tree.map(np.testing.assert_array_equal, state.params, again.params)
     contenders = {

@@ -45,25 +45,40 @@ class World:
 
     title: str
     """For tables."""
+    configs: str
+    """First part of the names of its configs."""
     behaviour_steps: int
     """Environment steps after which DQN acts."""
     overrides: tuple[str, ...] = ()
-    """Of the configs of online learners."""
+    """Of all its configs."""
+    models: tuple[str, ...] = ("embedded", "embedded-early-1")
+    """The prior, then worse versions of it."""
+    tabulated: bool = True
+    """Whether the model is asked about every state once; else when one is met."""
+    judged_by: str = "returns"
+    """Field of a result, `returns` or `success`: of returns below 0 there are no shares."""
+    settings: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    """What differs from a learner's config, by the last part of its name."""
+
+    def priors(self) -> dict[str, dict[str, Any]]:
+        """Fields of a config by name: the prior, then the controls."""
+        model, *worse = self.models
+        return {
+            model: {"prior": model},
+            "half uniform": {"prior": model, "prior_epsilon": 0.5},
+            **{name: {"prior": name} for name in worse},
+            "habit": {"prior": "habit"},
+            "uniform": {"prior": "uniform"},
+            "adversarial": {"prior": model, "prior_adversarial": True},
+        }
 
 
 WORLDS = {
-    "frozen_lake": World("Frozen Lake 8×8, firm", 3_000),
-    "blocks_world": World("Blocks World, 4 blocks", 3_000, ("env_params.num_blocks=4",)),
+    "frozen_lake": World("Frozen Lake 8×8, firm", "frozen_lake", 3_000),
+    "blocks_world": World(
+        "Blocks World, 4 blocks", "blocks_world", 3_000, ("env_params.num_blocks=4",)
+    ),
 }
-PRIORS: dict[str, dict[str, Any]] = {
-    "embedded": {"prior": "embedded"},
-    "half uniform": {"prior": "embedded", "prior_epsilon": 0.5},
-    "embedded-early-1": {"prior": "embedded-early-1"},
-    "habit": {"prior": "habit"},
-    "uniform": {"prior": "uniform"},
-    "adversarial": {"prior": "embedded", "prior_adversarial": True},
-}
-"""The prior, then the controls."""
 MODELS = ("embedded", "embedded-early-1")
 WITHOUT = {"CQL": "cql", "DQN on data": "offline_dqn", "behaviour cloning": "bc"}
 """Learners without a prior, by the last part of their configs' names."""
@@ -75,19 +90,20 @@ def main() -> None:
     figures |= {"sizes": list(SIZES), "episodes": EPISODES}
     for world in sys.argv[1:] or WORLDS:
         with tempfile.TemporaryDirectory() as folder:
-            figures[world] = measure(world, Path(folder))
+            figures[world] = measure(WORLDS[world], Path(folder))
         written.write(RESULTS, figures, MODELS)
 
 
-def measure(world: str, folder: Path) -> dict[str, Any]:
+def measure(world: World, folder: Path) -> dict[str, Any]:
     """All learners of one world."""
+    model = world.models[0]
     bare, summary = behave(world, folder)
     returns, asked = {}, {}
 
     def learn(name: str, learner: str, fields: Mapping[str, Any], data: Path | None) -> None:
         result = run(world, learner, fields, folder / f"run-{len(returns)}", data)
         by_setting = result.by_setting().values()
-        returns[name] = np.array([part.returns[:, -1] for part in by_setting]).T
+        returns[name] = np.array([getattr(part, world.judged_by)[:, -1] for part in by_setting]).T
         asked[name] = {"queries": 0, "evaluations": int(result.evaluations[-1])}
 
     for name, learner in WITHOUT.items():
@@ -96,14 +112,15 @@ def measure(world: str, folder: Path) -> dict[str, Any]:
         data = folder / f"{name}.npz"
         experiment = read(world, "cql_prior", fields)
         _, origin = gather.relabel(experiment, bare, data)
+        labels = {"queries": origin.queries, "evaluations": origin.evaluations}
         learn(f"CQL-Prior, {name}", "cql_prior", fields, data)
-        asked[f"CQL-Prior, {name}"]["queries"] = origin.queries
+        asked[f"CQL-Prior, {name}"] = labels
         learn(f"prior alone, {name}", "prior_only", fields, None)
-        for what, changes in (ablations(world) if name == "embedded" else {}).items():
+        for what, changes in (ablations(world) if name == model else {}).items():
             learn(f"CQL-Prior, {name}, {what}", "cql_prior", {**fields, **changes}, data)
-            asked[f"CQL-Prior, {name}, {what}"]["queries"] = origin.queries
+            asked[f"CQL-Prior, {name}, {what}"] = labels
     for name in ("dqn_prior", "dqn"):
-        title = {"dqn_prior": "DQN-Prior online, embedded", "dqn": "DQN online"}[name]
+        title = {"dqn_prior": f"DQN-Prior online, {model}", "dqn": "DQN online"}[name]
         returns[title], asked[title] = online(world, name, folder)
     cql = returns["CQL"]
     figures = {
@@ -125,20 +142,20 @@ def measure(world: str, folder: Path) -> dict[str, Any]:
     return figures
 
 
-def ablations(world: str) -> dict[str, dict[str, float]]:
+def ablations(world: World) -> dict[str, dict[str, float]]:
     """What else CQL-Prior is tried with: no penalty; the settings that CQL was tuned to."""
-    cql = config.read(f"{world}_cql").algorithm
+    cql = read(world, "cql", {}).algorithm
     same = {name: getattr(cql, name) for name in ("learning_rate", "gamma", "tau", "beta")}
     return {"β = 0": {"beta": 0.0}, "CQL's settings": same}
 
 
-def behave(world: str, folder: Path, bank: Sequence[str] = ()) -> tuple[Path, str]:
+def behave(world: World, folder: Path, bank: Sequence[str] = ()) -> tuple[Path, str]:
     """Train the behaviour, collect without a prior; the file, and a summary of it."""
-    steps = WORLDS[world].behaviour_steps
-    overrides = (*WORLDS[world].overrides, *bank, f"total_steps={steps}", f"eval_every={steps}")
-    runner.run(config.read(f"{world}_dqn", overrides), folder / "behaviour", progress=False)
+    steps = world.behaviour_steps
+    dqn = read(world, "dqn", {"total_steps": steps, "eval_every": steps}, bank)
+    runner.run(dqn, folder / "behaviour", progress=False)
     found, origin = gather.run(
-        config.read(f"{world}_dqn", overrides),
+        dqn,
         folder / "bare.npz",
         f"random:.5,{folder / 'behaviour'}:.5",
         num_steps=SIZES[-1],
@@ -147,13 +164,14 @@ def behave(world: str, folder: Path, bank: Sequence[str] = ()) -> tuple[Path, st
     return folder / "bare.npz", summary.replace(str(folder / "behaviour"), "DQN")
 
 
-def with_tables(world: str, folder: Path, bank: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """The fields of PRIORS, each model asked about every state only once."""
+def with_tables(world: World, folder: Path, bank: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+    """The fields of its priors, each model asked about every state only once."""
     named = {}
-    for name, fields in PRIORS.items():
+    for name, fields in world.priors().items():
         model, table = fields["prior"], folder / f"table-{fields['prior']}.npz"
-        if model in WITHOUT_MODEL:
-            named[name] = fields
+        if model in WITHOUT_MODEL or not world.tabulated:
+            access = {"prior_access": "live"} if model in WITHOUT_MODEL else {}
+            named[name] = fields | access
             continue
         if not table.exists():
             experiment = read(world, "cql_prior", {}, bank)
@@ -166,14 +184,15 @@ def with_tables(world: str, folder: Path, bank: Sequence[str] = ()) -> dict[str,
 
 
 def read(
-    world: str, learner: str, fields: Mapping[str, Any], bank: Sequence[str] = ()
+    world: World, learner: str, fields: Mapping[str, Any], bank: Sequence[str] = ()
 ) -> config.Experiment:
     """A config of the package with fields of a prior."""
     chosen = [f"{name}={value}" for name, value in fields.items()]
-    return config.read(f"{world}_{learner}", [*bank, *chosen])
+    own = world.settings.get(learner, ())
+    return config.read(f"{world.configs}_{learner}", [*world.overrides, *own, *bank, *chosen])
 
 
-def run(world: str, learner: str, fields: Mapping[str, Any], out: Path, data: Path | None) -> Any:
+def run(world: World, learner: str, fields: Mapping[str, Any], out: Path, data: Path | None) -> Any:
     """Train at every size of the data, in one program; without data, only play."""
     steps = read(world, learner, fields).config.total_steps
     more: dict[str, Any] = {"eval_every": steps, "eval_episodes": EPISODES}
@@ -183,15 +202,14 @@ def run(world: str, learner: str, fields: Mapping[str, Any], out: Path, data: Pa
     return reading.read(out)
 
 
-def online(world: str, learner: str, folder: Path) -> tuple[np.ndarray, dict[str, int]]:
+def online(world: World, learner: str, folder: Path) -> tuple[np.ndarray, dict[str, int]]:
     """Return `[R, sizes]` after so many environment steps, and what the prior was asked."""
-    overrides = [*WORLDS[world].overrides, "total_steps=10_000", "eval_every=100"]
-    overrides += [f"eval_episodes={EPISODES}"]
-    runner.run(config.read(f"{world}_{learner}", overrides), folder / learner, progress=False)
+    fields = {"total_steps": SIZES[-1], "eval_every": 100, "eval_episodes": EPISODES}
+    runner.run(read(world, learner, fields), folder / learner, progress=False)
     result = reading.read(folder / learner)
     at = np.searchsorted(result.steps, SIZES)
     asked = {"queries": int(result.queries[-1]), "evaluations": int(result.evaluations[-1])}
-    return result.returns[:, at], asked
+    return getattr(result, world.judged_by)[:, at], asked
 
 
 def interval(returns: np.ndarray) -> list[float | None]:
@@ -205,7 +223,7 @@ def fraction(cql: np.ndarray, prior: np.ndarray, share: float) -> list[float | N
     What is to be reached is `share` of CQL's IQM with the most data. Both learners' sizes are the
     first at which their IQM is as high, on a straight line in log size between two sizes; a level
     that the smallest size already reaches counts as reached there. The interval is a bootstrap over
-    the runs, which are paired. None: it was not reached.
+    the runs, which are paired. None: it was not reached, or CQL has nothing.
     """
     rng = np.random.default_rng(0)
     draws = [rng.integers(len(cql), size=len(cql)) for _ in range(RESAMPLES)]
@@ -219,6 +237,8 @@ def fraction(cql: np.ndarray, prior: np.ndarray, share: float) -> list[float | N
 def _fraction(cql: np.ndarray, prior: np.ndarray, share: float) -> float:
     ours, theirs = statistics.iqm(prior, axis=0), statistics.iqm(cql, axis=0)
     level = share * theirs[-1]
+    if level <= 0:
+        return np.inf  # there is nothing to reach
     return _size_at(ours, level) / _size_at(theirs, level)
 
 
@@ -235,41 +255,43 @@ def _size_at(curve: np.ndarray, level: float) -> float:
     return float(SIZES[at - 1] * (SIZES[at] / SIZES[at - 1]) ** part)
 
 
-def tables(figures: dict[str, Any]) -> dict[str, str]:
+def tables(
+    figures: Mapping[str, Any], worlds: Mapping[str, World] = WORLDS, prefix: str = "offline"
+) -> dict[str, str]:
     """Return against size, and the fractions, by the names of their places on the page."""
     made = {}
     head = ["transitions a run", *(f"{size:,}" for size in figures["sizes"])]
-    for world in WORLDS:
+    for world in worlds:
         rows = []
         for name, found in figures[world]["learners"].items():
             cells = [_text(values) for values in found["return"]]
             if len(cells) == 1:  # it learns nothing
                 cells = cells + ["as before"] * (len(head) - 2)
             rows.append([name, *cells, f"{found['queries']:,}", f"{found['evaluations']:,}"])
-        made[f"offline_{world}"] = comparison.markdown([*head, "queries", "evaluations"], rows)
-    names = list(figures[next(iter(WORLDS))]["fractions"])
+        made[f"{prefix}_{world}"] = comparison.markdown([*head, "queries", "evaluations"], rows)
+    names = list(figures[next(iter(worlds))]["fractions"])
     head = ["share of CQL's data that is needed"]
     head += [
         f"{world.title}: {what}"
-        for world in WORLDS.values()
+        for world in worlds.values()
         for what in ("all of its return", "90 %")
     ]
     rows = [
         [name, *(_share(figures[world]["fractions"][name][part])
-                 for world in WORLDS for part in ("1", "0.9"))]
+                 for world in worlds for part in ("1", "0.9"))]
         for name in names
     ]  # fmt: skip
-    made["offline_fractions"] = comparison.markdown(head, rows)
+    made[f"{prefix}_fractions"] = comparison.markdown(head, rows)
     return made
 
 
-def numbers(figures: dict[str, Any]) -> prose.Numbers:
+def numbers(figures: Mapping[str, Any], worlds: Mapping[str, World] = WORLDS) -> prose.Numbers:
     """What sentences quote: `WORLD.LEARNER.SIZE`, `WORLD.fraction.LEARNER.90`, `WORLD.data`."""
     found = {"episodes": f"{figures['episodes']}", "most": prose.count(figures["sizes"][-1])}
-    steps = {config.read(f"{world}_cql").config.total_steps for world in WORLDS}
+    steps = {read(world, "cql", {}).config.total_steps for world in worlds.values()}
     found["gradient_steps"] = " or ".join(map(prose.count, sorted(steps)))
     found["least"] = prose.count(figures["sizes"][0])
-    for world, here in WORLDS.items():
+    for world, here in worlds.items():
         own = figures[world]
         mean = own["data"].partition("mean return ")[2].partition(":")[0]
         found[f"{world}.data"] = prose.share(float(mean))

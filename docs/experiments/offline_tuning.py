@@ -14,6 +14,7 @@ import itertools
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ import offline
 import prose
 import written
 
-from lprl_jax.experiments import config, gather, runner, sharding, transitions
+from lprl_jax.experiments import gather, runner, sharding, transitions
 from lprl_jax.results import comparison
 
 RESULTS = Path(__file__).parents[1] / "results" / "offline_tuning.json"
@@ -55,11 +56,11 @@ def main() -> None:
     figures = written.kept(RESULTS, MODELS)
     for world in sys.argv[1:] or offline.WORLDS:
         with tempfile.TemporaryDirectory() as folder:
-            figures[world] = tune(world, Path(folder))
+            figures[world] = tune(offline.WORLDS[world], Path(folder))
         written.write(RESULTS, figures, MODELS)
 
 
-def tune(world: str, folder: Path) -> dict[str, Any]:
+def tune(world: offline.World, folder: Path) -> dict[str, Any]:
     """Every learner's settings with their returns, best first."""
     bare, _ = offline.behave(world, folder, BANK)
     labelled = folder / "labelled.npz"
@@ -68,17 +69,17 @@ def tune(world: str, folder: Path) -> dict[str, Any]:
     for learner, grid in GRIDS.items():
         data = labelled if learner == "cql_prior" else bare
         found[learner] = settings_of(world, learner, grid, data)
-        print(world, learner, *found[learner][:4], sep="\n  ", flush=True)
+        print(world.title, learner, *found[learner][:4], sep="\n  ", flush=True)
     return found
 
 
 def settings_of(
-    world: str, learner: str, grid: dict[str, tuple[float, ...]], data: Path
+    world: offline.World, learner: str, grid: dict[str, tuple[float, ...]], data: Path
 ) -> list[dict[str, float]]:
     """Random settings of one learner, the best first."""
     every = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     settings = [every[i] for i in np.random.default_rng(0).permutation(len(every))[:SETTINGS]]
-    experiment = config.read(f"{world}_{learner}", [*BANK, f"dataset={data}"])
+    experiment = offline.read(world, learner, {"dataset": data}, BANK)
     setup = runner.set_up(experiment)
     dataset = transitions.load(experiment, setup.env, setup.params, setup.prior)
     # A run for each setting, size and instance; instances change fastest, as `own` does.
@@ -102,11 +103,13 @@ def settings_of(
     return [{**settings[i], "return": round(float(returns[i]), 4)} for i in np.argsort(-returns)]
 
 
-def tables(figures: dict[str, Any]) -> dict[str, str]:
+def tables(
+    figures: dict[str, Any], worlds: Mapping[str, offline.World] = offline.WORLDS
+) -> dict[str, str]:
     """The best setting of every learner."""
     names = [*VALUES, *PENALTY, "return"]
     rows = [
-        [offline.WORLDS[world].title, learner, *(f"{best[0].get(name, '–')}" for name in names)]
+        [worlds[world].title, learner, *(f"{best[0].get(name, '–')}" for name in names)]
         for world, learners in figures.items()
         for learner, best in learners.items()
     ]

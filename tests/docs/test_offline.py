@@ -37,6 +37,10 @@ def test_the_share_of_the_data_that_is_needed(prior, share, expected) -> None:
     assert estimate == (expected if expected is None else pytest.approx(expected, abs=1e-4))
 
 
+def test_nothing_is_no_level_to_reach() -> None:
+    assert experiment.fraction(curves([0.0] * 5), curves(ALL), 1.0) == [None] * 3
+
+
 def test_its_interval_is_over_paired_runs() -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(scale=0.2, size=(32, 1))
