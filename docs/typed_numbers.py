@@ -105,6 +105,7 @@ SENTENCES: dict[str, str] = {
     "(the most there is: 107)": "the environment's law",
     "for 90 % of that": "the share of CQL's return that offline.py asks for",
     "for 90 % of CQL's return": "the same",
+    "for 90 % of CQL's success": "the same",
     "Fewer than 10 % of the data, as the paper has it": "the paper's",
     "for m up to 16": "names a column",
     "Over 100 % it needs more than CQL": "what the share says",

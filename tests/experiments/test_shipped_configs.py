@@ -6,11 +6,14 @@ from lprl_jax.experiments import config
 
 ONLINE = ("dqn", "dqn_optimistic", "dqn_prior", "dqn_prior_habit", "ppo", "kl_ppo")
 WITHOUT_A_MODEL = ("dqn", "dqn_optimistic", "dqn_count")
+AT_HOME = ("dqn", "dqn_prior", "ppo", "kl_ppo")
 WORLDS = {
     "blocks_world": ONLINE,
     "cube_stacking": ONLINE,
     "frozen_lake": ONLINE,
+    "household": AT_HOME,
     "key_rooms": WITHOUT_A_MODEL,
+    "overcooked": AT_HOME,
 }
 
 

@@ -1,0 +1,104 @@
+"""What a prior is worth offline in a kitchen, a world in which its authors claim most for it.
+
+    python docs/experiments/offline_home.py [PART ...]
+
+Parts: `search-WORLD`, the settings of all offline learners, as `offline_tuning.py` finds them on
+training instances; `WORLD`, every learner with the best of them, as in `offline.py`. WORLD is
+`tomato` or `salad`. Online learners, and so the behaviour, have the settings that `home.py` found.
+Success is what is compared: a learner that serves nothing has a return below 0, for steps cost. A
+model is asked about a state when it is met. Writes `docs/results/offline_home.json`; parts that are
+not named are kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import home
+import offline
+import offline_tuning
+import prose
+import written
+from home_learners import SEARCHES
+from home_learners import WORLDS as WORLDS_OF_LEARNERS
+
+OUT = written.ROOT / "docs/results/offline_home.json"
+MODELS = ("embedded-home",)
+STEPS = {"tomato": 3_000, "salad": 10_000}
+"""Environment steps after which DQN acts."""
+WORLDS = {
+    name: offline.World(
+        place.title, place.configs, STEPS[name], place.own, MODELS, False, "success"
+    )
+    for name, place in WORLDS_OF_LEARNERS.items()
+    if name in STEPS
+}
+SEARCH = "search-"
+PARTS = tuple(part for world in WORLDS for part in (SEARCH + world, world))
+
+
+def main() -> None:
+    """Measure the parts that are named, or all."""
+
+    def of_part(part: str, folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
+        if part.startswith(SEARCH):
+            return offline_tuning.tune(WORLDS[part.removeprefix(SEARCH)], folder)
+        if SEARCH + part not in figures:
+            print(
+                f"{OUT.name} holds no settings of {part}; first: "
+                f"python docs/experiments/offline_home.py {SEARCH}{part}",
+                file=sys.stderr,
+            )
+            sys.exit(2)
+        settings = best(figures[SEARCH + part]) | online(part)
+        world = dataclasses.replace(WORLDS[part], settings=settings)
+        return offline.measure(world, folder)
+
+    written.by_parts(__doc__, OUT, PARTS, MODELS, of_part)
+
+
+def best(found: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Fields of the best setting, by learner."""
+    return {
+        learner: tuple(f"{name}={x}" for name, x in settings[0].items() if name != "return")
+        for learner, settings in found.items()
+    }
+
+
+def online(world: str) -> dict[str, tuple[str, ...]]:
+    """Fields that were found best for online learners, as `home.py` searched them."""
+    found = written.read(home.OUT)[home.SEARCH + world]
+    return {
+        SEARCHES[name].config: tuple(found[name][0]["setting"].split())
+        for name in ("DQN", "DQN-Prior")
+    }
+
+
+def tables(figures: Mapping[str, Any]) -> dict[str, str]:
+    """Markdown by name."""
+    tuned = {name: figures[SEARCH + name] for name in WORLDS if SEARCH + name in figures}
+    found = {"offline_home_tuning": offline_tuning.tables(tuned, WORLDS)["offline_tuning"]}
+    if worlds := _measured(figures):
+        found |= offline.tables(_with_sizes(figures), worlds, "offline_home")
+    return found
+
+
+def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
+    """What sentences quote, as in `offline.py`."""
+    return offline.numbers(_with_sizes(figures), _measured(figures))
+
+
+def _measured(figures: Mapping[str, Any]) -> dict[str, offline.World]:
+    return {name: world for name, world in WORLDS.items() if name in figures}
+
+
+def _with_sizes(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {"sizes": offline.SIZES, "episodes": offline.EPISODES, **figures}
+
+
+if __name__ == "__main__":
+    main()
