@@ -4,10 +4,10 @@
 
 Parts: `search-WORLD`, the settings of all offline learners, as `offline_tuning.py` finds them on
 training instances; `WORLD`, every learner with the best of them, as in `offline.py`. WORLD is
-`tomato` or `salad`. Online learners, and so the behaviour, have the settings that `home.py` found.
-Success is what is compared: a learner that serves nothing has a return below 0, for steps cost. A
-model is asked about a state when it is met. Writes `docs/results/offline_home.json`; parts that are
-not named are kept.
+`tomato` or `salad`. Online learners, and so the behaviour, have the settings that `home.py` found,
+but where settings are sought (SOUGHT_ON). Success is what is compared: a learner that serves
+nothing has a return below 0, for steps cost. A model is asked about a state when it is met. Writes
+`docs/results/offline_home.json`; parts that are not named are kept.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ WORLDS = {
     for name, place in WORLDS_OF_LEARNERS.items()
     if name in STEPS
 }
+SOUGHT_ON: dict[str, tuple[str, ...]] = {"dqn": ("learning_rate=0.003", "epsilon_steps=10000")}
+"""What the behaviour has where settings are sought: nobody had sought its own by then."""
 SEARCH = "search-"
 PARTS = tuple(part for world in WORLDS for part in (SEARCH + world, world))
 
@@ -46,7 +48,8 @@ def main() -> None:
 
     def of_part(part: str, folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
         if part.startswith(SEARCH):
-            return offline_tuning.tune(WORLDS[part.removeprefix(SEARCH)], folder)
+            world = WORLDS[part.removeprefix(SEARCH)]
+            return offline_tuning.tune(dataclasses.replace(world, settings=SOUGHT_ON), folder)
         if SEARCH + part not in figures:
             print(
                 f"{OUT.name} holds no settings of {part}; first: "
