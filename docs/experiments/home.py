@@ -36,13 +36,13 @@ from home_learners import (
     ALONE,
     EPISODES,
     INSTANCES,
-    MODEL,
     MODELS,
     PRIORS,
     ROWS,
     RUNS,
     SEARCHES,
     SELDOM,
+    WITH_MODEL,
     WORLDS,
 )
 from key_rooms import times
@@ -58,8 +58,6 @@ T = TypeVar("T")
 OUT = written.ROOT / "docs/results/home.json"
 SEARCH = "search-"
 PARTS = (*(SEARCH + world for world in WORLDS), *WORLDS)
-WITH_MODEL = f"DQN-Prior, {MODEL}"
-"""The row of which it is told how often the model ran."""
 TENTHS = 10
 """Parts of a run, after each of which it is told."""
 
@@ -178,7 +176,8 @@ def first_reached(result: Result, window: int = curves.WINDOW) -> StepsSummary:
     """Steps after which the mean of three evaluations first was 80 %, whatever came later."""
     sums = np.cumsum(np.pad(result.success, ((0, 0), (1, 0))), axis=1)
     means = (sums[:, window:] - sums[:, :-window]) / window
-    steps, reached = curves.first_passage(result.steps[window - 1 :], means + 1e-5, THRESHOLD)
+    means += 1e-5  # what is recorded is rounded to so many places
+    steps, reached = curves.first_passage(result.steps[window - 1 :], means, THRESHOLD)
     return statistics.summarize_steps(steps, reached)
 
 
@@ -192,8 +191,8 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
         rows = []
         for name, row in figures[world]["rows"].items():
             ends = [_interval(row[what]) for what in ("success", "return")]
-            asked = [prose.count(row[what]) for what in ("queries", "evaluations")]
-            rows.append([name, row["steps_to_80"], row["times"], row["first"], *ends, *asked])
+            counts = [prose.count(row[what]) for what in ("queries", "evaluations")]
+            rows.append([name, row["steps_to_80"], row["times"], row["first"], *ends, *counts])
         found[f"home_{world}"] = markdown(head, rows)
     if worlds:
         found["home_alone"] = markdown(

@@ -59,7 +59,7 @@ WORLDS = {
     "tomato": World(
         "Overcooked, tomato kitchen", "overcooked", ("env_params.kitchen=tomato",), 5_000, 50
     ),
-    "salad": World("Overcooked, salad kitchen, any dish", "overcooked", (), 20_000, 100),
+    "salad": World("Overcooked, salad kitchen, taught dishes", "overcooked", (), 20_000, 100),
     "pick": World("Household, small kitchen, pick", "household", (), 20_000, 250, (TABLE,)),
 }
 RATES = "learning_rate=0.001,0.003,0.01"
@@ -86,11 +86,13 @@ SEARCHES = {
     "KL-PPO, uniform": Search("kl_ppo", (RATES, WEIGHTS), UNIFORM),
 }
 """A learner is tried at three learning rates, and at three values of how it explores."""
+WITH_MODEL = f"DQN-Prior, {MODEL}"
+"""The row of which it is told how often the model ran."""
 ROWS = {
     "DQN": Row("DQN"),
     TABLE: Row(TABLE),
     "PPO": Row("PPO"),
-    f"DQN-Prior, {MODEL}": Row("DQN-Prior"),
+    WITH_MODEL: Row("DQN-Prior"),
     "DQN-Prior, half uniform": Row("DQN-Prior", ("prior_epsilon=0.5",)),
     "DQN-Prior, habit": Row("DQN-Prior, habit"),
     "DQN-Prior, uniform": Row("DQN-Prior, uniform"),

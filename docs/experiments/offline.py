@@ -37,6 +37,7 @@ SIZES = (100, 300, 1_000, 3_000, 10_000)
 EPISODES = 16
 """Of an evaluation, a run."""
 RESAMPLES = 2_000
+_JUDGED = {"returns": "return", "success": "success"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +57,8 @@ class World:
     tabulated: bool = True
     """Whether the model is asked about every state once; else when one is met."""
     judged_by: str = "returns"
-    """Field of a result, `returns` or `success`: of returns below 0 there are no shares."""
+    """Field of a result, `returns` or `success`: of returns below 0 there are no shares. Both are
+    kept under `return`."""
     settings: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     """What differs from a learner's config, by the last part of its name."""
 
@@ -274,7 +276,7 @@ def tables(
     head += [
         f"{world.title}: {what}"
         for world in worlds.values()
-        for what in ("all of its return", "90 %")
+        for what in (f"all of its {_JUDGED[world.judged_by]}", "90 %")
     ]
     rows = [
         [name, *(_share(figures[world]["fractions"][name][part])

@@ -92,7 +92,18 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
 
 def numbers(figures: Mapping[str, Any]) -> prose.Numbers:
     """What sentences quote, as in `offline.py`."""
-    return offline.numbers(_with_sizes(figures), _measured(figures))
+    found = offline.numbers(_with_sizes(figures), _measured(figures))
+    for world in (world for world in WORLDS if SEARCH + world in figures):
+        sought = figures[SEARCH + world]
+        cql = {_key(row): prose.share(row["return"]) for row in sought["cql"]}
+        found[f"{world}.cql.best"] = cql[_key(sought["cql"][0])]
+        found[f"{world}.cql.with_priors_settings"] = cql.get(_key(sought["cql_prior"][0]), "none")
+    return found
+
+
+def _key(row: Mapping[str, float]) -> tuple[float, ...]:
+    """A setting, without what it returned."""
+    return tuple(row[name] for name in ("learning_rate", "gamma", "tau", "beta"))
 
 
 def _measured(figures: Mapping[str, Any]) -> dict[str, offline.World]:
