@@ -8,9 +8,10 @@ and the priors alone. WORLD is `tomato`, `salad` or `pick`. Writes `docs/results
 that are not named are kept.
 
 All rows of a world have as many steps and are evaluated at the same ones. Every learner is tried at
-three learning rates and three values of how it explores: DQN by when ε has fallen, PPO by its
-entropy, who has a prior by α. The setting with most area under its curve of success is taken. Where
-states are numbered DQN also has a table, which begins with hopeful values.
+three learning rates and three values of how it explores, those without a prior at more: DQN by when
+ε has fallen, PPO by its entropy, who has a prior by α. The setting with most area under its curve
+of success is taken. Where states are numbered DQN also has a table, which begins with hopeful
+values.
 
 DQN is played greedily. These worlds have no chance, so that it fails or succeeds in all episodes of
 an evaluation, and may do so in a loop; who has a prior, and PPO, draw their actions. Therefore rows
@@ -21,7 +22,6 @@ The habit looks at which actions are legal, and at nothing else.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,10 +69,9 @@ def main() -> None:
         if part.startswith(SEARCH):
             return search(part.removeprefix(SEARCH), folder)
         found = figures.get(SEARCH + part, {})
-        if missing := [name for name in of_world(part, SEARCHES) if name not in found]:
-            lacks = f"{OUT.name} holds no settings of {', '.join(missing)} in {part}; first"
-            print(f"{lacks}: python docs/experiments/home.py {SEARCH}{part}", file=sys.stderr)
-            sys.exit(2)
+        missing = [name for name in of_world(part, SEARCHES) if name not in found]
+        command = f"python docs/experiments/home.py {SEARCH}{part}"
+        written.require_settings(OUT, missing, command)
         return measure(part, found, folder)
 
     written.by_parts(__doc__, OUT, PARTS, MODELS, of_part)
@@ -190,7 +189,7 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
     for world in worlds:
         rows = []
         for name, row in figures[world]["rows"].items():
-            ends = [_interval(row[what]) for what in ("success", "return")]
+            ends = [prose.interval(row[what]) for what in ("success", "return")]
             counts = [prose.count(row[what]) for what in ("queries", "evaluations")]
             rows.append([name, row["steps_to_80"], row["times"], row["first"], *ends, *counts])
         found[f"home_{world}"] = markdown(head, rows)
@@ -198,11 +197,11 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
         found["home_alone"] = markdown(
             ["episodes solved by the prior alone", *(WORLDS[world].title for world in worlds)],
             [
-                [name, *(_interval(figures[world]["alone"][name]) for world in worlds)]
+                [name, *(prose.interval(figures[world]["alone"][name]) for world in worlds)]
                 for name in PRIORS
             ],
         )
-        head = ["world", "asked, all runs", "run through the model", "times as few"]
+        head = ["world", "asked, all runs", "run through the model", "asked for one run"]
         head += ["run of those asked, first tenth", "last tenth"]
         rows = [[WORLDS[world].title, *_remembered(figures[world]["asked"])] for world in worlds]
         found["home_memory"] = markdown(head, rows)
@@ -211,12 +210,13 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
 
 def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
     """What sentences quote."""
-    found = {"runs": f"{RUNS}", "tried": f"{INSTANCES}", "alone": f"{ALONE}"}
+    found = {"runs": f"{RUNS}", "instances": f"{INSTANCES}", "alone": f"{ALONE}"}
     for world, place in WORLDS.items():
         found |= {f"{world}.steps": prose.count(place.steps), f"{world}.every": f"{place.every}"}
         found[f"{world}.earliest"] = prose.count((curves.WINDOW - 1) * place.every)
         for name, settings in figures.get(SEARCH + world, {}).items():
             found[f"{world}.search.{prose.slug(name)}"] = settings[0]["setting"]
+            found[f"{world}.tried.{prose.slug(name)}"] = f"{len(settings)}"
         if world in figures:
             told = figures[world]["asked"]
             found[f"{world}.memories"] = f"{told['memories']}"
@@ -243,12 +243,6 @@ def _remembered(told: Mapping[str, Any]) -> list[str]:
     shares = [prose.percent(x) for x in (evaluations[0] / queries[0], late)]
     in_all = [prose.count(x) for x in (queries[-1], evaluations[-1])]
     return [*in_all, f"{queries[-1] / evaluations[-1]:.0f}", *shares]
-
-
-def _interval(estimate: Sequence[float]) -> str:
-    """`.46 [.40, .52]`"""
-    value, low, high = map(prose.share, estimate)
-    return f"{value} [{low}, {high}]"
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class World(NamedTuple):
 
 
 class Search(NamedTuple):
-    """Settings that are tried on the same training instances: nine each."""
+    """Settings that are tried on the same training instances: nine, or more."""
 
     config: str
     """Last part of its name."""
@@ -63,18 +63,18 @@ WORLDS = {
     "pick": World("Household, small kitchen, pick", "household", (), 20_000, 250, (TABLE,)),
 }
 RATES = "learning_rate=0.001,0.003,0.01"
-EXPLORATION = "epsilon_steps=1000,3000,10000"
-ENTROPIES = "entropy_coef=0.003,0.01,0.03"
+EXPLORATION = "epsilon_steps=300,1000,3000,10000"
+ENTROPIES = "entropy_coef=0.03,0.1,0.3,1"
 ALPHAS = "alpha=0.01,0.03,0.1"
 WEIGHTS = "alpha=0.1,0.3,1"
 PLAIN = ("prior_access=live",)
 """Of priors that ask no model."""
 HABIT, UNIFORM = ("prior=habit", *PLAIN), ("prior=uniform", *PLAIN)
 SEARCHES = {
-    "DQN": Search("dqn", (RATES, EXPLORATION)),
+    "DQN": Search("dqn", ("learning_rate=0.0003,0.001,0.003,0.01", EXPLORATION)),
     TABLE: Search(
         "dqn",
-        ("learning_rate=0.003,0.01,0.03", "epsilon_steps=1,1000,3000"),
+        ("learning_rate=0.001,0.003,0.01,0.03", "epsilon_steps=1,1000,3000,10000"),
         ("hidden_sizes=[]", "env_params.observation=index", "optimism=0.3"),
     ),
     "PPO": Search("ppo", (RATES, ENTROPIES)),
@@ -85,7 +85,8 @@ SEARCHES = {
     "KL-PPO, habit": Search("kl_ppo", (RATES, WEIGHTS), HABIT),
     "KL-PPO, uniform": Search("kl_ppo", (RATES, WEIGHTS), UNIFORM),
 }
-"""A learner is tried at three learning rates, and at three values of how it explores."""
+"""A learner is tried at three learning rates, and at three values of how it explores; DQN and PPO,
+against which the others are held, at more."""
 WITH_MODEL = f"DQN-Prior, {MODEL}"
 """The row of which it is told how often the model ran."""
 ROWS = {

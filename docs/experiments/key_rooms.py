@@ -24,7 +24,6 @@ Success is of greedy play; with a prior, of its posterior, DQN-Prior's own way t
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,10 +70,8 @@ def main() -> None:
     def of_part(part: str, folder: Path, figures: dict[str, Any]) -> dict[str, Any]:
         if part == SEARCH:
             return search(folder)
-        if missing := [name for name in SEARCHES if name not in figures.get(SEARCH, {})]:
-            lacks = f"{OUT.name} holds no settings of {', '.join(missing)}"
-            print(f"{lacks}; first: python docs/experiments/key_rooms.py search", file=sys.stderr)
-            sys.exit(2)
+        missing = [name for name in SEARCHES if name not in figures.get(SEARCH, {})]
+        written.require_settings(OUT, missing, "python docs/experiments/key_rooms.py search")
         return measure(int(part), figures[SEARCH], folder)
 
     written.by_parts(__doc__, OUT, PARTS, MODELS, of_part)
@@ -223,7 +220,7 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
         "key_rooms": markdown(
             ["steps to 80 %", *steps, *success],
             [
-                [name, *of("steps_to_80", name), *(_interval(x) for x in of("success", name))]
+                [name, *of("steps_to_80", name), *(prose.interval(x) for x in of("success", name))]
                 for name in names
             ],
         ),
@@ -270,17 +267,11 @@ def numbers(figures: Mapping[str, Any]) -> dict[str, str]:
             key = f"{rooms}.{prose.slug(name)}"
             found |= prose.within(key, prose.reached("steps", row["steps_to_80"]))
             found[f"{key}.success"] = prose.share(row["success"][0])
-            found[f"{key}.success.interval"] = _interval(row["success"])
+            found[f"{key}.success.interval"] = prose.interval(row["success"])
             found[f"{key}.times"] = row["times"].partition(" [")[0]
             found[f"{key}.times.interval"] = row["times"]
             found[f"{key}.asked"] = prose.count(row["asked"])
     return found
-
-
-def _interval(estimate: Sequence[float]) -> str:
-    """`.46 [.40, .52]`"""
-    value, low, high = map(prose.share, estimate)
-    return f"{value} [{low}, {high}]"
 
 
 if __name__ == "__main__":

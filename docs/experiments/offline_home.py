@@ -13,7 +13,6 @@ nothing has a return below 0, for steps cost. A model is asked about a state whe
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,11 @@ import offline
 import offline_tuning
 import prose
 import written
-from home_learners import SEARCHES
+from home import SEARCH
+from home_learners import MODELS, SEARCHES
 from home_learners import WORLDS as WORLDS_OF_LEARNERS
 
 OUT = written.ROOT / "docs/results/offline_home.json"
-MODELS = ("embedded-home",)
 STEPS = {"tomato": 3_000, "salad": 10_000}
 """Environment steps after which DQN acts."""
 WORLDS = {
@@ -39,7 +38,6 @@ WORLDS = {
 }
 SOUGHT_ON: dict[str, tuple[str, ...]] = {"dqn": ("learning_rate=0.003", "epsilon_steps=10000")}
 """What the behaviour has where settings are sought: nobody had sought its own by then."""
-SEARCH = "search-"
 PARTS = tuple(part for world in WORLDS for part in (SEARCH + world, world))
 
 
@@ -50,13 +48,9 @@ def main() -> None:
         if part.startswith(SEARCH):
             world = WORLDS[part.removeprefix(SEARCH)]
             return offline_tuning.tune(dataclasses.replace(world, settings=SOUGHT_ON), folder)
-        if SEARCH + part not in figures:
-            print(
-                f"{OUT.name} holds no settings of {part}; first: "
-                f"python docs/experiments/offline_home.py {SEARCH}{part}",
-                file=sys.stderr,
-            )
-            sys.exit(2)
+        missing = [part] if SEARCH + part not in figures else []
+        command = f"python docs/experiments/offline_home.py {SEARCH}{part}"
+        written.require_settings(OUT, missing, command)
         settings = best(figures[SEARCH + part]) | online(part)
         world = dataclasses.replace(WORLDS[part], settings=settings)
         return offline.measure(world, folder)
@@ -74,7 +68,7 @@ def best(found: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 def online(world: str) -> dict[str, tuple[str, ...]]:
     """Fields that were found best for online learners, as `home.py` searched them."""
-    found = written.read(home.OUT)[home.SEARCH + world]
+    found = written.read(home.OUT)[SEARCH + world]
     return {
         SEARCHES[name].config: tuple(found[name][0]["setting"].split())
         for name in ("DQN", "DQN-Prior")

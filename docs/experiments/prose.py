@@ -56,6 +56,12 @@ def estimate(
     }
 
 
+def interval(found: Sequence[float]) -> str:
+    """An estimate with its interval: `.46 [.40, .52]`."""
+    middle, low, high = map(share, found)
+    return f"{middle} [{low}, {high}]"
+
+
 def reached(name: str, summary: str) -> dict[str, str]:
     """Of `1,536 [1,280, 1,792], 32/32`, which tables show: `name`, `.interval`, `.runs`.
 

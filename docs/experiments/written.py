@@ -97,6 +97,20 @@ def by_parts(
         write(path, {name: figures[name] for name in parts if name in figures}, models)
 
 
+def require_settings(path: Path, missing: Sequence[str], command: str) -> None:
+    """Exit with status 2 if settings are missing: a line says of whom, and what finds them.
+
+    Args:
+        path: The file that should have them.
+        missing: Whose it has not.
+        command: Writes them.
+    """
+    if missing:
+        names = ", ".join(missing)
+        print(f"{path.name} holds no settings of {names}; first: {command}", file=sys.stderr)
+        sys.exit(2)
+
+
 def kept(path: Path, models: Sequence[str] = ()) -> dict[str, Any]:
     """What a file holds of parts that are not measured again; none of other models' figures."""
     if not path.exists():

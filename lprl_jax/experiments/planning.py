@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +51,22 @@ def run(experiment: Experiment) -> list[Row]:
     Raises:
         InvalidInput: if environment, prior or instances lack what the search needs.
     """
+    num_runs = experiment.config.num_runs
+    return [
+        row_of(setting, prior, num_runs, outcome)
+        for setting, prior, outcome in outcomes(experiment)
+    ]
+
+
+def outcomes(experiment: Experiment) -> Iterator[tuple[str, str, Outcome]]:
+    """What came of every instance: of each setting its name, the prior's, and all runs in a row.
+
+    Run r has rows `[r * M : (r + 1) * M]` of the outcome. The experiment is checked when the first
+    is asked for.
+
+    Raises:
+        InvalidInput: if environment, prior or instances lack what the search needs.
+    """
     needs.require_least(experiment)
     chosen = experiment.config
     env, params = build.make_env(chosen.env, experiment.env_arguments, experiment.bank)
@@ -59,19 +76,15 @@ def run(experiment: Experiment) -> list[Row]:
     shared = mesh if chosen.model_parallel > 1 else None
     prior = build.make_prior(experiment, env, params, shared)
     solve = sharding.over_rows(slinvit.make(experiment.algorithm, env, prior), mesh)
-    # Rows are run by run.
     instances, budgets = (jnp.tile(x, chosen.num_runs) for x in (params.instances, budgets))
     key = streams.of(jax.random.key(chosen.seed), "search")
     data = Data(() if prior is None else prior.params, params)
     key, data = sharding.place(mesh, (key, data))
-    rows = []
     for setting in experiment.settings:
         alpha = jnp.float32(setting.get("alpha", experiment.algorithm.alpha))
         hparams = HParams(jnp.broadcast_to(alpha, instances.shape))
         outcome = sharding.fetch(solve(key, instances, budgets, hparams, data))
-        name = "none" if prior is None else prior.name
-        rows.append(row_of(config.name_of(setting), name, chosen.num_runs, outcome))
-    return rows
+        yield config.name_of(setting), "none" if prior is None else prior.name, outcome
 
 
 def budgets_of(experiment: Experiment, env: Env, params: TextEnvParams) -> jax.Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from lprl_envs.household.kits import CLEAN, LIGHT, PICK, TWO, Kit
+from lprl_envs.household.kits import CLEAN, LIGHT, TWO, Kit
 from lprl_envs.household.law import has_property, is_reached
 from lprl_envs.household.states import EnvState, Rooms
 from lprl_envs.household.text import known_objects, lamp_is_known
@@ -43,7 +43,7 @@ def heuristic(kit: Kit, room: Rooms, state: EnvState) -> jax.Array:
     )
     lamp = jnp.where(taken, 2 + lamp_is_known(room, state), found)
     met, total = jnp.where(is_second, 4, 0) + short, jnp.where(room.task == TWO, 8, 4)
-    works = (room.task != PICK) & (room.task >= CLEAN) & (room.task < TWO)
+    works = (room.task >= CLEAN) & (room.task < TWO)
     met = jnp.where(works, worked, jnp.where(room.task == LIGHT, lamp, met))
     total = jnp.where(works, 6, total)
     solved = is_reached(kit, room, state)
