@@ -85,28 +85,32 @@ def _scan(env: Any, params: Any, step: Any, num_envs: int, note: str) -> Contend
     steps = jax.vmap(step, in_axes=(0, 0, 0, None))
 
     def play(key: jax.Array, params: Any) -> jax.Array:
-        def body(carry: tuple[Any, jax.Array], key: jax.Array) -> tuple[Any, jax.Array]:
-            key_action, key_step = jax.random.split(key)
-            action = _actions(env.action_space(params), key_action, num_envs)
-            keys = jax.random.split(key_step, num_envs)
+        def body(carry: tuple[Any, jax.Array], drawn: tuple[Any, ...]) -> tuple[Any, jax.Array]:
+            key, action = drawn
+            keys = jax.random.split(key, num_envs)
             state, reward, ended = steps(keys, carry[0], action, params)
             # Keys are made whether or not a step draws from its own: whoever steps makes them.
             used = jnp.sum(jax.random.key_data(keys) == 0)
             return (state, carry[1] + jnp.sum(reward) + jnp.sum(ended) + used), reward[0]
 
-        _, state = reset(jax.random.split(key, num_envs), params)
-        return jax.lax.scan(body, (state, jnp.float32(0)), jax.random.split(key, STEPS))[0][1]
+        key_reset, key_actions, key_steps = jax.random.split(key, 3)
+        _, state = reset(jax.random.split(key_reset, num_envs), params)
+        # Actions are drawn before the first step. Drawn in the loop, XLA folds the constants of
+        # the drawing for one environment and not for the other, which can decide the ratio.
+        actions = _actions(env.action_space(params), key_actions, num_envs)
+        drawn = jax.random.split(key_steps, STEPS), actions
+        return jax.lax.scan(body, (state, jnp.float32(0)), drawn)[0][1]
 
     amount = num_envs * STEPS
     return compiled(play, jax.random.key(0), params, amount=amount, unit="steps/s", note=note)
 
 
 def _actions(space: Any, key: jax.Array, num_envs: int) -> jax.Array:
-    """Random ones: `i32[num_envs]`, or points of a box, `f32[num_envs, d]`."""
+    """Random ones: `i32[STEPS, num_envs]`, or points of a box, `f32[STEPS, num_envs, d]`."""
     if isinstance(space, spaces.Box):
-        shape = num_envs, *space.shape
+        shape = STEPS, num_envs, *space.shape
         return jax.random.uniform(key, shape, jnp.float32, space.low, space.high)
-    return jax.random.randint(key, (num_envs,), 0, space.n)
+    return jax.random.randint(key, (STEPS, num_envs), 0, space.n)
 
 
 def gymnasium_play() -> Contender:

@@ -4,6 +4,8 @@
 maps, one a run. The table's making is not in its rate; the live model is asked for every step.
 With a memory it has been asked about every state before.
 
+And how near DQN is to what its update takes at the least; see `training_floor`.
+
 And DQN whose reward is shifted by a table of verdicts (LMGT), those that the same model's prior
 implies. Beside DQN it looks up a row of verdicts a step and keeps one number a transition.
 """
@@ -11,10 +13,12 @@ implies. Beside DQN it looks up a row of verdicts a step and keeps one number a 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from tools import training_floor
 from tools.timing import Contender, Row, compiled, race, ratio, rows
 
 import lprl_jax
@@ -25,20 +29,21 @@ RUNS = 32
 SHIFT = 0.1
 """What a verdict is worth, where there is a judge."""
 
+ACTED = 4 + 4 + 1
+"""Bytes of an action, a reward and whether it was the last."""
+CONFIG = dqn.DQNConfig(
+    num_envs=1, rollout_length=10, hidden_sizes=(64, 64), batch_size=64, buffer_size=10_000
+)
+"""Of every row, but for what it says otherwise."""
+
 
 def training(
     env: Any, params: Any, prior: Any, num_updates: int, num_runs: int = RUNS, num_envs: int = 1,
     judge: Any = None, carry: Any = None,
 ) -> Contender:  # fmt: skip
     """`num_updates` updates of all runs, from the start; `carry` is what a prior remembers."""
-    config = dqn.DQNConfig(
-        num_envs=num_envs,
-        rollout_length=10,
-        hidden_sizes=(64, 64),
-        batch_size=64,
-        buffer_size=10_000 - 10_000 % num_envs,
-        shift_scale=SHIFT,
-    )
+    size = CONFIG.buffer_size - CONFIG.buffer_size % num_envs
+    config = dataclasses.replace(CONFIG, num_envs=num_envs, buffer_size=size, shift_scale=SHIFT)
     algorithm = dqn.make(config, env, prior, judge)
     prior_params, judge_params = (() if x is None else x.params for x in (prior, judge))
     data = Data(prior_params, params, judge_params=judge_params)
@@ -53,6 +58,13 @@ def training(
         state, data, amount=steps, unit="steps/s",
         note=f"R = {num_runs}, N = {num_envs}",
     )  # fmt: skip
+
+
+def _least(sizes: Sequence[int], env: Any, params: Any) -> training_floor.Costs:
+    """Of an update of one run."""
+    state = env.state_at(0, 0, params)
+    transition = 2 * sum(x.nbytes for x in jax.tree.leaves(state)) + ACTED
+    return training_floor.dqn_update(sizes, CONFIG.rollout_length, CONFIG.batch_size, transition)
 
 
 def _filled(prior: memo.MemoPrior, env: Any, params: Any) -> Any:
@@ -88,6 +100,9 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
         ),
         "training/dqn_lmgt_table": training(env, params, None, updates, judge=verdicts),
     }
+    sizes = env.numbered_states, *CONFIG.hidden_sizes, env.num_actions
+    costs = _least(sizes, env, params)
+    contenders |= training_floor.contenders(costs, sizes, RUNS)
     sweeps = {
         f"training/dqn_prior_table/R{num_runs}": training(
             env, params, table, max(2, updates * RUNS // (4 * num_runs)), num_runs
@@ -111,6 +126,9 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
             contenders, seconds, "training/dqn_prior_table", "training/dqn"
         ),
         "dqn_prior_memo/dqn": ratio(contenders, seconds, "training/dqn_prior_memo", "training/dqn"),
+        "training/fraction_of_floor": training_floor.share(
+            costs, RUNS * updates, contenders, seconds, "training/dqn"
+        ),
         "training/lmgt_table/dqn": ratio(
             contenders, seconds, "training/dqn_lmgt_table", "training/dqn"
         ),

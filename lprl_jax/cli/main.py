@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lprl_jax.cli import streams
+from lprl_jax.cli import programs, streams
 from lprl_jax.cli.interrupts import INTERRUPTED, Watch
 from lprl_jax.cli.parser import parse
 
@@ -53,6 +53,7 @@ def _answer(arguments: Sequence[str] | None, watch: Watch | None = None) -> int:
     try:
         options = parse(arguments)
         command = options.command
+        programs.keep_none() if options.no_cache else programs.keep()
         return _run(options, watch)
     except BrokenPipeError:
         return streams.READER_GONE

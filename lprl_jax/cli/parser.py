@@ -43,6 +43,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="lprl", description="A language model as a prior for RL.")
     parser.add_argument("--version", action="version", version=f"lprl {__version__}")
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="compile anew; compiled programs are kept in the user's cache directory otherwise, or "
+        "where JAX_COMPILATION_CACHE_DIR says",
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
 
     def add(name: str, help: str, *examples: str) -> argparse.ArgumentParser:

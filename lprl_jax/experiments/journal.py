@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Journal:
         self._metrics = (out / METRICS).open("a")
         self._timing = (out / TIMING).open("a")
         self._others = others
+        self._name = out.name
         self._bar = tqdm(
             total=chunks,
             initial=max(0, first - 1),
@@ -49,6 +50,13 @@ class Journal:
         # A full disk is heard of here once more, which says nothing new.
         with contextlib.suppress(OSError) if kind else contextlib.nullcontext():
             closing.close()
+
+    @contextlib.contextmanager
+    def telling(self, what: str) -> Iterator[None]:
+        """Say beside the bar what is being done, while it is."""
+        self._bar.set_description(f"{self._name}, {what}")
+        yield
+        self._bar.set_description(self._name)
 
     def time(self, **seconds: float) -> None:
         """A line of timing.jsonl that belongs to no chunk."""

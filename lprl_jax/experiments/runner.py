@@ -207,13 +207,14 @@ def _run(
         Journal(out, others, first, chunks.number, progress) as journal,
     ):
         prepared = time.perf_counter()
-        train = {
-            updates: sharding.compile_chunk(algorithm, setup.mesh, updates, state, data)
-            for updates in chunks.lengths(first)
-        }
-        evaluate = sharding.compile_evaluation(
-            algorithm, setup.mesh, config.eval_episodes, algorithm.policies[0], state, data
-        )
+        with journal.telling("compiling"):
+            train = {
+                updates: sharding.compile_chunk(algorithm, setup.mesh, updates, state, data)
+                for updates in chunks.lengths(first)
+            }
+            evaluate = sharding.compile_evaluation(
+                algorithm, setup.mesh, config.eval_episodes, algorithm.policies[0], state, data
+            )
         compiled = time.perf_counter()
         journal.time(prepare_seconds=prepared - started, compile_seconds=compiled - prepared)
         warned = False

@@ -11,6 +11,8 @@ import lprl_jax
 from lprl_jax import judges
 
 suite: Any = importlib.import_module("suites.training")
+floor: Any = importlib.import_module("tools.training_floor")
+timing: Any = importlib.import_module("tools.timing")
 
 
 def test_a_contender_with_a_judge_keeps_its_verdicts_and_learns_from_them() -> None:
@@ -33,3 +35,19 @@ def test_a_contender_with_a_judge_keeps_its_verdicts_and_learns_from_them() -> N
     weights = zip(jax.tree.leaves(plain.params), jax.tree.leaves(shifted.params), strict=True)
     assert any(not np.array_equal(a, b) for a, b in weights)
     np.testing.assert_array_equal(shifted.hparams.shift_scale, np.array([0.1, 0.1], np.float32))
+
+
+def test_the_floor_counts_what_an_update_multiplies_and_keeps() -> None:
+    """3 states, 2 hidden units, 5 actions: 3·2 + 2 + 2·5 weights, and a product of 2 x 5."""
+    assert floor.weights((3, 2, 5)) == 18
+    costs = floor.dqn_update((3, 2, 5), steps=7, batch=11, transition=13)
+    assert costs.flops == 7 * 20 + 11 * (20 + 20 + 20 + 20)
+    assert costs.bytes == 4 * 2 * 4 * 18 + 13 * (7 + 11)
+
+
+def test_who_takes_twice_the_floor_has_half_of_it() -> None:
+    costs = floor.Costs(flops=3_000, bytes=500)
+    call = {floor.PRODUCT: 6e-9 * 1e3, floor.PASS: 1e-9 * 1e3}
+    found = {name: timing.Contender(lambda: None, amount, "") for name, amount in call.items()}
+    seconds = {floor.PRODUCT: [2.0], floor.PASS: [8.0], "x": [2 * 10 * (1.0 + 4.0)]}
+    assert floor.share(costs, 10, found, seconds, "x") == 0.5
