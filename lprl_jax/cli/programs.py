@@ -30,12 +30,10 @@ def keep() -> None:
     try:
         folder = Path(os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_own())))
         folder.mkdir(parents=True, exist_ok=True)
-        is_open = os.access(folder, os.W_OK)
     except (OSError, RuntimeError):  # the second: there is no home
-        is_open = False
-    if not is_open:
-        os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
-        return
+        return keep_none()
+    if not os.access(folder, os.W_OK):
+        return keep_none()
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     # Beside a program lies a file that says when it was last used, unless its writer was killed.
