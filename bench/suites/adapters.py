@@ -11,7 +11,6 @@ The model is read where `lprl fetch smollm2` puts it. Where it is not there, the
 from __future__ import annotations
 
 import dataclasses
-import sys
 import tempfile
 
 from lprl_envs import InvalidInput
@@ -33,7 +32,7 @@ def run(quick: bool, model: str = MODEL) -> tuple[list[Row], dict[str, float | N
     except InvalidInput as error:
         return [unmeasured(NAME, "GB", str(error))], {}
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "lprl_jax.cli", "train", "frozen_lake_gflan_lora"]
+        command = [*processes.LPRL, "train", "frozen_lake_gflan_lora"]
         command += [f"policy={model}", f"prior={model}", f"num_runs={RUNS}"]
         command += ["total_steps=128", "eval_every=128", "eval_episodes=4"]
         command += ["--quiet", "--out", f"{folder}/run"]

@@ -4,7 +4,7 @@
 maps, one a run. The table's making is not in its rate; the live model is asked for every step.
 With a memory it has been asked about every state before.
 
-And how near DQN is to what its update takes at the least; see `training_floor`.
+And DQN beside what its update must compute and move; see `training_floor`.
 
 And DQN whose reward is shifted by a table of verdicts (LMGT), those that the same model's prior
 implies. Beside DQN it looks up a row of verdicts a step and keeps one number a transition.
@@ -60,7 +60,7 @@ def training(
     )  # fmt: skip
 
 
-def _least(sizes: Sequence[int], env: Any, params: Any) -> training_floor.Costs:
+def least(sizes: Sequence[int], env: Any, params: Any) -> training_floor.Costs:
     """Of an update of one run."""
     state = env.state_at(0, 0, params)
     transition = 2 * sum(x.nbytes for x in jax.tree.leaves(state)) + ACTED
@@ -101,7 +101,7 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
         "training/dqn_lmgt_table": training(env, params, None, updates, judge=verdicts),
     }
     sizes = env.numbered_states, *CONFIG.hidden_sizes, env.num_actions
-    costs = _least(sizes, env, params)
+    costs = least(sizes, env, params)
     contenders |= training_floor.contenders(costs, sizes, RUNS)
     sweeps = {
         f"training/dqn_prior_table/R{num_runs}": training(

@@ -14,6 +14,9 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+LPRL = (sys.executable, "-m", "lprl_jax.cli", "--no-cache")
+"""The command line, which compiles anew whatever the user keeps."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Training:
@@ -64,7 +67,7 @@ def train(overrides: Sequence[str], **environment: str) -> Training:
     """`lprl train frozen_lake_dqn_prior` with these overrides."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        command = [sys.executable, "-m", "lprl_jax.cli", "train", "frozen_lake_dqn_prior"]
+        command = [*LPRL, "train", "frozen_lake_dqn_prior"]
         started = time.perf_counter()
         output([*command, *overrides, "--quiet", "--out", str(out)], **environment)
         whole = time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""What an update of DQN takes at the least: what must be computed and what must be moved.
+"""A yardstick of DQN's update: what must be computed, and what must be moved, one after the other.
 
 Operations are those of the matrix products; what is done once an element is free here. A state that
 is given by its number looks a row of the first layer up, which is no product. Bytes are those of
@@ -6,7 +6,8 @@ what outlives an update, read once and written once: the network, its target and
 and the transitions that are written and drawn. Gradients and activations are free.
 
 Both are done at rates that are measured in the same turns: of a product of two large matrices, and
-of a pass over as many weights as an update moves, which so lie as near as its own.
+of a copy of as many weights as an update moves. Who computes while he moves, or writes where he
+read, may be nearer to it than he is to what is possible.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ FLOAT = 4
 """Bytes."""
 MATRIX = 1_024
 """Rows and columns of the product."""
-PRODUCT, PASS = "training/product", "training/pass"
+PRODUCT, COPY = "training/product", "training/copy"
 
 
 class Costs(NamedTuple):
@@ -60,7 +61,7 @@ def dqn_update(sizes: Sequence[int], steps: int, batch: int, transition: int) ->
 
 
 def contenders(costs: Costs, sizes: Sequence[int], num_runs: int) -> dict[str, Contender]:
-    """A product and a pass."""
+    """A product and a copy."""
     square = jax.random.normal(jax.random.key(0), (MATRIX, MATRIX))
     kept = jnp.zeros((num_runs, KEPT * weights(sizes)), jnp.float32)
     all_runs = f"{num_runs * costs.flops / 1e6:.1f} MFLOP, {num_runs * costs.bytes / 1e6:.1f} MB"
@@ -69,7 +70,7 @@ def contenders(costs: Costs, sizes: Sequence[int], num_runs: int) -> dict[str, C
             jnp.matmul, square, square, amount=2 * MATRIX**3 / 1e9, unit="GFLOP/s",
             note=f"f32, {MATRIX} x {MATRIX} x {MATRIX}",
         ),
-        PASS: compiled(
+        COPY: compiled(
             lambda x: x + 1, kept, amount=2 * kept.nbytes / 1e9, unit="GB/s",
             note=f"f32, {kept.nbytes / 1e6:.1f} MB; an update of {num_runs} runs: {all_runs}",
         ),
@@ -89,8 +90,8 @@ def share(
         seconds: Of every repeat.
         name: Whose share it is.
     """
-    flop, byte = (1e9 * found[x].amount for x in (PRODUCT, PASS))
-    turns = zip(seconds[PRODUCT], seconds[PASS], seconds[name], strict=True)
+    flop, byte = (1e9 * found[x].amount for x in (PRODUCT, COPY))
+    turns = zip(seconds[PRODUCT], seconds[COPY], seconds[name], strict=True)
     return statistics.median(
         work * (costs.flops * product / flop + costs.bytes * moved / byte) / took
         for product, moved, took in turns

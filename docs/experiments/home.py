@@ -8,10 +8,10 @@ and the priors alone. WORLD is `tomato`, `salad` or `pick`. Writes `docs/results
 that are not named are kept.
 
 All rows of a world have as many steps and are evaluated at the same ones. Every learner is tried at
-three learning rates and three values of how it explores, those without a prior at more: DQN by when
-ε has fallen, PPO by its entropy, who has a prior by α. The setting with most area under its curve
-of success is taken. Where states are numbered DQN also has a table, which begins with hopeful
-values.
+three learning rates and three values of how it explores, those without a prior at more. How DQN
+explores is when ε has fallen, PPO its entropy, who has a prior α. The setting with most area under
+its curve of success is taken. Where states are numbered DQN also has a table, which begins with
+hopeful values.
 
 DQN is played greedily. These worlds have no chance, so that it fails or succeeds in all episodes of
 an evaluation, and may do so in a loop; who has a prior, and PPO, draw their actions. Therefore rows

@@ -6,7 +6,7 @@ Held-out rooms, once each, in 50 actions or 16 errands; TASK is `pick` or `clean
 law is the model, as in the paper's method: **a search sees what the agent has not looked at**. A
 prior reads what was seen, and behind an imagined action also what that would show. Who proposes is
 compared at equal depth and k, by nodes (children made), queries (nodes about which a model was
-asked) and values computed; beside the priors the heuristic in their place, and the same over
+asked) and values computed. Beside the priors stand the heuristic in their place, and the same over
 errands ("look into fridge 1"), each several actions. Depth and k of 1 are no search: an action is
 drawn, and done. Writes `docs/results/home_search.json`; tasks that are not named are kept.
 """
@@ -37,7 +37,7 @@ ROOMS = 128
 TAUGHT = 4096
 """Rooms to be trained on, of which it is told what they ask for."""
 NO_SEARCH, PAPER, WIDE = (1, 1), (2, 3), (2, 24)
-"""Depth and k: of who only draws; the paper's; with as many draws as any room has legal actions."""
+"""Depth and k: of who only draws; the paper's; with more draws than most states have actions."""
 BEFORE, BETWEEN, BEHIND = (1, 3), (2, 2), (3, 3)
 """Around the paper's."""
 TASKS = {
@@ -60,12 +60,15 @@ class Proposer(NamedTuple):
 ACTIONS, ERRANDS = "household_slinvit", "household_options_slinvit"
 RULE = ("prior=none", "prior_access=live", "proposals=heuristic", "alpha=0")
 ALL = (NO_SEARCH, BEFORE, BETWEEN, PAPER, BEHIND)
+LIMITS = {"actions": 50, "errands": 16}
+"""In a room: the worlds' own."""
 PROPOSERS = {
     MODEL: Proposer(ACTIONS, (), ALL),
     f"{MODEL}, α = 0": Proposer(ACTIONS, ("alpha=0",), (PAPER,)),
     "half uniform": Proposer(ACTIONS, ("prior_epsilon=0.5",), (NO_SEARCH, PAPER)),
     "habit": Proposer(ACTIONS, HABIT, (NO_SEARCH, PAPER)),
-    "uniform": Proposer(ACTIONS, UNIFORM, (*ALL, WIDE)),
+    "uniform": Proposer(ACTIONS, UNIFORM, ALL),
+    "uniform, α = 0": Proposer(ACTIONS, (*UNIFORM, "alpha=0"), (PAPER, WIDE)),
     "adversarial": Proposer(ACTIONS, ("prior_adversarial=true",), (NO_SEARCH, PAPER)),
     "the heuristic, no prior": Proposer(ACTIONS, RULE, (BEFORE, BETWEEN, PAPER, BEHIND)),
     "the heuristic, errands": Proposer(ERRANDS, (), (BEFORE, PAPER)),
@@ -138,7 +141,7 @@ def tables(figures: Mapping[str, Figures]) -> dict[str, str]:
         cells = []
         for row in of_task["rows"]:
             search = [f"{row['depth']}", f"{row['k']}", row["proposer"]]
-            means = [f"{row[name]:.1f}" for name in ("actions", "nodes", "queries", "valuations")]
+            means = [f"{row[name]:,.1f}" for name in ("actions", "nodes", "queries", "valuations")]
             solved, asked = prose.interval(row["success"]), prose.count(row["evaluations"])
             cells.append([*search, solved, *means, asked])
         found[f"home_search_{task}"] = markdown(head, cells)
@@ -150,12 +153,14 @@ def numbers(figures: Mapping[str, Figures]) -> prose.Numbers:
 
     By what is asked for: `.unsolved.soapbottle`, `pick.rooms.soapbottle`, `pick.taught.soapbottle`.
     """
-    found = {"rooms": f"{ROOMS}"}
+    weight = read("pick", PROPOSERS[MODEL], *PAPER).algorithm.alpha
+    found = {"rooms": f"{ROOMS}", "weight": prose.share(weight, 1)}
+    found |= {f"limit.{what}": f"{most}" for what, most in LIMITS.items()}
     for task, of_task in figures.items():
         for row in of_task["rows"]:
             key = f"{task}.{prose.slug(row['proposer'])}.d{row['depth']}.k{row['k']}"
             found |= prose.estimate(key, row["success"])
-            found |= {f"{key}.{what}": f"{row[what]:.1f}" for what in ("nodes", "queries")}
+            found |= {f"{key}.{what}": f"{row[what]:,.1f}" for what in ("nodes", "queries")}
             found[f"{key}.unsolved"] = f"{sum(row['unsolved'].values())}"
             found |= {f"{key}.unsolved.{what}": f"{n}" for what, n in row["unsolved"].items()}
         found |= {f"{task}.rooms.{what}": f"{n}" for what, n in of_task["rooms"].items()}

@@ -53,7 +53,8 @@ def _answer(arguments: Sequence[str] | None, watch: Watch | None = None) -> int:
     try:
         options = parse(arguments)
         command = options.command
-        programs.keep_none() if options.no_cache else programs.keep()
+        if watch:  # within a program of somebody else's JAX is up already
+            programs.keep_none() if options.no_cache else programs.keep()
         return _run(options, watch)
     except BrokenPipeError:
         return streams.READER_GONE

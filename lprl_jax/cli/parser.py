@@ -46,8 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-cache",
         action="store_true",
-        help="compile anew; compiled programs are kept in the user's cache directory otherwise, or "
-        "where JAX_COMPILATION_CACHE_DIR says",
+        help="compile anew, and keep nothing; otherwise compiled programs are kept in your cache "
+        "directory, or where JAX_COMPILATION_CACHE_DIR says",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
 

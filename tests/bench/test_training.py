@@ -45,9 +45,23 @@ def test_the_floor_counts_what_an_update_multiplies_and_keeps() -> None:
     assert costs.bytes == 4 * 2 * 4 * 18 + 13 * (7 + 11)
 
 
+def test_the_floor_knows_the_network_and_the_transitions_of_the_rows() -> None:
+    env, _ = lprl_jax.make(
+        "FrozenLake-lprl", map_name="4x4", is_slippery=False, observation="index"
+    )
+    params = env.sample_params(jax.random.key(0), 2)
+    (state, _) = suite.training(env, params, None, 1, 2).call()
+    sizes = (16, *suite.CONFIG.hidden_sizes, 4)
+    arrays = jax.tree.leaves((state.params, state.target_params, state.opt_state))
+    assert sum(x.nbytes for x in arrays if x.ndim > 1) == 2 * 4 * 4 * floor.weights(sizes)
+    kept = sum(x.nbytes for x in jax.tree.leaves(state.replay.items)) / (2 * 10_000)
+    moved = suite.least(sizes, env, params).bytes - 2 * 4 * 4 * floor.weights(sizes)
+    assert moved == kept * (10 + 64)
+
+
 def test_who_takes_twice_the_floor_has_half_of_it() -> None:
     costs = floor.Costs(flops=3_000, bytes=500)
-    call = {floor.PRODUCT: 6e-9 * 1e3, floor.PASS: 1e-9 * 1e3}
+    call = {floor.PRODUCT: 6e-9 * 1e3, floor.COPY: 1e-9 * 1e3}
     found = {name: timing.Contender(lambda: None, amount, "") for name, amount in call.items()}
-    seconds = {floor.PRODUCT: [2.0], floor.PASS: [8.0], "x": [2 * 10 * (1.0 + 4.0)]}
+    seconds = {floor.PRODUCT: [2.0], floor.COPY: [8.0], "x": [2 * 10 * (1.0 + 4.0)]}
     assert floor.share(costs, 10, found, seconds, "x") == 0.5

@@ -11,56 +11,94 @@ import pytest
 from lprl_jax.cli import programs
 from lprl_jax.cli.parser import parse
 
-OWN = ("JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_COMPILATION_CACHE", *programs.SETTINGS)
+VARIABLES = (programs.DIRECTORY, programs.IS_ON, *programs.SETTINGS)
 
 
 @pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """No variable of JAX's is set; the user's cache directory is empty."""
-    for name in OWN:
-        monkeypatch.delenv(name, raising=False)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where programs are kept: no variable of JAX's is set, the user's cache directory is empty."""
+    for name in VARIABLES:
         monkeypatch.setenv(name, "")  # so that what is set in a test is taken back
         monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "lprl-jax" / "compiled" / programs._processor()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    return tmp_path / "caches" / "lprl-jax" / "compiled" / programs.processor()
 
 
-def test_they_are_kept_in_the_users_cache_directory(bare: Path) -> None:
+def _set() -> dict[str, str]:
+    return {name: os.environ[name] for name in VARIABLES if name in os.environ}
+
+
+def test_they_are_kept_in_the_users_cache_directory(folder: Path) -> None:
     programs.keep()
-    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(bare)
-    assert bare.is_dir()
-    assert {name: os.environ[name] for name in programs.SETTINGS} == programs.SETTINGS
+    assert folder.is_dir()
+    assert _set() == {programs.DIRECTORY: str(folder), **programs.SETTINGS}
 
 
-def test_a_processor_has_programs_of_its_own() -> None:
-    assert programs._processor() == programs._processor() != ""
-    assert programs._processor().startswith(platform.machine() + "-")
+def test_a_kind_of_processor_has_programs_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = []
+    for flags in ("sse avx", "sse avx", "sse"):
+        told = tmp_path / "cpuinfo"
+        told.write_text(f"processor : 0\nflags : {flags}\nprocessor : 1\nflags : {flags}\n")
+        monkeypatch.setattr(programs, "CPUINFO", told)
+        found.append(programs.processor())
+    assert found[0] == found[1] != found[2]
+    monkeypatch.setattr(programs, "CPUINFO", tmp_path / "none")
+    assert programs.processor().startswith(f"{platform.machine()}-")
 
 
-def test_what_the_user_has_set_stays(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    elsewhere = str(bare.parents[2] / "elsewhere")
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", elsewhere)
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_MAX_SIZE", "7")
+@pytest.mark.parametrize("name", [programs.DIRECTORY, programs.IS_ON])
+def test_who_has_set_jaxs_variables_has_decided(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "whatever")
     programs.keep()
-    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == elsewhere
-    assert os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] == "7"
-    assert not bare.exists()
+    assert _set() == {name: "whatever"}
+    assert not folder.exists()
+
+
+def test_an_empty_name_of_a_directory_is_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(programs.DIRECTORY, "")
+    programs.keep()
+    assert os.environ[programs.DIRECTORY] == str(folder)
+
+
+def test_where_nothing_can_be_made_nothing_is_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    programs.keep()
+    assert _set() == {}
 
 
 def test_where_nothing_can_be_written_nothing_is_kept(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bare.parents[2].joinpath("file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(bare.parents[2] / "file"))
+    monkeypatch.setattr(programs.os, "access", lambda path, mode: False)
     programs.keep()
-    assert os.environ["JAX_ENABLE_COMPILATION_CACHE"] == "false"
+    assert _set() == {}
 
 
-def test_a_program_whose_writer_was_killed_does_not_stop_others(bare: Path) -> None:
-    bare.mkdir(parents=True)
-    (bare / "jit_f-1-cache").touch()
+def test_without_a_home_nothing_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(programs.Path, "home", no_home)
     programs.keep()
-    assert (bare / "jit_f-1-atime").exists()
+    assert _set() == {}
+
+
+def test_a_program_whose_writer_was_killed_is_removed(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name in ("f-1-cache", "g-2-cache", "g-2-atime"):
+        (folder / name).touch()
+    programs.keep()
+    assert {path.name for path in folder.iterdir()} == {"g-2-cache", "g-2-atime"}
 
 
 def test_the_option_stands_before_the_command() -> None:
@@ -68,11 +106,24 @@ def test_the_option_stands_before_the_command() -> None:
     assert not parse(["envs"]).no_cache
 
 
-@pytest.mark.parametrize("options", [[], ["--no-cache"]])
-def test_a_command_keeps_what_it_compiled_unless_told_otherwise(
-    bare: Path, options: list[str]
+def test_a_second_start_compiles_nothing_that_was_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")  # however quick it was
+    first, second = _kept(folder), _kept(folder)
+    assert first == second
+    assert first
+
+
+def test_nothing_is_kept_of_who_does_not_want_it(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    os.environ[programs.DIRECTORY] = str(folder)
+    assert not _kept(folder, "--no-cache")
+
+
+def _kept(folder: Path, *options: str) -> set[str]:
+    """The programs that are there after a command."""
     plan = "plan household_options_slinvit env_params.num_instances=2 num_runs=1 depth=1 k=1"
     command = [sys.executable, "-m", "lprl_jax.cli", *options, *plan.split()]
     subprocess.run(command, check=True, capture_output=True, env=dict(os.environ))
-    assert bool(list(bare.glob("*-cache"))) == (not options)
+    return {path.name for path in folder.glob("*-cache")}

@@ -1,5 +1,6 @@
 """The experiments of the papers' own worlds: rows are alike, and parts that lack are told of."""
 
+import dataclasses
 import importlib
 import itertools
 import sys
@@ -15,6 +16,7 @@ learners: Any = importlib.import_module("home_learners")
 home_search: Any = importlib.import_module("home_search")
 offline_home: Any = importlib.import_module("offline_home")
 written: Any = importlib.import_module("written")
+build: Any = importlib.import_module("lprl_jax.experiments.build")
 config: Any = importlib.import_module("lprl_jax.experiments.config")
 reading: Any = importlib.import_module("lprl_jax.results.reading")
 
@@ -50,6 +52,13 @@ def test_every_proposer_searches_the_same_rooms(task: str) -> None:
         assert (search.budget, search.execute) == ("time_limit", "first")
         has_weight = "heuristic" not in name and "α = 0" not in name
         assert search.alpha == (0.1 if has_weight else 0.0)
+        own = (
+            experiment.config.env,
+            experiment.env_arguments,
+            dataclasses.replace(bank, num_instances=1),
+        )
+        limit = build.make_env(*own)[1].max_steps_in_episode
+        assert limit == home_search.LIMITS["errands" if "errands" in name else "actions"]
 
 
 @pytest.mark.parametrize(("world", "configs"), [("salad", "overcooked"), ("pick", "household")])
@@ -96,9 +105,8 @@ def test_pages_can_be_written_when_a_part_is_measured(module: Any) -> None:
         for some in itertools.combinations(sorted(figures), num):
             own = {name: figures[name] for name in some}
             quoted = module.numbers(own)
-            assert all(any(x.startswith(_world(name) + ".") for x in quoted) for name in some)
+            for part in some:
+                world, what = part.removeprefix(home.SEARCH), "tried." if "-" in part else "dqn."
+                own_key = f"{world}.{what}" if module is home else f"{world}."
+                assert any(name.startswith(own_key) for name in quoted)
             module.tables(own)
-
-
-def _world(part: str) -> str:
-    return part.removeprefix(home.SEARCH)
