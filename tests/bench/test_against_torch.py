@@ -92,7 +92,7 @@ def test_a_child_is_pinned_and_its_failure_named() -> None:
 def test_seconds_of_many_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     def lprl(command: list[str], **environment: str) -> None:
         """Leaves behind what `lprl_jax.experiments.runner` writes."""
-        assert command[3:6] == ["train", "frozen_lake_dqn_prior", "num_runs=4"]
+        assert command[3:7] == ["--no-cache", "train", "frozen_lake_dqn_prior", "num_runs=4"]
         assert "k=3" in command
         folder = Path(command[-1])
         folder.mkdir()
