@@ -67,7 +67,7 @@ PROPOSERS = {
     f"{MODEL}, α = 0": Proposer(ACTIONS, ("alpha=0",), (PAPER,)),
     "half uniform": Proposer(ACTIONS, ("prior_epsilon=0.5",), (NO_SEARCH, PAPER)),
     "habit": Proposer(ACTIONS, HABIT, (NO_SEARCH, PAPER)),
-    "uniform": Proposer(ACTIONS, UNIFORM, ALL),
+    "uniform": Proposer(ACTIONS, UNIFORM, (*ALL, WIDE)),
     "uniform, α = 0": Proposer(ACTIONS, (*UNIFORM, "alpha=0"), (PAPER, WIDE)),
     "adversarial": Proposer(ACTIONS, ("prior_adversarial=true",), (NO_SEARCH, PAPER)),
     "the heuristic, no prior": Proposer(ACTIONS, RULE, (BEFORE, BETWEEN, PAPER, BEHIND)),
