@@ -1,8 +1,8 @@
 """What was measured of speeds, as pages show it: `make figures` writes them.
 
 The ratios stand in the README, a column a machine; every row stands in `docs/speed.md`. Figures are
-the reports of `bench/throughput.py`, `bench/results/cpu*.json`. Speeds depend on a model's shape,
-not on its weights, so that reports name no digest.
+the reports of `bench/throughput.py`, `bench/results/{cpu,gpu,tpu}*.json`. Speeds depend on a
+model's shape, not on its weights, so that reports name no digest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-REPORTS = sorted((ROOT / "bench" / "results").glob("cpu*.json"))
+REPORTS = sorted(
+    path
+    for kind in ("cpu", "gpu", "tpu")
+    for path in (ROOT / "bench/results").glob(f"{kind}*.json")
+)
 
 Report = dict[str, Any]
 
@@ -44,7 +48,7 @@ def numbers(reports: list[Report]) -> dict[str, str]:
 
 
 def ratios(reports: list[Report]) -> str:
-    """A table: a line a ratio, a column a machine."""
+    """A table: a line a ratio, with its quartiles where they are known; a column a machine."""
     machines = [report["device"] for report in reports]
     names = dict.fromkeys(name for report in reports for name in report["ratios"])
     lines = [f"| ratio | {' | '.join(machines)} |", f"|---|{'---|' * len(machines)}"]
@@ -63,8 +67,11 @@ def section(report: Report) -> str:
 
 
 def _ratio(report: Report, name: str) -> str:
-    value = report["ratios"].get(name)
-    return "not measured" if value is None else _number(value)
+    value, quartiles = (report.get(part, {}).get(name) for part in ("ratios", "quartiles"))
+    if value is None:
+        return "not measured"
+    spread = f" [{', '.join(map(_number, quartiles))}]" if quartiles else ""
+    return f"{_number(value)}{spread}"
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """Measure throughput: `python bench/throughput.py [--quick] [--json FILE]`.
 
 Compilation is timed apart; contenders of a ratio take turns; every figure is a median of at least
-10 repeats, with its range. Run it alone on the machine.
+10 repeats, with its range; a ratio is one of pairs, with their quartiles. Run it alone on the
+machine.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from suites import (
     adapters,
     against_torch,
     against_torch_live,
+    device,
     environments,
     lagr_training,
     memo_training,
@@ -70,28 +72,36 @@ def main() -> None:
     parser.add_argument(
         "--json", type=Path, help="write the report here too; with --only, renew it"
     )
-    parser.add_argument("--only", choices=SUITES, action="append", help="one suite; repeatable")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--only", choices=SUITES, action="append", help="one suite; repeatable")
+    what.add_argument(
+        "--device-suite", action="store_true", help="what decides on an accelerator, in 8 minutes"
+    )
     options = parser.parse_args()
+    is_part = bool(options.only or options.device_suite)
+    suites = {name: SUITES[name] for name in options.only or SUITES}
+    suites = device.PARTS if options.device_suite else suites
 
-    report = {"device": device(), "versions": versions(), "rows": [], "ratios": {}}
+    report = {"device": machine(), "versions": versions(), "rows": [], "ratios": {}}
+    report["quartiles"] = {}
     old: dict[str, Any] | None = None
-    if options.only and options.json and options.json.exists():
+    if is_part and options.json and options.json.exists():
         old = dict(json.loads(options.json.read_text()))
         require_alike(old, report)  # before anything is measured
-    for name in options.only or SUITES:
-        rows, ratios = SUITES[name](options.quick)
+    for suite in suites.values():
+        rows, ratios = suite(options.quick)
         report["rows"] += [dataclasses.asdict(row) for row in rows]
-        report["ratios"] |= ratios
+        report["ratios"] |= timing.medians(ratios)
+        report["quartiles"] |= {
+            name: None if x is None else [x.lower, x.upper] for name, x in ratios.items()
+        }
         for row in rows:
             print(line(row))
-        for key, value in ratios.items():
-            print(
-                f"{key:52} {'not measured':>14}" if value is None else f"{key:52} {value:14.2f} x"
-            )
-    if options.json:
-        if old is not None:
-            report = renewed(old, report)
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+        for name, x in ratios.items():
+            print(line_of_ratio(name, x), flush=True)
+        if options.json:  # at once: what was measured stays, whatever comes next
+            whole = report if old is None else renewed(old, report)
+            options.json.write_text(json.dumps(whole, indent=1) + "\n")
 
 
 def require_alike(old: dict[str, Any], new: dict[str, Any]) -> None:
@@ -104,7 +114,8 @@ def renewed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """A report in which some suites were measured again, on the same machine."""
     measured = {row["name"] for row in new["rows"]}
     rows = [row for row in old["rows"] if row["name"] not in measured] + new["rows"]
-    return {**new, "rows": rows, "ratios": {**old["ratios"], **new["ratios"]}}
+    both = {part: {**old.get(part, {}), **new[part]} for part in ("ratios", "quartiles")}
+    return {**new, "rows": rows, **both}
 
 
 def line(row: timing.Row) -> str:
@@ -114,7 +125,14 @@ def line(row: timing.Row) -> str:
     return f"{row.name:52} {row.value:14,.0f} {row.unit}  [{row.min:,.0f}, {row.max:,.0f}]"
 
 
-def device() -> str:
+def line_of_ratio(name: str, ratio: timing.Ratio | None) -> str:
+    """A ratio, to be read."""
+    if ratio is None:
+        return f"{name:52} {'not measured':>14}"
+    return f"{name:52} {ratio.median:14.2f} x  [{ratio.lower:.3g}, {ratio.upper:.3g}]"
+
+
+def machine() -> str:
     """What this ran on."""
     first = jax.devices()[0]
     if first.platform != "cpu":

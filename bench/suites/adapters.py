@@ -15,7 +15,7 @@ import tempfile
 
 from lprl_envs import InvalidInput
 from tools import processes
-from tools.timing import Row, row, unmeasured
+from tools.timing import Measured, row, unmeasured
 
 from lprl_jax.lm import named
 
@@ -24,7 +24,7 @@ RUNS = 4
 NAME = "training/smollm2_lora_4_runs"
 
 
-def run(quick: bool, model: str = MODEL) -> tuple[list[Row], dict[str, float | None]]:
+def run(quick: bool, model: str = MODEL) -> Measured:
     """The row; a quick run is the same."""
     del quick
     try:

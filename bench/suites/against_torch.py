@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import Any
 import numpy as np
 from lprl_envs.frozen_lake.maps import TILES
 from tools import processes
-from tools.timing import Row, row, unmeasured
+from tools.timing import Measured, Ratio, row, unmeasured
 
 from lprl_jax.experiments import build, config
 from lprl_jax.priors import TabularPrior
@@ -44,7 +43,7 @@ TOLERANCE = 1e-4
 """Between the two sides' probabilities of an action."""
 
 
-def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+def run(quick: bool) -> Measured:
     """Rows and ratios, on all cores and on one; without torch, their absence."""
     if why := unavailable():
         names = [THEIRS.format(kind) for kind in PEER_STEPS]
@@ -60,9 +59,7 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
     return rows, ratios
 
 
-def on_cores(
-    cores: int, turns: int, windows: int, maps: list[str], priors: np.ndarray
-) -> tuple[list[Row], dict[str, float]]:
+def on_cores(cores: int, turns: int, windows: int, maps: list[str], priors: np.ndarray) -> Measured:
     """Rows and ratios of both sides on so many cores; one core has a name of its own."""
     rates: dict[str, list[float]] = {OURS: [], **{THEIRS.format(kind): [] for kind in PEER_STEPS}}
     compiling = 0.0
@@ -83,7 +80,7 @@ def on_cores(
         name = THEIRS.format(kind)
         rows.append(row(name + suffix, rates[name], "steps/s", note=f"1 run; {note}"))
         pairs = zip(rates[OURS], rates[name], strict=True)
-        ratios[RATIO.format(kind) + suffix] = statistics.median(a / b for a, b in pairs)
+        ratios[RATIO.format(kind) + suffix] = Ratio.of(a / b for a, b in pairs)
     return rows, ratios
 
 

@@ -14,14 +14,13 @@ in `against_torch`.
 from __future__ import annotations
 
 import os
-import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tools import processes
-from tools.timing import Row, row, unmeasured
+from tools.timing import Measured, Ratio, row, unmeasured
 
 from suites.against_torch import TOLERANCE, bank, theirs, unavailable
 
@@ -36,7 +35,7 @@ PEER_STEPS = 100
 """Environment steps of the peer in a window."""
 
 
-def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+def run(quick: bool) -> Measured:
     """Rows and ratios; without torch, their absence."""
     if why := unavailable():
         names = [name + ending for name in (OURS, PEER) for ending in MAPS]
@@ -51,7 +50,7 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
         rows.append(row(OURS + ending, own, "steps/s", compiling, note))
         rows.append(row(PEER + ending, other, "steps/s", note=f"1 run; {cores}"))
         pairs = zip(own, other, strict=True)
-        ratios[RATIO + ending] = statistics.median(a / b for a, b in pairs)
+        ratios[RATIO + ending] = Ratio.of(a / b for a, b in pairs)
     return rows, ratios
 
 

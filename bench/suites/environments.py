@@ -5,6 +5,7 @@ And what a large bank of instances costs: stepping with auto-reset against stepp
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import gymnasium
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import lprl_envs  # noqa: F401  (registers the environments)
 import numpy as np
 from gymnax.environments import spaces
-from tools.timing import Contender, Row, compiled, race, ratio, rows
+from tools.timing import Contender, Measured, Ratio, compiled, race, ratio, rows
 
 STEPS = 200
 NUM_ENVS = (64, 2_048, 16_384)
@@ -128,7 +129,7 @@ def gymnasium_play() -> Contender:
     return Contender(play, STEPS * GYMNASIUM_ENVS, "steps/s", note="SyncVectorEnv of 16")
 
 
-def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+def run(quick: bool) -> Measured:
     """Rows and ratios."""
     contenders: dict[str, Contender] = {}
     for ice, slippery in (("", True), ("-firm", False)):
@@ -149,17 +150,17 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
     for name, (env_id, arguments) in OURS.items():
         for count in NUM_ENVS[1:2] if quick else NUM_ENVS[1:]:
             contenders.setdefault(f"env/{name}/{count}", random_play(env_id, count, **arguments))
-        for suffix, auto_reset in () if quick else (("", True), ("-no_reset", False)):
-            contenders[f"env/{name}-bank{suffix}/2048"] = banked_play(
-                env_id, 2_048, auto_reset, **arguments
-            )
+            for suffix, auto_reset in () if quick else (("", True), ("-no_reset", False)):
+                contenders[f"env/{name}-bank{suffix}/{count}"] = banked_play(
+                    env_id, count, auto_reset, **arguments
+                )
     seconds = race(contenders, repeats=20)
 
-    def against(fast: str, slow: str) -> float:
+    def against(fast: str, slow: str) -> Ratio:
         return ratio(contenders, seconds, fast, slow)
 
     ours = "env/FrozenLake-lprl/2048"
-    ratios: dict[str, float | None] = {
+    ratios: dict[str, Ratio | None] = {
         "frozen_lake/ours_vs_gymnax": against(ours, "env/gymnax-FrozenLake/2048"),
         "frozen_lake/ours_vs_gymnax_firm": against(
             "env/FrozenLake-lprl-firm/2048", "env/gymnax-FrozenLake-firm/2048"
@@ -172,7 +173,8 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
     for name in GYMNAXS:
         pair = f"env/{name}-lprl/2048", f"env/gymnax-{name}/2048"
         ratios[f"{name.lower()}/ours_vs_gymnax"] = against(*pair)
-    for name in () if quick else OURS:
-        banked = f"env/{name}-bank/2048", f"env/{name}-bank-no_reset/2048"
-        ratios[f"env/{name}/auto_reset_vs_none"] = against(*banked)
+    for name, count in () if quick else itertools.product(OURS, NUM_ENVS[1:]):
+        banked = f"env/{name}-bank/{count}", f"env/{name}-bank-no_reset/{count}"
+        ending = "" if count == NUM_ENVS[1] else f"/{count}"
+        ratios[f"env/{name}/auto_reset_vs_none{ending}"] = against(*banked)
     return rows(contenders, seconds), ratios

@@ -21,7 +21,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tools.timing import Contender, Row, compiled, race, ratio, rows
+from tools.timing import Contender, Measured, Ratio, compiled, race, ratio, rows
 
 import lprl_jax
 from lprl_jax import Data, dqn, lagr
@@ -37,7 +37,7 @@ TOGETHER, ROWS, NAIVE = (f"generation/{x}" for x in ("asked_together", "row_by_r
 AS_IT_LEARNS = "generation/as_it_learns"
 
 
-def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+def run(quick: bool) -> Measured:
     """Rows and ratios."""
     env, _ = lprl_jax.make("CubeStacking-lprl", observation="index")
     params = env.sample_params(jax.random.key(0), RUNS)
@@ -50,7 +50,7 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
         algorithm = lagr.make(config, env, None, completer)
         contenders[name] = _training(algorithm, config, params, completer.params, updates)
     seconds = race(contenders, repeats=10)
-    ratios: dict[str, float | None] = {
+    ratios: dict[str, Ratio | None] = {
         "lagr_seq_recorded/dqn": ratio(contenders, seconds, RECORDED, DQN),
         "lagr_seq_model/dqn": ratio(contenders, seconds, MODEL, DQN),
     }

@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from tools.timing import Contender, Row, race, ratio, rows
+from tools.timing import Contender, Measured, race, ratio, rows
 
 import lprl_jax
 from lprl_jax import LanguagePrior
@@ -26,14 +26,12 @@ FORGOTTEN = 0.001
 """Share of a warm memory's questions, at most, that run through the model."""
 
 
-def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+def run(quick: bool) -> Measured:
     """Rows and ratios."""
     return measure("embedded-home", "kitchen-small", SLOTS, 20 if quick else 100, 10)
 
 
-def measure(
-    model: str, room: str, slots: int, updates: int, repeats: int
-) -> tuple[list[Row], dict[str, float | None]]:
+def measure(model: str, room: str, slots: int, updates: int, repeats: int) -> Measured:
     """Of `updates` updates of all runs, ten steps each."""
     env, _ = lprl_jax.make("Household-lprl", room=room)
     params = env.sample_params(jax.random.key(0), RUNS)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from peers.numpy_cql import Batch, Learner, Parameters, Settings
-from tools.timing import Contender, Row, compiled, race, ratio, rows
+from tools.timing import Contender, Measured, Ratio, compiled, race, ratio, rows
 
 import lprl_jax
 from lprl_jax import Data, UniformPrior
@@ -115,7 +115,7 @@ def in_numpy(state: Any, dataset: Any, updates: int) -> Contender:
     return Contender(call, updates * RUNS, "updates/s", note=f"R = {RUNS}, vectorised over runs")
 
 
-def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+def run(quick: bool) -> Measured:
     """Rows and ratios."""
     env, _ = lprl_jax.make(
         "FrozenLake-lprl", map_name="8x8", is_slippery=False, observation="index"
@@ -136,7 +136,7 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
         "offline/numpy_cql": in_numpy(state, jax.device_get(dataset), updates),
     }
     seconds = race(contenders, repeats=15)
-    ratios: dict[str, float | None] = {
+    ratios: dict[str, Ratio | None] = {
         "offline/cql_vs_numpy": ratio(contenders, seconds, "offline/cql", "offline/numpy_cql")
     }
     return rows(contenders, seconds), ratios

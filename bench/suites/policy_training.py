@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from tools.timing import Contender, Row, compiled, race, ratio, rows
+from tools.timing import Contender, Measured, Ratio, compiled, race, ratio, rows
 
 import lprl_jax
 from lprl_jax import Data, LanguagePrior, ppo, tabulate
@@ -52,7 +52,7 @@ def training(
     )  # fmt: skip
 
 
-def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+def run(quick: bool) -> Measured:
     """Rows and ratios."""
     env, _ = lprl_jax.make(
         "FrozenLake-lprl", map_name="8x8", is_slippery=False, observation="index"
@@ -68,16 +68,16 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
         "training/kl_ppo_table/k5": training(sampled, env, table, params, own, updates, note),
     }
     seconds = race(contenders, repeats=15)
-    ratios: dict[str, float | None] = {
+    ratios: dict[str, Ratio | None] = {
         "kl_ppo_table/ppo": ratio(
             contenders, seconds, "training/kl_ppo_table", "training/ppo_32_maps"
         )
     }
-    model_rows, model_ratios = _gflan(quick)
+    model_rows, model_ratios = gflan(quick)
     return rows(contenders, seconds) + model_rows, ratios | model_ratios
 
 
-def _gflan(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+def gflan(quick: bool) -> Measured:
     """GFlan-Prior's rows, and which part of the matrix products' own rate it reaches."""
     env, _ = lprl_jax.make("FrozenLake-lprl", map_name="4x4", is_slippery=False)
     params = env.sample_params(jax.random.key(0), MAPS)

@@ -11,8 +11,8 @@ peer is fastest:
 
 A peer's repeat is one such batch, its rate is in states all the same.
 
-Possible is what the least number of operations (`scoring_costs.flops`) takes at the rate of a large
-matrix product, which is measured in the same turns.
+Possible is what the least number of operations (`scoring_costs.flops`) takes, and the weights and
+the prompt's keys and values, which are read once; see `floor`.
 
 Then our scorer over a grid of sizes, with the memory that was planned and XLA's figure; behind one
 prompt against fifty; and on a GPU, larger models.
@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -32,16 +31,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from peers import flax_gpt2
-from tools import processes, scorers
-from tools.scoring_costs import flops
+from tools import floor, processes, scorers
+from tools.floor import Costs
+from tools.scoring_costs import flops, memory_plan
 from tools.scoring_work import FIRST, LLAMA, LONG, Point, random_weights, write_gpt2
-from tools.timing import REPEATS, Row, compiled, race, ratio, row, rows, unmeasured
+from tools.timing import REPEATS, Measured, Ratio, Row, compiled, race, ratio, row, rows, unmeasured
 
 from lprl_jax.lm.scoring import Trie
 from suites import scoring_gpu, scoring_grid
 from suites.against_torch import unavailable
-
-Measured = tuple[list[Row], dict[str, float | None]]
 
 BENCH = Path(__file__).parents[1]
 TOLERANCE = 1e-4
@@ -49,15 +47,13 @@ TOLERANCE = 1e-4
 FLAX_SIZES = (16, 64, 256)
 """Sequences a batch."""
 FLOOR_BATCH = 1_024
-MATRIX = 2_048
-"""Rows and columns of the product that the floor is made of."""
 INSTANCES = 50
 
 
 def run(quick: bool) -> Measured:
     """Rows and ratios."""
     measured: list[Row] = []
-    ratios: dict[str, float | None] = {}
+    ratios: dict[str, Ratio | None] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_gpt2(folder)
@@ -135,30 +131,26 @@ def against_torch(folder: Path, point: Point, turns: int, windows: int) -> Measu
         row(theirs, rates[theirs], "states/s", note=f"{note}; {batches}"),
     ]
     pairs = zip(rates[ours], rates[theirs], strict=True)
-    return measured, {name: statistics.median(a / b for a, b in pairs)}
+    return measured, {name: Ratio.of(a / b for a, b in pairs)}
 
 
 def against_floor(point: Point, batch: int, repeats: int) -> Measured:
-    """A Llama's scorer and a matrix product, in operations a second: the share is the ratio."""
-    ours, floor = f"scoring/llama_B{batch}", "scoring/matmul"
-    name = "scoring/fraction_of_floor"
+    """A Llama's scorer beside what it must at least compute and move."""
+    ours, name = f"scoring/llama_B{batch}", "scoring/fraction_of_floor"
     if jax.default_backend() != "cpu":
-        missing = [unmeasured(side, "GFLOP/s", "not a CPU") for side in (ours, floor)]
-        return missing, {name: None}
+        return [unmeasured(ours, "states/s", "not a CPU")], {name: None}
     point = dataclasses.replace(point, batch=batch)
     work = point.draw(LLAMA.vocab_size)
-    a_state = flops(LLAMA, point.prefix, point.suffix, Trie.build(work.answers.tolist()))
-    states = scorers.shared_prefix(LLAMA, random_weights(LLAMA), work, f"{a_state:,} FLOP a state")
-    square = jax.random.normal(jax.random.key(0), (MATRIX, MATRIX))
-    product = compiled(
-        jnp.matmul, square, square, amount=2 * MATRIX**3 / 1e9, unit="GFLOP/s",
-        note=f"f32, {MATRIX} x {MATRIX} x {MATRIX}",
-    )  # fmt: skip
-    operations = dataclasses.replace(states, amount=batch * a_state / 1e9, unit="GFLOP/s")
-    contenders = {f"{ours}/flops": operations, floor: product}
+    trie = Trie.build(work.answers.tolist())
+    a_state = flops(LLAMA, point.prefix, point.suffix, trie)
+    plan = memory_plan(LLAMA, point.prefix, point.suffix, len(trie.tokens), batch)
+    costs = Costs(batch * a_state, plan.weights + plan.prefix)
+    note = f"{a_state:,} FLOP a state"
+    contenders = {ours: scorers.shared_prefix(LLAMA, random_weights(LLAMA), work, note)}
+    contenders |= floor.contenders("scoring", costs.bytes)
     seconds = race(contenders, repeats)
-    measured = rows({ours: states}, {ours: seconds[f"{ours}/flops"]}) + rows(contenders, seconds)
-    return measured, {name: ratio(contenders, seconds, f"{ours}/flops", floor)}
+    share = floor.share(costs, contenders, seconds, "scoring", ours)
+    return rows(contenders, seconds), {name: share}
 
 
 def prompts(point: Point, repeats: int) -> list[Row]:

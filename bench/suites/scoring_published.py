@@ -41,11 +41,22 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput
 from tools import processes, published_peers, published_scorer
-from tools.published_peers import PEERS, PINNED, Measured
+from tools.published_peers import PEERS, PINNED
 from tools.published_scorer import Asked, Sizes
 from tools.published_work import Work
 from tools.scoring_costs import flops
-from tools.timing import REPEATS, Contender, Row, compiled, race, ratio, row, rows, unmeasured
+from tools.timing import (
+    REPEATS,
+    Contender,
+    Measured,
+    Row,
+    compiled,
+    race,
+    ratio,
+    row,
+    rows,
+    unmeasured,
+)
 
 import lprl_jax
 from lprl_jax.lm import checkpoint, named

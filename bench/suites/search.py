@@ -19,7 +19,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 from lprl_envs.blocks_world.text import by_colour
 from peers import numpy_slinvit
-from tools.timing import REPEATS, Contender, Row, compiled, race, ratio, rows
+from tools.timing import REPEATS, Contender, Measured, compiled, race, ratio, rows
 
 from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.search import slinvit
@@ -83,9 +83,7 @@ def contenders(depth: int, k: int, copies: int = COPIES) -> dict[str, Contender]
     }
 
 
-def measure(
-    points: Sequence[tuple[int, int]], copies: int, repeats: int
-) -> tuple[list[Row], dict[str, float | None]]:
+def measure(points: Sequence[tuple[int, int]], copies: int, repeats: int) -> Measured:
     """Rows and ratios; the first point's have no suffix."""
     found, ratios = [], {}
     for i, (depth, k) in enumerate(points):
@@ -100,6 +98,6 @@ def measure(
     return found, ratios
 
 
-def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+def run(quick: bool) -> Measured:
     """Rows and ratios."""
     return measure(POINTS[:2] if quick else POINTS, COPIES, REPEATS)

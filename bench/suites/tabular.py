@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from peers import numpy_linvit
-from tools.timing import Contender, Row, race, ratio, rows
+from tools.timing import Contender, Measured, race, ratio, rows
 
 import lprl_jax
 from lprl_jax import Data
@@ -29,7 +29,7 @@ WARM_UP = 30
 TOLERANCE = 1e-4
 
 
-def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+def run(quick: bool) -> Measured:
     """Rows and the ratio."""
     ours, theirs = "tabular/linvit", "tabular/linvit_numpy"
     jax_side, numpy_side = sides(RUNS, EPISODES if quick else 3 * EPISODES)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tools import processes
-from tools.timing import Row, row
+from tools.timing import Measured, Row, row
 
 NAME = "training/1000_runs_demo"
 
 
-def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+def run(quick: bool) -> Measured:
     """Rows, at the same size when quick; there are no ratios."""
     del quick
     return measure(), {}

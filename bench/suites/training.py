@@ -4,7 +4,7 @@
 maps, one a run. The table's making is not in its rate; the live model is asked for every step.
 With a memory it has been asked about every state before.
 
-And DQN beside what its update must compute and move; see `training_floor`.
+And DQN beside what its updates must compute and move; see `training_floor`.
 
 And DQN whose reward is shifted by a table of verdicts (LMGT), those that the same model's prior
 implies. Beside DQN it looks up a row of verdicts a step and keeps one number a transition.
@@ -18,8 +18,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from tools import training_floor
-from tools.timing import Contender, Row, compiled, race, ratio, rows
+from tools import floor, training_floor
+from tools.floor import Costs
+from tools.timing import Contender, Measured, Ratio, compiled, race, ratio, rows
 
 import lprl_jax
 from lprl_jax import Data, LanguagePrior, UniformPrior, dqn, judges, tabulate
@@ -60,7 +61,7 @@ def training(
     )  # fmt: skip
 
 
-def least(sizes: Sequence[int], env: Any, params: Any) -> training_floor.Costs:
+def least(sizes: Sequence[int], env: Any, params: Any) -> Costs:
     """Of an update of one run."""
     state = env.state_at(0, 0, params)
     transition = 2 * sum(x.nbytes for x in jax.tree.leaves(state)) + ACTED
@@ -79,7 +80,7 @@ def _filled(prior: memo.MemoPrior, env: Any, params: Any) -> Any:
     return carry
 
 
-def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+def run(quick: bool) -> Measured:
     """Rows and ratios."""
     env, _ = lprl_jax.make(
         "FrozenLake-lprl", map_name="8x8", is_slippery=False, observation="index"
@@ -101,8 +102,10 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
         "training/dqn_lmgt_table": training(env, params, None, updates, judge=verdicts),
     }
     sizes = env.numbered_states, *CONFIG.hidden_sizes, env.num_actions
-    costs = least(sizes, env, params)
-    contenders |= training_floor.contenders(costs, sizes, RUNS)
+    flops, moved = least(sizes, env, params)
+    costs = Costs(RUNS * updates * flops, RUNS * updates * moved)
+    kept = RUNS * training_floor.KEPT * training_floor.FLOAT * training_floor.weights(sizes)
+    contenders |= floor.contenders("training", kept)
     sweeps = {
         f"training/dqn_prior_table/R{num_runs}": training(
             env, params, table, max(2, updates * RUNS // (4 * num_runs)), num_runs
@@ -121,13 +124,13 @@ def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
     }
     seconds, swept = race(contenders, repeats=15), race(sweeps)
     slow_seconds = race(slow)
-    ratios: dict[str, float | None] = {
+    ratios: dict[str, Ratio | None] = {
         "dqn_prior_table/dqn": ratio(
             contenders, seconds, "training/dqn_prior_table", "training/dqn"
         ),
         "dqn_prior_memo/dqn": ratio(contenders, seconds, "training/dqn_prior_memo", "training/dqn"),
-        "training/fraction_of_floor": training_floor.share(
-            costs, RUNS * updates, contenders, seconds, "training/dqn"
+        "training/fraction_of_floor": floor.share(
+            costs, contenders, seconds, "training", "training/dqn"
         ),
         "training/lmgt_table/dqn": ratio(
             contenders, seconds, "training/dqn_lmgt_table", "training/dqn"

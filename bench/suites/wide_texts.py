@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import lprl_envs
 import numpy as np
-from tools.timing import Contender, Row, compiled, race, ratio, rows
+from tools.timing import Contender, Measured, Ratio, Row, compiled, race, ratio, rows
 
 from lprl_jax import LanguagePrior
 from lprl_jax.priors.base import evaluate_where_needed
@@ -79,12 +79,10 @@ def contenders(model: str, room: str, batch: int) -> dict[str, Contender]:
     return sides
 
 
-def measure(
-    model: str, room: str, batches: tuple[int, ...], repeats: int
-) -> tuple[list[Row], dict[str, float | None]]:
+def measure(model: str, room: str, batches: tuple[int, ...], repeats: int) -> Measured:
     """Rows and ratios."""
     found: list[Row] = []
-    ratios: dict[str, float | None] = {}
+    ratios: dict[str, Ratio | None] = {}
     for batch in batches:
         sides = {
             f"wide_texts/{name}_B{batch}": side
@@ -96,6 +94,6 @@ def measure(
     return found, ratios
 
 
-def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+def run(quick: bool) -> Measured:
     """Rows and ratios."""
     return measure("embedded", "kitchen-small", BATCHES[:1] if quick else BATCHES, REPEATS)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import statistics
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,9 +19,7 @@ from lprl_jax.lm import checkpoint
 from lprl_jax.lm.checkpoint import LanguageModel
 from tools import dequantised, processes
 from tools.published_scorer import Sizes
-from tools.timing import Row, row, unmeasured
-
-Measured = tuple[list[Row], dict[str, float | None]]
+from tools.timing import Measured, Ratio, row, unmeasured
 
 BENCH = Path(__file__).parents[1]
 PINNED = "scoring/smollm2_pinned"
@@ -73,7 +70,7 @@ def measure(
     absent = {peer.row: why_not(peer, path) for peer in PEERS}
     there = [peer for peer in PEERS if not absent[peer.row]]
     left_out = [unmeasured(name, "states/s", why) for name, why in absent.items() if why]
-    ratios: dict[str, float | None] = dict.fromkeys(peer.ratio for peer in PEERS)
+    ratios: dict[str, Ratio | None] = dict.fromkeys(peer.ratio for peer in PEERS)
     if not there:
         return [unmeasured(PINNED, "states/s", "there is no peer"), *left_out], ratios
     weights = path
@@ -132,7 +129,7 @@ def measure(
     left_out += [unmeasured(name, "states/s", why) for name, why in failed.items()]
     for peer in (peer for peer in there if peer.row not in failed):
         pairs = zip(rates[PINNED], rates[peer.row], strict=True)
-        ratios[peer.ratio] = statistics.median(a / b for a, b in pairs)
+        ratios[peer.ratio] = Ratio.of(a / b for a, b in pairs)
     return measured + left_out, ratios
 
 

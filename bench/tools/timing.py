@@ -6,8 +6,8 @@ import dataclasses
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 
@@ -28,6 +28,35 @@ class Row:
     note: str = ""
     memory_bytes: int | None = None
     """Of the compiled program: arguments, results and what it holds while it runs."""
+
+
+class Ratio(NamedTuple):
+    """How many times as fast one is as another, of pairs that were measured in turn."""
+
+    median: float
+    """Of the pairs' ratios."""
+    lower: float
+    """Their lower quartile."""
+    upper: float
+    """Their upper quartile."""
+
+    @staticmethod
+    def of(pairs: Iterable[float]) -> Ratio:
+        """Of the ratios of all pairs, or of the only one."""
+        values = [*pairs]
+        if len(values) == 1:
+            return Ratio(*3 * values)
+        lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
+        return Ratio(median, lower, upper)
+
+
+Measured = tuple[list[Row], dict[str, Ratio | None]]
+"""Rows and ratios, by name; a ratio that could not be measured is None."""
+
+
+def medians(ratios: Mapping[str, Ratio | None]) -> dict[str, float | None]:
+    """Of ratios, by name."""
+    return {name: None if x is None else x.median for name, x in ratios.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,8 +144,8 @@ def rows(contenders: Mapping[str, Contender], seconds: Mapping[str, list[float]]
 
 def ratio(
     contenders: Mapping[str, Contender], seconds: Mapping[str, list[float]], fast: str, slow: str
-) -> float:
-    """Median over the repeats of `fast`'s rate over `slow`'s, each measured in turn."""
+) -> Ratio:
+    """`fast`'s rate over `slow`'s, of each repeat."""
     scale = contenders[fast].amount / contenders[slow].amount
     pairs = zip(seconds[fast], seconds[slow], strict=True)
-    return statistics.median(scale * b / a for a, b in pairs)
+    return Ratio.of(scale * b / a for a, b in pairs)

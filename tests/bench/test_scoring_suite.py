@@ -98,19 +98,21 @@ def test_without_torch_its_ratio_is_null(folder: Path, monkeypatch: pytest.Monke
     assert [(row.value, row.note) for row in rows] == [(None, "torch is not installed")] * 2
 
 
-def test_floor_in_operations_and_states(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_share_of_the_floor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "LLAMA", TINY)
-    monkeypatch.setattr(scoring, "MATRIX", 64)
+    monkeypatch.setattr(scoring.floor, "MATRIX", 64)
     rows, ratios = scoring.against_floor(POINT, batch=8, repeats=1)
-    states, operations, product = rows
-    assert [row.name for row in rows] == [
-        "scoring/llama_B8", "scoring/llama_B8/flops", "scoring/matmul",
-    ]  # fmt: skip
-    assert [row.unit for row in rows] == ["states/s", "GFLOP/s", "GFLOP/s"]
+    states, product, copy = rows
+    names = ["scoring/llama_B8", "scoring/product", "scoring/copy"]
+    assert [row.name for row in rows] == names
+    assert [row.unit for row in rows] == ["states/s", "GFLOP/s", "GB/s"]
     a_state = int(states.note.split()[0].replace(",", ""))
-    assert operations.value == pytest.approx(states.value * a_state / 1e9)
-    share = operations.value / product.value
-    assert ratios == {"scoring/fraction_of_floor": pytest.approx(share)}
+    weights = sum(x.nbytes for x in jax.tree.leaves(scoring_work.random_weights(TINY)))
+    prompt = 4 * 2 * POINT.prefix * TINY.num_hidden_layers * TINY.num_key_value_heads
+    moved = weights + prompt * TINY.head_dim
+    least = 8 * a_state / (1e9 * product.value) + moved / (1e9 * copy.value)
+    share = ratios["scoring/fraction_of_floor"].median
+    assert share == pytest.approx(least * states.value / 8)
     monkeypatch.setattr(scoring.jax, "default_backend", lambda: "gpu")
     assert scoring.against_floor(POINT, 8, 1)[1] == {"scoring/fraction_of_floor": None}
 

@@ -11,8 +11,7 @@ import lprl_jax
 from lprl_jax import judges
 
 suite: Any = importlib.import_module("suites.training")
-floor: Any = importlib.import_module("tools.training_floor")
-timing: Any = importlib.import_module("tools.timing")
+training_floor: Any = importlib.import_module("tools.training_floor")
 
 
 def test_a_contender_with_a_judge_keeps_its_verdicts_and_learns_from_them() -> None:
@@ -39,8 +38,8 @@ def test_a_contender_with_a_judge_keeps_its_verdicts_and_learns_from_them() -> N
 
 def test_the_floor_counts_what_an_update_multiplies_and_keeps() -> None:
     """3 states, 2 hidden units, 5 actions: 3·2 + 2 + 2·5 weights, and a product of 2 x 5."""
-    assert floor.weights((3, 2, 5)) == 18
-    costs = floor.dqn_update((3, 2, 5), steps=7, batch=11, transition=13)
+    assert training_floor.weights((3, 2, 5)) == 18
+    costs = training_floor.dqn_update((3, 2, 5), steps=7, batch=11, transition=13)
     assert costs.flops == 7 * 20 + 11 * (20 + 20 + 20 + 20)
     assert costs.bytes == 4 * 2 * 4 * 18 + 13 * (7 + 11)
 
@@ -53,15 +52,7 @@ def test_the_floor_knows_the_network_and_the_transitions_of_the_rows() -> None:
     (state, _) = suite.training(env, params, None, 1, 2).call()
     sizes = (16, *suite.CONFIG.hidden_sizes, 4)
     arrays = jax.tree.leaves((state.params, state.target_params, state.opt_state))
-    assert sum(x.nbytes for x in arrays if x.ndim > 1) == 2 * 4 * 4 * floor.weights(sizes)
+    assert sum(x.nbytes for x in arrays if x.ndim > 1) == 2 * 4 * 4 * training_floor.weights(sizes)
     kept = sum(x.nbytes for x in jax.tree.leaves(state.replay.items)) / (2 * 10_000)
-    moved = suite.least(sizes, env, params).bytes - 2 * 4 * 4 * floor.weights(sizes)
+    moved = suite.least(sizes, env, params).bytes - 2 * 4 * 4 * training_floor.weights(sizes)
     assert moved == kept * (10 + 64)
-
-
-def test_who_takes_twice_the_floor_has_half_of_it() -> None:
-    costs = floor.Costs(flops=3_000, bytes=500)
-    call = {floor.PRODUCT: 6e-9 * 1e3, floor.COPY: 1e-9 * 1e3}
-    found = {name: timing.Contender(lambda: None, amount, "") for name, amount in call.items()}
-    seconds = {floor.PRODUCT: [2.0], floor.COPY: [8.0], "x": [2 * 10 * (1.0 + 4.0)]}
-    assert floor.share(costs, 10, found, seconds, "x") == 0.5
