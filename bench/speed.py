@@ -1,8 +1,9 @@
 """What was measured of speeds, as pages show it: `make figures` writes them.
 
-The ratios stand in the README, a column a machine; every row stands in `docs/speed.md`. Figures are
-the reports of `bench/throughput.py`, `bench/results/{cpu,gpu,tpu}*.json`. Speeds depend on a
-model's shape, not on its weights, so that reports name no digest.
+The ratios stand in `docs/speed.md`, a column a machine, with every row; those of most interest
+stand in the README, too. Figures are the reports of `bench/throughput.py`,
+`bench/results/{cpu,gpu,tpu}*.json`. Speeds depend on a model's shape, not on its weights, so that
+reports name no digest.
 """
 
 from __future__ import annotations
@@ -19,6 +20,28 @@ REPORTS = sorted(
     for path in (ROOT / "bench/results").glob(f"{kind}*.json")
 )
 
+HEADLINES = (
+    "training/dqn_vs_purejaxrl",
+    "training/dqn_vs_purejaxrl/32_runs",
+    "training/dqn_vs_rejax",
+    "training/ppo_vs_purejaxrl",
+    "training/ppo_vs_rejax",
+    "training/td3_vs_rejax",
+    "training/sac_vs_rejax",
+    "training/dqn_prior_table_vs_torch_cached/1_core",
+    "training/dqn_prior_live_vs_torch_live",
+    "dqn_prior_table/dqn",
+    "training/fraction_of_floor",
+    "scoring/fraction_of_floor",
+    "scoring/ours_vs_torch",
+    "scoring/smollm2_vs_llama_cpp",
+    "search/slinvit_vs_numpy",
+    "search/slinvit_vs_mctx",
+    "frozen_lake/ours_vs_gymnax",
+    "frozen_lake/ours_vs_gymnax_firm",
+)
+"""Ratios that stand in the README."""
+
 Report = dict[str, Any]
 
 
@@ -29,7 +52,12 @@ def read() -> list[Report]:
 
 def tables(reports: list[Report]) -> dict[str, str]:
     """The ratios, and every row of every report."""
-    return {"ratios": ratios(reports), "speeds": "\n\n".join(map(section, reports))}
+    names = dict.fromkeys(name for report in reports for name in report["ratios"])
+    return {
+        "headlines": ratios(reports, [name for name in HEADLINES if name in names]),
+        "ratios": ratios(reports, [*names]),
+        "speeds": "\n\n".join(map(section, reports)),
+    }
 
 
 def numbers(reports: list[Report]) -> dict[str, str]:
@@ -47,10 +75,9 @@ def numbers(reports: list[Report]) -> dict[str, str]:
     return found
 
 
-def ratios(reports: list[Report]) -> str:
+def ratios(reports: list[Report], names: list[str]) -> str:
     """A table: a line a ratio, with its quartiles where they are known; a column a machine."""
     machines = [report["device"] for report in reports]
-    names = dict.fromkeys(name for report in reports for name in report["ratios"])
     lines = [f"| ratio | {' | '.join(machines)} |", f"|---|{'---|' * len(machines)}"]
     for name in names:
         values = [_ratio(report, name) for report in reports]
@@ -61,7 +88,7 @@ def ratios(reports: list[Report]) -> str:
 def section(report: Report) -> str:
     """Machine, versions and rows, in Markdown."""
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
-    lines = [f"## {report['device']}", "", f"{versions}.", ""]
+    lines = [f"### {report['device']}", "", f"{versions}.", ""]
     lines += ["| row | median | range | compiled in | memory | |", "|---|---|---|---|---|---|"]
     return "\n".join([*lines, *(_line(row) for row in report["rows"])])
 

@@ -89,7 +89,9 @@ def _scan(env: Any, params: Any, step: Any, num_envs: int, note: str) -> Contend
         def body(carry: tuple[Any, jax.Array], drawn: tuple[Any, ...]) -> tuple[Any, jax.Array]:
             key, action = drawn
             keys = jax.random.split(key, num_envs)
-            state, reward, ended = steps(keys, carry[0], action, params)
+            # Where nothing is reset, XLA would look up what an instance holds once for all steps.
+            before = jax.lax.optimization_barrier(carry[0])
+            state, reward, ended = steps(keys, before, action, params)
             # Keys are made whether or not a step draws from its own: whoever steps makes them.
             used = jnp.sum(jax.random.key_data(keys) == 0)
             return (state, carry[1] + jnp.sum(reward) + jnp.sum(ended) + used), reward[0]

@@ -32,7 +32,7 @@ import written
 
 from lprl_jax.algorithms.policy_based import actor_critic, policy_losses
 from lprl_jax.experiments import runner, sharding
-from lprl_jax.priors.base import sample_proposals
+from lprl_jax.priors.sampling import sample_proposals
 from lprl_jax.results import comparison
 
 RESULTS = Path(__file__).parents[1] / "results" / "kl_estimator.json"

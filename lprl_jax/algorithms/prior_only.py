@@ -18,7 +18,8 @@ from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.checked import checked
 from lprl_jax.algorithms.interaction import evaluation, instances_or_all
-from lprl_jax.priors.base import Counters, Prior, sample_proposals
+from lprl_jax.priors.base import Counters, Prior
+from lprl_jax.priors.sampling import sample_proposals
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,8 @@ from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.algorithms.interaction import ask_prior_after, begin, legal_actions, step_envs
 from lprl_jax.algorithms.ties import Ties
 from lprl_jax.datasets.dataset import Dataset
-from lprl_jax.priors.base import Counters, Prior, normalize, sample_proposals
+from lprl_jax.priors.base import Counters, Prior, normalize
+from lprl_jax.priors.sampling import sample_proposals
 
 
 class Behaviour(NamedTuple):

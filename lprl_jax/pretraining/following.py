@@ -16,10 +16,11 @@ from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.interaction import Policy, play_episodes
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.pretraining.tasks import can_list_states
-from lprl_jax.priors.base import Prior, sample_proposals
+from lprl_jax.priors.base import Prior
 from lprl_jax.priors.controls import UniformPrior
 from lprl_jax.priors.habit import HabitPrior
 from lprl_jax.priors.language import LanguagePrior
+from lprl_jax.priors.sampling import sample_proposals
 from lprl_jax.priors.tabular import tabulate
 from lprl_jax.results.statistics import Interval, share_interval
 

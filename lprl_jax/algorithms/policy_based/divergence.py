@@ -15,7 +15,8 @@ import jax.numpy as jnp
 
 from lprl_jax.algorithms.base import EXACT
 from lprl_jax.algorithms.policy_based import policy_losses
-from lprl_jax.priors.base import Prior, sample_proposals
+from lprl_jax.priors.base import Prior
+from lprl_jax.priors.sampling import sample_proposals
 
 
 class Divergence(NamedTuple):

@@ -17,7 +17,8 @@ from lprl_jax.algorithms.interaction import ask_prior, over_runs, step_envs
 from lprl_jax.algorithms.policy_based import gae, policy_losses
 from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic, Judgement
 from lprl_jax.algorithms.policy_based.divergence import Divergence
-from lprl_jax.priors.base import evaluate_where_needed, proposals_at, sample_proposals
+from lprl_jax.priors.base import evaluate_where_needed
+from lprl_jax.priors.sampling import proposals_at, sample_proposals
 
 FINAL_STATES = 64
 """Last states of truncated episodes that are valued at a time."""

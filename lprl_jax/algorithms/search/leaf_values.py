@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from lprl_jax.algorithms.asking import Asker
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.algorithms.search.levels import Nodes, levels_of, over_nodes, rows_of
-from lprl_jax.priors.base import Counters, sample_proposals
+from lprl_jax.priors.base import Counters
+from lprl_jax.priors.sampling import sample_proposals
 
 Value = Callable[[chex.PRNGKey, Nodes, Data, Counters], tuple[jax.Array, jax.Array, Counters]]
 """`(key, leaves [W, B], data, carry) -> (values f32[W, B], valuations i32[B], carry)`"""

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from lprl_jax.algorithms.base import Env
 from lprl_jax.algorithms.search.levels import Nodes, if_any, over_nodes, pick, rows_of
-from lprl_jax.priors.base import sample_proposals
+from lprl_jax.priors.sampling import sample_proposals
 
 
 class Proposed(NamedTuple):

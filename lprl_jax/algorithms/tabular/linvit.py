@@ -35,8 +35,9 @@ from lprl_jax.algorithms.losses import soft_value
 from lprl_jax.algorithms.tabular.linvit_config import BONUSES, HParams, LINVITConfig, Spread
 from lprl_jax.algorithms.tabular.linvit_problem import Problem, of_bank
 from lprl_jax.algorithms.tabular.value_iteration import soft_policy
-from lprl_jax.priors.base import Counters, Prior, choose_at, sample_proposals
+from lprl_jax.priors.base import Counters, Prior
 from lprl_jax.priors.controls import UniformPrior
+from lprl_jax.priors.sampling import choose_at, sample_proposals
 
 
 class Bounds(NamedTuple):

@@ -33,7 +33,8 @@ from lprl_jax.algorithms.checked import checked
 from lprl_jax.algorithms.interaction import evaluation, legal_actions
 from lprl_jax.algorithms.value_based import from_data, q_learning
 from lprl_jax.algorithms.value_based.from_data import LearnerState
-from lprl_jax.priors.base import Prior, sample_proposals
+from lprl_jax.priors.base import Prior
+from lprl_jax.priors.sampling import sample_proposals
 
 
 @dataclasses.dataclass(frozen=True)

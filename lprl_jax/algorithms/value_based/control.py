@@ -21,21 +21,30 @@ import jax.numpy as jnp
 
 from lprl_jax.algorithms import losses, policies
 from lprl_jax.algorithms.base import EXACT
-from lprl_jax.priors.base import Prior, sample_proposals
+from lprl_jax.priors.base import Prior
+from lprl_jax.priors.sampling import proposals_at, sample_proposals
 
 Policy = Callable[[Any, Any, Any, Any, Any], jax.Array]
 """`(key, q, log_probs, legal, alpha) -> i32[N]`"""
 
 
 class Control(NamedTuple):
-    """Of one run. N states: `q f32[N, A]`, `log_probs f32[N, A]`, `legal bool[N, A]`."""
+    """Of one run. N states: `q f32[N, A]`, `log_probs f32[N, A]`, `legal bool[N, A]`.
 
+    What is drawn to behave and to remember is drawn apart, of a whole roll-out at once: little by
+    little it takes longer than a small network does.
+    """
+
+    chances: Callable[[Any, int], Any]
+    """`(key, N) -> chances [N, ...]`: what `behave` takes."""
     behave: Callable[..., jax.Array]
-    """`(key, q, log_probs, legal, epsilon, alpha) -> i32[N]`: actions to learn from."""
+    """`(chances, q, log_probs, legal, epsilon, alpha) -> i32[N]`: actions to learn from."""
     policies: Mapping[str, Policy]
     """How to act when nothing is learnt, the kind's own way first."""
+    chances_kept: Callable[[Any, int], Any]
+    """`(key, N) -> chances [N, ...]`: what `remember` takes."""
     remember: Callable[[Any, Any], Any]
-    """`(key, log_probs) -> kept [N, ...]`: what replay keeps of the prior at the next states."""
+    """`(chances, log_probs) -> kept [N, ...]`: what replay keeps of the prior at next states."""
     value: Callable[..., jax.Array]
     """`(q_t [A], kept, legal [A], alpha) -> f32[]`: the bootstrap, of one next state."""
     penalty: Callable[..., jax.Array]
@@ -52,11 +61,13 @@ def of(prior: Prior | None, k: int | str) -> Control:
 def without_prior() -> Control:
     """ε-greedy over the legal actions; `log_probs` is `()`."""
     return Control(
-        behave=lambda key, q, log_probs, legal, epsilon, alpha: policies.epsilon_greedy(
-            key, q, legal, epsilon
+        chances=lambda key, num_states: policies.two_chances(key, num_states, 1),
+        behave=lambda chances, q, log_probs, legal, epsilon, alpha: policies.epsilon_greedy_at(
+            chances, q, legal, epsilon
         ),
         policies={"greedy": lambda key, q, log_probs, legal, alpha: policies.greedy(q, legal)},
-        remember=lambda key, log_probs: log_probs,
+        chances_kept=lambda key, num_states: key,  # there must be something to map over runs
+        remember=lambda chances, log_probs: log_probs,
         value=lambda q_t, kept, legal, alpha: losses.greedy_value(q_t, legal),
         penalty=lambda q, a, kept, legal, alpha: losses.cql_penalty(q, a, legal),
     )
@@ -74,11 +85,13 @@ def among_proposals(k: int) -> Control:
         return jnp.take_along_axis(proposals, best, axis=-1)[:, 0]
 
     return Control(
-        behave=lambda key, q, log_probs, legal, epsilon, alpha: posterior(
-            key, q, log_probs, legal, alpha
+        chances=lambda key, num_states: policies.two_chances(key, num_states, k),
+        behave=lambda chances, q, log_probs, legal, epsilon, alpha: policies.posterior_at(
+            chances, q, log_probs, alpha
         ),
         policies={"posterior": posterior, "greedy": greedy},
-        remember=lambda key, log_probs: sample_proposals(key, log_probs, k),
+        chances_kept=lambda key, num_states: jax.random.uniform(key, (num_states, k), jnp.float32),
+        remember=proposals_at,
         value=lambda q_t, kept, legal, alpha: losses.proposals_value(q_t, kept),
         penalty=lambda q, a, kept, legal, alpha: losses.proposals_cql_penalty(q, a, kept),
     )
@@ -94,11 +107,13 @@ def exact() -> Control:
         return jnp.argmax(log_probs + q / alpha, axis=-1).astype(jnp.int32)
 
     return Control(
-        behave=lambda key, q, log_probs, legal, epsilon, alpha: posterior(
-            key, q, log_probs, legal, alpha
-        ),
+        chances=lambda key, num_states: jax.random.uniform(key, (num_states, 1), jnp.float32),
+        behave=lambda chances, q, log_probs, legal, epsilon, alpha: proposals_at(
+            chances, log_probs + q / alpha
+        )[:, 0],
         policies={"posterior": posterior, "greedy": greedy},
-        remember=lambda key, log_probs: log_probs,
+        chances_kept=lambda key, num_states: (),
+        remember=lambda chances, log_probs: log_probs,
         value=lambda q_t, kept, legal, alpha: losses.soft_value(q_t, kept, alpha),
         penalty=lambda q, a, kept, legal, alpha: losses.soft_cql_penalty(q, a, kept, alpha),
     )

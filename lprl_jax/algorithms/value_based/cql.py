@@ -126,6 +126,9 @@ def make(config: CQLConfig, env: Env, prior: Prior | None = None) -> Algorithm:
     optimizer = descent.optimizer(config.max_grad_norm)
     kind = control.of(prior, config.k)
 
+    def remember(key: chex.PRNGKey, log_probs: Any) -> Any:
+        return kind.remember(kind.chances_kept(key, config.batch_size), log_probs)
+
     def draw(key: chex.PRNGKey, hp: HParams, own: jax.Array, data: Data) -> tuple[Transition, Any]:
         """A batch of one run, and what `kind` keeps of the prior where it was acted."""
         key_batch, key_here, key_next = jax.random.split(key, 3)
@@ -136,11 +139,11 @@ def make(config: CQLConfig, env: Env, prior: Prior | None = None) -> Algorithm:
             reward=seen.reward,
             terminated=seen.terminated,
             next_state=seen.next_state,
-            next_prior=kind.remember(key_next, seen.next_log_probs),
+            next_prior=remember(key_next, seen.next_log_probs),
             features=(),
             next_features=(),
         )
-        return batch, kind.remember(key_here, seen.log_probs)
+        return batch, remember(key_here, seen.log_probs)
 
     def loss(
         params: Any, target: Any, hp: HParams, batch: Transition, kept: Any, data: Data

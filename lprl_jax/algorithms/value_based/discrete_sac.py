@@ -36,7 +36,8 @@ from lprl_jax.algorithms.value_based.from_replay import Learner, Learnt, Transit
 from lprl_jax.algorithms.value_based.sac import METRICS, Params
 from lprl_jax.algorithms.value_based.sac_config import DiscreteSACConfig, HParams
 from lprl_jax.judges import Judge
-from lprl_jax.priors.base import Prior, normalize, sample_proposals
+from lprl_jax.priors.base import Prior, normalize
+from lprl_jax.priors.sampling import sample_proposals
 
 
 class Networks(NamedTuple):

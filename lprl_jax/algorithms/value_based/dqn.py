@@ -21,6 +21,7 @@ References: Mnih et al. 2015, Human-level control through deep reinforcement lea
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import chex
@@ -78,6 +79,19 @@ class DQNState(NamedTuple):
     """i32[R, m]: the instances that a run plays."""
 
 
+class Chance(NamedTuple):
+    """What is drawn for a step, leading axis R; for a roll-out at once, see `Control`."""
+
+    key: chex.PRNGKey
+    """[R]: of the learner before the step."""
+    acting: Any
+    """[R, N, ...]: `Control.chances`."""
+    env_keys: chex.PRNGKey
+    """[R, N]: of the environments' steps."""
+    keeping: Any
+    """[R, N, ...]: `Control.chances_kept`."""
+
+
 @checked(DQNConfig)
 def make(
     config: DQNConfig, env: Env, prior: Prior | None = None, judge: Judge | None = None
@@ -111,25 +125,40 @@ def make(
         q = jax.vmap(lambda p, s, f: q_function.apply(p, s, f, data))(*own)
         return q, legal_actions(env, state.env_state, data.env_params)
 
-    def collect(state: DQNState, data: Data) -> tuple[DQNState, dict[str, jax.Array]]:
+    def draw(keys: chex.PRNGKey) -> tuple[chex.PRNGKey, Chance]:
+        """The next keys `[R]`, and what the steps until then draw, leading axis T."""
+
+        def step_on(keys: chex.PRNGKey, _: None) -> tuple[chex.PRNGKey, tuple[Any, Any]]:
+            own = jax.vmap(lambda k: jax.random.split(k, 4))(keys)
+            return own[:, 0], (keys, own)
+
+        last, (first, own) = jax.lax.scan(step_on, keys, None, length=config.rollout_length)
+
+        def of_each(make: Callable[[chex.PRNGKey, int], Any], place: int) -> Any:
+            return jax.vmap(jax.vmap(lambda k: make(k, config.num_envs)))(own[:, :, place])
+
+        acting, keeping = of_each(kind.chances, 1), of_each(kind.chances_kept, 3)
+        return last, Chance(first, acting, of_each(jax.random.split, 2), keeping)
+
+    def collect(
+        state: DQNState, chance: Chance, data: Data
+    ) -> tuple[DQNState, dict[str, jax.Array]]:
         """One step of every environment, into the replay buffer."""
-        keys = jax.vmap(lambda k: jax.random.split(k, 4))(state.key)
         fraction = jnp.minimum(state.num_steps / state.hparams.epsilon_steps, 1.0)
         epsilon = 1.0 + fraction * (state.hparams.epsilon - 1.0)
         q, mask = values(state, data)
         scale = shifting.scale_at(state.hparams, state.num_steps)
         q += shift.bonus(state.advised.verdicts, state.env_state, scale, data)
         action = jax.vmap(kind.behave)(
-            keys[:, 1], q, state.log_probs, mask, epsilon, state.hparams.alpha
+            chance.acting, q, state.log_probs, mask, epsilon, state.hparams.alpha
         )
-        env_keys = jax.vmap(lambda k: jax.random.split(k, config.num_envs))(keys[:, 2])
         step = step_envs(
-            env, env_keys, state.env_state, action, data.env_params, state.run_instances
+            env, chance.env_keys, state.env_state, action, data.env_params, state.run_instances
         )
         final, told, carry = ask_prior_after(asker, data, state.prior_carry, step)
         weight = shift.scale_in_collecting(state.hparams, state.num_steps)
         advised, advice, said = shift.follow(
-            state.advised, state.key, state.env_state, action, step, weight, data
+            state.advised, chance.key, state.env_state, action, step, weight, data
         )
         transition = Transition(
             state=state.env_state,
@@ -137,7 +166,7 @@ def make(
             reward=step.reward,
             terminated=step.terminated,
             next_state=step.final_state,
-            next_prior=jax.vmap(kind.remember)(keys[:, 3], final.log_probs),
+            next_prior=jax.vmap(kind.remember)(chance.keeping, final.log_probs),
             features=state.features,
             next_features=final.features,
             advice=advice,
@@ -149,7 +178,6 @@ def make(
             features=told.features,
             prior_carry=carry,
             advised=advised,
-            key=keys[:, 0],
             num_steps=state.num_steps + config.num_envs,
         )
         done = step.terminated | step.truncated
@@ -190,7 +218,8 @@ def make(
         runs = begin_runs(env, asker, keys, data, run_instances, config.num_envs)
         one, of_one = _first(runs.env_state), _first(runs.told)
         params = jax.vmap(lambda k: q_function.init(k, one, of_one.features, data))(runs.key_params)
-        kept = kind.remember(streams.of(keys[0], "start"), of_one.log_probs)
+        drawn = kind.chances_kept(streams.of(keys[0], "start"), config.num_envs)
+        kept = kind.remember(drawn, of_one.log_probs)
         none, no, features = jnp.float32(0.0), jnp.bool_(False), _first(of_one.features)
         advised = shift.begin(keys, runs.env_state, data)
         of_state = _first(one), _first(kept), features, features
@@ -229,9 +258,9 @@ def make(
 
     def update(state: DQNState, data: Data) -> tuple[DQNState, dict[str, jax.Array]]:
         """Collect `rollout_length` steps, then learn; metrics are `[R]`, of these steps."""
-        state, seen = jax.lax.scan(
-            lambda s, _: collect(s, data), state, None, length=config.rollout_length
-        )
+        key, chances = draw(state.key)
+        state, seen = jax.lax.scan(lambda s, chance: collect(s, chance, data), state, chances)
+        state = state._replace(key=key)
         state, value = jax.lax.scan(
             lambda s, _: learn(s, data), state, None, length=config.updates_per_rollout
         )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lprl_jax.algorithms.value_based import control
+from lprl_jax.priors import sample_proposals
 
 N, ALPHA = 20_000, 0.5
 PRIOR = jnp.array([0.5, 0.3, 0.2, 0.0])
@@ -21,6 +22,11 @@ def shares(kind: control.Control, policy: str, log_probs: object = LOG_PROBS) ->
     action = act(jax.random.key(0), Q_ROWS, log_probs, LEGAL, ALPHA)
     assert action.dtype == jnp.int32
     return np.bincount(np.asarray(action), minlength=4) / N
+
+
+def remembered(kind: control.Control, key: jax.Array, log_probs: jax.Array) -> jax.Array:
+    """What is kept of the prior in N states, drawn by a key."""
+    return kind.remember(kind.chances_kept(key, len(log_probs)), log_probs)
 
 
 def test_the_best_of_two_proposals() -> None:
@@ -72,7 +78,7 @@ def test_many_proposals_penalty_tends_to_the_exact_one() -> None:
     # At temperature 1, and less log k: the sum over k draws is k times a mean.
     def penalty(k: int) -> jax.Array:
         kind = control.among_proposals(k)
-        kept = kind.remember(jax.random.key(k), LOG_PROBS[:64])
+        kept = remembered(kind, jax.random.key(k), LOG_PROBS[:64])
         over = jax.vmap(lambda kept: kind.penalty(Q, jnp.int32(2), kept, PRIOR > 0, 1.0))
         return over(kept) - jnp.log(float(k))
 
@@ -85,7 +91,18 @@ def test_many_proposals_penalty_tends_to_the_exact_one() -> None:
 def test_the_kind_follows_from_prior_and_k() -> None:
     assert list(control.of(None, 5).policies) == ["greedy"]
     assert list(control.of(object(), 5).policies) == ["posterior", "greedy"]  # type: ignore[arg-type]
-    kept = control.of(object(), 3).remember(jax.random.key(0), LOG_PROBS[:2])  # type: ignore[arg-type]
-    assert kept.shape == (2, 3)
-    exact = control.of(object(), "exact").remember(jax.random.key(0), LOG_PROBS[:2])  # type: ignore[arg-type]
-    np.testing.assert_array_equal(exact, LOG_PROBS[:2])
+    key, here = jax.random.key(0), LOG_PROBS[:2]
+    kept = remembered(control.of(object(), 3), key, here)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(kept, sample_proposals(key, here, 3))
+    exact = remembered(control.of(object(), "exact"), key, here)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(exact, here)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_to_behave_is_to_follow_the_kinds_first_policy(k: int) -> None:
+    """By the numbers that the policy's key draws."""
+    for kind in (control.among_proposals(k), control.exact()):
+        chances = kind.chances(jax.random.key(1), N)
+        found = kind.behave(chances, Q_ROWS, LOG_PROBS, LEGAL, 0.0, ALPHA)
+        own = kind.policies["posterior"](jax.random.key(1), Q_ROWS, LOG_PROBS, LEGAL, ALPHA)
+        np.testing.assert_array_equal(found, own)
