@@ -44,9 +44,9 @@ SUITE = "planbench"
 PRIORS = ("heuristic", "uniform")
 VERSIONS = ("mctx", "jax", "jaxlib")
 AXIS = "devices"
-LANES = (32, 64, 128, 256)
+LANES = (64, 128, 256, 512, 1024)
 """Of a device: what is tried. With more of them more wait for the deepest tree of a simulation."""
-TRIAL = 16
+TRIAL = 28
 """Copies of the suite that are played to find the settings."""
 WIDE = {"xla_cpu_prefer_vector_width": 512}
 """As `lprl_jax.experiments.sharding` has it."""
