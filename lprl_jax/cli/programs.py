@@ -16,6 +16,8 @@ from pathlib import Path
 
 DIRECTORY, IS_ON = "JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_COMPILATION_CACHE"
 """JAX's variables."""
+ON = ("y", "yes", "t", "true", "on", "1")
+"""How JAX has it that one of them is on."""
 SETTINGS = {
     "JAX_COMPILATION_CACHE_MAX_SIZE": str(2 << 30),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
@@ -45,6 +47,14 @@ def keep() -> None:
 def keep_none() -> None:
     """Have JAX compile everything anew, and keep nothing; before JAX is imported."""
     os.environ[IS_ON] = "false"
+
+
+def tables() -> Path | None:
+    """Where tables of priors are kept: beside the programs, or nowhere; after one of the above."""
+    folder = os.environ.get(DIRECTORY)
+    if not folder or os.environ.get(IS_ON, "true").lower() not in ON:
+        return None
+    return Path(folder) / f"tables-{processor()}"
 
 
 def own_folder() -> Path:
