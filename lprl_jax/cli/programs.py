@@ -20,7 +20,7 @@ ON = ("y", "yes", "t", "true", "on", "1")
 """How JAX has it that one of them is on."""
 SETTINGS = {
     "JAX_COMPILATION_CACHE_MAX_SIZE": str(2 << 30),
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.01",
 }
 """Of JAX, where the user has not set them: bytes that are kept, of which those that were not used
 for longest go first; and seconds of compiling that are worth a file."""

@@ -46,6 +46,7 @@ from lprl_jax.priors import (
     degrade,
     shipped,
 )
+from lprl_jax.priors.everywhere import telling
 
 OPTIONS = ("families", "goal", "split_by")
 """Fields of a bank that some environments' `sample_params` take, and others do not."""
@@ -115,7 +116,7 @@ def make_prior(
         mesh: Where a model's weights lie, if they are spread.
         look: What a prior is shown to before it is tabulated: it is given what makes the prior,
             which takes long and may not be needed.
-        progress: Whether a bar is shown where the table takes long.
+        progress: Whether it is shown, on a terminal, what takes long.
         kept: What `kept_of` says.
     """
     config, with_features = experiment.config, reads_features(experiment)
@@ -134,7 +135,9 @@ def make_prior(
     @functools.cache
     def plain() -> Prior | None:
         """As it is asked, before anything is made of it."""
-        prior = named_prior(config.prior, env, params, *own, asking)
+        reads = progress and places.asks_model(config.prior)
+        with telling(f"reading the model {config.prior}", reads):
+            prior = named_prior(config.prior, env, params, *own, asking)
         prior = prior_kinds.in_small_chunks(prior, config)
         form = prior_kinds.free_form(config.prior_kind, vars(config))
         return prior_kinds.written_by(prior, form, config.prior)

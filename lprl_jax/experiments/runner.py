@@ -47,6 +47,7 @@ from lprl_jax.experiments.worth import Worth
 from lprl_jax.files import paths
 from lprl_jax.judges import Judge
 from lprl_jax.priors import Prior
+from lprl_jax.priors.everywhere import telling
 
 
 class Diverged(RuntimeError):
@@ -90,7 +91,7 @@ def set_up(
     Args:
         experiment: Read and checked.
         judges: Whether a model's prior is judged first.
-        progress: Whether a bar is shown, where it takes long to tabulate it.
+        progress: Whether it is shown, on a terminal, what takes long.
         tables: Where what a model was asked is kept, see `kept`; None: nowhere.
     """
     env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
@@ -105,7 +106,9 @@ def set_up(
 
     def judge(plain: Callable[[], Prior | None]) -> None:
         def find() -> Worth | None:
-            return worth.of_prior(plain(), env, experiment)
+            prior = plain()
+            with telling("trying the prior on training instances", progress):
+                return worth.of_prior(prior, env, experiment)
 
         if not worth.is_known(experiment):
             found: Any = kept.note(worth.RECORD, find) if kept else find()
@@ -194,7 +197,8 @@ def _run(
         run_directory.require_same(out, provenance)
         judged = run_directory.read_provenance(out).get(worth.RECORD)
     provenance |= {worth.RECORD: judged} if judged else {}
-    state = setup.initial_state()  # may refuse what the experiment asks for
+    with telling(f"{out.name}, making the first states", progress):
+        state = setup.initial_state()  # may refuse what the experiment asks for
     if setup.worth and not setup.worth.beats_uniform:
         print(f"lprl: warning: {setup.worth.warning}", file=sys.stderr)
     kept = out / run_directory.CHECKPOINTS
