@@ -3,7 +3,8 @@
 They lie in `lprl-jax/compiled` of the user's cache directory, those of each kind of processor by
 themselves: homes are shared by machines that do not run each other's. Who has set JAX's own
 variables has decided, and nothing is done here: JAX_COMPILATION_CACHE_DIR names another directory,
-JAX_ENABLE_COMPILATION_CACHE=false none.
+JAX_ENABLE_COMPILATION_CACHE=false none. Tables of priors are kept beside the programs, see
+`experiments.kept`.
 """
 
 from __future__ import annotations
