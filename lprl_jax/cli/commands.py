@@ -1,28 +1,22 @@
 """What the commands of `cli` do: a function each, from its options to files and lines.
 
-Those that are about a model rather than runs are in `model_commands`.
+Those that are about a model rather than runs are in `model_commands`. A function imports what it
+alone needs: plots, statistics and models take longer to import than some commands to run.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 import jax
 import lprl_envs
 from lprl_envs import InvalidInput, registration
 
 from lprl_jax.algorithms.registry import ALGORITHMS
-from lprl_jax.cli import demo as demonstration
-from lprl_jax.cli import model_commands
-from lprl_jax.experiments import (
-    config,
-    evaluate,
-    gather,
-    planning,
-    runner,
-)
+from lprl_jax.cli.warnings import warn_of_copies
+from lprl_jax.experiments import config, runner
 from lprl_jax.files import archive, paths
-from lprl_jax.results import comparison, grids, plotting, reading, report, tables
 
 MOST_LISTED = 9
 """Actions of an environment that are listed by name."""
@@ -37,7 +31,10 @@ def train(options: argparse.Namespace) -> None:
         progress=not options.quiet,
         resume=options.resume,
         log=options.log,
+        tables=options.tables,
     )
+    from lprl_jax.results import comparison, reading
+
     found = reading.read_all([options.out])
     print(comparison.table(comparison.summarize(found)))
     if experiment.config.env not in lprl_envs.ENVIRONMENTS:
@@ -47,6 +44,9 @@ def train(options: argparse.Namespace) -> None:
 
 def plan(options: argparse.Namespace) -> None:
     """`lprl plan`."""
+    from lprl_jax.experiments import planning
+    from lprl_jax.results import tables
+
     experiment = _experiment(options)
     if options.json:
         paths.require_new(options.json)
@@ -58,6 +58,9 @@ def plan(options: argparse.Namespace) -> None:
 
 def eval(options: argparse.Namespace) -> None:
     """`lprl eval`."""
+    from lprl_jax.experiments import evaluate
+    from lprl_jax.results import tables
+
     if options.json:
         paths.require_new(options.json)
     ks = [text.removeprefix("k=") for text in options.overrides if text.startswith("k=")]
@@ -75,6 +78,8 @@ def eval(options: argparse.Namespace) -> None:
 
 def compare(options: argparse.Namespace) -> None:
     """`lprl compare`."""
+    from lprl_jax.results import comparison, grids, reading
+
     if options.json:
         paths.require_new(options.json)
     found, threshold = reading.read_all(options.runs), _threshold(options)
@@ -89,6 +94,8 @@ def compare(options: argparse.Namespace) -> None:
 
 def plot(options: argparse.Namespace) -> None:
     """`lprl plot`."""
+    from lprl_jax.results import grids, plotting, reading
+
     paths.require_new(options.out, plotting.ENDINGS)
     found = reading.read_all(options.runs)
     curves = {name: plotting.Curve(r.steps, r.success) for name, r in found.items()}
@@ -102,14 +109,18 @@ def plot(options: argparse.Namespace) -> None:
 
 def report_(options: argparse.Namespace) -> None:
     """`lprl report`."""
+    from lprl_jax.results import report
+
     paths.require_new(options.out, report.ENDINGS)
     paths.write_new(options.out, report.render(options.runs, _threshold(options)))
     print(f"written to {options.out}")
 
 
-def demo(options: argparse.Namespace) -> None:
+def demo_(options: argparse.Namespace) -> None:
     """`lprl demo`."""
-    demonstration.run(
+    from lprl_jax.cli import demo
+
+    demo.run(
         options.out, options.world, options.controls, options.slippery, progress=not options.quiet
     )
 
@@ -136,6 +147,8 @@ def envs(options: argparse.Namespace) -> None:
 
 def collect(options: argparse.Namespace) -> None:
     """`lprl collect`."""
+    from lprl_jax.experiments import gather
+
     paths.require_new(options.out, archive.ENDINGS)
     experiment = config.read(options.config, options.overrides)
     if options.source:
@@ -153,6 +166,17 @@ def collect(options: argparse.Namespace) -> None:
     print(f"written to {options.out}")
 
 
+def _of_model(name: str) -> Callable[[argparse.Namespace], None]:
+    """A function of `model_commands`."""
+
+    def run(options: argparse.Namespace) -> None:
+        from lprl_jax.cli import model_commands
+
+        getattr(model_commands, name)(options)
+
+    return run
+
+
 COMMANDS = {
     "train": train,
     "plan": plan,
@@ -160,16 +184,16 @@ COMMANDS = {
     "compare": compare,
     "plot": plot,
     "report": report_,
-    "demo": demo,
+    "demo": demo_,
     "envs": envs,
-    "check": model_commands.check,
-    "prior": model_commands.prior,
-    "priors": model_commands.priors,
-    "fetch": model_commands.fetch,
-    "measure": model_commands.measure,
+    "check": _of_model("check"),
+    "prior": _of_model("prior"),
+    "priors": _of_model("priors"),
+    "fetch": _of_model("fetch"),
+    "measure": _of_model("measure"),
     "collect": collect,
-    "export": model_commands.export_,
-    "pretrain": model_commands.pretrain,
+    "export": _of_model("export_"),
+    "pretrain": _of_model("pretrain"),
 }
 """By the name on the command line."""
 
@@ -181,7 +205,7 @@ def _experiment(options: argparse.Namespace) -> config.Experiment:
     command = ALGORITHMS[name].command
     if command != options.command:
         raise InvalidInput(f"`lprl {options.command}` does not run {name}; `lprl {command}` does")
-    model_commands.warn_of_copies(experiment.config.prior_dtype)
+    warn_of_copies(experiment.config.prior_dtype)
     return experiment
 
 

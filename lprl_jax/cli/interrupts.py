@@ -34,7 +34,7 @@ class Watch:
             sys.unraisablehook = self._send_again
 
     def loaded(self) -> None:
-        """From now on there may be something to tidy up, and no extension is initialised."""
+        """From now on there may be something to tidy up, and hardly an extension is initialised."""
         self._loading = False
 
     def end(self) -> None:

@@ -6,13 +6,14 @@ Bad input is answered in one line on stderr, with exit status 2; a run that dive
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lprl_jax.cli import programs, streams
+from lprl_jax.cli import imports, programs, streams
 from lprl_jax.cli.interrupts import INTERRUPTED, Watch
 from lprl_jax.cli.parser import parse
 
@@ -52,9 +53,10 @@ def _answer(arguments: Sequence[str] | None, watch: Watch | None = None) -> int:
     command = ""
     try:
         options = parse(arguments)
-        command = options.command
+        command, options.tables = options.command, None
         if watch:  # within a program of somebody else's JAX is up already
             programs.keep_none() if options.no_cache else programs.keep()
+            options.tables = programs.tables()
         return _run(options, watch)
     except BrokenPipeError:
         return streams.READER_GONE
@@ -72,11 +74,12 @@ def _answer(arguments: Sequence[str] | None, watch: Watch | None = None) -> int:
 
 def _run(options: argparse.Namespace, watch: Watch | None) -> int:
     """Run a command; its errors are a line."""
-    from lprl_envs import InvalidInput
+    with imports.lightly() if watch else contextlib.nullcontext():
+        from lprl_envs import InvalidInput
 
-    from lprl_jax.cli import commands
-    from lprl_jax.experiments.runner import Diverged
-    from lprl_jax.files.paths import given
+        from lprl_jax.cli import commands
+        from lprl_jax.experiments.runner import Diverged
+        from lprl_jax.files.paths import given
 
     if watch:
         watch.loaded()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 from typing import Any
 
-import jax
 import lprl_envs
 from lprl_envs import InvalidInput
 from lprl_envs.conformance.check import description, passing
 from lprl_envs.errors import require_one_of
 
+from lprl_jax.cli.warnings import warn_of_copies
 from lprl_jax.experiments import (
     asking,
     build,
@@ -128,16 +127,6 @@ def pretrain(options: argparse.Namespace) -> None:
     chosen = {"num_steps": options.steps, "seed": options.seed}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     pretrain_run.run(options.out, progress=not options.quiet, model=options.model, **chosen)
-
-
-def warn_of_copies(dtype: str) -> None:
-    """Say that on a CPU half the bytes are none saved: XLA multiplies copies of them in f32."""
-    if dtype == "bfloat16" and jax.default_backend() == "cpu":
-        print(
-            "lprl: on a CPU, weights in bfloat16 are held in float32 too, as a copy; float32 takes "
-            "less memory and time",
-            file=sys.stderr,
-        )
 
 
 def _model(options: argparse.Namespace) -> str:

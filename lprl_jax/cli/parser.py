@@ -46,8 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-cache",
         action="store_true",
-        help="compile anew, and keep nothing; otherwise compiled programs are kept in your cache "
-        "directory, or where JAX_COMPILATION_CACHE_DIR says",
+        help="compile anew, and keep nothing; otherwise compiled programs, and tables of priors "
+        "that training makes, are kept in your cache directory, or where JAX_COMPILATION_CACHE_DIR "
+        "says",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
 

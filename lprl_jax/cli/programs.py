@@ -3,7 +3,8 @@
 They lie in `lprl-jax/compiled` of the user's cache directory, those of each kind of processor by
 themselves: homes are shared by machines that do not run each other's. Who has set JAX's own
 variables has decided, and nothing is done here: JAX_COMPILATION_CACHE_DIR names another directory,
-JAX_ENABLE_COMPILATION_CACHE=false none.
+JAX_ENABLE_COMPILATION_CACHE=false none. Tables of priors are kept beside the programs, see
+`experiments.kept`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from pathlib import Path
 
 DIRECTORY, IS_ON = "JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_COMPILATION_CACHE"
 """JAX's variables."""
+ON = ("y", "yes", "t", "true", "on", "1")
+"""How JAX has it that one of them is on."""
 SETTINGS = {
     "JAX_COMPILATION_CACHE_MAX_SIZE": str(2 << 30),
-    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.01",
 }
 """Of JAX, where the user has not set them: bytes that are kept, of which those that were not used
 for longest go first; and seconds of compiling that are worth a file."""
@@ -45,6 +48,14 @@ def keep() -> None:
 def keep_none() -> None:
     """Have JAX compile everything anew, and keep nothing; before JAX is imported."""
     os.environ[IS_ON] = "false"
+
+
+def tables() -> Path | None:
+    """Where tables of priors are kept: beside the programs, or nowhere; after one of the above."""
+    folder = os.environ.get(DIRECTORY)
+    if not folder or os.environ.get(IS_ON, "true").lower() not in ON:
+        return None
+    return Path(folder) / f"tables-{processor()}"
 
 
 def own_folder() -> Path:

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -23,10 +24,12 @@ from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.algorithms.tabular import habits
 from lprl_jax.algorithms.tabular.worked_examples import worked
 from lprl_jax.completers import Completer
+from lprl_jax.experiments import kept as kept_answers
 from lprl_jax.experiments import needs, places, prior_kinds
 from lprl_jax.experiments.asking import PLAIN, Asking
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.experiments.config_fields import BankConfig
+from lprl_jax.experiments.kept import Kept
 from lprl_jax.judges import Judge
 from lprl_jax.lm import named
 from lprl_jax.lm.encoder import BertEncoder
@@ -43,6 +46,7 @@ from lprl_jax.priors import (
     degrade,
     shipped,
 )
+from lprl_jax.priors.everywhere import telling
 
 OPTIONS = ("families", "goal", "split_by")
 """Fields of a bank that some environments' `sample_params` take, and others do not."""
@@ -99,13 +103,21 @@ def make_prior(
     env: TextEnv[Any, Any],
     params: TextEnvParams,
     mesh: Mesh | None = None,
-    look: Callable[[Prior], object] | None = None,
+    look: Callable[[Callable[[], Any]], object] | None = None,
     progress: bool = False,
+    kept: Kept | None = None,
 ) -> Prior | None:
-    """The prior that the config names, or None; a model's weights on the mesh, if there is one.
+    """The prior that the config names, or None.
 
-    One that is to be tabulated is first given to `look`. With `progress`, a bar is shown where that
-    takes long.
+    Args:
+        experiment: Read and checked.
+        env: Its environment.
+        params: Its instances.
+        mesh: Where a model's weights lie, if they are spread.
+        look: What a prior is shown to before it is tabulated: it is given what makes the prior,
+            which takes long and may not be needed.
+        progress: Whether it is shown, on a terminal, what takes long.
+        kept: What `kept_of` says.
     """
     config, with_features = experiment.config, reads_features(experiment)
     if config.encoder and not with_features:
@@ -119,17 +131,29 @@ def make_prior(
             asking = dataclasses.replace(asking, wording=PLAIN.wording)
         if places.judge_asks_model(config.judge):
             asking, own = PLAIN, ("float32", None, experiment.bank)
-    prior = named_prior(config.prior, env, params, *own, asking)
-    prior = prior_kinds.in_small_chunks(prior, config)
-    form = prior_kinds.free_form(config.prior_kind, vars(config))
-    prior = prior_kinds.written_by(prior, form, config.prior)
-    if prior is None:
-        return None
+
+    @functools.cache
+    def plain() -> Prior | None:
+        """As it is asked, before anything is made of it."""
+        reads = progress and places.asks_model(config.prior)
+        with telling(f"reading the model {config.prior}", reads):
+            prior = named_prior(config.prior, env, params, *own, asking)
+        prior = prior_kinds.in_small_chunks(prior, config)
+        form = prior_kinds.free_form(config.prior_kind, vars(config))
+        return prior_kinds.written_by(prior, form, config.prior)
+
+    def accessed() -> Any:
+        """As the algorithm asks it."""
+        prior = plain()
+        if prior is None:
+            return None
+        if config.encoder:
+            prior = EncodedPrior(prior, BertEncoder.from_pretrained(config.encoder, env))
+        return prior_kinds.accessed(prior, env, params, config, with_features, progress)
+
     if look and config.prior_access == prior_kinds.TABLE:
-        look(prior)
-    if config.encoder:
-        prior = EncodedPrior(prior, BertEncoder.from_pretrained(config.encoder, env))
-    prior = prior_kinds.accessed(prior, env, params, config, with_features, progress)
+        look(plain)
+    prior = kept.table(accessed) if kept else accessed()
     if (config.prior_temperature, config.prior_epsilon, config.prior_adversarial) != (1, 0, False):
         prior = degrade(
             prior,
@@ -138,6 +162,15 @@ def make_prior(
             adversarial=config.prior_adversarial,
         )
     return prior
+
+
+def kept_of(
+    experiment: Experiment, env: TextEnv[Any, Any], params: TextEnvParams, folder: Path | None
+) -> Kept | None:
+    """What is kept of an experiment's prior in a folder; None without one, or where nothing is."""
+    if folder is None or reads_features(experiment):
+        return None
+    return kept_answers.of_prior(folder, experiment.config, env, params, drawn_by(experiment.bank))
 
 
 def named_prior(

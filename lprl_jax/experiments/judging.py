@@ -32,6 +32,7 @@ from lprl_jax.lm import named
 from lprl_jax.lm.families import FAMILIES
 from lprl_jax.lm.quantised import WHOLE, quantised
 from lprl_jax.priors import Prior, TabularFeaturePrior, TabularPrior
+from lprl_jax.priors.everywhere import telling
 
 
 def make_judge(
@@ -103,7 +104,8 @@ def _named(
     if config.judge_access == "live":
         return _of_model(experiment, env, params, mesh)
     _require_rows(env)  # before anything is read
-    live = _of_model(experiment, env, params, mesh)
+    with telling(f"reading the model {name}", progress):
+        live = _of_model(experiment, env, params, mesh)
     return tabulate(live, env, params, progress=progress)
 
 

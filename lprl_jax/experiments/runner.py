@@ -47,6 +47,7 @@ from lprl_jax.experiments.worth import Worth
 from lprl_jax.files import paths
 from lprl_jax.judges import Judge
 from lprl_jax.priors import Prior
+from lprl_jax.priors.everywhere import telling
 
 
 class Diverged(RuntimeError):
@@ -79,13 +80,19 @@ class Setup:
     """Of a prior that was judged."""
 
 
-def set_up(experiment: Experiment, judges: bool = False, progress: bool = False) -> Setup:
+def set_up(
+    experiment: Experiment,
+    judges: bool = False,
+    progress: bool = False,
+    tables: Path | None = None,
+) -> Setup:
     """Build what an experiment names.
 
     Args:
         experiment: Read and checked.
         judges: Whether a model's prior is judged first.
-        progress: Whether a bar is shown, where it takes long to tabulate it.
+        progress: Whether it is shown, on a terminal, what takes long.
+        tables: Where what a model was asked is kept, see `kept`; None: nowhere.
     """
     env, params = build.make_env(experiment.config.env, experiment.env_arguments, experiment.bank)
     mesh = sharding.make_mesh(experiment.num_runs, experiment.config.model_parallel)
@@ -94,13 +101,21 @@ def set_up(experiment: Experiment, judges: bool = False, progress: bool = False)
     policy = build.make_policy(experiment, env, params, shared)
     if policy is not None and not build.runs_decoder(experiment.config.prior):
         shared = None  # the policy's weights are split, and the prior has none
+    kept = build.kept_of(experiment, env, params, tables)
     worths: list[Worth | None] = []
 
-    def judge(prior: Prior) -> None:
-        worths.append(worth.of_prior(prior, env, experiment))
+    def judge(plain: Callable[[], Prior | None]) -> None:
+        def find() -> Worth | None:
+            prior = plain()
+            with telling("trying the prior on training instances", progress):
+                return worth.of_prior(prior, env, experiment)
+
+        if not worth.is_known(experiment):
+            found: Any = kept.note(worth.RECORD, find) if kept else find()
+            worths.append(found and Worth(*found))
 
     look = judge if judges else None
-    prior = build.make_prior(experiment, env, params, shared, look, progress)
+    prior = build.make_prior(experiment, env, params, shared, look, progress, kept)
     completer = completing.make_completer(experiment, env, params)
     own_judge = judging.make_judge(experiment, env, params, shared, prior, progress)
     algorithm = build.make_algorithm(experiment, env, prior, policy, completer, own_judge)
@@ -129,6 +144,7 @@ def run(
     progress: bool = True,
     resume: bool = False,
     log: Sequence[str] = (),
+    tables: Path | None = None,
 ) -> Path:
     """Run an experiment and write its directory.
 
@@ -138,6 +154,7 @@ def run(
         progress: Whether to show a progress bar.
         resume: Whether to continue from the newest checkpoint.
         log: Names of `loggers.LOGGERS`.
+        tables: Where what a model was asked is kept from run to run, see `kept`; None: nowhere.
 
     Returns:
         The directory; `results.reading.read` reads it.
@@ -153,19 +170,24 @@ def run(
     needs.require_least(experiment)
     loggers.require_usable(log)
     with hold(out):
-        _run(experiment, out, progress, resume, log)
+        _run(experiment, out, progress, resume, log, tables)
     return out
 
 
 def _run(
-    experiment: Experiment, out: Path, progress: bool, resume: bool, log: Sequence[str]
+    experiment: Experiment,
+    out: Path,
+    progress: bool,
+    resume: bool,
+    log: Sequence[str],
+    tables: Path | None,
 ) -> None:
     """`run`, in a directory that is held."""
     resume = resume and run_directory.can_resume(out, experiment)
     if not resume:
         run_directory.require_empty(out)
     started = time.perf_counter()
-    setup = set_up(experiment, judges=not resume, progress=progress)
+    setup = set_up(experiment, judges=not resume, progress=progress, tables=tables)
     dataset = transitions.load(experiment, setup.env, setup.params, setup.prior)
     data = setup.data._replace(dataset=sharding.place(setup.mesh, dataset))
     provenance = run_directory.provenance(data, experiment.settings)
@@ -175,7 +197,8 @@ def _run(
         run_directory.require_same(out, provenance)
         judged = run_directory.read_provenance(out).get(worth.RECORD)
     provenance |= {worth.RECORD: judged} if judged else {}
-    state = setup.initial_state()  # may refuse what the experiment asks for
+    with telling(f"{out.name}, making the first states", progress):
+        state = setup.initial_state()  # may refuse what the experiment asks for
     if setup.worth and not setup.worth.beats_uniform:
         print(f"lprl: warning: {setup.worth.warning}", file=sys.stderr)
     kept = out / run_directory.CHECKPOINTS

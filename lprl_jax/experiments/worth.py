@@ -74,7 +74,15 @@ class Worth(NamedTuple):
         )
 
 
-def of_prior(prior: Prior, env: Any, experiment: Experiment) -> Worth | None:
+def is_known(experiment: Experiment) -> bool:
+    """Whether its prior is one of the package's models, asked as its card has it."""
+    config = experiment.config
+    plain = Asking.of(config) == PLAIN and config.prior_kind == prior_kinds.P_DIST
+    is_ours = config.prior in embedded.MODELS
+    return is_ours and config.env in embedded.taught(config.prior) and plain
+
+
+def of_prior(prior: Prior | None, env: Any, experiment: Experiment) -> Worth | None:
     """What a prior is worth on training instances, at the experiment's `prior_temperature`.
 
     Args:
@@ -87,11 +95,9 @@ def of_prior(prior: Prior, env: Any, experiment: Experiment) -> Worth | None:
         prior that cannot be moved to another bank, an environment whose states are not numbered,
         that has no training instances, or in which too few can be won.
     """
-    config = experiment.config
-    plain = Asking.of(config) == PLAIN and config.prior_kind == prior_kinds.P_DIST
-    is_ours = config.prior in embedded.MODELS
-    known = is_ours and config.env in embedded.taught(config.prior) and plain
-    if known or not (hasattr(prior, "with_bank") and isinstance(env, TextEnv) and env.num_states):
+    if is_known(experiment) or prior is None:
+        return None
+    if not (hasattr(prior, "with_bank") and isinstance(env, TextEnv) and env.num_states):
         return None
     try:
         taught = habits.training_instances(env, build.drawn_by(experiment.bank), INSTANCES)

@@ -6,9 +6,10 @@ program takes so many of them, whichever instances they are of.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -86,7 +87,9 @@ def ask_everywhere(
             draft.keep(lambda: log_probs[tuple(places[:done].T)], evaluations, now)
 
     try:
-        with bar_of(len(places), prior.name, "state", progress, done) as bar:
+        with contextlib.ExitStack() as shown:
+            shown.enter_context(telling(f"{prior.name}, compiling", progress))
+            bar = None
             while done < len(places):
                 own = places[done : done + rows]
                 needed = np.arange(rows) < len(own)
@@ -97,6 +100,10 @@ def ask_everywhere(
                     if not done:
                         features = np.zeros((*ended.shape, *leaf.shape[1:]), np.float32)
                     features[tuple(own.T)] = identity.fetched(leaf)[: len(own)]
+                if bar is None:  # now it is known to be compiled
+                    shown.close()
+                    bar = bar_of(len(places), prior.name, "state", progress, done)
+                    shown.enter_context(bar)
                 evaluations, done = evaluations + int(asked), done + len(own)
                 bar.update(len(own))
                 keep()
@@ -110,6 +117,14 @@ def bar_of(total: int, name: str, unit: str, progress: bool, done: int = 0) -> A
     """A bar with an estimate, on a terminal, where it takes long; none without `progress`."""
     hidden = None if progress else True  # None: shown on a terminal only
     return tqdm(total=total, initial=done, desc=name, unit=unit, delay=PATIENCE, disable=hidden)
+
+
+@contextlib.contextmanager
+def telling(what: str, progress: bool) -> Iterator[None]:
+    """Say on a terminal what is being done, while it is; nothing without `progress`."""
+    hidden = None if progress else True  # None: shown on a terminal only
+    with tqdm(desc=what, bar_format="{desc} ...", leave=False, disable=hidden):
+        yield
 
 
 def _num_instances(env_params: TextEnvParams) -> int:

@@ -93,6 +93,40 @@ def test_without_a_home_nothing_is_kept(folder: Path, monkeypatch: pytest.Monkey
     assert _set() == {}
 
 
+def test_tables_lie_beside_the_programs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs.keep()
+    assert programs.tables() == folder / f"tables-{programs.processor()}"
+    monkeypatch.setenv(programs.DIRECTORY, "elsewhere")
+    assert programs.tables() == Path("elsewhere") / f"tables-{programs.processor()}"
+    for off in ("0", "False"):
+        monkeypatch.setenv(programs.IS_ON, off)
+        assert programs.tables() is None
+    monkeypatch.setenv(programs.IS_ON, "1")
+    assert programs.tables() is not None
+    monkeypatch.delenv(programs.DIRECTORY)
+    assert programs.tables() is None
+
+
+def test_a_second_training_asks_no_model(folder: Path, tmp_path: Path) -> None:
+    written = []
+    for place in range(2):
+        train = "train frozen_lake_dqn_prior env_params.map_name=4x4 env_params.num_instances=2"
+        small = "num_runs=2 total_steps=4 eval_every=4 eval_episodes=1 buffer_size=100"
+        out = tmp_path / str(place)
+        command = [*train.split(), *small.split(), "--out", str(out)]
+        at_the_end = "import atexit\natexit.register(lambda: print('transformers' in sys.modules))"
+        start = f"import sys\n{at_the_end}\nfrom lprl_jax.cli.main import main\n"
+        call = [sys.executable, "-c", f"{start}sys.argv[1:] = {command!r}\nsys.exit(main())"]
+        done = subprocess.run(call, check=True, capture_output=True, text=True)
+        figures = (out / "metrics.jsonl").read_bytes()
+        written.append((done.stdout.splitlines()[-1], figures))
+    asked, figures = zip(*written, strict=True)
+    assert asked == ("True", "False")
+    assert len(set(figures)) == 1
+    (tables,) = folder.glob("tables-*")
+    assert len(list(tables.iterdir())) == 1
+
+
 def test_a_program_whose_writer_was_killed_is_removed(folder: Path) -> None:
     folder.mkdir(parents=True)
     for name in ("f-1-cache", "g-2-cache", "g-2-atime"):

@@ -19,7 +19,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.linalg import solve_discrete_are
 
 from lprl_envs.cartpole.env import EnvParams, EnvState
 from lprl_envs.cartpole.physics import Physics
@@ -61,6 +60,8 @@ def expert_of(params: EnvParams) -> Expert:
 @functools.lru_cache(maxsize=4096)
 def _gain(length: float, masspole: float, masscart: float, gravity: float) -> np.ndarray:
     """`f64[4]`: K of one instance."""
+    from scipy.linalg import solve_discrete_are  # slow to import, and only experts need it
+
     total = masscart + masspole
     inertia = length * (4 / 3 - masspole / total)
     coupling = masspole * length / total

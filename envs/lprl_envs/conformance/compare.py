@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from scipy import special
 
 SIGNIFICANCE = 1e-6
 """Chance that the frequencies of an environment that is right are called wrong."""
@@ -84,6 +83,8 @@ def unlikely(counts: np.ndarray, probs: np.ndarray) -> tuple[int, ...] | None:
     Exact binomial tests with Bonferroni's correction. Pearson's statistic would need classes that
     are not rare.
     """
+    from scipy import special  # slow to import, and only this needs it
+
     draws, probs = counts.sum(-1, keepdims=True), np.clip(probs, 0.0, 1.0)
     below = special.bdtr(counts, draws, probs)
     above = special.bdtrc(counts - 1, draws, probs)

@@ -12,17 +12,19 @@ policy iteration (Puterman and Shin 1978): a greedy policy, 25 sweeps of its eva
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnax.environments.classic_control.pendulum import angle_normalize
-from scipy import sparse
 
 from lprl_envs.pendulum.env import EnvParams, EnvState
 from lprl_envs.pendulum.physics import OWN, Physics, turn
 from lprl_envs.pendulum.text import TORQUES
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 GAMMA = 0.99
 NUM_ANGLES, NUM_SPEEDS = 128, 129
@@ -123,6 +125,8 @@ def _tabulated(physics: Physics) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 def _matrix(places: np.ndarray, weights: np.ndarray) -> sparse.csr_matrix:
     """`[S, S]`: what interpolation makes of a value a grid point, where states end."""
+    from scipy import sparse  # slow to import, and only experts need it
+
     rows = np.arange(0, places.size + 1, 4)
     shape = len(places), len(places)
     return sparse.csr_matrix((weights.ravel().astype(float), places.ravel(), rows), shape)
