@@ -35,8 +35,9 @@ from peers import flax_gpt2
 from tools import processes, scorers
 from tools.scoring_costs import flops
 from tools.scoring_work import FIRST, LLAMA, LONG, Point, random_weights, write_gpt2
-from tools.timing import REPEATS, Row, compiled, race, ratio, row, rows, unmeasured
+from tools.timing import REPEATS, Contender, Row, compiled, race, ratio, row, rows, unmeasured
 
+from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.lm.scoring import Trie
 from suites import scoring_gpu, scoring_grid
 from suites.against_torch import unavailable
@@ -145,20 +146,30 @@ def against_floor(point: Point, batch: int, repeats: int) -> Measured:
     if jax.default_backend() != "cpu":
         missing = [unmeasured(side, "GFLOP/s", "not a CPU") for side in (ours, floor)]
         return missing, {name: None}
-    point = dataclasses.replace(point, batch=batch)
-    work = point.draw(LLAMA.vocab_size)
-    a_state = flops(LLAMA, point.prefix, point.suffix, Trie.build(work.answers.tolist()))
-    states = scorers.shared_prefix(LLAMA, random_weights(LLAMA), work, f"{a_state:,} FLOP a state")
-    square = jax.random.normal(jax.random.key(0), (MATRIX, MATRIX))
-    product = compiled(
-        jnp.matmul, square, square, amount=2 * MATRIX**3 / 1e9, unit="GFLOP/s",
-        note=f"f32, {MATRIX} x {MATRIX} x {MATRIX}",
-    )  # fmt: skip
-    operations = dataclasses.replace(states, amount=batch * a_state / 1e9, unit="GFLOP/s")
-    contenders = {f"{ours}/flops": operations, floor: product}
+    states, operations = llama(LLAMA, dataclasses.replace(point, batch=batch))
+    contenders = {f"{ours}/flops": operations, floor: product()}
     seconds = race(contenders, repeats)
     measured = rows({ours: states}, {ours: seconds[f"{ours}/flops"]}) + rows(contenders, seconds)
     return measured, {name: ratio(contenders, seconds, f"{ours}/flops", floor)}
+
+
+def llama(config: DecoderConfig, point: Point) -> tuple[Contender, Contender]:
+    """The scorer of a Llama of random weights, in states a second, and in operations a second."""
+    work = point.draw(config.vocab_size)
+    a_state = flops(config, point.prefix, point.suffix, Trie.build(work.answers.tolist()))
+    note = f"{a_state:,} FLOP a state"
+    states = scorers.shared_prefix(config, random_weights(config), work, note)
+    amount = point.batch * a_state / 1e9
+    return states, dataclasses.replace(states, amount=amount, unit="GFLOP/s")
+
+
+def product() -> Contender:
+    """A large matrix product, in operations a second."""
+    square = jax.random.normal(jax.random.key(0), (MATRIX, MATRIX))
+    return compiled(
+        jnp.matmul, square, square, amount=2 * MATRIX**3 / 1e9, unit="GFLOP/s",
+        note=f"f32, {MATRIX} x {MATRIX} x {MATRIX}",
+    )  # fmt: skip
 
 
 def prompts(point: Point, repeats: int) -> list[Row]:
