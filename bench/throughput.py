@@ -35,6 +35,7 @@ from suites import (
     policy_training,
     ppo_vs_purejaxrl,
     sac_vs_rejax,
+    scale,
     scoring,
     scoring_published,
     search,
@@ -67,6 +68,7 @@ SUITES = {
     "rejax": sac_vs_rejax.run,
     "wide_texts": wide_texts.run,
     "memo": memo_training.run,
+    "scale": scale.run,
 }
 
 

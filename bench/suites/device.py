@@ -16,16 +16,14 @@ import time
 from collections.abc import Callable
 
 import jax
-from tools import floor, scorers
-from tools.floor import Costs
-from tools.scoring_costs import flops, memory_plan
-from tools.scoring_work import FIRST, LLAMA, random_weights
+from tools import floor
+from tools.scoring_work import FIRST, LLAMA
 from tools.timing import Measured, Ratio, race, ratio, rows, unmeasured
 
 import lprl_jax
 from lprl_jax import LanguagePrior, tabulate
-from lprl_jax.lm.scoring import Trie
 from suites import environments, policy_training, scoring_gpu, training
+from suites import scoring as suites_scoring
 
 LIMIT_SECONDS = 330.0
 """After which no part begins; the longest takes about two minutes."""
@@ -91,18 +89,11 @@ def learners() -> Measured:
 
 def scoring() -> Measured:
     """A small Llama in f32 beside its floor."""
-    params = random_weights(LLAMA)
     contenders, costs = {}, {}
     for batch in STATES:
-        point = dataclasses.replace(FIRST, batch=batch)
-        work = point.draw(LLAMA.vocab_size)
-        trie = Trie.build(work.answers.tolist())
-        a_state = flops(LLAMA, point.prefix, point.suffix, trie)
-        plan = memory_plan(LLAMA, point.prefix, point.suffix, len(trie.tokens), batch)
         name = f"scoring/llama_B{batch}"
-        costs[name] = Costs(batch * a_state, plan.weights + plan.prefix)
-        note = f"{a_state:,} FLOP a state"
-        contenders[name] = scorers.shared_prefix(LLAMA, params, work, note)
+        point = dataclasses.replace(FIRST, batch=batch)
+        contenders[name], costs[name] = suites_scoring.llama(LLAMA, point)
     size = max(cost.bytes for cost in costs.values())
     contenders |= floor.contenders("scoring", size)
     seconds = race(contenders)

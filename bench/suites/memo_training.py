@@ -36,6 +36,21 @@ def measure(model: str, room: str, slots: int, updates: int, repeats: int) -> Me
     env, _ = lprl_jax.make("Household-lprl", room=room)
     params = env.sample_params(jax.random.key(0), RUNS)
     prior = LanguagePrior.from_pretrained(model, env, params, chunk=memo.CHUNK)
+    cold, warm = cold_and_warm(env, params, prior, slots, updates)
+    contenders = {
+        DQN: training(env, params, None, updates, RUNS),
+        WARM: warm,
+    }
+    slow = {COLD: cold}
+    seconds, slow_seconds = race(contenders, repeats), race(slow, min(repeats, 3))
+    measured = rows(contenders, seconds) + rows(slow, slow_seconds)
+    return measured, {"household/dqn_prior_memo/dqn": ratio(contenders, seconds, WARM, DQN)}
+
+
+def cold_and_warm(
+    env: Any, params: Any, prior: LanguagePrior, slots: int, updates: int
+) -> tuple[Contender, Contender]:
+    """The same training of RUNS runs, behind an empty memory and behind what that has met."""
     remembered = memo.remember(prior, env, slots)
     cold = training(env, params, remembered, updates, RUNS)
     state, _ = cold.call()
@@ -45,14 +60,7 @@ def measure(model: str, room: str, slots: int, updates: int, repeats: int) -> Me
     assert int(asked.evaluations) <= FORGOTTEN * int(asked.queries), "what was met is forgotten"
     # What is remembered is what was answered: both learn the same.
     jax.tree.map(np.testing.assert_array_equal, state.params, again.params)
-    contenders = {
-        DQN: training(env, params, None, updates, RUNS),
-        WARM: _noted(warm, asked),
-    }
-    slow = {COLD: _noted(cold, state.prior_carry.counters)}
-    seconds, slow_seconds = race(contenders, repeats), race(slow, min(repeats, 3))
-    measured = rows(contenders, seconds) + rows(slow, slow_seconds)
-    return measured, {"household/dqn_prior_memo/dqn": ratio(contenders, seconds, WARM, DQN)}
+    return _noted(cold, state.prior_carry.counters), _noted(warm, asked)
 
 
 def _noted(contender: Contender, asked: Any) -> Contender:

@@ -35,8 +35,21 @@ from tools import floor, processes, scorers
 from tools.floor import Costs
 from tools.scoring_costs import flops, memory_plan
 from tools.scoring_work import FIRST, LLAMA, LONG, Point, random_weights, write_gpt2
-from tools.timing import REPEATS, Measured, Ratio, Row, compiled, race, ratio, row, rows, unmeasured
+from tools.timing import (
+    REPEATS,
+    Contender,
+    Measured,
+    Ratio,
+    Row,
+    compiled,
+    race,
+    ratio,
+    row,
+    rows,
+    unmeasured,
+)
 
+from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.lm.scoring import Trie
 from suites import scoring_gpu, scoring_grid
 from suites.against_torch import unavailable
@@ -139,18 +152,25 @@ def against_floor(point: Point, batch: int, repeats: int) -> Measured:
     ours, name = f"scoring/llama_B{batch}", "scoring/fraction_of_floor"
     if jax.default_backend() != "cpu":
         return [unmeasured(ours, "states/s", "not a CPU")], {name: None}
-    point = dataclasses.replace(point, batch=batch)
-    work = point.draw(LLAMA.vocab_size)
-    trie = Trie.build(work.answers.tolist())
-    a_state = flops(LLAMA, point.prefix, point.suffix, trie)
-    plan = memory_plan(LLAMA, point.prefix, point.suffix, len(trie.tokens), batch)
-    costs = Costs(batch * a_state, plan.weights + plan.prefix)
-    note = f"{a_state:,} FLOP a state"
-    contenders = {ours: scorers.shared_prefix(LLAMA, random_weights(LLAMA), work, note)}
-    contenders |= floor.contenders("scoring", costs.bytes)
+    states, costs = llama(LLAMA, dataclasses.replace(point, batch=batch))
+    contenders = {ours: states, **floor.contenders("scoring", costs.bytes)}
     seconds = race(contenders, repeats)
     share = floor.share(costs, contenders, seconds, "scoring", ours)
     return rows(contenders, seconds), {name: share}
+
+
+def llama(config: DecoderConfig, point: Point) -> tuple[Contender, Costs]:
+    """The scorer of a Llama of random weights, and what a call must at least compute and move.
+
+    Moved are the weights, and the prompt's keys and values, once.
+    """
+    work = point.draw(config.vocab_size)
+    trie = Trie.build(work.answers.tolist())
+    a_state = flops(config, point.prefix, point.suffix, trie)
+    plan = memory_plan(config, point.prefix, point.suffix, len(trie.tokens), point.batch)
+    note = f"{a_state:,} FLOP a state"
+    states = scorers.shared_prefix(config, random_weights(config), work, note)
+    return states, Costs(point.batch * a_state, plan.weights + plan.prefix)
 
 
 def prompts(point: Point, repeats: int) -> list[Row]:

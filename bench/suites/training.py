@@ -43,7 +43,8 @@ def training(
     judge: Any = None, carry: Any = None,
 ) -> Contender:  # fmt: skip
     """`num_updates` updates of all runs, from the start; `carry` is what a prior remembers."""
-    size = CONFIG.buffer_size - CONFIG.buffer_size % num_envs
+    # As many transitions as without environments side by side, but those of an update at the least.
+    size = max(CONFIG.buffer_size // num_envs, CONFIG.rollout_length) * num_envs
     config = dataclasses.replace(CONFIG, num_envs=num_envs, buffer_size=size, shift_scale=SHIFT)
     algorithm = dqn.make(config, env, prior, judge)
     prior_params, judge_params = (() if x is None else x.params for x in (prior, judge))
@@ -106,24 +107,11 @@ def run(quick: bool) -> Measured:
     costs = Costs(RUNS * updates * flops, RUNS * updates * moved)
     kept = RUNS * training_floor.KEPT * training_floor.FLOAT * training_floor.weights(sizes)
     contenders |= floor.contenders("training", kept)
-    sweeps = {
-        f"training/dqn_prior_table/R{num_runs}": training(
-            env, params, table, max(2, updates * RUNS // (4 * num_runs)), num_runs
-        )
-        for num_runs in ((1, 128) if quick else (1, 8, 128, 512))
-    }
-    sweeps |= {
-        f"training/dqn_prior_table/N{num_envs}": training(
-            env, params, table, updates // 4, RUNS, num_envs
-        )
-        for num_envs in ((4, 64) if quick else (4, 16, 64))
-    }
     slow = {
         "training/dqn_prior_live_32_maps": training(env, params, live, 2),
         "training/dqn_prior_live_1_map": training(env, one_map, live.with_bank(one_map), 2),
     }
-    seconds, swept = race(contenders, repeats=15), race(sweeps)
-    slow_seconds = race(slow)
+    seconds, slow_seconds = race(contenders, repeats=15), race(slow)
     ratios: dict[str, Ratio | None] = {
         "dqn_prior_table/dqn": ratio(
             contenders, seconds, "training/dqn_prior_table", "training/dqn"
@@ -136,5 +124,4 @@ def run(quick: bool) -> Measured:
             contenders, seconds, "training/dqn_lmgt_table", "training/dqn"
         ),
     }
-    measured = rows(contenders, seconds) + rows(sweeps, swept) + rows(slow, slow_seconds)
-    return measured, ratios
+    return rows(contenders, seconds) + rows(slow, slow_seconds), ratios

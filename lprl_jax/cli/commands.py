@@ -25,6 +25,8 @@ MOST_LISTED = 9
 def train(options: argparse.Namespace) -> None:
     """`lprl train`."""
     experiment = _experiment(options)
+    if options.memory:
+        return _tell_memory(experiment, options)
     runner.run(
         experiment,
         options.out,
@@ -40,6 +42,19 @@ def train(options: argparse.Namespace) -> None:
     if experiment.config.env not in lprl_envs.ENVIRONMENTS:
         print("gymnax's own environments know no success; " + comparison.final_returns(found))
     print(f"written to {options.out}")
+
+
+def _tell_memory(experiment: config.Experiment, options: argparse.Namespace) -> None:
+    """`lprl train --memory`."""
+    from lprl_jax.experiments import footprint
+    from lprl_jax.results import tables
+
+    if options.json:
+        paths.require_new(options.json)
+    found = footprint.of(experiment, progress=not options.quiet)
+    print(tables.of_footprint(found))
+    if options.json:
+        paths.write_json(options.json, found.as_dict())
 
 
 def plan(options: argparse.Namespace) -> None:

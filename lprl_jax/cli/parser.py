@@ -37,7 +37,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.exit()
     if rest:
         options.overrides = [*options.overrides, *rest]
+    if options.command == "train":
+        _require_train(parser, options)
     return options
+
+
+def _require_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """What `lprl train` writes needs a name; where memory is only told, nothing is written."""
+    if options.out is None and not options.memory:
+        parser.error("train: --out is missing: a directory for the results, or --memory")
+    if options.json is not None and not options.memory:
+        parser.error("train: --json goes with --memory; `lprl compare` writes a run's figures")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,6 +86,7 @@ def _train(add: _Add) -> None:
         "Run an experiment and write its directory.",
         "lprl train frozen_lake_dqn_prior k=3 seed=1 --out results/k3",
         "lprl train frozen_lake_dqn_prior alpha=.01,.1,1 num_runs=8 --out results/alphas",
+        "lprl train frozen_lake_dqn_prior num_runs=1024 buffer_size=100000 --memory",
     )
     train.add_argument("config", help="a YAML file, or the name of a config of the package")
     train.add_argument(
@@ -84,7 +95,17 @@ def _train(add: _Add) -> None:
         metavar="key=value",
         help="fields to change; hyper-parameters take several values, which run side by side",
     )
-    train.add_argument("--out", type=Path, required=True, help="directory for the results")
+    train.add_argument("--out", type=Path, help="directory for the results")
+    train.add_argument(
+        "--memory",
+        action="store_true",
+        help="only tell what each device would hold, part by part, and what is free: the prior's "
+        "table is made and the programs are compiled, but no run is begun; status 2 if it cannot "
+        "fit; --out is not needed, and left alone",
+    )
+    train.add_argument(
+        "--json", type=Path, help="with --memory: write the figures to this new file too"
+    )
     train.add_argument(
         "--resume",
         action="store_true",

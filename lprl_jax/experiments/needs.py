@@ -48,7 +48,7 @@ FIELDS = {
 def require_least(experiment: Experiment) -> None:
     """Raise InvalidInput if the config's numbers alone need more memory than there is."""
     parts = list(_least(experiment))
-    memory.require(_runs(experiment), parts, _named(experiment))
+    memory.require(runs_of(experiment), parts, named(experiment))
 
 
 def require_steps(num_runs: int, num_steps: int) -> None:
@@ -77,16 +77,16 @@ def require_state(experiment: Experiment, state: Any, mesh: Mesh) -> None:
         Part(("num_runs", *FIELDS.get(name, ())), copies * memory.num_bytes(own))
         for name, own in state._asdict().items()
     ]
-    memory.require(_runs(experiment), parts, _named(experiment))
+    memory.require(runs_of(experiment), parts, named(experiment))
 
 
-def _runs(experiment: Experiment) -> str:
+def runs_of(experiment: Experiment) -> str:
     """What takes the memory."""
     settings = math.prod(map(len, experiment.sweep.values()))
     return "the runs" if settings == 1 else f"the runs of {settings} settings"
 
 
-def _named(experiment: Experiment) -> dict[str, Any]:
+def named(experiment: Experiment) -> dict[str, Any]:
     """The fields that a message may name, with their values."""
     config, bank = experiment.config, experiment.bank
     own = dict(vars(experiment.algorithm))

@@ -74,6 +74,8 @@ class Setup:
     """On the mesh; without the dataset, which only training needs."""
     mesh: Mesh
     """Runs and weights over devices."""
+    state_shapes: Callable[[], Any]
+    """What fresh runs are made of, before they are spread; refuses what does not fit."""
     initial_state: Callable[[], Any]
     """Fresh runs, spread over the mesh."""
     worth: Worth | None
@@ -125,16 +127,24 @@ def set_up(
     data = Data(prior_params, params, **dict(zip(names, others, strict=True)))
     data = sharding.place(mesh, data)
 
-    def initial_state() -> Any:
+    def arguments() -> tuple[Any, ...]:
         own = build.keys(experiment), build.hparams(experiment)
         keys, hparams, runs = sharding.place(mesh, (*own, build.run_instances(experiment, params)))
-        arguments = keys, hparams, data, runs
-        needs.require_state(experiment, jax.eval_shape(algorithm.init, *arguments), mesh)
-        return sharding.spread(mesh, algorithm.init(*arguments))
+        return keys, hparams, data, runs
+
+    def shapes_of(given: tuple[Any, ...]) -> Any:
+        shapes = jax.eval_shape(algorithm.init, *given)
+        needs.require_state(experiment, shapes, mesh)
+        return shapes
+
+    def initial_state() -> Any:
+        given = arguments()
+        shapes_of(given)
+        return sharding.spread(mesh, algorithm.init(*given))
 
     judged = next(iter(worths), None)
     parts = env, params, prior, policy, own_judge, algorithm, data, mesh
-    return Setup(*parts, initial_state, judged)
+    return Setup(*parts, lambda: shapes_of(arguments()), initial_state, judged)
 
 
 def run(

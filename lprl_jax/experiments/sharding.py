@@ -8,6 +8,7 @@ the same runs. The mesh may span processes: all of them call the same functions 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.stages import Compiled
 from lprl_envs import InvalidInput
 
 from lprl_jax.algorithms import streams
@@ -72,7 +74,29 @@ def spread(mesh: Mesh, state: Any) -> Any:
         return found
 
     state = _with_carries(state, one_a_share)
-    return jax.tree.map(lambda x, spec: _globalize(mesh, x, spec), state, layout(mesh, state))
+    lies = jax.tree.leaves(layout(mesh, state))
+    leaves, structure = jax.tree.flatten(state)
+    del state  # whoever hands a state over and keeps none has only the leaf at hand whole
+    leaves.reverse()
+    placed = [_globalize(mesh, leaves.pop(), spec, np.copy) for spec in lies]
+    return jax.tree.unflatten(structure, placed)
+
+
+def spread_shapes(mesh: Mesh, state: Any) -> Any:
+    """The shapes that `spread` gives of a state's shapes, and how they lie; nothing is made."""
+    shares = mesh.shape[DATA]
+    state = _with_carries(state, lambda x: jax.ShapeDtypeStruct((shares, *x.shape), x.dtype))
+
+    def laid(x: Any, spec: PartitionSpec) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=NamedSharding(mesh, spec))
+
+    return jax.tree.map(laid, state, layout(mesh, state))
+
+
+def device_bytes(tree: Any) -> int:
+    """What each device holds of arrays that lie on a mesh, or of their shapes."""
+    shards = ((x.sharding.shard_shape(x.shape), x.dtype) for x in jax.tree.leaves(tree))
+    return sum(math.prod(shape) * dtype.itemsize for shape, dtype in shards)
 
 
 def specs(state: Any) -> Any:
@@ -103,10 +127,10 @@ def fetch(tree: Any) -> Any:
 
 def compile_chunk(
     algorithm: Algorithm, mesh: Mesh, num_updates: int, state: Any, data: Data
-) -> Callable[[Any, Data], tuple[Any, dict[str, jax.Array]]]:
+) -> Compiled:
     """`(state, data) -> (state, metrics [R])`: training, compiled, the runs over the devices.
 
-    The state is used up.
+    The state is used up. Here it may also be shapes that lie on the mesh.
     """
 
     def chunk(state: Any, data: Data) -> tuple[Any, dict[str, jax.Array]]:
@@ -126,7 +150,7 @@ def compile_chunk(
 
 def compile_evaluation(
     algorithm: Algorithm, mesh: Mesh, num_episodes: int, policy: str, state: Any, data: Data
-) -> Callable[[Any, Data], dict[str, jax.Array]]:
+) -> Compiled:
     """`(state, data) -> metrics [R]`: evaluation, compiled, the runs over the devices."""
 
     def play(state: Any, data: Data) -> dict[str, jax.Array]:
@@ -193,14 +217,23 @@ def _with_carries(state: Any, change: Callable[[jax.Array], Any]) -> Any:
     return state._replace(advised=state.advised._replace(carry=carry))
 
 
-def _globalize(mesh: Mesh, x: Any, spec: PartitionSpec) -> jax.Array:
-    """An array that every process has alike, laid out on a mesh that may span them."""
+def _globalize(
+    mesh: Mesh,
+    x: Any,
+    spec: PartitionSpec,
+    part: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> jax.Array:
+    """An array that every process has alike, laid out on a mesh that may span them.
+
+    On CPUs a device may look into the memory of the whole. What is to be used up is copied: the
+    whole would otherwise stay beside what takes its place.
+    """
     if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
-        data = _globalize(mesh, jax.random.key_data(x), spec)
+        data = _globalize(mesh, jax.random.key_data(x), spec, part)
         return jax.random.wrap_key_data(data, impl=jax.random.key_impl(x))
     if isinstance(x, jax.Array) and not x.is_fully_addressable:
         return jax.device_put(x, NamedSharding(mesh, spec))
     whole = np.asarray(x)
     return jax.make_array_from_callback(
-        whole.shape, NamedSharding(mesh, spec), lambda index: whole[index]
+        whole.shape, NamedSharding(mesh, spec), lambda index: part(whole[index])
     )

@@ -1,4 +1,7 @@
-"""What `lprl eval` and `lprl plan` have found, as tables and as JSON: intervals over the runs."""
+"""What commands have found, as tables and as JSON.
+
+Of `lprl eval` and `lprl plan` with intervals over the runs; of `lprl train --memory` in bytes.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from lprl_jax import memory
 from lprl_jax.experiments import evaluate, planning
+from lprl_jax.experiments.footprint import Footprint
 from lprl_jax.results.comparison import interval, markdown
 from lprl_jax.results.statistics import bootstrap_interval
+
+SMALL = 1e-3
+"""Parts of less than this share of what is held are one row."""
 
 
 def of_evaluations(rows: Sequence[evaluate.Row]) -> str:
@@ -40,6 +48,50 @@ def of_plans(rows: Sequence[planning.Row]) -> str:
         for row in rows
     ]
     return markdown(head, cells)
+
+
+def of_footprint(found: Footprint) -> str:
+    """A Markdown table, a row a part, and what it comes to beside what is free."""
+    least = SMALL * found.lasting
+    small = [part.num_bytes for part in found.held if part.num_bytes < least]
+    cells = [
+        (part.name, part.num_bytes, "its share" if part.divided else "the whole", part.smaller_by)
+        for part in found.held
+        if part.num_bytes >= least
+    ]
+    cells += [(f"smaller parts ({len(small)})", sum(small), "", {})] * bool(small)
+    cells += [
+        (f"{program.name}, while it runs", program.num_bytes, "its share", program.smaller_by)
+        for program in found.programs
+    ]
+    rows = [
+        [name, memory.in_words(size), of, " ".join(f"{key}={value}" for key, value in by.items())]
+        for name, size, of, by in cells
+    ]
+    return "\n".join([markdown(["part", "a device", "of it", "smaller by"], rows), *_sums(found)])
+
+
+def _sums(found: Footprint) -> list[str]:
+    """What parts and programs come to."""
+    running, beginning, donated, all_devices = (
+        memory.in_words(size)
+        for size in (
+            found.running,
+            found.beginning,
+            max(program.donated for program in found.programs),
+            found.copies * found.most,
+        )
+    )
+    devices = f"{found.devices} device{'s' * (found.devices > 1)}"
+    sharing = f" of all {found.devices}, which share the host's" if found.copies > 1 else ""
+    free = "nobody knows how much is" if found.free is None else memory.in_words(found.free)
+    return [
+        "",
+        f"{found.runs:,} runs on {devices}, in the memory of each:",
+        f"  {running} in training and evaluation, of which {donated} are updated in place",
+        f"  {beginning} before, until each has its share of the runs",
+        f"At the most {all_devices}{sharing}; {free} free.",
+    ]
 
 
 def as_json(row: evaluate.Row | planning.Row) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def test_scores_beside_the_floor(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["scoring/llama_B4", "scoring/llama_B8", "scoring/product", "scoring/copy"]
     assert [row.name for row in rows] == names
     a_state = int(rows[0].note.split()[0].replace(",", ""))
-    weights = sum(x.nbytes for x in jax.tree.leaves(suite.random_weights(tiny)))
+    weights = sum(x.nbytes for x in jax.tree.leaves(suite.suites_scoring.random_weights(tiny)))
     moved = weights + 4 * 2 * suite.FIRST.prefix * 2 * 8  # keys and values of two layers
     for ending, states in (("", 4), ("/8", 8)):
         least = states * a_state / (2 * 64**3) + moved / (2 * (moved // 4 * 4))
