@@ -99,6 +99,8 @@ def test_a_table_and_a_memory_of_the_same_lake(
     for row in (table, warm, cold):
         assert row.value == 2 * 2 * 10 / 2
         assert row.memory_bytes > 0
+    state, _ = raced["scale/lake/3x3/M2/dqn_prior_table"].call()
+    assert state.run_instances.tolist() == [[0, 1], [0, 1]]  # all runs play all maps
     assert warm.memory_bytes == cold.memory_bytes > table.memory_bytes
 
 
