@@ -48,16 +48,20 @@ def measure(model: str, room: str, slots: int, updates: int, repeats: int) -> Me
 
 
 def cold_and_warm(
-    env: Any, params: Any, prior: LanguagePrior, slots: int, updates: int
-) -> tuple[Contender, Contender]:
-    """The same training of RUNS runs, behind an empty memory and behind what that has met."""
-    remembered = memo.remember(prior, env, slots)
-    cold = training(env, params, remembered, updates, RUNS)
+    env: Any, params: Any, prior: LanguagePrior, slots: int, updates: int,
+    forgotten: float = FORGOTTEN, run_instances: Any = None,
+) -> tuple[Contender, Contender]:  # fmt: skip
+    """The same training of RUNS runs, behind an empty memory and behind what that has met.
+
+    Of a warm memory's questions the share `forgotten` at most runs through the model.
+    """
+    told = env, params, memo.remember(prior, env, slots), updates, RUNS
+    cold = training(*told, run_instances=run_instances)
     state, _ = cold.call()
-    warm = training(env, params, remembered, updates, RUNS, carry=state.prior_carry)
+    warm = training(*told, carry=state.prior_carry, run_instances=run_instances)
     again, _ = warm.call()
     asked = again.prior_carry.minus(state.prior_carry)
-    assert int(asked.evaluations) <= FORGOTTEN * int(asked.queries), "what was met is forgotten"
+    assert int(asked.evaluations) <= forgotten * int(asked.queries), "what was met is forgotten"
     # What is remembered is what was answered: both learn the same.
     jax.tree.map(np.testing.assert_array_equal, state.params, again.params)
     return _noted(cold, state.prior_carry.counters), _noted(warm, asked)

@@ -6,8 +6,8 @@
 * `scale/lake`: what a prior's table costs by the size of maps and their number: seconds until it
   is there, with its bytes, and training's steps a second with it. Beside it the same training with
   a memory of the same model, which needs no table. Cold, the memory is empty at first in every
-  repeat; warm, it holds what the training meets. A memory is better where meeting the states takes
-  less than the table's making.
+  repeat; warm, it holds what the training meets. All runs play all maps. A memory is better where
+  meeting the states takes less than the table's making.
 * `scale/llama`: states scored a second by models of random weights; the ratio is the share of the
   floor's speed, as in `scoring`.
 
@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from tools import floor
 from tools.scoring_work import FIRST, LLAMA, Point
 from tools.timing import REPEATS, Contender, Measured, Row, race, row, rows
@@ -56,6 +57,9 @@ FEW_LAKES = (("4x4", 1), ("8x8", 32))
 MODEL = "embedded"
 SLOW_REPEATS = 3
 """Of what asks a model anew."""
+FORGOTTEN = 0.01
+"""Share of a warm memory's questions, at most, that run through the model: of new states that share
+cells at the same step one is kept."""
 PATIENCE = 10.0
 """Seconds of a table's making from which it is made no oftener than twice."""
 
@@ -136,9 +140,14 @@ def lakes(spaces: Sequence[tuple[str, int]], model: str, updates: int, repeats: 
         name, slow = f"scale/lake/{size}/M{count}", min(repeats, SLOW_REPEATS)
         made, table = making(env, params, prior, slow)
         few = dataclasses.replace(prior, chunk=memo.CHUNK)
-        cold, warm = memo_training.cold_and_warm(env, params, few, memo.SLOTS, updates)
+        every = jnp.broadcast_to(params.instances, (RUNS, count))
+        cold, warm = memo_training.cold_and_warm(
+            env, params, few, memo.SLOTS, updates, FORGOTTEN, every
+        )
         contenders = {
-            f"{name}/dqn_prior_table": training(env, params, table, updates, RUNS),
+            f"{name}/dqn_prior_table": training(
+                env, params, table, updates, RUNS, run_instances=every
+            ),
             f"{name}/dqn_prior_memo": warm,
         }
         asked: dict[str, Contender] = {f"{name}/dqn_prior_cold": cold}

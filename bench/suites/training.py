@@ -40,16 +40,20 @@ CONFIG = dqn.DQNConfig(
 
 def training(
     env: Any, params: Any, prior: Any, num_updates: int, num_runs: int = RUNS, num_envs: int = 1,
-    judge: Any = None, carry: Any = None,
+    judge: Any = None, carry: Any = None, run_instances: Any = None,
 ) -> Contender:  # fmt: skip
-    """`num_updates` updates of all runs, from the start; `carry` is what a prior remembers."""
+    """`num_updates` updates of all runs, from the start; `carry` is what a prior remembers.
+
+    Run r plays instance r, modulo their number, or its row of `run_instances [R, m]`.
+    """
     # As many transitions as without environments side by side, but those of an update at the least.
     size = max(CONFIG.buffer_size // num_envs, CONFIG.rollout_length) * num_envs
     config = dataclasses.replace(CONFIG, num_envs=num_envs, buffer_size=size, shift_scale=SHIFT)
     algorithm = dqn.make(config, env, prior, judge)
     prior_params, judge_params = (() if x is None else x.params for x in (prior, judge))
     data = Data(prior_params, params, judge_params=judge_params)
-    runs = jnp.arange(num_runs, dtype=jnp.int32)[:, None] % params.instances.shape[0]
+    own = jnp.arange(num_runs, dtype=jnp.int32)[:, None] % params.instances.shape[0]
+    runs = own if run_instances is None else run_instances
     keys = jax.random.split(jax.random.key(0), num_runs)
     state = algorithm.init(keys, config.hparams(num_runs), data, runs)
     state = state if carry is None else state._replace(prior_carry=carry)

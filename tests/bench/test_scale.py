@@ -99,6 +99,8 @@ def test_a_table_and_a_memory_of_the_same_lake(
     for row in (table, warm, cold):
         assert row.value == 2 * 2 * 10 / 2
         assert row.memory_bytes > 0
+    state, _ = raced["scale/lake/3x3/M2/dqn_prior_table"].call()
+    assert state.run_instances.tolist() == [[0, 1], [0, 1]]  # all runs play all maps
     assert warm.memory_bytes == cold.memory_bytes > table.memory_bytes
 
 
@@ -135,18 +137,21 @@ def test_a_models_share_of_the_floor(
     raced: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suite, "LLAMAS", {"tiny": TINY})
-    monkeypatch.setattr(scoring, "MATRIX", 64)
+    monkeypatch.setattr(suite.floor, "MATRIX", 64)
     point = work.Point(prefix=5, suffix=3, candidates=4, length=3, batch=6)
     rows, ratios = suite.models(["tiny"], point, 2)
-    states, product = rows
-    assert [row.name for row in rows] == ["scale/llama/tiny", "scale/llama/tiny/matmul"]
+    states, product, copy = rows
+    name = "scale/llama/tiny"
+    assert [row.name for row in rows] == [name, f"{name}/product", f"{name}/copy"]
     assert (states.value, states.unit) == (3.0, "states/s")
     assert product.value == 2 * 64**3 / 1e9 / 2
     a_state = int(states.note.split()[0].replace(",", ""))
-    share = 6 * a_state / (2 * 64**3)
-    assert ratios == {"scale/llama/tiny/fraction_of_floor": pytest.approx(share)}
+    weights = sum(x.nbytes for x in jax.tree.leaves(work.random_weights(TINY)))
+    moved = weights + 4 * 2 * 5 * TINY.num_hidden_layers * TINY.num_key_value_heads * TINY.head_dim
+    share = 6 * a_state / (2 * 64**3) + moved / (2 * (moved // 4 * 4))
+    assert ratios[f"{name}/fraction_of_floor"].median == pytest.approx(share)
     monkeypatch.setattr(suite.jax, "default_backend", lambda: "gpu")
-    assert suite.models(["tiny"], point, 1)[1] == {"scale/llama/tiny/fraction_of_floor": None}
+    assert suite.models(["tiny"], point, 1)[1] == {f"{name}/fraction_of_floor": None}
 
 
 def test_the_suite_is_one_of_throughputs() -> None:
