@@ -140,7 +140,7 @@ def test_a_models_share_of_the_floor(
     monkeypatch.setattr(suite.floor, "MATRIX", 64)
     point = work.Point(prefix=5, suffix=3, candidates=4, length=3, batch=6)
     rows, ratios = suite.models(["tiny"], point, 2)
-    states, product, copy = rows
+    states, product, _ = rows
     name = "scale/llama/tiny"
     assert [row.name for row in rows] == [name, f"{name}/product", f"{name}/copy"]
     assert (states.value, states.unit) == (3.0, "states/s")
