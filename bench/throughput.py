@@ -26,17 +26,22 @@ from suites import (
     adapters,
     against_torch,
     against_torch_live,
+    dqn_vs_purejaxrl,
+    dqn_vs_rejax,
     environments,
     lagr_training,
     memo_training,
     offline_training,
     policy_training,
+    ppo_vs_jaxnasium,
     ppo_vs_purejaxrl,
+    ppo_vs_rejax,
     sac_vs_rejax,
     scoring,
     scoring_published,
     search,
     tabular,
+    td3_vs_rejax,
     thousand_runs,
     training,
     wide_texts,
@@ -58,7 +63,12 @@ SUITES = {
     "adapters": adapters.run,
     "lagr": lagr_training.run,
     "purejaxrl": ppo_vs_purejaxrl.run,
+    "purejaxrl_dqn": dqn_vs_purejaxrl.run,
     "rejax": sac_vs_rejax.run,
+    "rejax_dqn": dqn_vs_rejax.run,
+    "rejax_ppo": ppo_vs_rejax.run,
+    "rejax_td3": td3_vs_rejax.run,
+    "jaxnasium": ppo_vs_jaxnasium.run,
     "wide_texts": wide_texts.run,
     "memo": memo_training.run,
 }
@@ -111,7 +121,9 @@ def line(row: timing.Row) -> str:
     """A row, to be read."""
     if row.value is None:
         return f"{row.name:52} {'not measured':>14}: {row.note}"
-    return f"{row.name:52} {row.value:14,.0f} {row.unit}  [{row.min:,.0f}, {row.max:,.0f}]"
+    digits = ",.2f" if row.unit == "x" else ",.0f"
+    low, high = (format(x, digits) for x in (row.min, row.max))
+    return f"{row.name:52} {format(row.value, digits):>14} {row.unit}  [{low}, {high}]"
 
 
 def device() -> str:
