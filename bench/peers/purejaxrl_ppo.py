@@ -8,7 +8,8 @@ Its `wrappers.py` also imports brax and navix, for environments that are not Car
 are not installed empty modules stand in for them here. Settings are those of its `__main__`,
 without the callback that prints. Many runs are `jax.vmap(train)`, as they propose.
 
-It takes turns (`turns.serve`), a whole training a turn; with `--curves FILE` it trains R runs from
+It takes turns (`turns.serve`), a whole training a turn. With `--episodes E` every run first plays E
+episodes by its policy's own noise, after a training. With `--curves FILE` it trains R runs from
 `--seed` and writes, as NumPy's npy, `f32[R, updates]`: the mean over the environments of the last
 finished episode's return, `returned_episode_returns`, at the end of each update.
 """
@@ -16,11 +17,8 @@ finished episode's return, `returned_episode_returns`, at the end of each update
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import importlib.util
-import platform
 import sys
-import time
 import types
 from pathlib import Path
 from typing import Any
@@ -30,7 +28,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tools import turns
+from tools import peer_program, turns
 
 SETTINGS = {
     "LR": 2.5e-4,
@@ -56,13 +54,12 @@ STAND_INS = {
     "navix": (),
 }
 """What is imported but not used on CartPole, with the names that are taken from it."""
-VERSIONS = ("jax", "jaxlib", "flax", "optax", "distrax", "gymnax")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="purejaxrl's PPO on CartPole-v1.")
     parser.add_argument("clone", type=Path)
-    parser.add_argument("--runs", type=int, default=1)
+    peer_program.add_options(parser, 500_000)
     parser.add_argument("--seed", type=int, default=30)
     parser.add_argument("--curves", type=Path)
     options = parser.parse_args()
@@ -70,25 +67,35 @@ def main() -> None:
     sys.path.insert(0, str(options.clone / "purejaxrl"))
     import ppo  # pyright: ignore[reportMissingImports]
 
-    settings = dict(SETTINGS)
+    settings: dict[str, Any] = {**SETTINGS, "TOTAL_TIMESTEPS": options.steps}
     train: Any = ppo.make_train(settings)
     keys = jax.random.PRNGKey(options.seed)
-    if options.runs > 1 and not options.curves:
+    many = options.runs > 1
+    if many and not options.curves:
         train, keys = jax.vmap(train), jax.random.split(keys, options.runs)
-    start = time.perf_counter()
-    program = jax.jit(train).lower(keys).compile()
-    compiling = time.perf_counter() - start
     if options.curves:  # one run after another, which takes less memory
+        program = jax.jit(train)
         each = jax.random.split(keys, options.runs)
         np.save(options.curves, np.stack([curve(program(key)["metrics"]) for key in each]))
         return
+    call, compiling = peer_program.compiled(train, keys)
+    learner = call()["runner_state"][0]
+    network = ppo.ActorCritic(2, activation=settings["ACTIVATION"])
+
+    def play(params: Any) -> jax.Array:
+        def act(obs: jax.Array, key: jax.Array) -> jax.Array:
+            return network.apply(params, obs)[0].sample(seed=key)
+
+        return peer_program.cartpole_returns(act, options.episodes)
+
     turns.serve(
-        lambda: jax.block_until_ready(program(keys)),
+        call,
         compile_seconds=compiling,
         steps=options.runs * settings["NUM_UPDATES"] * settings["NUM_STEPS"] * settings["NUM_ENVS"],
-        versions={name: importlib.metadata.version(name) for name in VERSIONS},
-        python=platform.python_version(),
+        versions=peer_program.versions("flax", "optax", "distrax", "gymnax"),
         stand_ins=stand_ins,
+        gradient_steps=peer_program.adam_counts(learner.opt_state),
+        returns=peer_program.played(play, learner.params, options),
     )
 
 

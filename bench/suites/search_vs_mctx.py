@@ -25,7 +25,6 @@ MCTX_PYTHON names an interpreter with mctx: see `peers/mctx_blocks_world.py`.
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -34,7 +33,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from tools.timing import REPEATS, Row, quartile_row, row, unmeasured
+from tools.timing import REPEATS, Measured, Ratio, Row, row, unmeasured
 from tools.turns import race
 
 from suites import search
@@ -48,13 +47,11 @@ PRIORS = {"": "heuristic", UNIFORM: "uniform"}
 POINTS = {"": (2, 3), "/N3_k5": (3, 5)}
 """Endings of names: depth and k, first the paper's."""
 
-Measured = tuple[list[Row], dict[str, float | None]]
-
 
 def run(quick: bool) -> Measured:
     """Rows and ratios; without mctx, its absence. Quick is the paper's point."""
     rows: list[Row] = []
-    ratios: dict[str, float | None] = {}
+    ratios: dict[str, Ratio | None] = {}
     why = unavailable()
     for ending in list(POINTS)[: 1 if quick else None]:
         found = absent(ending, why) if why else measure(ending, search.COPIES, REPEATS)
@@ -78,8 +75,7 @@ def absent(ending: str, why: str) -> Measured:
     """Rows and ratios of what was not measured."""
     names = [OURS + ending, *(THEIRS + ending + kind for kind in PRIORS)]
     ratios = dict.fromkeys(RATIO + ending + kind for kind in PRIORS)
-    low = [unmeasured(f"{name}/lower_quartile", "x", why) for name in ratios]
-    return [unmeasured(name, "nodes/s", why) for name in names] + low, ratios
+    return [unmeasured(name, "nodes/s", why) for name in names], ratios
 
 
 def nodes_a_decision(depth: int, k: int) -> int:
@@ -119,11 +115,10 @@ def measure(ending: str, copies: int, pairs: int) -> Measured:
         )
         for name in commands
     ]
-    ratios: dict[str, float | None] = {}
+    ratios: dict[str, Ratio | None] = {}
     for name, kind in theirs.items():
-        found = [a / b for a, b in zip(rates[ours], rates[name], strict=True)]
-        ratios[RATIO + ending + kind] = statistics.median(found)
-        rows.append(quartile_row(RATIO + ending + kind, found))
+        turns = zip(rates[ours], rates[name], strict=True)
+        ratios[RATIO + ending + kind] = Ratio.of(a / b for a, b in turns)
     return rows, ratios
 
 

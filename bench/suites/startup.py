@@ -31,7 +31,7 @@ BARRED = "frozen_lake_dqn_prior"
 QUICK = ("frozen_lake_dqn", BARRED, "cartpole_ppo")
 
 
-def run(quick: bool) -> tuple[list[Row], dict[str, float | None]]:
+def run(quick: bool) -> tuple[list[Row], dict[str, Ratio | None]]:
     """Rows; there are no ratios. In full about 25 minutes."""
     return measure(QUICK if quick else trained()), {}
 

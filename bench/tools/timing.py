@@ -126,15 +126,6 @@ def row(
     return Row(name, median, unit, min(values), max(values), len(values), seconds, note)
 
 
-def quartile_row(ratio_name: str, pairs: Sequence[float]) -> Row:
-    """The lower quartile of two or more pairs' ratios, beside the median that is the ratio.
-
-    Between two of them it lies on the line, as NumPy's does.
-    """
-    low = statistics.quantiles(pairs, n=4, method="inclusive")[0]
-    return Row(f"{ratio_name}/lower_quartile", low, "x", min(pairs), max(pairs), len(pairs))
-
-
 def unmeasured(name: str, unit: str, why: str) -> Row:
     """The line of what could not be measured."""
     return Row(name, None, unit, None, None, 0, note=why)

@@ -118,14 +118,14 @@ def theirs() -> np.ndarray:
         SystemExit: if its clone or its interpreter is missing.
     """
     sys.path.insert(0, str(ROOT / "bench"))
-    import suites.ppo_vs_purejaxrl as peer  # pyright: ignore[reportMissingImports]
+    from suites.ppo_vs_purejaxrl import CONTEST  # pyright: ignore[reportMissingImports]
 
-    if why := peer.unavailable():
+    if why := CONTEST.peer.unavailable():
         raise SystemExit(why)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "curves.npy"
         options = ["--runs", str(RUNS), "--seed", str(SEED), "--curves", str(out)]
-        subprocess.run([*peer.command_of_theirs(), *options], check=True)
+        subprocess.run([*CONTEST.command_of_theirs(), *options], check=True)
         return np.load(out)
 
 
