@@ -151,7 +151,7 @@ def settings_of(algorithm: str, steps: int | None) -> dict[str, Any]:
     full = settings["total_timesteps"]
     steps = steps or full
     if "fill_buffer" in settings:
-        settings["fill_buffer"] = settings["fill_buffer"] * steps // full
+        settings["fill_buffer"] = settings["fill_buffer"] * min(steps, full) // full
     return settings | {
         "total_timesteps": steps,
         "eval_freq": steps,

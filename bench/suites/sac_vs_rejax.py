@@ -48,7 +48,8 @@ def settings(steps: int) -> dict[str, Any]:
     return {
         "num_envs": 1,
         "updates_per_rollout": 1,
-        "learning_starts": FILL * steps // STEPS + 1,  # theirs begins beyond, ours at it
+        "learning_starts": FILL * min(steps, STEPS) // STEPS
+        + 1,  # theirs begins beyond, ours at it
         "buffer_size": 10_000,
         "batch_size": BATCH,
         "hidden_sizes": "[64, 64]",

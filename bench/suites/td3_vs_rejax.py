@@ -12,6 +12,10 @@ normalised observations. A gradient step is then the same arithmetic in both, bu
 policy climbs: in theirs the mean of both critics, in ours the first one's value, though both are
 computed; theirs learns its policy from the last of the two batches, as ours does.
 
+That both learn is shown by trainings of 20,000 steps. After the 10,000 that are published, and are
+timed, theirs had not, without what was left out and drawing without replacement: the median of five
+runs was -494. Where it drew with replacement, three of eight runs had not; of ours all eight had.
+
 One thing theirs does more: a batch is drawn without replacement, which orders all 10,000 places
 anew at each step. So it is measured a second time where theirs draws as ours does: these ratios
 compare equal work, the others what a user gets. What else differs is small. Theirs keeps
@@ -27,6 +31,8 @@ from tools.peer_training import BOTH_DRAWS, Contest, Training
 from tools.peers import REJAX
 
 STEPS, FILL = 10_000, 1_000
+LEARNING_STEPS = 20_000
+"""Of the trainings that show that both learn."""
 
 
 def settings(steps: int) -> dict[str, Any]:
@@ -34,7 +40,8 @@ def settings(steps: int) -> dict[str, Any]:
     return {
         "num_envs": 1,
         "updates_per_rollout": 1,
-        "learning_starts": FILL * steps // STEPS + 2,  # theirs looks beyond it before it acts
+        "learning_starts": FILL * min(steps, STEPS) // STEPS
+        + 2,  # theirs looks beyond it before it acts
         "policy_delay": 2,
         "buffer_size": 10_000,
         "batch_size": 100,
@@ -56,7 +63,7 @@ CONTEST = Contest(
     settings=settings,
     policy="greedy",
     learnt=-300.0,  # a policy that does nothing useful has -1,200, the best one -140
-    steps=STEPS,
+    steps=LEARNING_STEPS,
     names=("training/rejax_td3", "training/td3_as_rejax", "training/td3_vs_rejax"),
     trainings=(
         Training(1, STEPS, 11, BOTH_DRAWS),

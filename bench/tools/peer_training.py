@@ -4,7 +4,7 @@ A whole training each, by theirs as it is published and by ours. Each is a proce
 theirs needs an older gymnax; they take turns, and wait meanwhile. Compilation and evaluation are
 apart.
 
-Both have to learn: before anything is timed, LEARNERS runs of each are trained at full length and
+Both have to learn: before anything is timed, LEARNERS runs of each are trained, long enough, and
 play; where the median of either is not above what the contest asks for, nothing is reported. What
 is timed may be shorter then, for of many runs at once a training at full length takes an hour.
 
@@ -80,7 +80,7 @@ class Contest:
     learnt: float
     """The return above which a run has learnt."""
     steps: int
-    """Of a training at full length."""
+    """Of the trainings that show that both learn, which may be longer than what is published."""
     names: tuple[str, str, str]
     """Of theirs, of ours, and of the ratio."""
     trainings: tuple[Training, ...]
