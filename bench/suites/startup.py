@@ -21,7 +21,7 @@ from pathlib import Path
 
 from lprl_envs import InvalidInput
 from tools import processes
-from tools.timing import REPEATS, Row, row, unmeasured
+from tools.timing import REPEATS, Measured, Row, row, unmeasured
 
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.experiments import config
@@ -31,7 +31,7 @@ BARRED = "frozen_lake_dqn_prior"
 QUICK = ("frozen_lake_dqn", BARRED, "cartpole_ppo")
 
 
-def run(quick: bool) -> tuple[list[Row], dict[str, Ratio | None]]:
+def run(quick: bool) -> Measured:
     """Rows; there are no ratios. In full about 25 minutes."""
     return measure(QUICK if quick else trained()), {}
 
