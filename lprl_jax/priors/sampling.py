@@ -25,12 +25,7 @@ def sample_proposals(key: chex.PRNGKey, log_probs: jax.Array, k: int) -> jax.Arr
 
 def proposals_at(chance: jax.Array, log_probs: jax.Array) -> jax.Array:
     """As `sample_proposals`, by numbers in [0, 1) that were drawn beforehand, `f32[..., k]`."""
-    if log_probs.shape[-1] <= FEW:
-        columns = _columns(log_probs)
-        top = functools.reduce(jnp.maximum, columns)
-        return _choose_among_few(chance, [jnp.exp(x - top) for x in columns])
-    top = jnp.max(log_probs, axis=-1, keepdims=True)
-    return _choose_among_many(chance, jnp.exp(log_probs - top))
+    return choose_at(chance, jnp.exp(log_probs - _highest(log_probs)))
 
 
 def choose_at(chance: jax.Array, weights: jax.Array) -> jax.Array:
@@ -42,7 +37,7 @@ def choose_at(chance: jax.Array, weights: jax.Array) -> jax.Array:
     index is 0.
     """
     if weights.shape[-1] <= FEW:
-        return _choose_among_few(chance, _columns(weights))
+        return _choose_among_few(chance, weights)
     return _choose_among_many(chance, weights)
 
 
@@ -51,13 +46,21 @@ def _columns(x: jax.Array) -> list[jax.Array]:
     return [x[..., i : i + 1] for i in range(x.shape[-1])]
 
 
-def _choose_among_few(chance: jax.Array, weights: list[jax.Array]) -> jax.Array:
-    """`choose_at` with a weight of each action, `[..., 1]`."""
-    sums = list(itertools.accumulate(weights))
-    point, last = chance * sums[-1], len(weights) - 1
+def _highest(x: jax.Array) -> jax.Array:
+    """`[..., 1]` of `[..., A]`."""
+    if x.shape[-1] <= FEW:
+        return functools.reduce(jnp.maximum, _columns(x))
+    return jnp.max(x, axis=-1, keepdims=True)
+
+
+def _choose_among_few(chance: jax.Array, weights: jax.Array) -> jax.Array:
+    """`choose_at`, written out."""
+    of_each = _columns(weights)
+    sums = list(itertools.accumulate(of_each))
+    point = chance * sums[-1]
     chosen, is_last = jnp.zeros(point.shape, jnp.int32), jnp.bool_(True)
-    for i in range(last, -1, -1):  # the first that fits is written last
-        is_possible = weights[i] > 0
+    for i in reversed(range(len(sums))):  # the first that fits is written last
+        is_possible = of_each[i] > 0
         chosen = jnp.where(is_possible & (is_last | (sums[i] > point)), i, chosen)
         is_last &= ~is_possible
     return chosen

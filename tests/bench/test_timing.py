@@ -18,6 +18,11 @@ def test_a_ratio_is_of_pairs() -> None:
     assert timing.ratio(contenders, seconds, "fast", "slow") == (4.0, 2.0, 6.0)
 
 
+def test_quartiles_lie_between_pairs() -> None:
+    """Of 1, 2, 4, 8 the lower is at place .75 of 0 to 3, the upper at 2.25."""
+    assert timing.Ratio.of([8.0, 1.0, 4.0, 2.0]) == (3.0, 1.75, 5.0)
+
+
 def test_the_only_pair_is_all_there_is() -> None:
     assert timing.Ratio.of([3.0]) == (3.0, 3.0, 3.0)
 
