@@ -1,8 +1,8 @@
 """Measure throughput: `python bench/throughput.py [--quick] [--json FILE]`.
 
-Compilation is timed apart; contenders of a ratio take turns; every figure is a median of at least
-10 repeats, with its range; a ratio is one of pairs, with their quartiles. Run it alone on the
-machine.
+Compilation is timed apart; contenders of a ratio take turns; a figure is a median of 10 repeats or
+more, with its range, but where a repeat takes long and the report says how many there were; a ratio
+is one of pairs, with their quartiles. Run it alone on the machine.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ SUITES = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure throughput.")
-    parser.add_argument("--quick", action="store_true", help="about 30 minutes on 2 cores")
+    parser.add_argument("--quick", action="store_true", help="less of everything")
     parser.add_argument(
         "--json", type=Path, help="write the report here too; with --only, renew it"
     )
@@ -138,7 +138,13 @@ def line(row: timing.Row) -> str:
     """A row, to be read."""
     if row.value is None:
         return f"{row.name:52} {'not measured':>14}: {row.note}"
-    return f"{row.name:52} {row.value:14,.0f} {row.unit}  [{row.min:,.0f}, {row.max:,.0f}]"
+    value, low, high = (_number(x) for x in (row.value, row.min, row.max))
+    return f"{row.name:52} {value:>14} {row.unit}  [{low}, {high}]"
+
+
+def _number(value: float | None) -> str:
+    assert value is not None
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def line_of_ratio(name: str, ratio: timing.Ratio | None) -> str:

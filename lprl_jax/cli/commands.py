@@ -51,7 +51,7 @@ def _tell_memory(experiment: config.Experiment, options: argparse.Namespace) -> 
 
     if options.json:
         paths.require_new(options.json)
-    found = footprint.of(experiment, progress=not options.quiet)
+    found = footprint.of(experiment, not options.quiet, options.tables)
     print(tables.of_footprint(found))
     if options.json:
         paths.write_json(options.json, found.as_dict())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -137,12 +138,15 @@ class Footprint:
         return {**dataclasses.asdict(self), **{name: getattr(self, name) for name in sums}}
 
 
-def of(experiment: Experiment, progress: bool = False) -> Footprint:
+def of(
+    experiment: Experiment, progress: bool = False, kept: Path | None = None
+) -> Footprint:
     """What training would hold.
 
     Args:
         experiment: Read and checked; of an algorithm that `lprl train` runs.
         progress: Whether a bar is shown, where it takes long to tabulate a prior.
+        kept: Where tables are kept that were made before; None: nowhere.
 
     Raises:
         InvalidInput: if it cannot be built, or takes more memory than there is; by then no run was
@@ -150,7 +154,7 @@ def of(experiment: Experiment, progress: bool = False) -> Footprint:
     """
     needs.require_least(experiment)
     free = memory.free_bytes()
-    setup = runner.set_up(experiment, progress=progress)
+    setup = runner.set_up(experiment, progress=progress, tables=kept)
     dataset = transitions.load(experiment, setup.env, setup.params, setup.prior)
     data = setup.data._replace(dataset=sharding.place(setup.mesh, dataset))
     whole = setup.state_shapes()

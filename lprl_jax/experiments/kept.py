@@ -43,6 +43,7 @@ FIELDS = (
 """Of a config: who is asked, and how."""
 PACKAGES = (
     "jax", "jaxlib", "flax", "gymnax", "numpy", "transformers", "tokenizers", "safetensors", "gguf",
+    "jinja2",
 )  # fmt: skip
 """Of which another version may answer otherwise."""
 OF_JAX = (
@@ -53,7 +54,7 @@ OF_JAX = (
     "jax_threefry_partitionable",
 )
 """Settings by which numbers may differ."""
-VARIABLES = ("XLA_FLAGS", "PJRT_NPROC")
+VARIABLES = ("XLA_FLAGS", "PJRT_NPROC", "NVIDIA_TF32_OVERRIDE")
 """Of the environment, by which they may too."""
 SOURCES = (".py", ".json", ".yaml")
 """Files of the packages that texts and numbers come of, besides models."""
@@ -157,12 +158,13 @@ def of_prior(
 
 
 def digest_of(path: Path) -> str:
-    """SHA-256 of a model's file, or of all files in its directory and their names."""
+    """SHA-256 of a model's file, or of all files in its directory and below, and their names."""
     total = hashlib.sha256()
-    for file in [path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file()):
+    for file in [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()):
         with file.open("rb") as stream:
             own = hashlib.file_digest(stream, "sha256").hexdigest()
-        total.update(f"{file.name} {own}\n".encode())
+        name = file.name if file == path else file.relative_to(path)
+        total.update(f"{name} {own}\n".encode())
     return total.hexdigest()
 
 
@@ -236,7 +238,7 @@ def _here() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         "devices": [f"{device.platform} {device.device_kind}" for device in jax.devices()],
-        "cores": os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)),
         "jax": {name: str(jax.config.values[name]) for name in OF_JAX},
         "variables": {name: os.environ.get(name) for name in VARIABLES},
     }

@@ -32,6 +32,7 @@ from lprl_jax.experiments import (
     judging,
     loggers,
     needs,
+    places,
     prior_kinds,
     run_directory,
     sharding,
@@ -109,7 +110,8 @@ def set_up(
     def judge(plain: Callable[[], Prior | None]) -> None:
         def find() -> Worth | None:
             prior = plain()
-            with telling("trying the prior on training instances", progress):
+            asks = progress and places.asks_model(experiment.config.prior)
+            with telling("trying the prior on training instances", asks):
                 return worth.of_prior(prior, env, experiment)
 
         if not worth.is_known(experiment):
