@@ -59,7 +59,7 @@ SENTENCES: dict[str, str] = {
     "of 3M random weights with prompts of 150 tokens": "bench/peers/torch_loop.py",
     "scores agree to 1e-4": "what the suites require",
     "at batch 1,024": "bench/suites",
-    "a 2,048³ matrix product": "bench/suites",
+    "256 MiB": "lprl_jax.experiments.kept.MOST",
     "16-bit words": "how the search is written",
     "512 bits wide": "how the search is compiled",
     "256 runs on one map": "bench/suites",
