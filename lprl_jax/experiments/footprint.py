@@ -138,9 +138,7 @@ class Footprint:
         return {**dataclasses.asdict(self), **{name: getattr(self, name) for name in sums}}
 
 
-def of(
-    experiment: Experiment, progress: bool = False, kept: Path | None = None
-) -> Footprint:
+def of(experiment: Experiment, progress: bool = False, kept: Path | None = None) -> Footprint:
     """What training would hold.
 
     Args:
