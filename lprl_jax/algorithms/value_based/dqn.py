@@ -128,17 +128,18 @@ def make(
     def draw(keys: chex.PRNGKey) -> tuple[chex.PRNGKey, Chance]:
         """The next keys `[R]`, and what the steps until then draw, leading axis T."""
 
-        def step_on(keys: chex.PRNGKey, _: None) -> tuple[chex.PRNGKey, tuple[Any, Any]]:
+        def step_on(keys: chex.PRNGKey, _: None) -> tuple[chex.PRNGKey, tuple[Any, ...]]:
             own = jax.vmap(lambda k: jax.random.split(k, 4))(keys)
-            return own[:, 0], (keys, own)
+            return own[:, 0], (keys, own[:, 1], own[:, 2], own[:, 3])
 
-        last, (first, own) = jax.lax.scan(step_on, keys, None, length=config.rollout_length)
+        last, own = jax.lax.scan(step_on, keys, None, length=config.rollout_length)
+        first, acting, envs, keeping = own
 
-        def of_each(make: Callable[[chex.PRNGKey, int], Any], place: int) -> Any:
-            return jax.vmap(jax.vmap(lambda k: make(k, config.num_envs)))(own[:, :, place])
+        def of_each(make: Callable[[chex.PRNGKey, int], Any], keys: chex.PRNGKey) -> Any:
+            return jax.vmap(jax.vmap(lambda k: make(k, config.num_envs)))(keys)
 
-        acting, keeping = of_each(kind.chances, 1), of_each(kind.chances_kept, 3)
-        return last, Chance(first, acting, of_each(jax.random.split, 2), keeping)
+        drawn = of_each(kind.chances, acting), of_each(jax.random.split, envs)
+        return last, Chance(first, *drawn, of_each(kind.chances_kept, keeping))
 
     def collect(
         state: DQNState, chance: Chance, data: Data
