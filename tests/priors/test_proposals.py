@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lprl_jax.priors import sampling
-from lprl_jax.priors.sampling import FEW, choose_at, proposals_at
+from lprl_jax.priors.sampling import choose_at, proposals_at
 
 MOST = np.nextafter(np.float32(1), np.float32(0))
 """The highest number below 1: 1 - 2^-24."""
@@ -62,22 +61,3 @@ def test_a_sum_that_does_not_reach_the_number():
 
 def test_a_row_without_any_possible_action_is_in_range():
     assert proposals_at(jnp.float32([0, MOST]), jnp.full(5, -jnp.inf)).tolist() == [0, 0]
-
-
-@pytest.mark.parametrize("num_actions", range(1, FEW + 1))
-@pytest.mark.parametrize("share", [0.4, 1.0])
-def test_few_actions_are_chosen_as_many_are(
-    monkeypatch: pytest.MonkeyPatch, num_actions: int, share: float
-) -> None:
-    log_probs = rows_of(num_actions, share, 3.0)
-    log_probs[0] = -np.inf
-    rows = np.where(np.isfinite(log_probs), log_probs, -np.inf)
-    rows[0] = 0.0
-    chance = adversarial(rows)
-    few = jax.jit(lambda c, x: (proposals_at(c, x), choose_at(c, jnp.exp(x))))(chance, log_probs)
-    monkeypatch.setattr(sampling, "FEW", 0)
-    many = jax.jit(lambda c, x: (proposals_at(c, x), choose_at(c, jnp.exp(x))))(chance, log_probs)
-    for one, other in zip(few, many, strict=True):
-        assert one.dtype == other.dtype == jnp.int32
-        np.testing.assert_array_equal(one, other)
-    assert (np.asarray(few[0])[0] == 0).all()  # a row without any possible action
