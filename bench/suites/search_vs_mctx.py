@@ -19,27 +19,25 @@ heuristic. Ours values the moves of a node when it gives it children; theirs tho
 that it makes, for the prior's logits, up to six valuations a node. Beside `UNIFORM` its prior is
 the same for all moves, and a node is one valuation: that ratio compares equal work of the law.
 
-MCTX_PYTHON names an interpreter with mctx: see `peers/mctx_blocks_world.py`.
+Where mctx is: `tools/peers.py`.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
+from tools.peers import MCTX
 from tools.timing import REPEATS, Measured, Ratio, Row, row, unmeasured
 from tools.turns import race
 
 from suites import search
 
 BENCH = Path(__file__).parents[1]
-VERSION = "0.0.71"
 THEIRS, OURS, RATIO = "search/mctx", "search/slinvit_beside_mctx", "search/slinvit_vs_mctx"
 UNIFORM = "/uniform_prior"
 """Ends the names of theirs where all moves have the same prior."""
@@ -52,23 +50,11 @@ def run(quick: bool) -> Measured:
     """Rows and ratios; without mctx, its absence. Quick is the paper's point."""
     rows: list[Row] = []
     ratios: dict[str, Ratio | None] = {}
-    why = unavailable()
+    why = MCTX.unavailable()
     for ending in list(POINTS)[: 1 if quick else None]:
         found = absent(ending, why) if why else measure(ending, search.COPIES, REPEATS)
         rows, ratios = rows + found[0], ratios | found[1]
     return rows, ratios
-
-
-def unavailable() -> str:
-    """Why it cannot be measured here; empty if it can."""
-    python = os.environ.get("MCTX_PYTHON")
-    if not python:
-        return "MCTX_PYTHON is not set; see bench/suites/search_vs_mctx.py"
-    if not Path(python).exists():
-        return f"MCTX_PYTHON is {python}, which does not exist"
-    ask = "import importlib.metadata as m; print(m.version('mctx'))"
-    found = subprocess.run([python, "-c", ask], capture_output=True, text=True).stdout.strip()
-    return "" if found == VERSION else f"MCTX_PYTHON has mctx {found or 'not'}, not {VERSION}"
 
 
 def absent(ending: str, why: str) -> Measured:
@@ -94,7 +80,7 @@ def measure(ending: str, copies: int, pairs: int) -> Measured:
     ours, theirs = OURS + ending, {THEIRS + ending + kind: kind for kind in PRIORS}
     simulations = nodes_a_decision(depth, k)
     same = ["--copies", str(copies)]
-    peer = [os.environ["MCTX_PYTHON"], str(BENCH / "peers" / "mctx_blocks_world.py"), *same]
+    peer = [*MCTX.command("mctx_blocks_world.py"), *same]
     own = [sys.executable, str(BENCH / "tools" / "slinvit_playing.py"), *same]
     commands = {ours: [*own, "--depth", str(depth), "--k", str(k)]}
     for name, kind in theirs.items():
@@ -133,9 +119,6 @@ def note_on_any(about: Mapping[str, Any]) -> str:
 
 def note_on_theirs(about: Mapping[str, Any], prior: str) -> str:
     """What ran; raises RuntimeError as `measure` does."""
-    versions, settings = about["versions"], about["settings"]
-    if versions["jax"] != jax.__version__:
-        raise RuntimeError(f"MCTX_PYTHON has jax {versions['jax']}, here is {jax.__version__}")
-    named = ", ".join(f"{name} {version}" for name, version in versions.items())
+    settings = about["settings"]
     wide = ", wide vectors" * settings["is_wide"]
-    return f"{named}; prior {prior}, {settings['lanes']} lanes a device{wide}"
+    return f"{MCTX.note(dict(about))}; prior {prior}, {settings['lanes']} lanes a device{wide}"

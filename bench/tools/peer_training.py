@@ -122,7 +122,10 @@ class Contest:
         commands[ours] = self.command_of_ours(LEARNERS, self.steps, "--episodes", str(EPISODES))
         lost = []
         for name, command in commands.items():
-            _, about = race({name: command}, 0, {name: on_cpu("")})
+            try:
+                _, about = race({name: command}, 0, {name: on_cpu("")})
+            except RuntimeError as error:
+                return f"{name} failed: {error}"
             found = statistics.median(about[name]["returns"])
             print(f"{name:52} {found:14,.1f} return of {LEARNERS} runs", flush=True)
             if not found > self.learnt:
@@ -151,7 +154,10 @@ class Contest:
         commands |= {ours + ending: own for ending in training.ours}
         environments = {name: on_cpu("") for name in commands}
         environments |= {ours + x: on_cpu(flags) for x, flags in training.ours.items()}
-        seconds, about = race(commands, training.turns, environments)
+        try:
+            seconds, about = race(commands, training.turns, environments)
+        except RuntimeError as error:  # one has ended: what others measure stands all the same
+            return self.absent(training, f"it failed: {error}")
         notes = {theirs + x: "; " + self.peer.note(about[theirs + x]) for x in training.theirs}
         if why := unequal(about):
             return self.absent(training, why)

@@ -88,3 +88,5 @@ REJAX = Peer(
 """What it needs: `peers/rejax_training.py` says."""
 JAXNASIUM = Peer("jaxnasium", "JAXNASIUM_PYTHON", version="0.1.1")
 """What it needs: `peers/jaxnasium_ppo.py` says."""
+MCTX = Peer("mctx", "MCTX_PYTHON", version="0.0.71")
+"""What it needs: `peers/mctx_blocks_world.py` says."""

@@ -196,6 +196,20 @@ def test_other_work_is_not_reported(served: type[Served]) -> None:
     assert set(ratios.values()) == {None}
 
 
+def test_a_program_that_ends_leaves_the_rest(
+    served: type[Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def turn(self: Served) -> float:
+        if self.kind == "ours":
+            raise RuntimeError("no room")
+        return 1.0
+
+    monkeypatch.setattr(served, "turn", turn)
+    rows, ratios = CONTEST.run(quick=True)
+    assert {row.note for row in rows} == {"it failed: no room"}
+    assert ratios == {"ratio": None, "ratio/with_replacement": None}
+
+
 def test_another_jax_is_refused(served: type[Served], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served, "version", "0.0.1")
     with pytest.raises(RuntimeError, match=r"PUREJAXRL_PYTHON has jax 0\.0\.1"):
