@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput, TextEnv, values
 
+from lprl_jax.algorithms import threefry
 from lprl_jax.algorithms.arguments import require_count
 
 Env = TextEnv[Any, Any]
@@ -84,7 +85,10 @@ class Algorithm:
     @functools.partial(jax.jit, static_argnames=("self", "num_updates"))
     def scan(self, state: Any, data: Data, num_updates: int) -> tuple[Any, dict[str, jax.Array]]:
         """What `train` compiles."""
-        return jax.lax.scan(lambda s, _: self.update(s, data), state, None, length=num_updates)
+        state, metrics = jax.lax.scan(
+            lambda s, _: self.update(s, data), threefry.written_out(state), None, num_updates
+        )
+        return threefry.as_given(state), metrics
 
 
 def same_for_all(kind: type[HParams], config: Any, num_runs: int) -> HParams:

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput
 
-from lprl_jax.algorithms import streams
+from lprl_jax.algorithms import streams, threefry
 from lprl_jax.algorithms.asking import Asker, Told
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.priors.base import Counters
@@ -284,7 +284,7 @@ def play_episodes(
         is 0.
         The prior is asked once a step.
     """
-    keys = jax.vmap(lambda k: jax.random.split(k, 2))(keys)
+    keys = jax.vmap(lambda k: jax.random.split(k, 2))(threefry.written_out(keys))
     begun = env, asker, keys[:, 1], data, run_instances, num_episodes, carry
     env_state, told, carry = begin(*begun)
 
