@@ -24,6 +24,7 @@ from lprl_envs import InvalidInput
 from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.base import Algorithm, Data
 from lprl_jax.algorithms.search.slinvit import Outcome, Search
+from lprl_jax.experiments import blocks, carries
 from lprl_jax.lm import partition
 from lprl_jax.lm.partition import DATA, LANGUAGE_MODEL, MODEL
 
@@ -73,7 +74,7 @@ def spread(mesh: Mesh, state: Any) -> Any:
         found[0] = x
         return found
 
-    state = _with_carries(state, one_a_share)
+    state = _change_carries(state, one_a_share)
     lies = jax.tree.leaves(layout(mesh, state))
     leaves, structure = jax.tree.flatten(state)
     del state  # whoever hands a state over and keeps none has only the leaf at hand whole
@@ -85,7 +86,7 @@ def spread(mesh: Mesh, state: Any) -> Any:
 def spread_shapes(mesh: Mesh, state: Any) -> Any:
     """The shapes that `spread` gives of a state's shapes, and how they lie; nothing is made."""
     shares = mesh.shape[DATA]
-    state = _with_carries(state, lambda x: jax.ShapeDtypeStruct((shares, *x.shape), x.dtype))
+    state = _change_carries(state, lambda x: jax.ShapeDtypeStruct((shares, *x.shape), x.dtype))
 
     def laid(x: Any, spec: PartitionSpec) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=NamedSharding(mesh, spec))
@@ -133,13 +134,18 @@ def compile_chunk(
     The state is used up. Here it may also be shapes that lie on the mesh.
     """
 
-    def chunk(state: Any, data: Data) -> tuple[Any, dict[str, jax.Array]]:
-        state, metrics = algorithm.train(_own(state), data, num_updates)
-        total = {
+    def train(state: Any, data: Data) -> tuple[Any, dict[str, jax.Array]]:
+        state, metrics = algorithm.train(state, data, num_updates)
+        return state, {
             name: (jnp.mean if name in algorithm.means else jnp.sum)(x, axis=0)
             for name, x in metrics.items()
         }
-        return _with_carries(state, lambda x: x[None]), total
+
+    train_share = blocks.train(train) if _is_cpu(mesh) else train
+
+    def chunk(state: Any, data: Data) -> tuple[Any, dict[str, jax.Array]]:
+        state, total = train_share(_own(state), data)
+        return _change_carries(state, lambda x: x[None]), total
 
     program = _over_shares(chunk, mesh, state, (specs(state), PartitionSpec(DATA)))
     lies = jax.tree.map(
@@ -154,9 +160,14 @@ def compile_evaluation(
     """`(state, data) -> metrics [R]`: evaluation, compiled, the runs over the devices."""
 
     def play(state: Any, data: Data) -> dict[str, jax.Array]:
-        return algorithm.evaluate(_own(state), data, num_episodes, policy)
+        return algorithm.evaluate(state, data, num_episodes, policy)
 
-    program = _over_shares(play, mesh, state, PartitionSpec(DATA))
+    play_share = blocks.play(play) if _is_cpu(mesh) else play
+
+    def share(state: Any, data: Data) -> dict[str, jax.Array]:
+        return play_share(_own(state), data)
+
+    program = _over_shares(share, mesh, state, PartitionSpec(DATA))
     return jax.jit(program).lower(state, data).compile()
 
 
@@ -187,8 +198,11 @@ def over_rows(search: Search, mesh: Mesh) -> Callable[..., Outcome]:
         axis_names={DATA} if mesh.shape[MODEL] > 1 else {DATA, MODEL},
         check_vma=False,
     )
-    is_cpu = mesh.devices.flat[0].platform == "cpu"
-    return jax.jit(program, compiler_options=WIDE if is_cpu else None)
+    return jax.jit(program, compiler_options=WIDE if _is_cpu(mesh) else None)
+
+
+def _is_cpu(mesh: Mesh) -> bool:
+    return mesh.devices.flat[0].platform == "cpu"
 
 
 def _over_shares(function: Callable[..., Any], mesh: Mesh, state: Any, out: Any) -> Any:
@@ -205,16 +219,12 @@ def _over_shares(function: Callable[..., Any], mesh: Mesh, state: Any, out: Any)
 
 def _own(state: Any) -> Any:
     """A share's state as the algorithm knows it."""
-    return _with_carries(state, lambda x: x[0])
+    return _change_carries(state, lambda x: x[0])
 
 
-def _with_carries(state: Any, change: Callable[[jax.Array], Any]) -> Any:
-    """A state in which what was counted, of a prior and of a judge, is changed."""
-    state = state._replace(prior_carry=jax.tree.map(change, state.prior_carry))
-    if not hasattr(state, "advised"):
-        return state
-    carry = jax.tree.map(change, state.advised.carry)
-    return state._replace(advised=state.advised._replace(carry=carry))
+def _change_carries(state: Any, change: Callable[[jax.Array], Any]) -> Any:
+    """A state in which what its runs share is changed, array by array."""
+    return carries.put(state, jax.tree.map(change, carries.of(state)))
 
 
 def _globalize(
