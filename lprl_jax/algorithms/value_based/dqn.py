@@ -38,6 +38,7 @@ from lprl_jax.algorithms.interaction import (
     begin_runs,
     evaluation,
     legal_actions,
+    over_runs,
     step_envs,
 )
 from lprl_jax.algorithms.shifting import Advised
@@ -204,9 +205,8 @@ def make(
             )
             return params, optax.incremental_update(params, target, hp.tau), opt_state, value
 
-        params, target, opt_state, value = jax.vmap(one)(
-            state.params, state.target_params, state.opt_state, state.hparams, batch
-        )
+        own = state.params, state.target_params, state.opt_state, state.hparams, batch
+        params, target, opt_state, value = over_runs(one, (0,) * 5)(*own)
         state = state._replace(
             params=params, target_params=target, opt_state=opt_state, key=keys[:, 0]
         )
