@@ -183,15 +183,17 @@ def make(
             own = descent.follow(gradient, optimizer, learning_rate, params, opt_state)
             return own, {"loss": total, **parts}
 
-        def epoch(own: Any, number: jax.Array) -> Any:
-            order = jax.random.permutation(jax.random.fold_in(key, number), config.steps_per_update)
+        def shuffled(number: jax.Array) -> jax.Array:
+            return jax.random.permutation(jax.random.fold_in(key, number), config.steps_per_update)
+
+        def epoch(own: Any, order: jax.Array) -> Any:
             batches = jax.tree.map(
                 lambda x: x[order].reshape(config.num_minibatches, -1, *x.shape[1:]), lesson
             )
             return jax.lax.scan(on_minibatch, own, batches)
 
-        epochs = jnp.arange(config.num_epochs, dtype=jnp.int32)
-        (params, opt_state), metrics = jax.lax.scan(epoch, (params, opt_state), epochs)
+        orders = jax.vmap(shuffled)(jnp.arange(config.num_epochs, dtype=jnp.int32))
+        (params, opt_state), metrics = jax.lax.scan(epoch, (params, opt_state), orders)
         return params, opt_state, jax.tree.map(jnp.mean, metrics)
 
     def act(state: PPOState, chance: Chance, context: Any, data: Data) -> Any:
