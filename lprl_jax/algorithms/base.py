@@ -9,9 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-from lprl_envs import InvalidInput, TextEnv, values
+from lprl_envs import InvalidInput, TextEnv, threefry, values
 
-from lprl_jax.algorithms import threefry
 from lprl_jax.algorithms.arguments import require_count
 
 Env = TextEnv[Any, Any]

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
-from lprl_envs import InvalidInput
+from lprl_envs import InvalidInput, threefry
 
-from lprl_jax.algorithms import streams, threefry
+from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.asking import Asker, Told
 from lprl_jax.algorithms.base import Data, Env
 from lprl_jax.priors.base import Counters

@@ -47,6 +47,7 @@ from lprl_envs.render import Picture
 from lprl_envs.template import Template
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import Action
+from lprl_envs.threefry import written_out
 
 LIMIT = 21
 """Steps; no episode is longer than 20: two aces, nineteen more, and stick or bust."""
@@ -125,7 +126,7 @@ class Blackjack(TextEnv[EnvState, EnvParams]):
 
     def initial_state(self, key: chex.PRNGKey, instance: jax.Array, params: EnvParams) -> EnvState:
         """The dealer's card, and a hand of two."""
-        draws = jax.random.uniform(key, (3,), jnp.float32)
+        draws = jax.random.uniform(written_out(key), (3,), jnp.float32)
         dealer, one, other = law.card_of(draws, params.bank.tens[instance])
         hand = jnp.asarray(OF_TWO)[one - 1, other - 1]
         return EnvState(time=jnp.int32(0), instance=instance, hand=hand, dealer=dealer)
@@ -135,7 +136,7 @@ class Blackjack(TextEnv[EnvState, EnvParams]):
     ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, dict[Any, Any]]:
         """One step, without auto-reset."""
         action = jnp.asarray(action, jnp.int32)
-        draw = jax.random.uniform(key, dtype=jnp.float32)
+        draw = jax.random.uniform(written_out(key), dtype=jnp.float32)
         hand = law.drawn(state.hand, action, *self._dealt(state, params), draw)
         after, reward, terminated = self._land(state, hand)
         after = dataclasses.replace(after, time=state.time + 1)

@@ -56,6 +56,7 @@ from lprl_envs.render import Picture
 from lprl_envs.template import Template
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState, only_outcome
+from lprl_envs.threefry import written_out
 
 LEFT, RIGHT = range(2)
 LIMIT = 500
@@ -168,7 +169,7 @@ class CartPole(TextEnv[EnvState, EnvParams]):
     def initial_state(self, key: chex.PRNGKey, instance: jax.Array, params: EnvParams) -> EnvState:
         """As gymnax's `reset_env` draws it."""
         del params
-        start = jax.random.uniform(key, (4,), jnp.float32, -START, START)
+        start = jax.random.uniform(written_out(key), (4,), jnp.float32, -START, START)
         return EnvState(
             time=jnp.int32(0),
             instance=jnp.int32(instance),

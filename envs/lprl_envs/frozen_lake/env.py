@@ -59,6 +59,7 @@ from lprl_envs.render import Picture
 from lprl_envs.template import Template
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
+from lprl_envs.threefry import written_out
 
 LEFT, DOWN, RIGHT, UP = range(4)
 
@@ -202,7 +203,8 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         """On one of the map's starts."""
         which = jnp.int32(0)
         if params.bank.starts.shape[-1] > 1:
-            which = jax.random.randint(key, (), 0, params.bank.num_starts[instance], jnp.int32)
+            starts = params.bank.num_starts[instance]
+            which = jax.random.randint(written_out(key), (), 0, starts, jnp.int32)
         position = params.bank.starts[instance, which]
         return EnvState(time=jnp.int32(0), instance=instance, position=position)
 
@@ -213,7 +215,7 @@ class FrozenLake(TextEnv[EnvState, EnvParams]):
         action = jnp.asarray(action, jnp.int32)
         if self.is_slippery:
             fail = (1.0 - self.success_rate) / 2.0
-            draw = jax.random.uniform(key, dtype=jnp.float32)
+            draw = jax.random.uniform(written_out(key), dtype=jnp.float32)
             slip = (draw >= fail).astype(jnp.int32) + (draw >= 1.0 - fail) - 1
             action = (action + slip) % 4
         state, reward, terminated = self._land(state, action, params)

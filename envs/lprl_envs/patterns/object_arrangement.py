@@ -40,6 +40,7 @@ from lprl_envs.patterns.text import objects_template
 from lprl_envs.render import Picture
 from lprl_envs.template import Template
 from lprl_envs.text_env_data import Action, TextEnvState
+from lprl_envs.threefry import written_out
 
 SKIP, DROP = range(2)
 DIAMOND = ("..#..", ".#.#.", "#...#", ".#.#.", "..#..")
@@ -134,7 +135,7 @@ class ObjectArrangement(PatternEnv[EnvState]):
         return prob, after, rewards, jnp.full(k, terminated)
 
     def _offer(self, key: chex.PRNGKey) -> jax.Array:
-        chance = jax.random.uniform(key, dtype=jnp.float32)  # cheaper than randint
+        chance = jax.random.uniform(written_out(key), dtype=jnp.float32)  # cheaper than randint
         return between(chance, 0, self.num_cells - 1)
 
     def _decide(

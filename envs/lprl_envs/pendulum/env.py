@@ -54,6 +54,7 @@ from lprl_envs.render import Picture
 from lprl_envs.template import Template
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState, only_outcome
+from lprl_envs.threefry import written_out
 
 LIMIT = 200
 """Steps an episode, gymnax's."""
@@ -155,7 +156,7 @@ class Pendulum(TextEnv[EnvState, EnvParams]):
         """As gymnax's `reset_env` draws it."""
         del params
         most = jnp.array([np.pi, 1.0], jnp.float32)
-        start = jax.random.uniform(key, (2,), jnp.float32, -most, most)
+        start = jax.random.uniform(written_out(key), (2,), jnp.float32, -most, most)
         return EnvState(
             time=jnp.int32(0),
             instance=jnp.int32(instance),

@@ -40,6 +40,7 @@ from lprl_envs.render import Picture
 from lprl_envs.template import Template
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import Action
+from lprl_envs.threefry import written_out
 from lprl_envs.watch_repair import law, text
 from lprl_envs.watch_repair.brands import (
     NUM_BRANDS,
@@ -147,7 +148,7 @@ class WatchRepair(TextEnv[EnvState, EnvParams]):
     ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, dict[Any, Any]]:
         """One step, without auto-reset."""
         action = jnp.asarray(action, jnp.int32)
-        key_trip, key_money = jax.random.split(key)
+        key_trip, key_money = jax.random.split(written_out(key))
         draws = jax.random.uniform(key_trip, (2,), jnp.float32)
         noise = jax.random.normal(key_money, dtype=jnp.float32)
         after = law.advance(state, action, draws[0] < law.JAM, draws[1] < law.TYRE)

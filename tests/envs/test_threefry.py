@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from algorithms.probes import TabularMDP, begin, tables
+from lprl_envs import threefry
 
-from lprl_jax.algorithms import threefry
 from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.value_based import dqn
 from lprl_jax.priors import UniformPrior
