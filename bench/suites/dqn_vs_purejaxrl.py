@@ -5,17 +5,16 @@ their `make_train` as it stands in a clone of theirs, and by ours; with one run,
 256, theirs by `jax.vmap(train)` as they propose (`tools/peer_training.py`). Of ours the many are
 also divided over the devices, a device a core, as `lprl train` does; theirs has no such thing.
 
-Settings are those of their `main`: batch 128, a replay of 10,000, a 120-84 network, Adam at
-.00025, γ .99, ε from 1 to .05 over half the training. Both draw batches with replacement. A
-gradient step is the same arithmetic in both, but for the targets: theirs are a copy of the network,
-made anew every 50 gradient steps, ours follow by .04 at each of them. That is as far behind, 24
-gradient steps in the mean, but ours updates its targets 50 times as often. Ours learns from the
-first ten steps on, theirs waits for 10,000: 50,000 gradient steps and 49,000. Ours computes the
-gradients' norm, of which there is no bound here, theirs does not. Their last layer has biases, ours
-has none. Their replay keeps an observation a step and takes the next one from the step after, be it
-of the next episode, and does not bootstrap where a time limit cut an episode; ours keeps the states
-before and after, of which an observation is a part, with gymnax's numbers beside it: more memory is
-moved in ours.
+Settings are those of their `main`: batch 128, a replay of 10,000, a 120-84 network, Adam at .00025,
+γ .99, ε from 1 to .05 over half the training. Both draw batches with replacement. A gradient step
+is the same arithmetic in both, but for the targets: theirs are a copy of the network, made anew
+every 50 gradient steps, ours follow by .04 at each of them. That is as far behind, 24 gradient
+steps in the mean, but ours updates its targets 50 times as often. Ours learns from the first ten
+steps on, theirs waits for 10,000: 50,000 gradient steps and 49,000. Neither bounds gradients. Their
+last layer has biases, ours has none. Their replay keeps an observation a step and takes the next
+one from the step after, be it of the next episode, and does not bootstrap where a time limit cut an
+episode; ours keeps the states before and after, of which an observation is a part, with gymnax's
+numbers beside it: more memory is moved in ours.
 """
 
 from __future__ import annotations
