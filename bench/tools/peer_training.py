@@ -9,7 +9,8 @@ play; where the median of either is not above what the contest asks for, nothing
 is timed may be shorter then, for of many runs at once a training at full length takes an hour.
 
 Both have to do the same work: where gradient steps or environment steps differ by more than EQUAL,
-nothing is reported.
+nothing is reported. Of more than 32 runs ours trains some after others (`experiments/blocks.py`),
+theirs all at once.
 """
 
 from __future__ import annotations

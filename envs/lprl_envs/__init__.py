@@ -7,7 +7,8 @@ Importing this package registers every environment with gymnax:
 
 The contract lies here: `text_env` says what an environment offers, `template` how a state reads,
 `banks` how instances are drawn and split, `completion` what a pattern to be completed offers,
-`options` how longer steps of a world are a world of their own.
+`options` how longer steps of a world are a world of their own. `threefry` draws JAX's
+numbers sooner.
 
     frozen_lake/ blocks_world/ cube_stacking/ patterns/ key_rooms/ cartpole/ pendulum/
     blackjack/ watch_repair/ overcooked/ household/

@@ -1,11 +1,14 @@
 """JAX's own random numbers, sooner: the rounds of Threefry, written out.
 
 On CPUs JAX compiles the twenty rounds as a loop. Of many numbers that costs nothing; of the few
-that a step of a small learner draws, the loop takes longer than the network does. Written out, the
-rounds are one program. The numbers are JAX's to the bit, and so are the keys that are handed back.
+that a step of a small learner draws, the loop takes as long as much of a network. Written out, the
+rounds are one program. The numbers are JAX's to the bit. Elsewhere JAX writes the rounds out
+itself, and nothing is done here.
 
 A compiled function turns the keys that it is given by `written_out`, draws from them by
-`jax.random` as from any others, and returns them by `as_given`.
+`jax.random` as from any others, and hands them back, or on to code that it does not know, by
+`as_given`: `jax.random.poisson` takes JAX's own keys alone. JAX's check for keys that are used
+twice follows a turned key, but not that the given one is used up by turning it.
 
 Reference: Salmon et al. 2011, Parallel random numbers: as easy as 1, 2, 3, sec. 3 (Threefry-2x32).
 """
@@ -50,7 +53,8 @@ def encipher(key: Words, block: Words) -> Words:
 
 def written_out(tree: Any) -> Any:
     """A tree whose keys are JAX's, of any shape, with keys that draw the same by `encipher`."""
-    if not jax.threefry_partitionable.value:  # JAX counts blocks in another way then
+    # Not partitionable, JAX counts blocks in another way.
+    if jax.default_backend() != "cpu" or not jax.threefry_partitionable.value:
         return tree
     return _with_keys(tree, IMPLEMENTATION, _WRITTEN_OUT)
 

@@ -84,10 +84,9 @@ class Algorithm:
     @functools.partial(jax.jit, static_argnames=("self", "num_updates"))
     def scan(self, state: Any, data: Data, num_updates: int) -> tuple[Any, dict[str, jax.Array]]:
         """What `train` compiles."""
-        state, metrics = jax.lax.scan(
-            lambda s, _: self.update(s, data), threefry.written_out(state), None, num_updates
-        )
-        return threefry.as_given(state), metrics
+        state = state._replace(key=threefry.written_out(state.key))
+        state, metrics = jax.lax.scan(lambda s, _: self.update(s, data), state, None, num_updates)
+        return state._replace(key=threefry.as_given(state.key)), metrics
 
 
 def same_for_all(kind: type[HParams], config: Any, num_runs: int) -> HParams:

@@ -1,7 +1,7 @@
 """How learners meet environments and priors.
 
 Runs are an axis. What belongs to a learner has a leading axis R; environments and prior see one
-flat batch of R · N rows, so that the prior is asked once for everybody.
+flat batch of R · N rows, so that the prior is asked once for all of these.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def instances_or_all(run_instances: jax.Array | None, env_params: Any, num_runs:
 def reset_envs(env: Env, keys: chex.PRNGKey, env_params: Any, run_instances: jax.Array) -> Any:
     """Fresh states `[R, N]`; `keys [R, N]`, `run_instances [R, m]`."""
     params, axes = batch_params(env_params, run_instances, keys.shape[1])
-    _, state = jax.vmap(env.reset, in_axes=(0, axes))(flatten(keys), params)
+    own = threefry.as_given(flatten(keys))  # a world may be anybody's
+    _, state = jax.vmap(env.reset, in_axes=(0, axes))(own, params)
     return unflatten(state, keys.shape[0])
 
 
@@ -159,8 +160,9 @@ def step_envs(
 ) -> Step:
     """Step `[R, N]` environments, with auto-reset."""
     params, axes = batch_params(env_params, run_instances, keys.shape[1])
+    own = threefry.as_given(flatten(keys))  # a world may be anybody's
     _, state, reward, terminated, truncated, info = jax.vmap(env.step, in_axes=(0, 0, 0, axes))(
-        flatten(keys), flatten(state), flatten(action), params
+        own, flatten(state), flatten(action), params
     )
     step = Step(info["final_state"], state, reward, terminated, truncated)
     return unflatten(step, keys.shape[0])

@@ -7,7 +7,8 @@ learns is copied out of the state and back, its replay too, once a chunk of trai
 
 On accelerators, which want everything at once, there are no blocks; nor where the runs share more
 than counts, such as a memory of a prior's answers, which is fuller and asked for more at a time
-where all go together.
+where all go together. With a judge there are none in play, where its errors are drawn by a row's
+place among all.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import jax.numpy as jnp
 
 from lprl_jax.experiments import carries
 
-MOST, LEAST = 32, 8
+MOST, LEAST = 32, 20
 """Runs at a time. With 16 a core of two waits for its programs to begin, with 64 for memory."""
 
 Train = Callable[[Any, Any], tuple[Any, dict[str, jax.Array]]]
@@ -56,7 +57,8 @@ def play(function: Play) -> Play:
 
     def call(state: Any, data: Any) -> dict[str, jax.Array]:
         runs, size = len(state.key), _size(state)
-        if size == runs:
+        is_judged = jax.tree.leaves(carries.of(state)[1:])
+        if size == runs or is_judged:
             return function(state, data)
         starts = jnp.arange(0, runs, size)
         metrics = jax.lax.map(lambda i: function(_take(state, state, i, size), data), starts)

@@ -55,7 +55,7 @@ MODELS = {
 """By which fields of a config a model's weights become smaller."""
 TRAINING = ("num_runs", "num_envs", "rollout_length", "batch_size", "hidden_sizes", "chunk")
 EVALUATION = ("num_runs", "eval_episodes", "chunk")
-"""By which fields a program's temporaries do."""
+"""By which fields a program's temporaries do, as a rule."""
 _WEIGHTS = ("weights", "start")
 """What parameters call a model's weights."""
 

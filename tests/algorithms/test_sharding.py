@@ -136,6 +136,30 @@ def test_devices_share_nothing_while_they_run(two):
         assert name not in program
 
 
+def test_many_runs_go_in_blocks_on_each_device() -> None:
+    """80 on two devices: two blocks of 20 each, in training and in play."""
+    config, algorithm, data = LEARNERS["dqn"]
+    mesh = jax.make_mesh((2, 1), (DATA, MODEL), (AxisType.Auto, AxisType.Auto))
+    state = begin(algorithm, config, data, range(80))
+    expected, told = algorithm.train(state, data, UPDATES)
+    spread, placed = sharding.spread(mesh, state), sharding.place(mesh, data)
+    chunk = sharding.compile_chunk(algorithm, mesh, UPDATES, spread, placed)
+    play = sharding.compile_evaluation(algorithm, mesh, 2, "posterior", spread, placed)
+    assert all(
+        len(re.findall(r"f32\[20,", str(program.as_text()))) > 5 for program in (chunk, play)
+    )
+    returns = play(spread, placed)["return"]
+    np.testing.assert_allclose(returns, algorithm.evaluate(state, data, 2)["return"], atol=1e-6)
+    found, seen = chunk(spread, placed)
+    jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(x, y, atol=1e-6),
+        jax.device_get((found.params, found.replay, found.env_state)),
+        jax.device_get((expected.params, expected.replay, expected.env_state)),
+    )
+    np.testing.assert_allclose(seen["reward"], jnp.sum(told["reward"], axis=0), atol=1e-6)
+    assert found.prior_carry.queries == expected.prior_carry.queries
+
+
 def test_a_live_language_model_trains_without_the_host():
     env = FrozenLake("4x4", is_slippery=False)
     prior = LanguagePrior.of_model(tiny_model(), env, chunk=8)

@@ -34,8 +34,8 @@ DRAWS: dict[str, Callable[[Any], Any]] = {
 
 
 def numbers(key: jax.Array) -> dict[str, Any]:
-    """All draws by a key, by split keys and by many keys at once."""
-    many = jax.vmap(DRAWS["randint"])(jax.random.split(key, 4))
+    """All draws by a key, and one by many keys at once."""
+    many = jax.vmap(jax.vmap(DRAWS["randint"]))(jax.random.split(key, (2, 3)))
     return {**{name: draw(key) for name, draw in DRAWS.items()}, "vmap": many}
 
 
@@ -59,6 +59,22 @@ def test_numbers_are_those_of_jax() -> None:
     ours, theirs = draw(key), draw(given)
     for name, expected in theirs.items():
         np.testing.assert_array_equal(ours[name], expected, err_msg=name)
+
+
+def test_long_numbers_are_those_of_jax() -> None:
+    with jax.enable_x64(True):
+        key = jax.random.key(17)
+        for draw in (
+            lambda key: jax.random.bits(key, (5,), "uint64"),
+            lambda key: jax.random.normal(key, (5,), jnp.float64),
+            lambda key: jax.random.key_data(jax.random.split(key, 3)),
+        ):
+            np.testing.assert_array_equal(draw(threefry.written_out(key)), draw(key))
+
+
+def test_older_keys_stay_what_they_are() -> None:
+    key = jax.random.PRNGKey(1)
+    assert threefry.written_out(key) is key
 
 
 def test_of_a_tree_only_keys_change_and_change_back() -> None:
@@ -97,3 +113,25 @@ def test_training_is_that_of_jax_keys_and_returns_them() -> None:
     assert trained.key.dtype == state.key.dtype
     equal_words(trained.key, by_hand.key)
     jax.tree.map(np.testing.assert_array_equal, trained.replay, by_hand.replay)
+
+
+class Whimsical(TabularMDP):
+    """A world of somebody else's, which draws as keys of JAX alone can."""
+
+    def step_env(
+        self, key: Any, state: Any, action: Any, params: Any
+    ) -> tuple[jax.Array, Any, jax.Array, jax.Array, dict[Any, Any]]:
+        obs, state, reward, terminated, info = super().step_env(key, state, action, params)
+        return obs, state, reward + jax.random.poisson(key, 1.0), terminated, info
+
+
+def test_a_world_of_somebody_else_gets_keys_of_jax() -> None:
+    """`jax.random.poisson` refuses any others."""
+    env = Whimsical(2, 2)
+    params = env.params_of([tables([[0, 1], [1, 0]], np.ones((2, 2)))], max_steps=3)
+    config = dqn.DQNConfig(k=2, hidden_sizes=(4,), buffer_size=20, batch_size=4)
+    algorithm = dqn.make(config, env)
+    data = Data((), params)
+    state, metrics = algorithm.train(begin(algorithm, config, data, range(2)), data, 2)
+    assert np.all(np.isfinite(metrics["loss"]))
+    assert algorithm.evaluate(state, data, 2)["return"].shape == (2,)

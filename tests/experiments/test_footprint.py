@@ -80,7 +80,7 @@ def test_parts_are_what_a_training_then_holds(table: str, num_runs: int, devices
     assert replay.smaller_by == {"num_runs": num_runs, "buffer_size": BUFFER}
 
 
-@pytest.mark.parametrize("num_runs", [4, 3])
+@pytest.mark.parametrize("num_runs", [4, 3, 80])  # the last goes in blocks
 def test_programs_are_those_of_training(table: str, num_runs: int) -> None:
     experiment = config.parse(fields(prior=table, num_runs=num_runs))
     found = footprint.of(experiment)

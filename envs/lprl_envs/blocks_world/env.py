@@ -183,7 +183,8 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
     def initial_state(self, key: chex.PRNGKey, instance: jax.Array, params: EnvParams) -> EnvState:
         """The instance's."""
         del key
-        return EnvState(time=jnp.int32(0), instance=instance, on=params.bank.on[instance])
+        on = self._of_instance(params.bank.on, instance)
+        return EnvState(time=jnp.int32(0), instance=instance, on=on)
 
     def step_env(
         self, key: chex.PRNGKey, state: EnvState, action: Action, params: EnvParams
@@ -206,13 +207,15 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
     def _state(
         self, time: jax.Array, instance: jax.Array, on: jax.Array, params: EnvParams
     ) -> EnvState:
-        on = settle(on, params.bank.on[instance] == ABSENT)
+        on = settle(on, self._of_instance(params.bank.on, instance) == ABSENT)
         return EnvState(time=time, instance=instance, on=on)
 
     def _goal(self, state: EnvState, params: EnvParams) -> jax.Array:
-        """Block by block: gathered so, a batch of goals has the batch last."""
-        goals = params.bank.goal
-        return jnp.stack([goals[state.instance, b] for b in range(self.num_blocks)])
+        return self._of_instance(params.bank.goal, state.instance)
+
+    def _of_instance(self, table: jax.Array, instance: jax.Array) -> jax.Array:
+        """Its row, block by block: gathered so, a batch of rows has the batch last."""
+        return jnp.stack([table[instance, b] for b in range(self.num_blocks)])
 
     def is_terminated(self, state: EnvState, params: EnvParams) -> jax.Array:
         """Whether all facts of the goal hold."""
@@ -229,7 +232,7 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
 
     def features(self, state: EnvState, params: EnvParams) -> jax.Array:
         """Two one-hots a block: what is below it, and the block that the goal wants there."""
-        return features_of(state.on, params.bank.goal[state.instance])
+        return features_of(state.on, self._goal(state, params))
 
     def state_space(self, params: EnvParams) -> spaces.Dict:
         """The fields of `EnvState`."""
@@ -251,7 +254,7 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
 
     def slots(self, state: EnvState, params: EnvParams) -> jax.Array:
         """A word a possible fact: of the goal, clear, the hand, on a block, on the table."""
-        return slots_of(state.on, params.bank.goal[state.instance])
+        return slots_of(state.on, self._goal(state, params))
 
     def render(self, state: EnvState, params: EnvParams) -> Picture:
         """The stacks and the hand, and the goal beside them."""

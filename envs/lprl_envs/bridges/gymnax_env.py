@@ -28,6 +28,7 @@ from lprl_envs.bridges.no_text import NoText
 from lprl_envs.errors import InvalidInput, shown
 from lprl_envs.text_env import TextEnv
 from lprl_envs.text_env_data import Action, TextEnvParams, TextEnvState
+from lprl_envs.threefry import written_out
 
 LIMIT = "max_steps_in_episode"
 """The parameter of gymnax's that is one for the whole bank."""
@@ -119,7 +120,8 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
 
     def initial_state(self, key: chex.PRNGKey, instance: jax.Array, params: EnvParams) -> EnvState:
         """As gymnax's `reset_env` draws it."""
-        seen, inner = self.inner.reset_env(key, self._inner_params(instance, params))
+        own = self._inner_params(instance, params)
+        seen, inner = self.inner.reset_env(self._to_draw(key), own)
         return EnvState(
             time=jnp.int32(0),
             instance=jnp.int32(instance),
@@ -137,7 +139,7 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
     ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, dict[Any, Any]]:
         """Gymnax's."""
         seen, inner, reward, terminated, info = self.inner.step_env(
-            key, state.inner, action, self._inner_params(state.instance, params)
+            self._to_draw(key), state.inner, action, self._inner_params(state.instance, params)
         )
         after = dataclasses.replace(
             state, time=state.time + 1, inner=gymnax_values.strong(inner), seen=self._vector(seen)
@@ -153,8 +155,15 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
     ) -> tuple[Any, EnvState, jax.Array, jax.Array, jax.Array, dict[Any, Any]]:
         """One step with auto-reset, each from the half of the key that gymnax's `step` gives it."""
         params = self.default_params if params is None else params
-        key_step, key_reset = jax.random.split(key)
+        key_step, key_reset = jax.random.split(self._to_draw(key))
         return auto_reset.step(self, key_step, key_reset, state, action, params)
+
+    def _to_draw(self, key: chex.PRNGKey) -> chex.PRNGKey:
+        """Written out where the law is of gymnax's package, which draws by nothing that would mind
+        and keeps no key.
+        """
+        is_gymnaxs = type(self.inner).__module__.startswith("gymnax.")
+        return written_out(key) if is_gymnaxs else key
 
     def is_truncated(self, state: EnvState, params: EnvParams) -> jax.Array:
         """Gymnax's: whether the time is up."""
