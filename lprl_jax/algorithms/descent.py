@@ -13,7 +13,7 @@ import optax
 def optimizer(max_grad_norm: float, epsilon: float = 1e-8) -> optax.GradientTransformation:
     """Adam behind a bound on the gradient's norm; its step is scaled by `descend`.
 
-    Without a bound, `math.inf`, no norm is taken either: a tenth of a small network's time.
+    Without a bound, `math.inf`, no norm is taken either: of a small network it takes its time.
     """
     bounded = math.isfinite(max_grad_norm)
     bound = optax.clip_by_global_norm(max_grad_norm) if bounded else optax.identity()

@@ -2,8 +2,8 @@
 
 Runs have nothing to do with each other, so the results are those of all at once. Of a thousand runs
 of a small network a gradient step goes through some 170 MB of weights and moments, and in blocks
-through five, over and over: they learn a third faster, and play in half the time. A block that
-learns is copied out of the state and back, its replay too, once a chunk of training.
+through five, over and over: they learn and play faster (`1000_runs_demo` in docs/speed.md). A block
+that learns is copied out of the state and back, its replay too, once a chunk of training.
 
 On accelerators, which want everything at once, there are no blocks; nor where the runs share more
 than counts, such as a memory of a prior's answers, which is fuller and asked for more at a time

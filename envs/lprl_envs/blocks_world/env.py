@@ -183,7 +183,7 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
     def initial_state(self, key: chex.PRNGKey, instance: jax.Array, params: EnvParams) -> EnvState:
         """The instance's."""
         del key
-        on = params.bank.on[instance]  # here, unlike below, block by block takes twice as long
+        on = params.bank.on[instance]  # here, unlike below, block by block is slower
         return EnvState(time=jnp.int32(0), instance=instance, on=on)
 
     def step_env(

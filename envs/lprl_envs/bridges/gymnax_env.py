@@ -121,7 +121,7 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
     def initial_state(self, key: chex.PRNGKey, instance: jax.Array, params: EnvParams) -> EnvState:
         """As gymnax's `reset_env` draws it."""
         own = self._inner_params(instance, params)
-        seen, inner = self.inner.reset_env(self._to_draw(key), own)
+        seen, inner = self.inner.reset_env(self._sooner(key), own)
         return EnvState(
             time=jnp.int32(0),
             instance=jnp.int32(instance),
@@ -139,7 +139,7 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
     ) -> tuple[jax.Array, EnvState, jax.Array, jax.Array, dict[Any, Any]]:
         """Gymnax's."""
         seen, inner, reward, terminated, info = self.inner.step_env(
-            self._to_draw(key), state.inner, action, self._inner_params(state.instance, params)
+            self._sooner(key), state.inner, action, self._inner_params(state.instance, params)
         )
         after = dataclasses.replace(
             state, time=state.time + 1, inner=gymnax_values.strong(inner), seen=self._vector(seen)
@@ -155,13 +155,11 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
     ) -> tuple[Any, EnvState, jax.Array, jax.Array, jax.Array, dict[Any, Any]]:
         """One step with auto-reset, each from the half of the key that gymnax's `step` gives it."""
         params = self.default_params if params is None else params
-        key_step, key_reset = jax.random.split(self._to_draw(key))
+        key_step, key_reset = jax.random.split(self._sooner(key))
         return auto_reset.step(self, key_step, key_reset, state, action, params)
 
-    def _to_draw(self, key: chex.PRNGKey) -> chex.PRNGKey:
-        """Written out where the law is of gymnax's package, which draws by nothing that would mind
-        and keeps no key.
-        """
+    def _sooner(self, key: chex.PRNGKey) -> chex.PRNGKey:
+        """Written out, for the laws of gymnax itself, which take any kind of key and keep none."""
         is_gymnaxs = type(self.inner).__module__.startswith("gymnax.")
         return written_out(key) if is_gymnaxs else key
 
