@@ -5,7 +5,8 @@ theirs needs an older gymnax; they take turns, and wait meanwhile. Compilation a
 apart.
 
 Both have to learn: before anything is timed, LEARNERS runs of each are trained, long enough, and
-play; where the median of either is not above what the contest asks for, nothing is reported. What
+play; where the median of either is not above what the contest asks for, nothing is reported. Of a
+variant of theirs that does not learn, nothing is reported of the variant. What
 is timed may be shorter then, for of many runs at once a training at full length takes an hour.
 
 Both have to do the same work: where gradient steps or environment steps differ by more than EQUAL,
@@ -107,15 +108,23 @@ class Contest:
     def run(self, quick: bool) -> Measured:
         """Rows and ratios; without their package, its absence. Quick is without many runs."""
         trainings = self.trainings[: 1 if quick else None]
-        why = self.peer.unavailable() or self.not_learnt(trainings[0].theirs)
+        theirs, ours, _ = self.names
+        why = self.peer.unavailable()
+        lost = {} if why else self.not_learnt(trainings[0].theirs)
+        why = why or lost.get(theirs, "") or lost.get(ours, "")
         rows: list[Row] = []
         ratios: dict[str, Ratio | None] = {}
         for training in trainings:
-            found = self.absent(training, why) if why else self.measure(training)
+            learnt = {x: y for x, y in training.theirs.items() if why or theirs + x not in lost}
+            rest = dataclasses.replace(training, theirs=learnt)
+            found = self.absent(training, why) if why else self.measure(rest)
             rows, ratios = rows + found[0], ratios | found[1]
+            for kind in training.theirs.keys() - learnt.keys():
+                absent = self.absent_of(training, kind, lost[theirs + kind])
+                rows, ratios = rows + absent[0], ratios | absent[1]
         return rows, ratios
 
-    def not_learnt(self, kinds: Mapping[str, tuple[str, ...]]) -> str:
+    def not_learnt(self, kinds: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
         """Which programs do not learn, at full length, and how far they come; empty if all do."""
         theirs, ours, _ = self.names
         size = "--runs", str(LEARNERS), "--steps", str(self.steps), "--episodes", str(EPISODES)
@@ -124,27 +133,32 @@ class Contest:
             for kind, options in kinds.items()
         }
         commands[ours] = self.command_of_ours(LEARNERS, self.steps, "--episodes", str(EPISODES))
-        lost = []
+        lost = {}
         for name, command in commands.items():
             try:
                 _, about = race({name: command}, 0, {name: {**on_cpu(""), **ENOUGH_THREADS}})
             except RuntimeError as error:
-                return f"{name} failed: {error}"
+                lost[name] = f"{name} failed: {error}"
+                continue
             found = statistics.median(about[name]["returns"])
             print(f"{name:52} {found:14,.1f} return of {LEARNERS} runs", flush=True)
             if not found > self.learnt:
-                lost.append(f"{name} is at {found:.0f}")
-        if not lost:
-            return ""
-        return f"not learnt: the return of {' and '.join(lost)}, not above {self.learnt:g}"
+                lost[name] = f"not learnt: {name} is at {found:.0f}, not above {self.learnt:g}"
+        return lost
 
     def absent(self, training: Training, why: str) -> Measured:
         """Rows and ratios of what was not measured."""
-        theirs, ours, ratio = (name + training.ending for name in self.names)
-        names = [*(theirs + kind for kind in training.theirs), *(ours + x for x in training.ours)]
-        rows = [unmeasured(name, "steps/s", why) for name in names]
-        ratios = [ratio + kind + x for kind in training.theirs for x in training.ours]
-        return rows, dict.fromkeys(ratios)
+        found = [self.absent_of(training, kind, why) for kind in training.theirs]
+        rows = [row for of_one, _ in found for row in of_one]
+        ours = self.names[1] + training.ending
+        rows += [unmeasured(ours + ending, "steps/s", why) for ending in training.ours]
+        return rows, {name: ratio for _, of_one in found for name, ratio in of_one.items()}
+
+    def absent_of(self, training: Training, kind: str, why: str) -> Measured:
+        """The same, of one of their programs."""
+        theirs, _, ratio = (name + training.ending for name in self.names)
+        names = [ratio + kind + ending for ending in training.ours]
+        return [unmeasured(theirs + kind, "steps/s", why)], dict.fromkeys(names)
 
     def measure(self, training: Training) -> Measured:
         """Rows and ratios; raises RuntimeError as `Peer.note` does."""

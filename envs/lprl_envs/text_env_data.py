@@ -35,13 +35,14 @@ class TextEnvParams(environment.EnvParams):
     """i32[m]: the instances of the bank that `reset` draws from, uniformly."""
 
     @classmethod
-    def of_all(cls, bank: Any, limit: int) -> Self:
-        """With a bank, of which `reset` draws from all instances, and a limit in steps."""
+    def of_all(cls, bank: Any, limit: int, **more: Any) -> Self:
+        """With a bank, of which `reset` draws from all instances, a limit in steps, and more."""
         num_instances = jax.tree.leaves(bank)[0].shape[0]
         return cls(
             max_steps_in_episode=jnp.int32(limit),
             bank=bank,
             instances=jnp.arange(num_instances, dtype=jnp.int32),
+            **more,
         )
 
 

@@ -43,7 +43,9 @@ def test_new_worlds_are_held_against_gymnaxs_frozen_lake(
     }
     resets = {name: x.median for name, x in ratios.items() if "auto_reset" in name}
     assert resets == {
-        f"env/{world}/auto_reset_vs_none{ending}": share
+        f"env/{world}/auto_reset_vs_{other}{size}": share
         for world in (() if quick else suite.OURS)
-        for ending, share in (("", 1.0), ("/16384", 0.5))
-    }
+        for other, size, share in (
+            ("none", "", 1.0), ("none", "/16384", 0.5), ("alive", "", 1.0), ("alive", "/16384", 1.0)
+        )
+    }  # fmt: skip

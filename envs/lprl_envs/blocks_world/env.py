@@ -35,6 +35,7 @@ from lprl_envs import values
 from lprl_envs.banks import made_once
 from lprl_envs.blocks_world import instances as problems
 from lprl_envs.blocks_world.instances import MOST_BLOCKS, Problems, require_blocks
+from lprl_envs.blocks_world.packed import goal_of, rows_of, start_of
 from lprl_envs.blocks_world.picture import draw_blocks
 from lprl_envs.blocks_world.rules import ABSENT, act, features_of, is_reached, legal_actions, settle
 from lprl_envs.blocks_world.search import SOLVED, heuristic, list_moves, look_ahead, make_move
@@ -60,6 +61,9 @@ class EnvState(TextEnvState):
 @struct.dataclass(kw_only=True)
 class EnvParams(TextEnvParams):
     """`bank` is a `Problems`."""
+
+    rows: jax.Array
+    """u32[M, w]: the same in few words, see `packed`; whoever replaces `bank`, these too."""
 
 
 class BlocksWorld(TextEnv[EnvState, EnvParams]):
@@ -167,7 +171,8 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         return self._params(problems.resize(drawn, self.num_blocks))
 
     def _params(self, bank: Problems) -> EnvParams:
-        return EnvParams.of_all(bank, limit=8 * (self.num_blocks - 1))
+        limit = 8 * (self.num_blocks - 1)
+        return EnvParams.of_all(bank, limit, rows=rows_of(bank.on, bank.goal))
 
     def identity(self, instance: Problems) -> jax.Array:
         """Initial state and goal; the same in environments of more blocks."""
@@ -183,7 +188,7 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
     def initial_state(self, key: chex.PRNGKey, instance: jax.Array, params: EnvParams) -> EnvState:
         """The instance's."""
         del key
-        on = params.bank.on[instance]  # here, unlike below, block by block is slower
+        on = start_of(params.rows, instance, self.num_blocks)
         return EnvState(time=jnp.int32(0), instance=instance, on=on)
 
     def step_env(
@@ -207,19 +212,18 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
     def _state(
         self, time: jax.Array, instance: jax.Array, on: jax.Array, params: EnvParams
     ) -> EnvState:
-        on = settle(on, self._of_instance(params.bank.on, instance) == ABSENT)
-        return EnvState(time=time, instance=instance, on=on)
+        _, is_missing = goal_of(params.rows, instance, self.num_blocks)
+        return EnvState(time=time, instance=instance, on=settle(on, is_missing))
 
     def _goal(self, state: EnvState, params: EnvParams) -> jax.Array:
-        return self._of_instance(params.bank.goal, state.instance)
-
-    def _of_instance(self, table: jax.Array, instance: jax.Array) -> jax.Array:
-        """Its row, block by block: gathered so, a batch of rows has the batch last."""
-        return jnp.stack([table[instance, b] for b in range(self.num_blocks)])
+        """Gathered block by block, for what looks at it often: unpacking it each time is slower."""
+        goal = params.bank.goal
+        return jnp.stack([goal[state.instance, b] for b in range(self.num_blocks)])
 
     def is_terminated(self, state: EnvState, params: EnvParams) -> jax.Array:
         """Whether all facts of the goal hold."""
-        return is_reached(state.on, self._goal(state, params))
+        goal, _ = goal_of(params.rows, state.instance, self.num_blocks)
+        return is_reached(state.on, goal)
 
     def is_solved(self, state: EnvState, params: EnvParams) -> jax.Array:
         """Whether all facts of the goal hold."""

@@ -27,6 +27,8 @@ from lprl_envs.parts.batch_last import batch_last
 TABLE, HAND, ABSENT = -1, -2, -3
 NONE = -1
 """In a goal: the block may lie anywhere."""
+MOST_BITS = 12
+"""Blocks that there may be."""
 Blocks = Sequence[jax.Array]
 """An array a block."""
 
@@ -66,17 +68,21 @@ def is_clear(on: jax.Array) -> jax.Array:
 def legal_actions(on: jax.Array) -> jax.Array:
     """`bool[A]`; n at most: a move for each clear block, or the table and each clear block."""
     listed = [jnp.asarray(x, jnp.int16).reshape(-1, *[1] * (on.ndim - 1)) for x in moves(len(on))]
-    return is_legal([x[None] for x in shorts(on)], *listed)
+    below = pick([x[None] for x in shorts(on)], listed[0])
+    clear, holds = _clear_and_held(on)
+    return _is_legal(below, clear[None].astype(jnp.int16), holds[None], *listed)
 
 
 @batch_last
 def act(on: jax.Array, action: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The state after an action `i32[]`, and whether it was legal; an illegal one does nothing."""
-    blocks, move = shorts(on), packed_moves(len(on))[action]
+    move = packed_moves(len(on))[action].astype(jnp.int32)
     block, source, target = (((move >> shift) & 15) + ABSENT for shift in (0, 4, 8))
-    legal = is_legal(blocks, block, source, target)
-    after = [jnp.where(legal & (block == b), target, x) for b, x in enumerate(blocks)]
-    return jnp.stack(after).astype(jnp.int32), legal
+    moved = _numbers(on) == block[None]
+    below = jnp.max(jnp.where(moved, on, ABSENT), axis=0)
+    clear, holds = _clear_and_held(on)
+    legal = _is_legal(below, clear, holds, block, source, target)
+    return jnp.where(legal[None] & moved, target[None], on), legal
 
 
 def packed_moves(num_blocks: int) -> jax.Array:
@@ -88,14 +94,6 @@ def packed_moves(num_blocks: int) -> jax.Array:
     return jnp.asarray(sum(x << 4 * i for i, x in enumerate(places)), jnp.int16)
 
 
-def is_legal(on: Blocks, block: jax.Array, source: jax.Array, target: jax.Array) -> jax.Array:
-    """`bool[...]`: whether moves keep the rules."""
-    clear = clear_blocks(on)
-    holds = functools.reduce(jnp.logical_or, [x == HAND for x in on])
-    takes, lays = ~holds & has(clear, block), (target == TABLE) | has(clear, target)
-    return (pick(on, block) == source) & jnp.where(target == HAND, takes, lays)
-
-
 @batch_last
 def settle(on: jax.Array, is_missing: jax.Array) -> jax.Array:
     """The state with blocks that an instance lacks, `bool[n]`, ABSENT where they lie on their own.
@@ -103,12 +101,8 @@ def settle(on: jax.Array, is_missing: jax.Array) -> jax.Array:
     Such blocks never move. But where states are numbered, every instance has all numbers, also
     those of states in which a missing block lies in a stack: they are states like others.
     """
-    clear = clear_blocks(shorts(on))
-    after = [
-        jnp.where(is_missing[b] & (x == TABLE) & has(clear, jnp.int16(b)), ABSENT, x)
-        for b, x in enumerate(on)
-    ]
-    return jnp.stack(after)
+    clear, _ = _clear_and_held(on)
+    return jnp.where(is_missing & (on == TABLE) & has(clear[None], _numbers(on)), ABSENT, on)
 
 
 @batch_last
@@ -121,8 +115,7 @@ def num_satisfied(on: jax.Array, goal: jax.Array) -> jax.Array:
 @batch_last
 def is_reached(on: jax.Array, goal: jax.Array) -> jax.Array:
     """`bool[...]`: whether all facts of the goal hold."""
-    facts = [(y == NONE) | (x == y) for x, y in zip(on, goal, strict=True)]
-    return functools.reduce(jnp.logical_and, facts)
+    return jnp.all((goal == NONE) | (on == goal), axis=0)
 
 
 def features_of(on: jax.Array, goal: jax.Array) -> jax.Array:
@@ -158,10 +151,42 @@ def pick(xs: Sequence[jax.Array | int], place: jax.Array) -> jax.Array:
 
 
 def bit_of(block: jax.Array) -> jax.Array:
-    """`i16[...]`: the bit of a block; 0 of what is none, for XLA shifts by less than 0 to 0."""
-    return jax.lax.shift_left(jnp.int16(1), block)
+    """The bit of a block; 0 of what is none, for XLA shifts by less than 0 to 0."""
+    return jax.lax.shift_left(jnp.ones_like(block), block)
 
 
 def shorts(on: jax.Array) -> list[jax.Array]:
     """An `i16[...]` a block, of `on [n, ...]`."""
     return [x.astype(jnp.int16) for x in on]
+
+
+def _is_legal(
+    below: jax.Array,
+    clear: jax.Array,
+    holds: jax.Array,
+    block: jax.Array,
+    source: jax.Array,
+    target: jax.Array,
+) -> jax.Array:
+    """`bool[...]`: whether moves keep the rules, `below` being what their blocks lie on."""
+    takes, lays = ~holds & has(clear, block), (target == TABLE) | has(clear, target)
+    return (below == source) & jnp.where(target == HAND, takes, lays)
+
+
+def _clear_and_held(on: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """`clear_blocks` of `on [n, ...]`, and whether the hand holds one, by one reduction.
+
+    A reduction is there before what uses it. What is made of an array a block, XLA would compute
+    anew for every block that depends on it.
+    """
+    held, there, covered = 2 * MOST_BITS, _numbers(on), MOST_BITS + jnp.maximum(on, 0)
+    bits = jnp.where(on > HAND, 1 << there, 0)
+    bits |= jnp.where(on >= 0, 1 << covered, jnp.where(on == HAND, 1 << held, 0))
+    found = jax.lax.reduce_or(bits, axes=(0,))
+    clear = found & ~(found >> MOST_BITS) & ((1 << MOST_BITS) - 1)
+    return clear, (found >> held) != 0
+
+
+def _numbers(on: jax.Array) -> jax.Array:
+    """`i32[n, 1...]`: the blocks' numbers, to be held against arrays of `on`'s other axes."""
+    return jnp.arange(len(on), dtype=jnp.int32).reshape(-1, *[1] * (on.ndim - 1))
