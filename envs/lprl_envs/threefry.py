@@ -31,8 +31,10 @@ ROUNDS, ROUNDS_A_KEY = 20, 4
 PARITY = np.uint32(0x1BD11BDA)
 """The third word of a key is the exclusive or of its two and of this."""
 HALF = np.uint32(32)
+FEW = 4
+"""Numbers that are made one by one."""
 
-Words = tuple[jax.Array, jax.Array]
+Words = tuple[Any, Any]
 """Two u32 arrays of one shape, or of shapes that broadcast."""
 
 
@@ -75,8 +77,17 @@ def _with_keys(tree: Any, found: Any, instead: Any) -> Any:
 
 
 def _blocks(key: jax.Array, shape: tuple[int, ...]) -> Words:
-    """Of the numbers from 0 on, fewer than 2^32 of them."""
-    count = jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape)
+    """Of the numbers from 0 on, fewer than 2^32 of them.
+
+    Few are made one by one: of many keys their axis would be the last, and vector instructions take
+    that one.
+    """
+    size = math.prod(shape)
+    if 0 < size <= FEW:
+        each = [encipher((key[0], key[1]), (np.uint32(0), np.uint32(n))) for n in range(size)]
+        high, low = (jnp.stack(words).reshape(shape) for words in zip(*each, strict=True))
+        return high, low
+    count = jnp.arange(size, dtype=jnp.uint32).reshape(shape)
     return encipher((key[0], key[1]), (jnp.zeros(shape, jnp.uint32), count))
 
 
