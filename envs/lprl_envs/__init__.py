@@ -22,7 +22,7 @@ Whatever is to be imported is in `__all__` below, or in a world's own. It knows 
 """
 
 from lprl_envs import _moved
-from lprl_envs.banks import content_hash
+from lprl_envs.banks import content_hash, draw_bank
 from lprl_envs.blackjack import Blackjack
 from lprl_envs.blocks_world import BlocksWorld, BlocksWorldSubgoals, from_stacks
 from lprl_envs.bridges import GymnaxEnv
@@ -37,11 +37,11 @@ from lprl_envs.options import Options, OverOptions
 from lprl_envs.overcooked import Overcooked
 from lprl_envs.patterns import ImageCompletion, ObjectArrangement
 from lprl_envs.pendulum import Pendulum
-from lprl_envs.registration import ENVIRONMENTS, make
+from lprl_envs.registration import ENVIRONMENTS, make, register
 from lprl_envs.render import Animation, Picture
 from lprl_envs.template import Literal, Scope, Slot, Template
 from lprl_envs.text_env import TextEnv
-from lprl_envs.text_env_data import TextEnvParams, TextEnvState
+from lprl_envs.text_env_data import TextEnvParams, TextEnvState, only_outcome
 from lprl_envs.watch_repair import WatchRepair
 
 __all__ = [
@@ -77,9 +77,12 @@ __all__ = [
     "WatchRepair",
     "check_env",
     "content_hash",
+    "draw_bank",
     "from_stacks",
     "make",
+    "only_outcome",
     "parse_map",
+    "register",
 ]
 
 _moved.install()

@@ -1,6 +1,7 @@
 """The one error that means: what was asked for cannot be done, and here is what can."""
 
-from collections.abc import Collection
+import difflib
+from collections.abc import Collection, Iterable
 from typing import Any
 
 
@@ -37,4 +38,14 @@ def shown(value: Any) -> str:
 def require_one_of(what: str, found: Any, valid: Collection[Any]) -> None:
     """Raises InvalidInput unless `found` is one of the valid choices, which are text."""
     if not (isinstance(found, str) and found in valid):
-        raise InvalidInput(f"unknown {what} {shown(found)}; valid: {', '.join(map(str, valid))}")
+        names = [str(name) for name in valid]
+        raise InvalidInput(
+            f"unknown {what} {shown(found)}; {hint(found, names)}valid: {', '.join(names)}"
+        )
+
+
+def hint(found: Any, names: Iterable[str]) -> str:
+    """`did you mean corridor? `, where a name is near to what was found; otherwise nothing."""
+    by_lower = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(str(found).lower(), by_lower, n=1)
+    return f"did you mean {by_lower[close[0]]}? " if close else ""

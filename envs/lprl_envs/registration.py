@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from pathlib import Path
 from typing import Any
 
 import gymnax
 
+from lprl_envs import values
 from lprl_envs.blackjack.env import Blackjack
 from lprl_envs.blocks_world.env import BlocksWorld
 from lprl_envs.blocks_world.subgoals import BlocksWorldSubgoals
@@ -13,7 +17,7 @@ from lprl_envs.bridges import gymnax_values
 from lprl_envs.bridges.gymnax_env import GymnaxEnv
 from lprl_envs.cartpole.env import CartPole
 from lprl_envs.cube_stacking.env import CubeStacking
-from lprl_envs.errors import InvalidInput, shown
+from lprl_envs.errors import InvalidInput, hint, shown
 from lprl_envs.frozen_lake.env import FrozenLake
 from lprl_envs.household.env import Household
 from lprl_envs.household.over_options import HouseholdOptions
@@ -42,7 +46,7 @@ ENVIRONMENTS = {
     "Household-lprl": Household,
     "HouseholdOptions-lprl": HouseholdOptions,
 }
-"""Ours: registered id to class. Every state of these has a text."""
+"""Id to class: ours, and those that others `register`. Every state of these has a text."""
 
 CONTINUOUS = (
     "Pendulum-v1",
@@ -58,23 +62,45 @@ for _env_id, _factory in ENVIRONMENTS.items():
         gymnax.register(_env_id, _factory)
 
 
+def register(env_id: str, env: type[TextEnv[Any, Any]]) -> None:
+    """Make a world of one's own known by an id, to `make` here and in gymnax, and in configs.
+
+    In a config `env: my_module:MyWorld` needs no registration.
+
+    Raises:
+        InvalidInput: if the class is no `TextEnv`, or another has the id.
+    """
+    env_id = values.text("an environment's id", env_id)
+    if not (isinstance(env, type) and issubclass(env, TextEnv)):
+        raise InvalidInput(f"{env_id} is {shown(env)}; right: a class that is a TextEnv")
+    found = ENVIRONMENTS.get(env_id)
+    if found is env:
+        return
+    if found or env_id in gymnax.registered_envs or ":" in env_id:
+        taken = "a module and a class" if ":" in env_id else "another environment's"
+        raise InvalidInput(f"the id {shown(env_id)} is {taken}; right: one that is free")
+    ENVIRONMENTS[env_id] = env
+    gymnax.register(env_id, env)
+
+
 def of_gymnax() -> list[str]:
     """Ids of gymnax's own environments; they have no text."""
     return [name for name in gymnax.registered_envs if name not in ENVIRONMENTS]
 
 
 def make(env_id: str, **arguments: Any) -> tuple[TextEnv[Any, Any], TextEnvParams]:
-    """An environment by its id, with its default parameters; gymnax's own through `GymnaxEnv`.
+    """An environment with its default parameters; gymnax's own through `GymnaxEnv`.
+
+    Args:
+        env_id: A registered id, or `module:Class` of a world of one's own. The module is looked
+            for where Python looks, and then in the current directory.
+        **arguments: Of its constructor.
 
     Raises:
         InvalidInput: if there is none of this id, or an argument is out of range.
     """
-    _require_known(env_id)
-    env: TextEnv[Any, Any] = (
-        ENVIRONMENTS[env_id](**arguments)
-        if env_id in ENVIRONMENTS
-        else GymnaxEnv(env_id, **arguments)
-    )
+    own = class_of(env_id)
+    env: TextEnv[Any, Any] = own(**arguments) if own else GymnaxEnv(env_id, **arguments)
     return env, env.default_params
 
 
@@ -84,16 +110,46 @@ def arguments_of(env_id: str) -> dict[str, Any]:
     Raises:
         InvalidInput: as `make`.
     """
-    _require_known(env_id)
-    ours = env_id in ENVIRONMENTS
-    return gymnax_values.arguments_of(
-        ENVIRONMENTS[env_id] if ours else type(GymnaxEnv(env_id).inner)
-    )
+    own = class_of(env_id)
+    return gymnax_values.arguments_of(own or type(GymnaxEnv(env_id).inner))
 
 
-def _require_known(env_id: str) -> None:
+def class_of(env_id: str) -> type[TextEnv[Any, Any]] | None:
+    """A world of ours, or of somebody else's who has registered or names it; of gymnax's own None.
+
+    Raises:
+        InvalidInput: as `make`.
+    """
+    if isinstance(env_id, str) and ":" in env_id:
+        return _named(env_id)
     if not (isinstance(env_id, str) and env_id in gymnax.registered_envs):
         raise InvalidInput(
-            f"unknown env {shown(env_id)}; valid: {', '.join(ENVIRONMENTS)}, or of gymnax's own "
-            f"{', '.join(of_gymnax())}"
+            f"unknown env {shown(env_id)}; {hint(env_id, gymnax.registered_envs)}valid: "
+            f"{', '.join(ENVIRONMENTS)}, a world of your own "
+            f"as my_module:MyWorld, or of gymnax's own {', '.join(of_gymnax())}"
         )
+    return ENVIRONMENTS.get(env_id)
+
+
+def _named(env_id: str) -> type[TextEnv[Any, Any]]:
+    """The class that `module:Class` names."""
+    module_name, _, class_name = env_id.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:  # `python -m` has it, an installed command does not
+        sys.path.append(here)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise  # what the module itself imports
+        raise InvalidInput(f"env {env_id!r}: there is no module {module_name!r} here") from None
+    found = getattr(module, class_name, None)
+    if not (isinstance(found, type) and issubclass(found, TextEnv)):
+        own = [
+            name
+            for name, x in vars(module).items()
+            if isinstance(x, type) and issubclass(x, TextEnv) and x.__module__ == module.__name__
+        ]
+        right = f"it has {', '.join(own)}" if own else "it has no world"
+        raise InvalidInput(f"env {env_id!r}: {class_name!r} is no TextEnv of the module; {right}")
+    return found

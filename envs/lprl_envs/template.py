@@ -12,6 +12,7 @@ values `""` and `" word"`.
 import dataclasses
 import enum
 import hashlib
+import itertools
 from collections.abc import Sequence
 
 import jax
@@ -53,27 +54,30 @@ class Slot:
 class Template:
     """Literals and slots, in the order in which they are read.
 
-    Adjacent literals are merged on construction (the later scope wins), since byte-pair encoders
-    may join what we write apart.
+    A literal depends on what stands before it, whatever its scope says: it cannot be shared by
+    states that differ before it. Adjacent literals are merged on construction, since byte-pair
+    encoders may join what we write apart.
 
     Raises:
-        InvalidInput: if a slot has no values or repeats one, scopes are out of order, or the last
-            segment is not a literal (where the answer is read out must not depend on the state).
+        InvalidInput: if a slot has no values or repeats one, a slot stands behind one of a later
+            scope, or the last segment is not a literal (where the answer is read out must not
+            depend on the state). It names the segment, and what would be right.
     """
 
     segments: tuple[Literal | Slot, ...]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "segments", _merge_literals(self.segments))
-        scopes = [segment.scope for segment in self.segments]
-        if scopes != sorted(scopes):
-            raise InvalidInput("template segments must be ordered static, instance, state")
+        for slot in self.slots:
+            _require_values(slot)
+        for before, segment in itertools.pairwise(self.segments):
+            _require_order(before, segment)
         last = self.segments[-1] if self.segments else None
         if not isinstance(last, Literal) or not last.text:
-            raise InvalidInput("the last segment of a template must be a literal with a text")
-        for slot in self.slots:
-            if not slot.values or len(set(slot.values)) != len(slot.values):
-                raise InvalidInput(f"slot {slot.name!r} needs one or more distinct values")
+            raise InvalidInput(
+                f"a template ends with {_named(last)}; right: with a literal that has a text, "
+                'behind which the action\'s text is read, such as Literal("\\nGo")'
+            )
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -121,10 +125,37 @@ class Template:
 
 def _merge_literals(segments: tuple[Literal | Slot, ...]) -> tuple[Literal | Slot, ...]:
     merged: list[Literal | Slot] = []
+    scope = Scope.STATIC
     for segment in segments:
         last = merged[-1] if merged else None
-        if isinstance(segment, Literal) and isinstance(last, Literal):
-            merged[-1] = Literal(last.text + segment.text, max(last.scope, segment.scope))
-        else:
+        scope = max(scope, segment.scope)
+        if isinstance(segment, Slot):
             merged.append(segment)
+        elif isinstance(last, Literal):
+            merged[-1] = Literal(last.text + segment.text, scope)
+        else:
+            merged.append(Literal(segment.text, scope))
     return tuple(merged)
+
+
+def _require_values(slot: Slot) -> None:
+    if not slot.values:
+        raise InvalidInput(f"{_named(slot)} has no values; it needs one or more")
+    for place, value in enumerate(slot.values):
+        if value in slot.values[:place]:
+            raise InvalidInput(f"{_named(slot)} has the value {value!r} twice; once is right")
+
+
+def _require_order(before: Literal | Slot, segment: Literal | Slot) -> None:
+    if before.scope > segment.scope:
+        own, earlier = (scope.name for scope in (segment.scope, before.scope))
+        raise InvalidInput(
+            f"{_named(segment)} has the scope {own} and stands behind {_named(before)}, which has "
+            f"{earlier}; right: put it before that, or give it scope=Scope.{earlier}"
+        )
+
+
+def _named(segment: Literal | Slot | None) -> str:
+    if isinstance(segment, Slot):
+        return f"the slot {segment.name!r}"
+    return "nothing" if segment is None else f"the literal {segment.text!r}"

@@ -13,24 +13,32 @@ the action words lie: priors speak of words, learners take points.
 
 `step` also reports `final_state`, by which a learner bootstraps through a time limit. It does not
 split its key, as gymnax's `step` does.
+
+A world needs six members: `template`, `slots`, `action_texts`, `initial_state`, `is_solved` and
+`transitions`, and `draw` for its instances (`docs/own-environment.md`). All else has a default,
+which `parts/defaults` makes of these.
 """
 
 from __future__ import annotations
 
 import abc
+import dataclasses
+import inspect
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 from gymnax.environments import environment, spaces
 
-from lprl_envs import auto_reset, observations
-from lprl_envs.banks import content_hash, draw_instance, set_apart
+from lprl_envs import auto_reset, observations, values
+from lprl_envs.banks import content_hash, draw_bank, draw_instance, made_once, set_apart
 from lprl_envs.errors import InvalidInput, NotNumbered
-from lprl_envs.parts import looking
+from lprl_envs.parts import defaults, looking
 from lprl_envs.render import Picture, picture_of_text
+from lprl_envs.short_repr import in_short
 from lprl_envs.template import Template
 from lprl_envs.text_env_data import Action, Successor, TextEnvParams, TextEnvState
 
@@ -47,10 +55,12 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     Two of equal `config`, which subclasses set, are equal, so that compiled functions are found.
     """
 
-    config: tuple[Any, ...]
-    """Everything that was passed to the constructor, hashable."""
-    observation: str
+    config: tuple[Any, ...] = ()
+    """What tells it from others of its class, hashable: its arguments, unless it sets this."""
+    observation: str = "features"
     """One of `observations.OBSERVATIONS`."""
+    time_limit: int = 100
+    """Steps after which an episode is truncated, in parameters that `params_of` makes."""
     version: int = 0
     """Raised when law, text, instance format or split changes: tables of others are refused."""
     suites: tuple[str, ...] = ()
@@ -69,6 +79,35 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     """Of whoever plans what is right here; below 1, shorter is better."""
     reward_noise: bool = False
     """Whether a step draws its reward; `transitions` then gives each outcome's mean."""
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        """Have constructors keep their arguments."""
+        super().__init_subclass__(**named)
+        if "__init__" in vars(cls):
+            cls.__init__ = defaults.keeping_arguments(cls.__init__)
+
+    def __init__(self) -> None:
+        """Of a world without arguments."""
+        self.require_draw()
+
+    def require_draw(self) -> None:
+        """Raises TypeError if instances cannot be had, singly or as a bank."""
+        own = type(self)
+        if own.draw is TextEnv.draw and own.sample_params is TextEnv.sample_params:
+            raise TypeError(f"{own.__name__} lacks draw(key), a random instance, or sample_params")
+
+    @property
+    def name(self) -> str:
+        """What messages and files call it: the registered id; default, the class."""
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        """As it was made, where `config` is its arguments."""
+        names = list(inspect.signature(type(self)).parameters)
+        if len(names) != len(self.config):
+            return f"{type(self).__name__}{self.config!r}"
+        given = (f"{n}={in_short(x)}" for n, x in zip(names, self.config, strict=True))
+        return f"{type(self).__name__}({', '.join(given)})"
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.config == other.config  # type: ignore[attr-defined]
@@ -101,6 +140,11 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """`[A]`: one text an action; it continues the state's text."""
 
     @property
+    def num_actions(self) -> int:
+        """A: one a text."""
+        return len(self.action_texts)
+
+    @property
     def is_continuous(self) -> bool:
         """Whether an action is a point in a box, f32[d], and not one of A numbers."""
         return isinstance(self.action_space(), spaces.Box)
@@ -123,13 +167,18 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
     def initial_state(self, key: chex.PRNGKey, instance: jax.Array, params: TParams) -> TState:
         """An episode's first state in an instance."""
 
-    @abc.abstractmethod
     def action_mask(self, state: TState, params: TParams) -> jax.Array:
-        """`bool[A]`: legal actions; at least one is. In a continuous world, of words: all True."""
+        """`bool[A]`: legal actions; at least one is. Default, and of a continuous world's: all."""
+        del state, params
+        return jnp.ones(self.num_actions, bool)
 
     @abc.abstractmethod
     def is_solved(self, state: TState, params: TParams) -> jax.Array:
         """`bool[]`: whether this is what an episode is for: success, illegal actions or not."""
+
+    def is_terminated(self, state: TState, params: TParams) -> jax.Array:
+        """`bool[]`: whether the episode has ended in this state; default, where it is solved."""
+        return self.is_solved(state, params)
 
     @property
     def max_legal(self) -> int:
@@ -202,9 +251,21 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
 
     # -- instances -----------------------------------------------------------------------------
 
-    @abc.abstractmethod
+    def draw(self, key: chex.PRNGKey) -> Any:
+        """A random instance: a row of the bank, without the axis M; jittable.
+
+        Not needed where `sample_params` draws banks otherwise.
+        """
+        raise InvalidInput(f"{self.name} draws no instance alone; `sample_params` draws a bank")
+
+    def is_fit(self, instance: Any) -> jax.Array:
+        """`bool[]`: whether an instance may be played; one that may not is drawn anew."""
+        del instance
+        return jnp.bool_(True)
+
     def identity(self, instance: Any) -> jax.Array:
-        """Integers that tell an instance (a row of the bank) apart."""
+        """Integers that tell an instance (a row of the bank) apart; default, all its numbers."""
+        return defaults.identity(instance)
 
     def split_hash(self, instance: Any) -> jax.Array:
         """`uint32[]`: decides on which side of the split an instance is.
@@ -218,13 +279,17 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """`bool[]`: whether the instance is held out; what that means, `held_out_as` says."""
         return self.split_hash(instance) % HELD_OUT_ONE_IN == 0
 
-    @abc.abstractmethod
     def params_of(self, instances: Sequence[Any]) -> TParams:
         """Parameters with these instances, as one writes them by hand (in a config), as the bank.
 
         Raises:
             InvalidInput: if one is not well-formed.
         """
+        right = jax.eval_shape(self.draw, jax.random.key(0))
+        return self._of_bank(defaults.bank_of(values.instances(instances), right))
+
+    def _of_bank(self, bank: Any) -> TParams:
+        return cast(TParams, TextEnvParams.of_all(bank, self.time_limit))
 
     def suite(self, name: str) -> TParams:
         """Parameters with a published set of instances, one of `suites`, as the bank."""
@@ -239,7 +304,6 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """
         raise InvalidInput(f"lengths of shortest plans are not known of {self.name}'s {name!r}")
 
-    @abc.abstractmethod
     def sample_params(
         self, key: chex.PRNGKey, num_instances: int, split: str | None = None
     ) -> TParams:
@@ -252,22 +316,29 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
             num_instances: M.
             split: `"train"`, `"held-out"`, or None for both.
         """
+        is_fit = None if type(self).is_fit is TextEnv.is_fit else self.is_fit
+        drawn = draw_bank(key, num_instances, split, self.draw, self.held_out, is_fit, self.name)
+        return self._of_bank(drawn)
 
     # -- gymnax --------------------------------------------------------------------------------
 
     @property
-    @abc.abstractmethod
+    @made_once
     def default_params(self) -> TParams:
-        """The preset instance."""
+        """The preset instance; default, one that is drawn."""
+        return self.sample_params(jax.random.key(0), 1)
 
     @property
-    @abc.abstractmethod
     def num_features(self) -> int:
         """Length of `features`."""
+        return defaults.num_features(self.template)
 
-    @abc.abstractmethod
     def features(self, state: TState, params: TParams) -> jax.Array:
-        """`f32[num_features]` in [0, 1]: what may be known of the state and of its instance."""
+        """`f32[num_features]` in [0, 1]: what may be known of the state and of its instance.
+
+        Default: a one-hot a slot of the text.
+        """
+        return defaults.features(self.template, self.slots(state, params))
 
     def observe(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, key: chex.PRNGKey, state: TState, action: Any, params: TParams
@@ -299,8 +370,21 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         return self.observe(key, state, None, params), state
 
     def state_space(self, params: TParams) -> spaces.Dict:
-        """Of the fields that every state has; subclasses add theirs."""
-        return observations.state_space(params)
+        """Of the fields of a state; default, its own are as wide as their type."""
+        first = jax.eval_shape(self.initial_state, jax.random.key(0), jnp.int32(0), params)
+        own = {field.name: getattr(first, field.name) for field in dataclasses.fields(first)}
+        return spaces.Dict({**defaults.state_space(own), **observations.state_space(params).spaces})
+
+    def step_env(
+        self, key: chex.PRNGKey, state: TState, action: Action, params: TParams
+    ) -> tuple[Any, TState, jax.Array, jax.Array, dict[Any, Any]]:
+        """One step, without auto-reset; default, an outcome of the law."""
+        own = jnp.asarray(action, jnp.float32 if self.is_continuous else jnp.int32)
+        prob, states, rewards, terminated = self.transitions(state, own, params)
+        row = defaults.draw_outcome(key, prob)
+        after = jax.tree.map(lambda x: x[row], states)
+        after = dataclasses.replace(after, time=state.time + 1)
+        return self.observe(key, after, own, params), after, rewards[row], terminated[row], {}
 
     def reset(  # pyright: ignore[reportIncompatibleVariableOverride]
         self, key: chex.PRNGKey, params: TParams | None = None

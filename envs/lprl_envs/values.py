@@ -33,8 +33,10 @@ def refuse(name: str, value: Any, right: str) -> NoReturn:
 
 
 def whole(name: str, value: Any) -> int:
-    """A whole number of 32 bits."""
+    """A whole number of 32 bits; `1e4` is one, as is every number without a fraction."""
     value = _scalar(value)
+    if type(value) is float and value.is_integer():
+        value = int(value)
     if type(value) is not int:
         refuse(name, value, "it must be a whole number")
     if abs(value) > LARGEST_WHOLE:
@@ -106,7 +108,7 @@ def anything(name: str, value: Any) -> Any:
 def whole_or_text(name: str, value: Any) -> Any:
     """A whole number or a string, of which whoever uses it says which are valid."""
     value = _scalar(value)
-    return whole(name, value) if type(value) is int else value
+    return whole(name, value) if type(value) in (int, float) else value
 
 
 _CHECKS: dict[Any, Callable[[str, Any], Any]] = {

@@ -6,8 +6,7 @@ import argparse
 import itertools
 from typing import Any
 
-import lprl_envs
-from lprl_envs import InvalidInput
+from lprl_envs import InvalidInput, registration
 from lprl_envs.conformance.check import description, passing
 from lprl_envs.errors import require_one_of
 
@@ -38,7 +37,7 @@ def check(options: argparse.Namespace) -> None:
     for name in passing(env, params):
         print(f"ok  {name}: {description(env, name)}", flush=True)
         passed += 1
-    if options.env in lprl_envs.ENVIRONMENTS:
+    if registration.class_of(options.env):
         check_tokens(env, params, tokenizer)
         print(f"ok  tokens: {(check_tokens.__doc__ or '').strip().splitlines()[0]}")
         passed += 1

@@ -98,13 +98,23 @@ def test_digest_is_pinned():
 @pytest.mark.parametrize(
     ("segments", "words"),
     [
-        ((COLOUR, Literal(" box")), "ordered static, instance, state"),
-        ((COLOUR, SIZE, GO), "ordered static, instance, state"),
-        ((SIZE, Literal(" box"), COLOUR, GO), "ordered static, instance, state"),
-        ((), "last segment of a template must be a literal"),
-        ((Literal("A"), COLOUR), "last segment of a template must be a literal"),
-        ((Slot("shade", ()), GO), "slot 'shade' needs one or more distinct values"),
-        ((Slot("shade", (" a", " b", " a")), GO), "slot 'shade' needs one or more distinct values"),
+        (
+            (COLOUR, SIZE, GO),
+            "the slot 'size' has the scope INSTANCE and stands behind the slot 'colour', which has "
+            "STATE; right: put it before that, or give it scope=Scope.STATE",
+        ),
+        (
+            (Literal("A", Scope.STATE), SIZE, GO),
+            "the slot 'size' has the scope INSTANCE and stands behind the literal 'A', which has",
+        ),
+        ((), "a template ends with nothing; right: with a literal that has a text"),
+        ((Literal("A"), COLOUR), "a template ends with the slot 'colour'; right: with a literal"),
+        ((COLOUR, Literal("")), "a template ends with the literal ''; right: with a literal"),
+        ((Slot("shade", ()), GO), "the slot 'shade' has no values; it needs one or more"),
+        (
+            (Slot("shade", (" a", " b", " a")), GO),
+            "the slot 'shade' has the value ' a' twice; once is right",
+        ),
         ((Slot("two\nlines", ()), GO), "two\\nlines"),
     ],
 )
@@ -113,6 +123,13 @@ def test_refusals(segments, words):
         Template(segments)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_literal_depends_on_what_stands_before_it():
+    plain = Template((Literal("A"), SIZE, Literal(" box"), COLOUR, Literal("\nGo")))
+    assert [segment.scope for segment in plain.segments] == [0, 1, 1, 2, 2]
+    told = Literal("A"), SIZE, Literal(" box", Scope.INSTANCE), COLOUR, GO
+    assert plain == Template(told)
 
 
 def test_words_number_values_whatever_their_slot():

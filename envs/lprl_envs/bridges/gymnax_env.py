@@ -21,7 +21,7 @@ import numpy as np
 from flax import struct
 from gymnax.environments import environment, spaces
 
-from lprl_envs import auto_reset, values
+from lprl_envs import auto_reset, observations, values
 from lprl_envs.banks import draw_instance
 from lprl_envs.bridges import gymnax_values
 from lprl_envs.bridges.no_text import NoText
@@ -206,7 +206,8 @@ class GymnaxEnv(TextEnv[EnvState, EnvParams]):
         """Ours, with gymnax's in it."""
         own = self._inner_params(jnp.int32(0), params)
         inner, seen = self.inner.state_space(own), self.observation_space(params)
-        return spaces.Dict({**super().state_space(params).spaces, "inner": inner, "seen": seen})
+        fields = observations.state_space(params).spaces
+        return spaces.Dict({**fields, "inner": inner, "seen": seen})
 
     @property
     def num_features(self) -> int:
