@@ -16,7 +16,8 @@ from lmgt_learners import IN_WORDS, MODELS_ROW, PERFECT, World, digits_of, exper
 from lprl_jax.algorithms import asking
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Data
-from lprl_jax.algorithms.interaction import flatten, play_episodes, unflatten
+from lprl_jax.algorithms.interaction import flatten, unflatten
+from lprl_jax.algorithms.playing import play_episodes
 from lprl_jax.experiments import build, judging
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.judges import Judge

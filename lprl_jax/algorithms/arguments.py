@@ -82,6 +82,19 @@ def require_keys(keys: Any) -> int:
     return keys.shape[0]
 
 
+def keys_of_runs(key: Any, num_runs: int) -> jax.Array:
+    """A key a run, `[R]`: those given, or of one key.
+
+    Raises:
+        InvalidInput: if it is neither.
+    """
+    if _is_key(key) and not key.shape:
+        return jax.random.split(key, num_runs)
+    if require_keys(key) != num_runs:
+        raise InvalidInput(f"keys are {described(key)}; right: one key, or {num_runs}, a run each")
+    return key
+
+
 def require_hparams(hparams: Any, kind: type[Any], count: int, what: str = "runs") -> None:
     """Check hyper-parameters of so many runs, or rows of a search.
 

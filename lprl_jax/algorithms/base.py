@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput, TextEnv, threefry, values
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.algorithms.arguments import require_count
 
@@ -48,6 +49,8 @@ class Data(NamedTuple):
 class Algorithm:
     """Pure functions over a state whose leaves lead with the run axis."""
 
+    __repr__ = short_repr
+
     init: Callable[..., Any]
     """`(keys [R], hparams, data, run_instances=None) -> state`"""
     restart: Callable[..., Any]
@@ -60,9 +63,15 @@ class Algorithm:
     evaluate: Callable[..., dict[str, jax.Array]]
     """`(state, data, num_episodes, policy=policies[0]) -> metrics [R]`: play without learning."""
     policies: tuple[str, ...]
-    """The ways in which `evaluate` can act; the first is the algorithm's own."""
+    """The ways in which `evaluate` and `act` can act; the first is the algorithm's own."""
+    act: Callable[..., jax.Array]
+    """`(state, data, env_state, key, policy=policies[0]) -> actions`: what is done in these states.
+
+    States lead with R or with R, N, of a single run with nothing; so do the actions. The key is
+    one, or one a run.
+    """
     asks_in_play: bool = True
-    """Whether `evaluate` asks the prior, if there is one, in every state that it meets."""
+    """Whether playing asks the prior, if there is one, in every state that it meets."""
     means: tuple[str, ...] = ("loss",)
     """Metrics of `update` that are averaged over a chunk of training; others are summed."""
     from_data: bool = False

@@ -102,6 +102,20 @@ def of_algorithm(algorithm: Algorithm, kind: type[Any], ties: Ties) -> Algorithm
         count = arguments.require_count("num_episodes", num_episodes)
         return algorithm.evaluate(state, data, count, policy)
 
+    def act(
+        state: Any, data: Data, env_state: Any, key: Any, policy: str = algorithm.policies[0]
+    ) -> jax.Array:
+        num_runs = require_state(state)
+        ties.data(data, algorithm.asks_in_play)
+        lead = env_state.time.shape
+        if (lead or (1,))[:1] != (num_runs,) or len(lead) > 2:
+            right = f"({num_runs},) or ({num_runs}, N)" + ", or one state" * (num_runs == 1)
+            raise InvalidInput(f"states of the environment are {lead}; right: {right}")
+        rows = jax.tree.map(lambda x: x.reshape(num_runs, -1, *x.shape[len(lead) :]), env_state)
+        keys = arguments.keys_of_runs(key, num_runs)
+        actions = algorithm.act(state, data, rows, keys, policy)
+        return actions.reshape(*lead, *actions.shape[2:])
+
     def require(state: Any, data: Data) -> None:
         require_state(state)
         ties.data(data)
@@ -109,7 +123,7 @@ def of_algorithm(algorithm: Algorithm, kind: type[Any], ties: Ties) -> Algorithm
             ties.dataset(data)
 
     return dataclasses.replace(
-        algorithm, init=init, restart=restart, evaluate=evaluate, require=require
+        algorithm, init=init, restart=restart, evaluate=evaluate, act=act, require=require
     )
 
 

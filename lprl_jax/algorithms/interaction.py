@@ -7,14 +7,13 @@ flat batch of R · N rows, so that the prior is asked once for all of these.
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
-from lprl_envs import InvalidInput, threefry
+from lprl_envs import threefry
 
 from lprl_jax.algorithms import streams
 from lprl_jax.algorithms.asking import Asker, Told
@@ -218,96 +217,3 @@ def ask_prior_after(
         return jnp.where(done.reshape(*done.shape, *[1] * (final.ndim - 2)), reset, final)
 
     return final, jax.tree.map(choose, reset, final), carry
-
-
-Policy = Callable[[chex.PRNGKey, Any, Told], jax.Array]
-"""`(keys [R], states [R, N], told [R, N]) -> actions i32[R, N]`"""
-
-
-def evaluation(
-    env: Env,
-    asker: Asker,
-    policies: Mapping[str, Callable[..., jax.Array]],
-    prepare: Callable[[Any, Data], Any] = lambda state, data: state,
-) -> Callable[..., dict[str, jax.Array]]:
-    """`Algorithm.evaluate`, by policies of a learner's state, the first being its own.
-
-    Args:
-        env: The environment.
-        asker: Asks the prior in every state, if there is one.
-        policies: `(state, data, keys [R], states [R, N], told [R, N]) -> actions i32[R, N]`, by
-            name. `state` has the learner's `key [R]`, `run_instances` and `prior_carry`.
-        prepare: `(state, data) -> state` as policies take it: what is computed once, not at every
-            step.
-    """
-    own = next(iter(policies))
-
-    def evaluate(
-        state: Any, data: Data, num_episodes: int, policy: str = own
-    ) -> dict[str, jax.Array]:
-        """Play without learning, by one of the policies."""
-        if policy not in policies:
-            raise InvalidInput(f"unknown policy {policy!r}; valid: {', '.join(policies)}")
-        act = functools.partial(policies[policy], prepare(state, data), data)
-        keys = streams.of(state.key, "evaluation")
-        where = state.run_instances, num_episodes, asker.resume(state.prior_carry)
-        return play_episodes(env, asker, act, keys, data, *where)
-
-    return jax.jit(evaluate, static_argnames=("num_episodes", "policy"))
-
-
-def play_episodes(
-    env: Env,
-    asker: Asker,
-    policy: Policy,
-    keys: chex.PRNGKey,
-    data: Data,
-    run_instances: jax.Array,
-    num_episodes: int,
-    carry: Counters | None = None,
-) -> dict[str, jax.Array]:
-    """Play `num_episodes` episodes a run to their end, without learning.
-
-    Args:
-        env: The environment.
-        asker: Asks the prior in every state, if there is one.
-        policy: Chooses the actions.
-        keys: `[R]`.
-        data: Of the prior and the environment.
-        run_instances: `i32[R, m]`.
-        num_episodes: A run.
-        carry: Of the asker, with what a prior remembers; None for none. What is met here is
-            forgotten again.
-
-    Returns:
-        `return`, `success` and `length`, f32[R], means over the episodes. An episode is a success
-        if it meets a solved state, whatever else was tried: illegal actions, which no policy here
-        takes, would change nothing. In gymnax's own environments no state is solved, and `success`
-        is 0.
-        The prior is asked once a step.
-    """
-    keys = jax.vmap(lambda k: jax.random.split(k, 2))(threefry.written_out(keys))
-    begun = env, asker, keys[:, 1], data, run_instances, num_episodes, carry
-    env_state, told, carry = begin(*begun)
-
-    def solved(state: Any) -> jax.Array:
-        return env.is_solved(state, data.env_params)
-
-    def step_once(loop: tuple[Any, ...]) -> tuple[Any, ...]:
-        keys, env_state, told, carry, playing, total, success, length = loop
-        split = jax.vmap(lambda k: jax.random.split(k, 3))(keys)
-        action = policy(split[:, 1], env_state, told)
-        step_keys = jax.vmap(lambda k: jax.random.split(k, num_episodes))(split[:, 2])
-        step = step_envs(env, step_keys, env_state, action, data.env_params, run_instances)
-        length += playing
-        total += jnp.where(playing, step.reward, 0.0)
-        success |= playing & jax.vmap(jax.vmap(solved))(step.final_state)
-        playing &= ~(step.terminated | step.truncated)
-        told, carry = ask_prior(asker, data, carry, step.state, playing)
-        return split[:, 0], step.state, told, carry, playing, total, success, length
-
-    zeros = jnp.zeros((keys.shape[0], num_episodes), jnp.float32)
-    start = (keys[:, 0], env_state, told, carry, zeros == 0, zeros, zeros > 0, zeros)
-    *_, total, success, length = jax.lax.while_loop(lambda loop: jnp.any(loop[4]), step_once, start)
-    totals = {"return": total, "success": success, "length": length}
-    return {name: jnp.mean(x, axis=1) for name, x in totals.items()}

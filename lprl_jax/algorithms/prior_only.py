@@ -17,7 +17,8 @@ from lprl_jax.algorithms import asking, streams
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.checked import checked
-from lprl_jax.algorithms.interaction import evaluation, instances_or_all
+from lprl_jax.algorithms.interaction import instances_or_all
+from lprl_jax.algorithms.playing import play_by
 from lprl_jax.priors.base import Counters, Prior
 from lprl_jax.priors.sampling import sample_proposals
 
@@ -105,6 +106,4 @@ def make(config: PriorOnlyConfig, env: Env, prior: Prior | None) -> Algorithm:
         return jnp.argmax(told.log_probs, axis=-1).astype(jnp.int32)
 
     policies = {"sample": sample, "greedy": greedy}
-    return Algorithm(
-        jax.jit(init), jax.jit(restart), update, evaluation(env, asker, policies), tuple(policies)
-    )
+    return Algorithm(jax.jit(init), jax.jit(restart), update, *play_by(env, asker, policies))

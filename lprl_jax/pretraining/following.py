@@ -13,7 +13,7 @@ from lprl_envs import TextEnv, TextEnvParams
 from lprl_jax.algorithms import asking
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Data
-from lprl_jax.algorithms.interaction import Policy, play_episodes
+from lprl_jax.algorithms.playing import Policy, play_episodes
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.pretraining.tasks import can_list_states
 from lprl_jax.priors.base import Prior

@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.algorithms.base import Data
 from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic, Judgement
@@ -71,6 +72,8 @@ class Context(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class LanguagePolicy:
     """A language model as a policy to begin with; make one with `from_pretrained`."""
+
+    __repr__ = short_repr
 
     model: LanguageModel
     """Acts."""

@@ -30,7 +30,8 @@ from lprl_jax.algorithms import asking, descent, shifting
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.checked import checked
-from lprl_jax.algorithms.interaction import Step, begin_runs, evaluation, over_runs
+from lprl_jax.algorithms.interaction import Step, begin_runs, over_runs
+from lprl_jax.algorithms.playing import play_by
 from lprl_jax.algorithms.policy_based import actor_critic, divergence, policy_losses, rollout
 from lprl_jax.algorithms.policy_based.actor_critic import ActorCritic
 from lprl_jax.algorithms.policy_based.divergence import Divergence
@@ -301,8 +302,7 @@ def make(
         jax.jit(init),
         jax.jit(restart),
         update,
-        evaluation(env, asking.of(None), policies, played),
-        tuple(policies),
+        *play_by(env, asking.of(None), policies, played),
         asks_in_play=False,
         means=names,
     )

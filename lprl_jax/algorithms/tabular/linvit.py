@@ -19,6 +19,7 @@ algorithm 1; Tiapkin et al. 2023, Demonstration-Regularized RL, arXiv 2310.17303
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import chex
@@ -30,8 +31,8 @@ from lprl_jax.algorithms import asking, streams
 from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.checked import checked
-from lprl_jax.algorithms.interaction import play_episodes
 from lprl_jax.algorithms.losses import soft_value
+from lprl_jax.algorithms.playing import play_by
 from lprl_jax.algorithms.tabular.linvit_config import BONUSES, HParams, LINVITConfig, Spread
 from lprl_jax.algorithms.tabular.linvit_problem import Problem, of_bank
 from lprl_jax.algorithms.tabular.value_iteration import soft_policy
@@ -271,15 +272,12 @@ def make(config: LINVITConfig, env: Env, prior: Prior | None = None) -> Algorith
         metrics = {name: jnp.sum(x, axis=0) for name, x in seen.items()}
         return _swap(state), {**metrics, "loss": state.gap}
 
-    def evaluate(
-        state: LINVITState, data: Data, num_episodes: int, policy: str = Policies._fields[0]
-    ) -> dict[str, jax.Array]:
-        """Play by the newest policy, or by one drawn from all; after H steps as in the last."""
-        if policy not in Policies._fields:
-            raise InvalidInput(f"unknown policy {policy!r}; valid: {', '.join(Policies._fields)}")
-        q, log_prior = getattr(state.params, policy), state.problem.log_prior
+    def follow_policy(name: str) -> Callable[..., jax.Array]:
+        """The newest policy, or one drawn from all; after H steps as in the last."""
 
-        def act(keys: chex.PRNGKey, env_state: Any, told: Told) -> jax.Array:
+        def choose(
+            state: LINVITState, data: Data, keys: chex.PRNGKey, env_state: Any, told: Told
+        ) -> jax.Array:
             del told
             index = jax.vmap(jax.vmap(env.state_index, (0, None)), (0, None))(
                 env_state, data.env_params
@@ -289,15 +287,15 @@ def make(config: LINVITConfig, env: Env, prior: Prior | None = None) -> Algorith
             def one(key: Any, q: Any, p: Any, temperature: Any, h: Any, s: Any) -> jax.Array:
                 return sample_proposals(key, soft_policy(q[h, s], p[s], temperature), 1)[:, 0]
 
+            q, log_prior = getattr(state.params, name), state.problem.log_prior
             temperature = state.hparams.temperature
             return jax.vmap(one)(keys, q, log_prior, temperature, step, index)
 
-        keys = streams.of(state.key, "evaluation")
-        alone = asking.of(None)
-        return play_episodes(env, alone, act, keys, data, state.run_instances, num_episodes)
+        return choose
 
-    evaluate = jax.jit(evaluate, static_argnames=("num_episodes", "policy"))
-    return Algorithm(init, restart, update, evaluate, Policies._fields, asks_in_play=False)
+    policies = {name: follow_policy(name) for name in Policies._fields}
+    played = play_by(env, asking.of(None), policies)
+    return Algorithm(init, restart, update, *played, asks_in_play=False)
 
 
 def _swap(state: LINVITState) -> LINVITState:

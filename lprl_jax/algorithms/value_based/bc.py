@@ -30,7 +30,8 @@ from lprl_jax.algorithms.base import (
     same_for_all,
 )
 from lprl_jax.algorithms.checked import checked
-from lprl_jax.algorithms.interaction import evaluation, legal_actions
+from lprl_jax.algorithms.interaction import legal_actions
+from lprl_jax.algorithms.playing import play_by
 from lprl_jax.algorithms.value_based import from_data, q_learning
 from lprl_jax.algorithms.value_based.from_data import LearnerState
 from lprl_jax.priors.base import Prior
@@ -154,7 +155,6 @@ def make(config: BCConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         jax.jit(init),
         jax.jit(from_data.restart),
         update,
-        evaluation(env, asker, ways),
-        tuple(ways),
+        *play_by(env, asker, ways),
         from_data=True,
     )

@@ -43,7 +43,8 @@ from lprl_jax.algorithms.base import (
     same_for_all,
 )
 from lprl_jax.algorithms.checked import checked
-from lprl_jax.algorithms.interaction import evaluation, legal_actions
+from lprl_jax.algorithms.interaction import legal_actions
+from lprl_jax.algorithms.playing import play_by
 from lprl_jax.algorithms.value_based import control, from_data, q_learning
 from lprl_jax.algorithms.value_based.from_data import LearnerState
 from lprl_jax.algorithms.value_based.q_learning import Transition
@@ -212,7 +213,6 @@ def make(config: CQLConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         jax.jit(init),
         jax.jit(from_data.restart),
         update,
-        evaluation(env, asker, policies),
-        tuple(policies),
+        *play_by(env, asker, policies),
         from_data=True,
     )

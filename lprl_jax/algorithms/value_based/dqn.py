@@ -36,11 +36,11 @@ from lprl_jax.algorithms.checked import checked
 from lprl_jax.algorithms.interaction import (
     ask_prior_after,
     begin_runs,
-    evaluation,
     legal_actions,
     over_runs,
     step_envs,
 )
+from lprl_jax.algorithms.playing import play_by
 from lprl_jax.algorithms.shifting import Advised
 from lprl_jax.algorithms.value_based import control, count_bonus, q_learning
 from lprl_jax.algorithms.value_based.dqn_config import DQNConfig, HParams
@@ -284,8 +284,7 @@ def make(
         jax.jit(init),
         jax.jit(restart),
         update,
-        evaluation(env, shift.in_play(asker), policies),
-        tuple(policies),
+        *play_by(env, shift.in_play(asker), policies),
     )
 
 

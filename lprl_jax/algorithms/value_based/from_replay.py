@@ -21,12 +21,12 @@ from lprl_jax.algorithms.asking import Told
 from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.interaction import (
     begin_runs,
-    evaluation,
     legal_actions,
     observe,
     over_runs,
     step_envs,
 )
+from lprl_jax.algorithms.playing import play_by
 from lprl_jax.algorithms.shifting import Advised
 from lprl_jax.algorithms.value_based import replay
 from lprl_jax.algorithms.value_based.replay import Replay
@@ -268,8 +268,7 @@ def make(config: ReplayConfig, env: Env, learner: Learner, judge: Judge | None =
         jax.jit(init),
         jax.jit(restart),
         update,
-        evaluation(env, asker, ways),
-        tuple(ways),
+        *play_by(env, asker, ways),
         asks_in_play=False,
         means=learner.metrics,
     )

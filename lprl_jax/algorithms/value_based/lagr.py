@@ -24,11 +24,11 @@ from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.checked import checked
 from lprl_jax.algorithms.interaction import (
     begin_runs,
-    evaluation,
     legal_actions,
     observe,
     step_envs,
 )
+from lprl_jax.algorithms.playing import play_by
 from lprl_jax.algorithms.schedules import Schedule, Seen, schedule_of
 from lprl_jax.algorithms.value_based import primaries
 from lprl_jax.algorithms.value_based.guide import TRIAL, Guide, Guiding
@@ -250,12 +250,11 @@ def make(
         return jnp.where(holds, action, greedy(state, data, keys, env_state, told))
 
     own = {"guided": guided} if config.keep == TRIAL else {}
-    play = {**own, "greedy": greedy}
+    ways = {**own, "greedy": greedy}
     return Algorithm(
         jax.jit(init),
         jax.jit(restart),
         update,
-        evaluation(env, nobody, play),
-        tuple(play),
+        *play_by(env, nobody, ways),
         asks_in_play=False,
     )
