@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lprl_jax.algorithms.tabular.worked_examples import worked
     from lprl_jax.algorithms.value_based import bc, cql, discrete_sac, dqn, lagr, sac, td3
     from lprl_jax.experiments import sharding
+    from lprl_jax.experiments.agent_file import load, save
     from lprl_jax.priors.base import FeaturePrior, Prior
     from lprl_jax.priors.controls import UniformPrior, degrade
     from lprl_jax.priors.encoded import EncodedPrior
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from lprl_jax.priors.tabular import TabularPrior, tabulate
     from lprl_jax.priors.tabular_features import TabularFeaturePrior, tabulate_features
     from lprl_jax.priors.wordings import Example, Shown, Wording
+    from lprl_jax.results.run import Run
 
 _MODULES = {
     "bc": "lprl_jax.algorithms.value_based.bc",
@@ -75,13 +77,16 @@ _NAMES = {
     "LanguagePolicy": "lprl_jax.algorithms.policy_based.language_policy",
     "LanguagePrior": "lprl_jax.priors.language",
     "Prior": "lprl_jax.priors.base",
+    "Run": "lprl_jax.results.run",
     "Shown": "lprl_jax.priors.wordings",
     "TabularFeaturePrior": "lprl_jax.priors.tabular_features",
     "TabularPrior": "lprl_jax.priors.tabular",
     "UniformPrior": "lprl_jax.priors.controls",
     "Wording": "lprl_jax.priors.wordings",
     "degrade": "lprl_jax.priors.controls",
+    "load": "lprl_jax.experiments.agent_file",
     "make": "lprl_envs",
+    "save": "lprl_jax.experiments.agent_file",
     "tabulate": "lprl_jax.priors.tabular",
     "tabulate_features": "lprl_jax.priors.tabular_features",
     "worked": "lprl_jax.algorithms.tabular.worked_examples",
@@ -100,6 +105,7 @@ __all__ = [
     "LanguagePolicy",
     "LanguagePrior",
     "Prior",
+    "Run",
     "Shown",
     "TabularFeaturePrior",
     "TabularPrior",
@@ -114,9 +120,11 @@ __all__ = [
     "envs",
     "lagr",
     "linvit",
+    "load",
     "make",
     "ppo",
     "sac",
+    "save",
     "sharding",
     "slinvit",
     "tabulate",
@@ -128,6 +136,11 @@ __all__ = [
 
 
 _moved.install()
+
+
+def __dir__() -> list[str]:
+    """What there is, for completion; nothing is imported."""
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

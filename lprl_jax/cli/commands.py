@@ -39,7 +39,7 @@ def train(options: argparse.Namespace) -> None:
 
     found = reading.read_all([options.out])
     print(comparison.table(comparison.summarize(found)))
-    if experiment.config.env not in lprl_envs.ENVIRONMENTS:
+    if registration.class_of(experiment.config.env) is None:
         print("gymnax's own environments know no success; " + comparison.final_returns(found))
     print(f"written to {options.out}")
 
@@ -140,6 +140,16 @@ def demo_(options: argparse.Namespace) -> None:
     )
 
 
+def show_config(options: argparse.Namespace) -> None:
+    """`lprl config`."""
+    from lprl_jax.experiments import config_help
+
+    if options.config is None:
+        print("\n".join(config.names()))
+        return
+    print(config_help.text(config.read(options.config, options.overrides)))
+
+
 def envs(options: argparse.Namespace) -> None:
     """`lprl envs`."""
     del options
@@ -200,6 +210,7 @@ COMMANDS = {
     "plot": plot,
     "report": report_,
     "demo": demo_,
+    "config": show_config,
     "envs": envs,
     "check": _of_model("check"),
     "prior": _of_model("prior"),

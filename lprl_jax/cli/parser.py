@@ -233,4 +233,16 @@ def _others(add: _Add) -> None:
     demo.add_argument("--slippery", action="store_true", help="a lake on slippery ice")
     demo.add_argument("--quiet", action="store_true", help="no progress bar")
 
+    shown = add(
+        "config",
+        "Tell what every field of a config is: its value, its default, its meaning.",
+        "lprl config",
+        "lprl config frozen_lake_dqn_prior k=3",
+    )
+    shown.add_argument(
+        "config",
+        nargs="?",
+        help="a YAML file, or the name of a config of the package; without one, list those",
+    )
+    shown.add_argument("overrides", nargs="*", metavar="key=value", help="fields to change")
     add("envs", "List the environments, with a sample of their text.", "lprl envs")

@@ -9,6 +9,7 @@ import chex
 import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput, TextEnv, values
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.completers.base import Answers, Completer
 from lprl_jax.completers.memory import prompt_hash, question_keys
@@ -52,6 +53,8 @@ def degrade(
 @dataclasses.dataclass(frozen=True, eq=False)
 class DegradedCompleter:
     """See `degrade`."""
+
+    __repr__ = short_repr
 
     completer: Completer
     """The one made worse; it is asked as before."""

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams, values
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax import memory as device_memory
 from lprl_jax.completers.base import Answers, require_completable
@@ -55,6 +56,8 @@ class LanguageCompleterParams(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class LanguageCompleter:
     """A frozen language model as a completer; make one with `from_pretrained`."""
+
+    __repr__ = short_repr
 
     model: LanguageModel
     """Writes the patterns."""

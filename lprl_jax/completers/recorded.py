@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, values
 from lprl_envs.completion import Completable
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.completers.base import Answers, require_completable
 from lprl_jax.completers.memory import prompt_hash, question_keys
@@ -66,6 +67,8 @@ class Recorded:
     A wrong answer has another value than the pattern in every slot: it can be read, and is never
     accepted.
     """
+
+    __repr__ = short_repr
 
     env: TextEnv[Any, Any]
     """Has the patterns."""

@@ -7,7 +7,6 @@ is wrong is answered in one line that names the field and its valid values.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lprl_envs import InvalidInput, registration, values
-from lprl_envs.errors import require_one_of, shown
+from lprl_envs.errors import hint, require_one_of, shown
 
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.algorithms.shift_config import ShiftConfig
@@ -78,7 +77,10 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         found = shipped.find(str(path))
         if found is None:
             asked = " ".join(str(path).splitlines())
-            raise InvalidInput(f"no config {asked}; valid: a YAML file, or {', '.join(names())}")
+            near = hint(asked, names())
+            raise InvalidInput(
+                f"no config {asked}; {near}valid: a YAML file, or {', '.join(names())}"
+            )
         file = found
     try:
         fields = yaml_values.load(file.read_bytes(), str(path))
@@ -204,10 +206,8 @@ def parse_env_params(env: str, fields: Mapping[str, Any]) -> tuple[dict[str, Any
 def _refuse_unknown(fields: Mapping[str, Any], valid: Mapping[str, Any], what: str) -> None:
     for name in fields:
         if name not in valid:
-            close = difflib.get_close_matches(str(name), valid, n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            found = shown(name)
-            raise InvalidInput(f"unknown {what} {found}; {hint}valid: {', '.join(valid)}")
+            near = hint(name, valid)
+            raise InvalidInput(f"unknown {what} {shown(name)}; {near}valid: {', '.join(valid)}")
 
 
 def _typed(fields: Mapping[str, Any], kind: type[Any], prefix: str = "") -> dict[str, Any]:

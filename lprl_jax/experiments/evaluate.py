@@ -210,12 +210,33 @@ def newest_state(directory: Path, trained: Experiment) -> Any:
         InvalidInput: if there is none, it is damaged, or it was trained with another prior or other
             instances.
     """
-    kept = directory / run_directory.CHECKPOINTS
-    if checkpoint.newest(kept) is None:
-        raise InvalidInput(f"{directory} holds no checkpoint yet")
+    _require_checkpoint(directory)
     setup = runner.set_up(trained)
     run_directory.require_same(directory, run_directory.provenance(setup.data, trained.settings))
+    return _newest(directory, setup)
+
+
+def state_in(directory: Path, trained: Experiment, setup: runner.Setup) -> Any:
+    """The same for whoever has built the experiment, on whatever devices, and only acts.
+
+    Raises:
+        InvalidInput: as `newest_state`.
+    """
+    _require_checkpoint(directory)
+    here = run_directory.provenance(setup.data, trained.settings)
+    same = {name: here[name] for name in ("state_format", "data")}
+    run_directory.require_same(directory, same)
+    return _newest(directory, setup)
+
+
+def _require_checkpoint(directory: Path) -> None:
+    if checkpoint.newest(directory / run_directory.CHECKPOINTS) is None:
+        raise InvalidInput(f"{directory} holds no checkpoint yet")
+
+
+def _newest(directory: Path, setup: runner.Setup) -> Any:
     like = setup.initial_state()
+    kept = directory / run_directory.CHECKPOINTS
     newest = checkpoint.newest(kept)  # a run that goes on may have written another meanwhile
     assert newest is not None
     return checkpoint.restore(kept, newest, like)

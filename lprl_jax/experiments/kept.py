@@ -26,7 +26,6 @@ import lprl_envs
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
-import lprl_jax
 from lprl_jax.experiments import asking, places, prior_kinds
 from lprl_jax.experiments.config_fields import ExperimentConfig
 from lprl_jax.files import archive
@@ -223,8 +222,7 @@ def _used(folder: Path) -> Iterator[tuple[float, int, Path]]:
 def _sources() -> str:
     """SHA-256 of the packages' own files."""
     total = hashlib.sha256()
-    for package in (lprl_envs, lprl_jax):
-        root = Path(package.__path__[0])
+    for root in (Path(lprl_envs.__path__[0]), Path(__file__).parents[1]):
         for path in sorted(p for p in root.rglob("*") if p.suffix in SOURCES):
             own = hashlib.sha256(path.read_bytes()).hexdigest()
             total.update(f"{path.relative_to(root)} {own}\n".encode())

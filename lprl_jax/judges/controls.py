@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from lprl_envs import InvalidInput, TextEnv, values
 from lprl_envs.banks import content_hash
 from lprl_envs.errors import require_one_of
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.judges.base import GOOD, UNSURE, Judge, among_legal, has_choice
 from lprl_jax.priors.base import Counters, require_world
@@ -25,6 +26,8 @@ _SHARES = 1 << 24
 @dataclasses.dataclass(frozen=True, eq=False)
 class ConstantJudge:
     """The same verdict on every legal action. Asks no model."""
+
+    __repr__ = short_repr
 
     env: TextEnv[Any, Any]
     """Tells which actions are legal."""
@@ -110,6 +113,8 @@ def corrupt(
 @dataclasses.dataclass(frozen=True, eq=False)
 class CorruptJudge:
     """See `corrupt`."""
+
+    __repr__ = short_repr
 
     judge: Judge
     """The one made worse; it is asked as before."""

@@ -15,6 +15,7 @@ from lprl_envs.cartpole import expert as cartpole
 from lprl_envs.cartpole.env import CartPole
 from lprl_envs.pendulum import expert as pendulum
 from lprl_envs.pendulum.env import Pendulum
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.judges.base import BAD, GOOD, UNSURE, among_legal, of_values
 from lprl_jax.priors import fingerprint
@@ -37,6 +38,8 @@ class ExpertParams(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class ExpertJudge:
     """Verdicts of an expert on a state; asks no model. Make one with `expert_judge`."""
+
+    __repr__ = short_repr
 
     env: TextEnv[Any, Any]
     """A world that has an expert."""

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput, TextEnv, values
 from lprl_envs.errors import shown
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.judges.base import BAD, GOOD, UNSURE, has_choice
 from lprl_jax.priors.base import Counters, Prior
@@ -33,6 +34,8 @@ class PriorJudge:
     Raises:
         InvalidInput: if a number is out of range, or the prior does not tell its environment.
     """
+
+    __repr__ = short_repr
 
     prior: Prior
     """Asked as it would be for a learner; it has an attribute `env`."""

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_envs.parts.text_cells import num_text_cells, text_cell
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax import memory
 from lprl_jax.files import archive
@@ -44,6 +45,8 @@ class Verdicts(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class TabularJudge:
     """Verdicts on every action in every state of every instance, looked up."""
+
+    __repr__ = short_repr
 
     env: TextEnv[Any, Any]
     """Numbers the states, or their texts."""

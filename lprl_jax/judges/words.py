@@ -26,6 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams, values
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.judges.base import BAD, GOOD, UNSURE, among_legal, has_choice
 from lprl_jax.lm import named, token_table
@@ -67,6 +68,8 @@ class WordJudgeParams(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class WordJudge:
     """A frozen language model as a judge; make one with `from_pretrained`."""
+
+    __repr__ = short_repr
 
     model: LanguageModel
     """Scores the texts."""

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, Literal, Template, TextEnv
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.lm import flax_models, token_table
 from lprl_jax.lm.flax_models import FlaxModel
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 @dataclasses.dataclass(frozen=True, eq=False)
 class BertEncoder:
     """Features of every action in a state; make one with `from_pretrained`."""
+
+    __repr__ = short_repr
 
     env: TextEnv[Any, Any]
     """Writes the texts."""

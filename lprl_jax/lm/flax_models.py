@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.lm import flax_weights, hugging_face
 from lprl_jax.lm.checkpoint import require_fits
@@ -81,6 +82,8 @@ _BERT = _Family(
 @dataclasses.dataclass(frozen=True, eq=False)
 class FlaxModel:
     """A model of transformers as it is used here."""
+
+    __repr__ = short_repr
 
     module: nn.Module
     """Its Flax module."""

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import TextEnv, TextEnvParams
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.lm import scoring, token_table
 from lprl_jax.lm.checkpoint import LanguageModel, require_fits
@@ -33,6 +34,8 @@ from lprl_jax.priors.wordings import Wording
 @dataclasses.dataclass(frozen=True, eq=False)
 class ActionScorer:
     """An environment's states and actions as one model reads them."""
+
+    __repr__ = short_repr
 
     reader: Reader
     """Reads the states."""

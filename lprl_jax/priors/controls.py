@@ -8,6 +8,7 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput, TextEnv, values
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.priors.base import Counters, FeaturePrior, Prior, normalize, require_world
 
@@ -15,6 +16,8 @@ from lprl_jax.priors.base import Counters, FeaturePrior, Prior, normalize, requi
 @dataclasses.dataclass(frozen=True, eq=False)
 class UniformPrior:
     """Every legal action alike. Asks no model."""
+
+    __repr__ = short_repr
 
     env: TextEnv[Any, Any]
     """Tells which actions are legal."""
@@ -77,6 +80,8 @@ def degrade(
 @dataclasses.dataclass(frozen=True, eq=False)
 class DegradedPrior:
     """See `degrade`."""
+
+    __repr__ = short_repr
 
     prior: Prior
     """The one made worse; it is asked as before."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 from lprl_envs import TextEnv
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.lm import identity
 from lprl_jax.priors import fingerprint
@@ -51,6 +52,8 @@ class EncodedPriorParams(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class EncodedPrior:
     """A `FeaturePrior` of two parts: log-probabilities of a prior, features of an encoder."""
+
+    __repr__ = short_repr
 
     prior: Prior
     """Proposes; the counters say what it was asked."""

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import TextEnv, TextEnvParams
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.lm import flax_models, token_table
 from lprl_jax.lm.flax_models import FlaxModel
@@ -50,6 +51,8 @@ class FlaxLanguagePriorParams(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class FlaxLanguagePrior:
     """A frozen Flax model of transformers as a prior; make one with `from_pretrained`."""
+
+    __repr__ = short_repr
 
     env: TextEnv[Any, Any]
     """Writes the texts."""

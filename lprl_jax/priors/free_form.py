@@ -26,6 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams, values
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax import memory
 from lprl_jax.lm import generation, projection
@@ -78,6 +79,8 @@ class FreeForm:
 @dataclasses.dataclass(frozen=True, eq=False)
 class FreeFormPrior:
     """The p_map prior of a language model; make one with `of`."""
+
+    __repr__ = short_repr
 
     language: LanguagePrior
     """The model, how the states are worded, and what ends an action."""

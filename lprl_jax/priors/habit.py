@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+from lprl_envs.short_repr import short_repr
 from numpy.typing import NDArray
 
 from lprl_jax.lm import identity
@@ -57,6 +58,8 @@ class Habit(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class HabitPrior:
     """The same preferences in every state, over what is legal there. Asks no model."""
+
+    __repr__ = short_repr
 
     env: TextEnv[Any, Any]
     """Tells which actions are legal."""

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.lm import named
 from lprl_jax.lm.checkpoint import LanguageModel
@@ -49,6 +50,8 @@ class LanguagePriorParams(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class LanguagePrior:
     """A frozen language model as a prior; make one with `from_pretrained`."""
+
+    __repr__ = short_repr
 
     model: LanguageModel
     """Scores the texts."""

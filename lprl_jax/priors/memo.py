@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput, TextEnv, values
 from lprl_envs.banks import content_hash
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax import memory
 from lprl_jax.priors.base import (
@@ -113,6 +114,8 @@ def remember(
 @dataclasses.dataclass(frozen=True, eq=False)
 class MemoPrior:
     """See `remember`."""
+
+    __repr__ = short_repr
 
     prior: Prior
     """Asked about what is not remembered."""

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from lprl_envs import TextEnv, TextEnvParams
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax import memory
 from lprl_jax.lm import decoder, token_table
@@ -49,6 +50,8 @@ class Width:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Reader:
     """An environment's states as one model reads them."""
+
+    __repr__ = short_repr
 
     env: TextEnv[Any, Any]
     """Writes the texts."""

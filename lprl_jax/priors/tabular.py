@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 from lprl_envs.errors import require_one_of
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.files import archive
 from lprl_jax.priors import distributions, fingerprint
@@ -43,6 +44,8 @@ class Table(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class TabularPrior:
     """Log-probabilities of every action in every state of every instance, looked up."""
+
+    __repr__ = short_repr
 
     env: TextEnv[Any, Any]
     """Numbers the states."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from lprl_envs import TextEnv, TextEnvParams
+from lprl_envs.short_repr import short_repr
 
 from lprl_jax.priors.base import Counters, FeaturePrior
 from lprl_jax.priors.everywhere import ask_everywhere
@@ -26,6 +27,8 @@ class FeatureTables(NamedTuple):
 @dataclasses.dataclass(frozen=True, eq=False)
 class TabularFeaturePrior:
     """A `FeaturePrior`, looked up; make one with `tabulate_features`."""
+
+    __repr__ = short_repr
 
     table: TabularPrior
     """Of the log-probabilities; it counts the questions."""

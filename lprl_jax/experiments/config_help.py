@@ -1,0 +1,106 @@
+"""What the fields of a config are, in words: `lprl config NAME`.
+
+The words are those that stand under each field where it is declared.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import inspect
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from lprl_jax.experiments.config import Experiment
+
+WIDTH = 100
+"""Columns of a line."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A field of a config."""
+
+    name: str
+    """As it is written."""
+    value: str
+    """In this config."""
+    default: str
+    """Where it is not written; empty where it must be."""
+    meaning: str
+    """In a few words."""
+
+
+def fields_of(experiment: Experiment) -> dict[str, list[Field]]:
+    """All fields, by what they belong to: the experiment, its instances, the algorithm."""
+    algorithm = {**vars(experiment.algorithm), **experiment.sweep}
+    name = experiment.config.algorithm
+    return {
+        "experiment": _fields(type(experiment.config), vars(experiment.config)),
+        f"env_params of {experiment.config.env}": [
+            Field(name, _shown(value), "", "") for name, value in experiment.env_arguments.items()
+        ],
+        "env_params, the instances": _fields(type(experiment.bank), vars(experiment.bank)),
+        f"algorithm {name}": _fields(type(experiment.algorithm), algorithm),
+    }
+
+
+def text(experiment: Experiment) -> str:
+    """`fields_of`, to be read: what differs from its default has that behind it."""
+    lines = []
+    for title, fields in fields_of(experiment).items():
+        lines += ["", f"# {title}"] if fields else []
+        for field in fields:
+            is_set = field.default not in ("", field.value)
+            lines.append(f"{field.name}: {field.value}" + f"  (default {field.default})" * is_set)
+            lines += [f"    {line}" for line in textwrap.wrap(field.meaning, WIDTH - 4)]
+    return "\n".join(lines[1:])
+
+
+def _fields(kind: type[Any], values: Mapping[str, Any]) -> list[Field]:
+    words = meanings(kind)
+    return [
+        Field(field.name, _shown(values[field.name]), _default(field), words.get(field.name, ""))
+        for field in dataclasses.fields(kind)
+        if field.name != "env_params"
+    ]
+
+
+@functools.cache
+def meanings(kind: type[Any]) -> Mapping[str, str]:
+    """What stands under each field of a dataclass, also of those that it inherits."""
+    found: dict[str, str] = {}
+    for one in reversed(kind.__mro__):
+        if dataclasses.is_dataclass(one):
+            found |= _meanings(one)
+    return found
+
+
+def _meanings(kind: type[Any]) -> dict[str, str]:
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    found = {}
+    for field, below in zip(tree.body, tree.body[1:], strict=False):
+        is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if is_field and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            found[field.target.id] = " ".join(str(below.value.value).split())  # type: ignore[union-attr]
+    return found
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default is not dataclasses.MISSING:
+        return _shown(field.default)
+    if field.default_factory is not dataclasses.MISSING:
+        return _shown(field.default_factory())
+    return ""
+
+
+def _shown(value: Any) -> str:
+    """As one writes it in YAML."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_shown, value))}]"
+    return str(value) if str(value).strip() else repr(value)

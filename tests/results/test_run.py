@@ -1,0 +1,59 @@
+"""A run's directory in Python: arrays of its lines, and the agent of its newest checkpoint."""
+
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from lprl_envs import InvalidInput
+from small_experiment import FIELDS
+
+import lprl_jax
+from lprl_jax.experiments import config, evaluate, runner
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "small"
+    return runner.run(config.parse(FIELDS), out, progress=False)
+
+
+def test_its_metrics_are_its_lines(directory: Path) -> None:
+    lines = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    found = lprl_jax.Run(directory).metrics
+    assert found["step"].tolist() == [line["step"] for line in lines] == [0, 30, 60, 90]
+    assert found["success"].shape == (4, 4)
+    np.testing.assert_array_equal(found["return"][2], lines[2]["return"])
+    assert lprl_jax.Run(directory).result.success.shape == (4, 4)
+
+
+def test_its_agent_is_the_newest_checkpoint(directory: Path) -> None:
+    run = lprl_jax.Run(directory)
+    right = evaluate.newest_state(directory, config.parse(FIELDS))
+    for x, y in zip(jax.tree.leaves(run.state.params), jax.tree.leaves(right.params), strict=True):
+        np.testing.assert_array_equal(x, y)
+    instances = jnp.arange(4) % 4
+    states = jax.vmap(run.env.state_at, (0, None, None))(instances, 0, run.params)
+    found = run.act(states, jax.random.key(0), "greedy")
+    own = run.algorithm.act(right, run.data, states, jax.random.key(0), "greedy")
+    np.testing.assert_array_equal(found, own)
+    played = run.evaluate(4)
+    np.testing.assert_array_equal(
+        played["success"], run.algorithm.evaluate(right, run.data, 4)["success"]
+    )
+
+
+def test_it_is_shown_in_a_line(directory: Path) -> None:
+    assert repr(lprl_jax.Run(directory)) == f"Run({str(directory)!r}: dqn on FrozenLake-lprl)"
+
+
+def test_what_is_no_run(tmp_path: Path, directory: Path) -> None:
+    with pytest.raises(InvalidInput, match="holds no run"):
+        lprl_jax.Run(tmp_path)
+    (tmp_path / "config.yaml").write_text((directory / "config.yaml").read_text())
+    run = lprl_jax.Run(tmp_path)
+    assert run.metrics == {}
+    with pytest.raises(InvalidInput, match="holds no checkpoint yet"):
+        _ = run.state
