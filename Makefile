@@ -1,15 +1,16 @@
-# make demo | test | test-trainers | vocabularies | test-vocabularies | lint | bench | figures | figures-check: each sets up .venv first.
+# make demo | test | test-trainers | vocabularies | test-vocabularies | lint | docs | bench | figures | figures-check: each sets up .venv first, demo without what only developers need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PLAIN := $(VENV)/.installed-plain
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-trainers vocabularies test-vocabularies lint bench figures figures-check clean
+.PHONY: demo test test-trainers vocabularies test-vocabularies lint docs bench figures figures-check clean
 
-demo: $(STAMP)
+demo: $(PLAIN)
 	$(BIN)/lprl demo
 
-test: lint
+test: lint docs
 	$(BIN)/python -m pytest -n 2 --dist worksteal --durations 25
 
 test-trainers: $(STAMP)
@@ -29,6 +30,10 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 
+# The site, in build/site; a warning is an error.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 bench: $(STAMP)
 	$(BIN)/python bench/throughput.py --quick
 
@@ -39,10 +44,14 @@ figures: $(STAMP)
 figures-check: $(STAMP)
 	$(BIN)/python docs/figures.py --check
 
-$(STAMP): pyproject.toml
+$(PLAIN): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lprl-jax needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(STAMP): $(PLAIN)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $@
 

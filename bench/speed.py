@@ -1,7 +1,7 @@
 """What was measured of speeds, as pages show it: `make figures` writes them.
 
 The ratios stand in `docs/speed.md`, a column a machine, with every row; those of most interest
-stand in the README, too. Figures are the reports of `bench/throughput.py`,
+stand before the others. Figures are the reports of `bench/throughput.py`,
 `bench/results/{cpu,gpu,tpu}*.json`. Speeds depend on a model's shape, not on its weights, so that
 reports name no digest.
 """
@@ -44,7 +44,7 @@ HEADLINES = (
     "frozen_lake/ours_vs_gymnax",
     "frozen_lake/ours_vs_gymnax_firm",
 )
-"""Ratios that stand in the README."""
+"""Ratios that stand before the others."""
 
 Report = dict[str, Any]
 
@@ -65,13 +65,17 @@ def tables(reports: list[Report]) -> dict[str, str]:
 
 
 def numbers(reports: list[Report]) -> dict[str, str]:
-    """What sentences quote: `RATIO`, where one machine measured it; `ROW.flops` of a state."""
+    """What sentences quote: `RATIO` and `RATIO.interval`, where one machine measured it;
+    `ROW.millions` of operations a state.
+    """
     found = {}
     for name in dict.fromkeys(name for report in reports for name in report["ratios"]):
         values = [report["ratios"].get(name) for report in reports]
         measured = [value for value in values if value is not None]
         if len(measured) == 1:
             found[name] = _number(measured[0]) if measured[0] < 10 else f"{measured[0]:,.0f}"
+            own = next(report for report in reports if report["ratios"].get(name) is not None)
+            found[f"{name}.interval"] = _ratio(own, name)
     for row in (row for report in reports for row in report["rows"]):
         if flops := re.match(r"([\d,]+) FLOP a state", row["note"]):
             millions = int(flops[1].replace(",", "")) / 1e6

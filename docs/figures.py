@@ -47,12 +47,15 @@ RESULTS = (
 """Sections of docs/results.md in their order."""
 PAGES = {
     "README.md": (SOURCES / "README.source.md",),
+    "docs/demo.md": (SOURCES / "demo.md",),
+    "docs/models.md": (SOURCES / "models.md",),
+    "docs/command-line.md": (SOURCES / "command_line.md",),
     "docs/results.md": tuple(SOURCES / "results" / f"{name}.md" for name in RESULTS),
     "docs/speed.md": (SOURCES / "speed.md",),
     "docs/watch_repair.md": (SOURCES / "watch_repair.md",),
 }
 """What each page is written from."""
-BY_HAND = (DOCS / "offline.md",)
+BY_HAND = tuple(DOCS / f"{name}.md" for name in ("offline", "library", "limits"))
 """Pages without figures, which may have none that are typed. `environments.md` is not among them:
 its numbers are laws'."""
 ELSEWHERE = {

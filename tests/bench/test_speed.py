@@ -27,10 +27,12 @@ def test_what_was_not_measured_is_said() -> None:
 
 def test_a_sentence_may_quote_what_one_machine_measured() -> None:
     row = {"name": "scoring/x", "note": "105,618,432 FLOP a state"}
-    one = {"ratios": {"r": 38.9, "s": 2.0}, "rows": [row]}
+    quartiles = {"r": [38.04, 41.2]}
+    one = {"ratios": {"r": 38.9, "s": 2.0}, "quartiles": quartiles, "rows": [row]}
     other = {"ratios": {"r": None, "s": 3.0}, "rows": []}
     numbers = speed.numbers([one, other])
-    assert numbers == {"r": "39", "scoring/x.millions": "106 million"}
+    right = {"r": "39", "r.interval": "38.9 [38, 41.2]", "scoring/x.millions": "106 million"}
+    assert numbers == right
 
 
 def test_another_machines_report_is_refused_before_anything_is_measured(
