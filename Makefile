@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PLAIN := $(VENV)/.installed-plain
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-trainers vocabularies test-vocabularies lint docs bench figures figures-check clean
+.PHONY: demo test test-trainers vocabularies test-vocabularies lint docs bench release-check figures figures-check clean
 
 demo: $(PLAIN)
 	$(BIN)/lprl demo
@@ -32,10 +32,18 @@ lint: $(STAMP)
 
 # The site, in build/site; a warning is an error.
 docs: $(STAMP)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(STAMP)
 	$(BIN)/python bench/throughput.py --quick
+
+# A wheel and an sdist as they would be published, tried where nothing of this tree is found.
+release-check: $(STAMP)
+	rm -rf build/release
+	$(BIN)/python -m build --outdir build/release . > /dev/null
+	$(PYTHON) -m venv build/release/venv
+	build/release/venv/bin/python -m pip install --quiet build/release/*.whl
+	$(BIN)/python tests/released.py build/release
 
 # Writes README.md, docs/results.md and others; the other says what is wrong with them.
 figures: $(STAMP)

@@ -9,7 +9,9 @@ from typing import Any
 OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./([^)\s]+)\)")
 
 
-def on_page_markdown(markdown: str, **kwargs: Any) -> str:
+def on_page_markdown(markdown: str, *, page: Any, **others: Any) -> str:
     """Called for each page, before it is rendered."""
-    del kwargs
+    del others
+    if "/" in page.file.src_uri:  # from a folder, what is above is within
+        return markdown
     return OUTSIDE.sub(r"\1 (`\2`)", markdown)

@@ -13,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 NEEDED = (
     "lprl_jax/cli/main.py",
+    "lprl_jax/py.typed",
+    "lprl_envs/py.typed",
     "lprl_jax/lm/embedded_models/final/model.safetensors",
     "lprl_jax/lm/embedded_models/early-1/config.json",
     "lprl_jax/lm/embedded_models/MODEL_CARD.md",

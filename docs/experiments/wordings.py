@@ -135,8 +135,7 @@ def _drawn(world: World, split: str) -> tuple[Any, Any, Any]:
             break
     rows = list(found.values())[: world.instances]
     together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *rows)
-    instances = jnp.arange(len(rows), dtype=jnp.int32)
-    return env, bank, dataclasses.replace(params, bank=together, instances=instances)
+    return env, bank, params.with_bank(together)
 
 
 def _texts(env: Any, params: Any) -> jax.Array:

@@ -17,8 +17,8 @@ class NotNumbered(InvalidInput):
 
     def __str__(self) -> str:
         return (
-            f"{self.args[0]} has too many states to number: a prior must be asked live or with a "
-            "memory, and planning needs a smaller environment"
+            f"{self.args[0]} has too many states to number, or says no numbers: a prior must be "
+            "asked live or with a memory, and planning needs a smaller environment"
         )
 
 
@@ -39,13 +39,12 @@ def require_one_of(what: str, found: Any, valid: Collection[Any]) -> None:
     """Raises InvalidInput unless `found` is one of the valid choices, which are text."""
     if not (isinstance(found, str) and found in valid):
         names = [str(name) for name in valid]
-        raise InvalidInput(
-            f"unknown {what} {shown(found)}; {hint(found, names)}valid: {', '.join(names)}"
-        )
+        near = hint(found, names)
+        raise InvalidInput(f"unknown {what} {shown(found)}; valid: {', '.join(names)}{near}")
 
 
 def hint(found: Any, names: Iterable[str]) -> str:
-    """`did you mean corridor? `, where a name is near to what was found; otherwise nothing."""
+    """`; did you mean corridor?`, where a name is near to what was found; otherwise nothing."""
     by_lower = {name.lower(): name for name in names}
     close = difflib.get_close_matches(str(found).lower(), by_lower, n=1)
-    return f"did you mean {by_lower[close[0]]}? " if close else ""
+    return f"; did you mean {by_lower[close[0]]}?" if close else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,10 @@ for _env_id, _factory in ENVIRONMENTS.items():
 
 
 def register(env_id: str, env: type[TextEnv[Any, Any]]) -> None:
-    """Make a world of one's own known by an id, to `make` here and in gymnax, and in configs.
+    """Make a world of one's own known by an id, to `make` here and in gymnax.
 
-    In a config `env: my_module:MyWorld` needs no registration.
+    In a config `env: my_module:MyWorld` needs no registration; an id is known there only where the
+    program has registered it.
 
     Raises:
         InvalidInput: if the class is no `TextEnv`, or another has the id.
@@ -100,6 +102,11 @@ def make(env_id: str, **arguments: Any) -> tuple[TextEnv[Any, Any], TextEnvParam
         InvalidInput: if there is none of this id, or an argument is out of range.
     """
     own = class_of(env_id)
+    if own is not None:
+        try:
+            inspect.signature(own).bind(**arguments)
+        except TypeError as error:
+            raise InvalidInput(f"env {env_id!r}: {error}") from None
     env: TextEnv[Any, Any] = own(**arguments) if own else GymnaxEnv(env_id, **arguments)
     return env, env.default_params
 
@@ -124,9 +131,10 @@ def class_of(env_id: str) -> type[TextEnv[Any, Any]] | None:
         return _named(env_id)
     if not (isinstance(env_id, str) and env_id in gymnax.registered_envs):
         raise InvalidInput(
-            f"unknown env {shown(env_id)}; {hint(env_id, gymnax.registered_envs)}valid: "
+            f"unknown env {shown(env_id)}; valid: "
             f"{', '.join(ENVIRONMENTS)}, a world of your own "
             f"as my_module:MyWorld, or of gymnax's own {', '.join(of_gymnax())}"
+            f"{hint(env_id, gymnax.registered_envs)}"
         )
     return ENVIRONMENTS.get(env_id)
 
@@ -134,13 +142,15 @@ def class_of(env_id: str) -> type[TextEnv[Any, Any]] | None:
 def _named(env_id: str) -> type[TextEnv[Any, Any]]:
     """The class that `module:Class` names."""
     module_name, _, class_name = env_id.partition(":")
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        raise InvalidInput(f"env {shown(env_id)}: right: my_module:MyWorld")
     here = str(Path.cwd())
     if here not in sys.path:  # `python -m` has it, an installed command does not
         sys.path.append(here)
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
+        if not f"{module_name}.".startswith(f"{error.name}."):
             raise  # what the module itself imports
         raise InvalidInput(f"env {env_id!r}: there is no module {module_name!r} here") from None
     found = getattr(module, class_name, None)

@@ -154,9 +154,10 @@ class Animation:
     def save(self, path: str | Path) -> None:
         """Write a GIF that repeats."""
         _require_suffix(path, ".gif")
-        Path(path).write_bytes(self._gif())
+        Path(path).write_bytes(self.gif())
 
-    def _gif(self) -> bytes:
+    def gif(self) -> bytes:
+        """A GIF that repeats."""
         images = [Image.fromarray(frame.rgb).quantize(128) for frame in self.frames]
         durations = [self.milliseconds] * (len(images) - 1) + [3 * self.milliseconds]
         stream = io.BytesIO()
@@ -166,7 +167,7 @@ class Animation:
         return stream.getvalue()
 
     def _repr_html_(self) -> str:
-        data = base64.b64encode(self._gif()).decode()
+        data = base64.b64encode(self.gif()).decode()
         return f'<img alt="an episode" src="data:image/gif;base64,{data}">'
 
 

@@ -35,7 +35,7 @@ from gymnax.environments import environment, spaces
 
 from lprl_envs import auto_reset, observations, values
 from lprl_envs.banks import content_hash, draw_bank, draw_instance, made_once, set_apart
-from lprl_envs.errors import InvalidInput, NotNumbered
+from lprl_envs.errors import InvalidInput, NotNumbered, shown
 from lprl_envs.parts import defaults, looking
 from lprl_envs.render import Picture, picture_of_text
 from lprl_envs.short_repr import in_short
@@ -286,7 +286,11 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
             InvalidInput: if one is not well-formed.
         """
         right = jax.eval_shape(self.draw, jax.random.key(0))
-        return self._of_bank(defaults.bank_of(values.instances(instances), right))
+        bank = defaults.bank_of(values.instances(instances), right)
+        for number, one in enumerate(instances):
+            if not self.is_fit(jax.tree.map(lambda leaf, i=number: leaf[i], bank)):
+                raise InvalidInput(f"{self.name} cannot be played in the instance {shown(one)}")
+        return self._of_bank(bank)
 
     def _of_bank(self, bank: Any) -> TParams:
         return cast(TParams, TextEnvParams.of_all(bank, self.time_limit))

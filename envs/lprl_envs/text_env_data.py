@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+import dataclasses
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +26,13 @@ class TextEnvState(environment.EnvState):
 
 @struct.dataclass(kw_only=True)
 class TextEnvParams(environment.EnvParams):
-    """Instances, and the time limit. Arguments of the compiled functions, never constants."""
+    """Instances, and the time limit. Arguments of the compiled functions, never constants.
+
+    Another bank is put in by `with_bank`: what else depends on it goes along.
+    """
+
+    derived: ClassVar[tuple[str, ...]] = ()
+    """Fields that follow from the others: no part of what tells parameters apart."""
 
     max_steps_in_episode: jax.Array  # pyright: ignore
     """i32[]: the episode is truncated when `state.time` reaches it."""
@@ -44,6 +51,12 @@ class TextEnvParams(environment.EnvParams):
             instances=jnp.arange(num_instances, dtype=jnp.int32),
             **more,
         )
+
+    def with_bank(self, bank: Any) -> Self:
+        """The same with another bank, of which `reset` draws from all instances."""
+        num_instances = jax.tree.leaves(bank)[0].shape[0]
+        every = jnp.arange(num_instances, dtype=jnp.int32)
+        return dataclasses.replace(self, bank=bank, instances=every)
 
 
 class Successor(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +45,10 @@ class Data(NamedTuple):
     """`judge.params`, where verdicts shift the reward."""
 
 
+def _cannot_act(*arguments: Any) -> NoReturn:
+    raise InvalidInput("this algorithm was made without `act`; `evaluate` plays whole episodes")
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Algorithm:
     """Pure functions over a state whose leaves lead with the run axis."""
@@ -64,18 +68,18 @@ class Algorithm:
     """`(state, data, num_episodes, policy=policies[0]) -> metrics [R]`: play without learning."""
     policies: tuple[str, ...]
     """The ways in which `evaluate` and `act` can act; the first is the algorithm's own."""
-    act: Callable[..., jax.Array]
-    """`(state, data, env_state, key, policy=policies[0]) -> actions`: what is done in these states.
-
-    States lead with R or with R, N, of a single run with nothing; so do the actions. The key is
-    one, or one a run.
-    """
     asks_in_play: bool = True
     """Whether playing asks the prior, if there is one, in every state that it meets."""
     means: tuple[str, ...] = ("loss",)
     """Metrics of `update` that are averaged over a chunk of training; others are summed."""
     from_data: bool = False
     """Whether it learns from `Data.dataset`."""
+    act: Callable[..., jax.Array] = _cannot_act
+    """`(state, data, env_state, key, policy=policies[0]) -> actions`: what is done in these states.
+
+    States lead with R or with R, N, of a single run with nothing; so do the actions. The key is
+    one, or one a run.
+    """
     require: Callable[[Any, Data], None] = lambda state, data: None
     """`(state, data)`: raises InvalidInput unless they may be trained on; see `ties`."""
 

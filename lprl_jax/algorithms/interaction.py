@@ -7,6 +7,8 @@ flat batch of R · N rows, so that the prior is asked once for all of these.
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -217,3 +219,16 @@ def ask_prior_after(
         return jnp.where(done.reshape(*done.shape, *[1] * (final.ndim - 2)), reset, final)
 
     return final, jax.tree.map(choose, reset, final), carry
+
+
+_PLAYING = "Policy", "play_episodes"
+
+
+def __getattr__(name: str) -> Any:
+    """What is in `playing` now; works until the next release."""
+    if name not in _PLAYING:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    playing = importlib.import_module("lprl_jax.algorithms.playing")
+    here = f"{__name__}.{name} is {playing.__name__}.{name} now"
+    warnings.warn(f"{here}; the old name works until the next release", DeprecationWarning, 2)
+    return getattr(playing, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import chex
 import jax
@@ -21,21 +21,13 @@ Policy = Callable[[chex.PRNGKey, Any, Told], jax.Array]
 """`(keys [R], states [R, N], told [R, N]) -> actions i32[R, N]`"""
 
 
-class Play(NamedTuple):
-    """What `Algorithm` takes of how a learner plays, in the order of its fields."""
-
-    evaluate: Callable[..., dict[str, jax.Array]]
-    policies: tuple[str, ...]
-    act: Callable[..., jax.Array]
-
-
 def play_by(
     env: Env,
     asker: Asker,
     policies: Mapping[str, Callable[..., jax.Array]],
     prepare: Callable[[Any, Data], Any] = lambda state, data: state,
-) -> Play:
-    """How a learner plays, by policies of its state, the first being its own.
+) -> dict[str, Any]:
+    """How a learner plays: fields of `Algorithm`, by policies of its state, the first its own.
 
     Args:
         env: The environment.
@@ -69,11 +61,11 @@ def play_by(
         told, _ = ask_prior(asker, data, asker.resume(state.prior_carry), env_state, every)
         return policy_of(policy, state, data)(keys, env_state, told)
 
-    return Play(
-        jax.jit(evaluate, static_argnames=("num_episodes", "policy")),
-        tuple(policies),
-        jax.jit(act, static_argnames="policy"),
-    )
+    return {
+        "evaluate": jax.jit(evaluate, static_argnames=("num_episodes", "policy")),
+        "policies": tuple(policies),
+        "act": jax.jit(act, static_argnames="policy"),
+    }
 
 
 def play_episodes(

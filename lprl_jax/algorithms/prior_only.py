@@ -106,4 +106,4 @@ def make(config: PriorOnlyConfig, env: Env, prior: Prior | None) -> Algorithm:
         return jnp.argmax(told.log_probs, axis=-1).astype(jnp.int32)
 
     policies = {"sample": sample, "greedy": greedy}
-    return Algorithm(jax.jit(init), jax.jit(restart), update, *play_by(env, asker, policies))
+    return Algorithm(jax.jit(init), jax.jit(restart), update, **play_by(env, asker, policies))

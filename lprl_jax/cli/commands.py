@@ -122,6 +122,23 @@ def plot(options: argparse.Namespace) -> None:
     print(f"written to {options.out}")
 
 
+def watch(options: argparse.Namespace) -> None:
+    """`lprl watch`."""
+    from lprl_jax.results import run, watching
+
+    if options.out:
+        paths.require_new(options.out, (".gif",))
+    found = run.Run(options.run)
+    where = options.number, options.instance, options.seed, options.policy
+    episode = watching.play(found, *where)
+    if options.out is None:
+        print(watching.as_text(episode))
+        return
+    with paths.new_file(options.out) as file:
+        file.write(watching.as_animation(episode).gif())
+    print(f"written to {options.out}")
+
+
 def report_(options: argparse.Namespace) -> None:
     """`lprl report`."""
     from lprl_jax.results import report
@@ -209,6 +226,7 @@ COMMANDS = {
     "compare": compare,
     "plot": plot,
     "report": report_,
+    "watch": watch,
     "demo": demo_,
     "config": show_config,
     "envs": envs,

@@ -171,6 +171,18 @@ def _compare(add: _Add) -> None:
     )
     report.add_argument("-o", "--out", type=Path, required=True, help="new .html file")
     compare.add_argument("--json", type=Path, help="write the figures to this new file too")
+    watch = add(
+        "watch",
+        "Play an episode of a trained run: what it reads, what its prior says, what it does.",
+        "lprl watch results/k3",
+        "lprl watch results/k3 --run 4 --seed 1 -o episode.gif",
+    )
+    watch.add_argument("run", type=Path, metavar="RUN", help="a run's directory")
+    watch.add_argument("--run", dest="number", type=int, default=0, help="which of its runs (0)")
+    watch.add_argument("--instance", type=int, help="of its bank (default: the run's first)")
+    watch.add_argument("--seed", type=int, default=0, help="of all that chance decides (0)")
+    watch.add_argument("--policy", help="how it acts (default: the algorithm's own)")
+    watch.add_argument("-o", "--out", type=Path, help="new .gif file, instead of the terminal")
     for command in (compare, plot, report):
         command.add_argument(
             "runs", type=Path, nargs="+", metavar="DIR", help="runs, or directories of runs"

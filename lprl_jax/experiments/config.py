@@ -79,7 +79,7 @@ def read(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
             asked = " ".join(str(path).splitlines())
             near = hint(asked, names())
             raise InvalidInput(
-                f"no config {asked}; {near}valid: a YAML file, or {', '.join(names())}"
+                f"no config {asked}; valid: a YAML file, or {', '.join(names())}{near}"
             )
         file = found
     try:
@@ -207,7 +207,7 @@ def _refuse_unknown(fields: Mapping[str, Any], valid: Mapping[str, Any], what: s
     for name in fields:
         if name not in valid:
             near = hint(name, valid)
-            raise InvalidInput(f"unknown {what} {shown(name)}; {near}valid: {', '.join(valid)}")
+            raise InvalidInput(f"unknown {what} {shown(name)}; valid: {', '.join(valid)}{near}")
 
 
 def _typed(fields: Mapping[str, Any], kind: type[Any], prefix: str = "") -> dict[str, Any]:

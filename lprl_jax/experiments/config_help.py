@@ -9,9 +9,12 @@ import ast
 import dataclasses
 import functools
 import inspect
+import re
 import textwrap
 from collections.abc import Mapping
 from typing import Any
+
+from lprl_envs import registration
 
 from lprl_jax.experiments.config import Experiment
 
@@ -39,9 +42,7 @@ def fields_of(experiment: Experiment) -> dict[str, list[Field]]:
     name = experiment.config.algorithm
     return {
         "experiment": _fields(type(experiment.config), vars(experiment.config)),
-        f"env_params of {experiment.config.env}": [
-            Field(name, _shown(value), "", "") for name, value in experiment.env_arguments.items()
-        ],
+        f"env_params of {experiment.config.env}": _arguments(experiment),
         "env_params, the instances": _fields(type(experiment.bank), vars(experiment.bank)),
         f"algorithm {name}": _fields(type(experiment.algorithm), algorithm),
     }
@@ -57,6 +58,33 @@ def text(experiment: Experiment) -> str:
             lines.append(f"{field.name}: {field.value}" + f"  (default {field.default})" * is_set)
             lines += [f"    {line}" for line in textwrap.wrap(field.meaning, WIDTH - 4)]
     return "\n".join(lines[1:])
+
+
+def _arguments(experiment: Experiment) -> list[Field]:
+    """Of the environment's constructor."""
+    env = experiment.config.env
+    words = of_arguments(registration.class_of(env))
+    given = experiment.env_arguments
+    return [
+        Field(name, _shown(given.get(name, default)), _shown(default), words.get(name, ""))
+        for name, default in registration.arguments_of(env).items()
+    ]
+
+
+def of_arguments(kind: type[Any] | None) -> dict[str, str]:
+    """What stands under `Args:` in a class's docstring, by name; gymnax's own say nothing."""
+    _, _, below = (inspect.getdoc(kind) or "" if kind else "").partition("Args:\n")
+    found: dict[str, str] = {}
+    name = ""
+    for line in below.splitlines():
+        if not line.startswith("    "):
+            break
+        if begun := re.match(r" {4}(\w+): (.*)", line):
+            name = begun[1]
+            found[name] = begun[2]
+        elif name:
+            found[name] += f" {line.strip()}"
+    return found
 
 
 def _fields(kind: type[Any], values: Mapping[str, Any]) -> list[Field]:

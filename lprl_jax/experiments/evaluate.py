@@ -212,7 +212,8 @@ def newest_state(directory: Path, trained: Experiment) -> Any:
     """
     _require_checkpoint(directory)
     setup = runner.set_up(trained)
-    run_directory.require_same(directory, run_directory.provenance(setup.data, trained.settings))
+    here = run_directory.provenance(setup.data, trained.settings, setup.env)
+    run_directory.require_same(directory, here)
     return _newest(directory, setup)
 
 
@@ -223,8 +224,8 @@ def state_in(directory: Path, trained: Experiment, setup: runner.Setup) -> Any:
         InvalidInput: as `newest_state`.
     """
     _require_checkpoint(directory)
-    here = run_directory.provenance(setup.data, trained.settings)
-    same = {name: here[name] for name in ("state_format", "data")}
+    here = run_directory.provenance(setup.data, trained.settings, setup.env)
+    same = {name: here[name] for name in ("state_format", "world", "data") if name in here}
     run_directory.require_same(directory, same)
     return _newest(directory, setup)
 

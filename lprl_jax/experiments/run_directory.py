@@ -13,8 +13,10 @@ can be resumed, whenever its run was killed.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.metadata
+import inspect
 import json
 import os
 import platform
@@ -25,15 +27,17 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import lprl_envs
 import numpy as np
 import yaml
-from lprl_envs import InvalidInput
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams
 
 from lprl_jax.algorithms.base import Data
 from lprl_jax.experiments import places
 from lprl_jax.experiments.config import Experiment
 from lprl_jax.experiments.holding import LOCK
 from lprl_jax.files import yaml_values
+from lprl_jax.priors import fingerprint
 from lprl_jax.version import __version__
 
 CONFIG, RUN, METRICS, TIMING = "config.yaml", "run.json", "metrics.jsonl", "timing.jsonl"
@@ -43,7 +47,7 @@ MAY_CHANGE = ("total_steps", "checkpoint_every")
 """Fields that may differ when a run is resumed: how far it goes, how often its state is kept."""
 STATE_FORMAT = 3
 """Of checkpoints, and of the streams of random keys that a run draws from."""
-MUST_AGREE = ("state_format", "lprl_jax", "jax", "jaxlib", "devices", "data", "dataset")
+MUST_AGREE = ("state_format", "lprl_jax", "jax", "jaxlib", "devices", "world", "data", "dataset")
 """Entries of run.json without which a resumed run would not be the same run to the bit."""
 
 HELD_BYTES = 1 << 26
@@ -109,13 +113,15 @@ def require_same(out: Path, provenance: Mapping[str, Any]) -> None:
         raise InvalidInput(
             f"{out}: its prior, its instances or its policy's model have changed since it was begun"
         )
+    if changed == ["world"]:
+        raise InvalidInput(f"{out}: the module of its environment has changed since it was begun")
     if changed:
         raise InvalidInput(
             f"{out} cannot be continued here: {_named(changed, there, dict(provenance))}"
         )
 
 
-def provenance(data: Data, settings: Any) -> dict[str, Any]:
+def provenance(data: Data, settings: Any, env: TextEnv[Any, Any]) -> dict[str, Any]:
     """What run.json holds: versions, devices, command, settings, and digests of the data."""
     packages = ("jax", "jaxlib", "flax", "optax", "gymnax", "transformers", "orbax-checkpoint")
     versions = {name: importlib.metadata.version(name) for name in packages}
@@ -126,11 +132,27 @@ def provenance(data: Data, settings: Any) -> dict[str, Any]:
         **versions,
         "python": platform.python_version(),
         "devices": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
-        "data": digest((*asked, data.env_params, data.policy_params)),
+        "data": digest((*asked, given(data.env_params), data.policy_params)),
+        **own_world(env),
         **({"dataset": digest(data.dataset)} if data.dataset else {}),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "settings": settings,
     }
+
+
+def given(env_params: TextEnvParams) -> TextEnvParams:
+    """Parameters without what follows from the rest of them."""
+    return dataclasses.replace(env_params, **dict.fromkeys(env_params.derived, ()))
+
+
+def own_world(env: TextEnv[Any, Any]) -> dict[str, str]:
+    """Digests of the texts, and of the module, of a world that is not of the package."""
+    kind = type(env)
+    if kind.__module__.partition(".")[0] == lprl_envs.__name__:
+        return {}
+    source = Path(inspect.getfile(kind)).read_bytes()
+    own = hashlib.sha256(source + fingerprint.world_of(env).encode()).hexdigest()
+    return {"world": own}
 
 
 def digest(tree: Any) -> str:

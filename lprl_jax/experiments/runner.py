@@ -202,7 +202,7 @@ def _run(
     setup = set_up(experiment, judges=not resume, progress=progress, tables=tables)
     dataset = transitions.load(experiment, setup.env, setup.params, setup.prior)
     data = setup.data._replace(dataset=sharding.place(setup.mesh, dataset))
-    provenance = run_directory.provenance(data, experiment.settings)
+    provenance = run_directory.provenance(data, experiment.settings, setup.env)
     provenance |= prior_kinds.figures_of(setup.prior)
     judged = setup.worth.as_dict() if setup.worth else None
     if resume:

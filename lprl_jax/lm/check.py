@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 from lprl_envs import CheckFailed, InvalidInput, TextEnv, TextEnvParams
-from lprl_envs.conformance.subject import Subject, take
+from lprl_envs.conformance.compare import take
+from lprl_envs.conformance.subject import Subject
 
 from lprl_jax.lm import token_table
 

@@ -5,7 +5,6 @@ A further environment joins by a further entry in `TASKS`.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from typing import Any
 
@@ -35,7 +34,7 @@ def _frozen_lake(size: str, is_slippery: bool, instances: int) -> ActionTask:
         corner = env.sample_params(key_corner, num_instances - half, split)
         anywhere = env.sample_params(key_anywhere, half, split, goal="anywhere")
         maps = jax.tree.map(lambda *x: jnp.concatenate(x), corner.bank, anywhere.bank)
-        return dataclasses.replace(corner, bank=maps, instances=jnp.arange(num_instances))
+        return corner.with_bank(maps)
 
     ice = "slippery" if is_slippery else "firm"
     discount, horizon = (0.99, 200) if is_slippery else (0.97, env.numbered_states)

@@ -15,6 +15,7 @@ from lprl_jax.algorithms.base import Algorithm
 from lprl_jax.experiments import config, evaluate, run_directory, runner
 from lprl_jax.experiments.run_directory import METRICS
 from lprl_jax.files import paths
+from lprl_jax.priors import Prior
 from lprl_jax.results import reading
 
 
@@ -47,10 +48,14 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, np.ndarray]:
-        """What each line of `metrics.jsonl` says: `[T]`, or `[T, R]` of what each run has."""
+        """What each line of `metrics.jsonl` says: `[T]`, or `[T, R]` of what each run has.
+
+        Before any training there is no loss: NaN stands where a line does not say it.
+        """
         records = run_directory.read_lines(self.directory / METRICS)
         last = records[-1] if records else {}
-        return {name: np.array([r[name] for r in records if name in r]) for name in last}
+        blank = {name: np.full(np.shape(value), np.nan) for name, value in last.items()}
+        return {name: np.array([r.get(name, blank[name]) for r in records]) for name in last}
 
     @property
     def result(self) -> reading.Result:
@@ -70,6 +75,11 @@ class Run:
     def params(self) -> TextEnvParams:
         """Its bank of instances."""
         return self._setup.params
+
+    @property
+    def prior(self) -> Prior | None:
+        """As the algorithm asks it; None without one."""
+        return self._setup.prior
 
     @property
     def algorithm(self) -> Algorithm:

@@ -59,6 +59,13 @@ def test_its_config_trains_resumes_and_is_reported(
     assert main(["train", "corridor.yaml", "--out", "run", "--quiet", "--resume"]) == 0
     assert main(["eval", "run", "eval_episodes=8"]) == 0
     assert main(["report", "run", "-o", "report.html"]) == 0
+    assert main(["watch", "run"]) == 0
+    assert "The treasure is in cell" in capsys.readouterr().out
+    call = ["measure", "corridor:Corridor", "num_instances=16", "--model", "embedded-early-1"]
+    assert main(call) == 0
+    (folder / "corridor.py").write_text(CODE.replace("time_limit = 20", "time_limit = 30"))
+    assert main(["train", "corridor.yaml", "--out", "run", "--quiet", "--resume"]) == 2
+    assert "the module of its environment has changed" in capsys.readouterr().err
     assert "Corridor" in (folder / "report.html").read_text()
 
 

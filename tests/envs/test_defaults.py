@@ -156,6 +156,7 @@ def test_banks_are_of_what_is_drawn() -> None:
         [Wall(1.5, [0.0, 0.0])],  # type: ignore[arg-type]
         [Wall(2**40, [0.0, 0.0])],  # type: ignore[arg-type]
         [Wall(1, [0.0, float("nan")])],  # type: ignore[arg-type]
+        [Wall(1, [0.0, 1e300])],  # type: ignore[arg-type]
         [Wall("two", [0.0, 0.0])],  # type: ignore[arg-type]
         [Wall(1, [[0.0], [0.0, 1.0]])],  # type: ignore[arg-type]
     ],
@@ -167,12 +168,22 @@ def test_instances_that_are_none(instances: list[Any]) -> None:
     assert not instances or "int32[]" in str(error.value)
 
 
+def test_an_instance_by_hand_must_be_fit() -> None:
+    with pytest.raises(InvalidInput, match="Ladder cannot be played in the instance"):
+        ENV.params_of([*WALLS, {"height": 0, "colour": [0.0, 0.0]}])
+
+
 def test_two_of_equal_arguments_are_equal() -> None:
     assert Ladder() == ENV == Ladder("grass", sizes=(1, 2)) == Ladder(sizes=[1, 2])  # type: ignore[arg-type]
     assert hash(Ladder()) == hash(ENV)
     assert Ladder("sand") != ENV
     assert ENV.config == ("grass", (1, 2))
     assert copy.copy(ENV) == ENV == pickle.loads(pickle.dumps(ENV))
+
+
+def test_what_a_world_cannot_be_made_with() -> None:
+    with pytest.raises(InvalidInput, match=r"a world was made with \[1, 2\]|with array"):
+        Ladder(np.array([1, 2]))  # type: ignore[arg-type]
 
 
 def test_identity_is_all_numbers() -> None:
@@ -205,6 +216,8 @@ def test_a_registered_world_is_made_here_and_in_gymnax(registered: str) -> None:
     lprl_envs.register(registered, Ladder)  # a module that is loaded twice
     assert make(registered, ground="sand")[0] == Ladder("sand")
     assert gymnax.make(registered)[0] == ENV
+    with pytest.raises(InvalidInput, match=r"env 'Ladder-test': .*unexpected keyword"):
+        make(registered, height=3)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,10 @@ def test_its_metrics_are_its_lines(directory: Path) -> None:
     assert found["step"].tolist() == [line["step"] for line in lines] == [0, 30, 60, 90]
     assert found["success"].shape == (4, 4)
     np.testing.assert_array_equal(found["return"][2], lines[2]["return"])
+    assert found["loss"].shape == (4, 4)  # a row a line, also where none is
+    assert np.isnan(found["loss"][0]).all()
+    np.testing.assert_array_equal(found["loss"][1:], [line["loss"] for line in lines[1:]])
+    assert np.issubdtype(found["queries"].dtype, np.integer)
     assert lprl_jax.Run(directory).result.success.shape == (4, 4)
 
 

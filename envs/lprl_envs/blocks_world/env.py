@@ -62,8 +62,14 @@ class EnvState(TextEnvState):
 class EnvParams(TextEnvParams):
     """`bank` is a `Problems`."""
 
+    derived = ("rows",)
     rows: jax.Array
-    """u32[M, w]: the same in few words, see `packed`; whoever replaces `bank`, these too."""
+    """u32[M, w]: the same in few words, see `packed`."""
+
+    def with_bank(self, bank: Problems) -> EnvParams:
+        """The same with another bank, and its rows."""
+        rows = rows_of(bank.on, bank.goal)
+        return dataclasses.replace(super().with_bank(bank), rows=rows)
 
 
 class BlocksWorld(TextEnv[EnvState, EnvParams]):

@@ -42,6 +42,10 @@ def wrong_parameters(params: Any) -> str | None:
         return f"instances is {aval(instances)}; right: int32[m] with m of 1 or more"
     if instances.min() < 0 or instances.max() >= num:
         return f"instances are {instances.tolist()}; right: rows of the bank, 0 to {num - 1}"
+    again = params.with_bank(params.bank)
+    for name in params.derived:
+        if not np.array_equal(getattr(params, name), getattr(again, name)):
+            return f"{name} is not what follows from the bank; right: params.with_bank(bank)"
     return None
 
 

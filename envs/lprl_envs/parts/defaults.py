@@ -28,19 +28,37 @@ def keeping_arguments(init: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(init)
     def keeping(self: Any, *given: Any, **named: Any) -> None:
-        if "config" not in vars(self):  # otherwise a subclass's constructor has set it
+        is_own = "config" not in vars(self)  # otherwise a subclass's constructor has set it
+        if is_own:
             self.require_draw()
-            try:
-                bound = signature.bind(self, *given, **named)
-            except TypeError:
-                bound = None  # the constructor says it better
-            if bound:
-                bound.apply_defaults()
-                _, *own = bound.arguments.items()
-                self.config = tuple(values.anything(name, x) for name, x in own)
+            self.config = _arguments(signature, self, given, named)
         init(self, *given, **named)
+        if is_own:
+            _require_hashable(self.config)
 
     return keeping
+
+
+def _arguments(
+    signature: inspect.Signature, self: Any, given: Sequence[Any], named: Mapping[str, Any]
+) -> tuple[Any, ...]:
+    """What a constructor is called with; nothing where it cannot be called so, as it will say."""
+    try:
+        bound = signature.bind(self, *given, **named)
+    except TypeError:
+        return ()
+    bound.apply_defaults()
+    return tuple(values.anything(name, x) for name, x in list(bound.arguments.items())[1:])
+
+
+def _require_hashable(config: tuple[Any, ...]) -> None:
+    """Programs are found again by it."""
+    for value in config:
+        try:
+            hash(value)
+        except TypeError:
+            right = "numbers, texts, and lists of such; what is larger belongs into the bank"
+            raise InvalidInput(f"a world was made with {shown(value)}; right: {right}") from None
 
 
 def num_features(template: Template) -> int:
@@ -132,6 +150,8 @@ def _fits(found: np.ndarray, right: Any) -> bool:
     """Whether numbers are of this shape and become no others in this type."""
     if found.shape != right.shape or found.dtype.kind not in "biuf":
         return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = found.astype(right.dtype)
     if jnp.issubdtype(right.dtype, jnp.floating):
-        return bool(np.all(np.isfinite(found)))
-    return bool(np.all(found.astype(right.dtype) == found))
+        return bool(np.all(np.isfinite(cast)))
+    return bool(np.all(cast == found))

@@ -302,7 +302,7 @@ def make(
         jax.jit(init),
         jax.jit(restart),
         update,
-        *play_by(env, asking.of(None), policies, played),
+        **play_by(env, asking.of(None), policies, played),
         asks_in_play=False,
         means=names,
     )

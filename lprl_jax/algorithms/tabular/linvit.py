@@ -295,7 +295,7 @@ def make(config: LINVITConfig, env: Env, prior: Prior | None = None) -> Algorith
 
     policies = {name: follow_policy(name) for name in Policies._fields}
     played = play_by(env, asking.of(None), policies)
-    return Algorithm(init, restart, update, *played, asks_in_play=False)
+    return Algorithm(init, restart, update, **played, asks_in_play=False)
 
 
 def _swap(state: LINVITState) -> LINVITState:

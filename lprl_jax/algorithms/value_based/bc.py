@@ -155,6 +155,6 @@ def make(config: BCConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         jax.jit(init),
         jax.jit(from_data.restart),
         update,
-        *play_by(env, asker, ways),
+        **play_by(env, asker, ways),
         from_data=True,
     )

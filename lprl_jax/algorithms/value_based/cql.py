@@ -213,6 +213,6 @@ def make(config: CQLConfig, env: Env, prior: Prior | None = None) -> Algorithm:
         jax.jit(init),
         jax.jit(from_data.restart),
         update,
-        *play_by(env, asker, policies),
+        **play_by(env, asker, policies),
         from_data=True,
     )

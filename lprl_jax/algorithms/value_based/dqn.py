@@ -284,7 +284,7 @@ def make(
         jax.jit(init),
         jax.jit(restart),
         update,
-        *play_by(env, shift.in_play(asker), policies),
+        **play_by(env, shift.in_play(asker), policies),
     )
 
 

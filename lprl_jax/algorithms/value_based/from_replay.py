@@ -268,7 +268,7 @@ def make(config: ReplayConfig, env: Env, learner: Learner, judge: Judge | None =
         jax.jit(init),
         jax.jit(restart),
         update,
-        *play_by(env, asker, ways),
+        **play_by(env, asker, ways),
         asks_in_play=False,
         means=learner.metrics,
     )

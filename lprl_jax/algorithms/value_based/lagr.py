@@ -255,6 +255,6 @@ def make(
         jax.jit(init),
         jax.jit(restart),
         update,
-        *play_by(env, nobody, ways),
+        **play_by(env, nobody, ways),
         asks_in_play=False,
     )

@@ -153,7 +153,7 @@ def test_bad_arguments(arguments, words):
         ([{"stands": 17}], "an instance is such as"),
         ([{"stands": 14, "tens": 4}], "stands is 14; it must be one of 15, 16, 17, 18, 19"),
         ([{"stands": 17, "tens": 2}], "tens is 2; it must be one of 1, 4, 8"),
-        ([{"stands": 17.0, "tens": 4}], "stands is 17.0; it must be a whole number"),
+        ([{"stands": 17.5, "tens": 4}], "stands is 17.5; it must be a whole number"),
         ([{"stands": True, "tens": 4}], "stands is True; it must be a whole number"),
     ],
 )

@@ -1,12 +1,14 @@
 """Blocks World against its twin in plain Python: legality, transitions, rewards, text, numbers."""
 
+import dataclasses
+
 import envs.blocks_world.twin as twin
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from envs.blocks_world.facts import LETTERS, facts, goal_of
-from lprl_envs import CHECKS, BlocksWorld, check_env
+from lprl_envs import CHECKS, BlocksWorld, CheckFailed, check_env
 from lprl_envs.blocks_world.instances import MOST_BLOCKS
 from lprl_envs.blocks_world.rules import (
     ABSENT,
@@ -186,3 +188,14 @@ def test_sixteen_bits_hold_the_most_blocks():
     listed = np.stack(moves(MOST_BLOCKS))
     packed = np.asarray(packed_moves(MOST_BLOCKS))
     np.testing.assert_array_equal([(packed >> 4 * i & 15) + ABSENT for i in range(3)], listed)
+
+
+def test_rows_follow_the_bank():
+    env = BlocksWorld(4)
+    params, other = (env.sample_params(jax.random.key(k), 6) for k in (0, 1))
+    swapped = params.with_bank(other.bank)
+    for x, y in zip(jax.tree.leaves(swapped), jax.tree.leaves(other), strict=True):
+        np.testing.assert_array_equal(x, y)
+    stale = dataclasses.replace(params, bank=other.bank)
+    with pytest.raises(CheckFailed, match=r"rows is not what follows from the bank; right: params"):
+        check_env(env, stale)

@@ -11,7 +11,7 @@ ENVIRONMENTS = [
     ({"num_blocks": 1}, ["num_blocks is 1", "2 to 12", "a goal needs two"]),
     ({"num_blocks": 13}, ["num_blocks is 13", "2 to 12"]),
     ({"num_blocks": "4"}, ["num_blocks is '4'", "a whole number"]),
-    ({"num_blocks": 4.0}, ["num_blocks is 4.0", "a whole number"]),
+    ({"num_blocks": 4.5}, ["num_blocks is 4.5", "a whole number"]),
     ({"num_blocks": True}, ["num_blocks is True", "a whole number"]),
     ({"illegal_reward": float("nan")}, ["illegal_reward is nan", "finite number"]),
     ({"illegal_reward": "a\nb"}, ["illegal_reward is 'a\\nb'", "a number"]),

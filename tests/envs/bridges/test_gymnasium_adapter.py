@@ -16,7 +16,8 @@ from envs.track import Track
 from gymnasium.utils.env_checker import check_env, data_equivalence
 from lprl_envs import FrozenLake, InvalidInput
 from lprl_envs.bridges.gymnasium_adapter import GymnasiumEnv
-from lprl_envs.frozen_lake.env import DOWN, OBSERVATIONS, RIGHT, UP
+from lprl_envs.frozen_lake.env import DOWN, RIGHT, UP
+from lprl_envs.observations import OBSERVATIONS
 
 ID = "lprl_envs.bridges.gymnasium_adapter:{}".format
 TO_GOAL = (DOWN, DOWN, RIGHT, RIGHT, DOWN, RIGHT)

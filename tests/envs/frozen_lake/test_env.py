@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from lprl_envs import FrozenLake
-from lprl_envs.frozen_lake.env import DOWN, LEFT, OBSERVATIONS, RIGHT, UP, EnvState
+from lprl_envs.frozen_lake.env import DOWN, LEFT, RIGHT, UP, EnvState
+from lprl_envs.observations import OBSERVATIONS
 
 LIMIT = 10
 REWARDS = (1.0, -1.0, -0.125)
