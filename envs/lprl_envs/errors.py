@@ -45,6 +45,8 @@ def require_one_of(what: str, found: Any, valid: Collection[Any]) -> None:
 
 def hint(found: Any, names: Iterable[str]) -> str:
     """`; did you mean corridor?`, where a name is near to what was found; otherwise nothing."""
+    if not isinstance(found, str):
+        return ""
     by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(str(found).lower(), by_lower, n=1)
+    close = difflib.get_close_matches(found.lower(), by_lower, n=1)
     return f"; did you mean {by_lower[close[0]]}?" if close else ""

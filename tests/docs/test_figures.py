@@ -136,6 +136,7 @@ def test_a_passage_waits_for_its_figures() -> None:
 def test_what_waited_is_to_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.md"
     monkeypatch.setattr(figures, "PAGES", {"README.md": (file,)})
+    monkeypatch.setattr(figures, "BY_HAND", ())
     monkeypatch.setattr(typed_numbers, "SENTENCES", {})
     for name, left in (("lake", 1), ("pond", 0)):
         parts = "when measured", "until then -->\n.5\n<!-- lake: end"
