@@ -41,6 +41,18 @@ def test_an_old_name_is_the_moved_module(old: str, monkeypatch: pytest.MonkeyPat
     assert len([w for w in caught if f"{old} is" in str(w.message)]) == 1
 
 
+def test_functions_that_have_moved_warn_and_are_the_same() -> None:
+    old = importlib.import_module("lprl_jax.algorithms.interaction")
+    playing = importlib.import_module("lprl_jax.algorithms.playing")
+    for name in ("Policy", "play_episodes"):
+        with pytest.warns(
+            DeprecationWarning, match=rf"interaction\.{name} is .*playing\.{name} now"
+        ):
+            assert getattr(old, name) is getattr(playing, name)
+    with pytest.raises(AttributeError, match="has no attribute 'evaluation'"):
+        _ = old.evaluation
+
+
 def test_all_that_was_documented_is_kept() -> None:
     assert set(DOCUMENTED) <= set(MOVED)
 

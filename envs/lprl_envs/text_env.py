@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import inspect
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
@@ -38,7 +37,6 @@ from lprl_envs.banks import content_hash, draw_bank, draw_instance, made_once, s
 from lprl_envs.errors import InvalidInput, NotNumbered, shown
 from lprl_envs.parts import defaults, looking
 from lprl_envs.render import Picture, picture_of_text
-from lprl_envs.short_repr import in_short
 from lprl_envs.template import Template
 from lprl_envs.text_env_data import Action, Successor, TextEnvParams, TextEnvState
 
@@ -84,17 +82,11 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """Have constructors keep their arguments."""
         super().__init_subclass__(**named)
         if "__init__" in vars(cls):
-            cls.__init__ = defaults.keeping_arguments(cls.__init__)
+            cls.__init__ = defaults.keeping_arguments(cls.__init__, _require_draw)
 
     def __init__(self) -> None:
         """Of a world without arguments."""
-        self.require_draw()
-
-    def require_draw(self) -> None:
-        """Raises TypeError if instances cannot be had, singly or as a bank."""
-        own = type(self)
-        if own.draw is TextEnv.draw and own.sample_params is TextEnv.sample_params:
-            raise TypeError(f"{own.__name__} lacks draw(key), a random instance, or sample_params")
+        _require_draw(self)
 
     @property
     def name(self) -> str:
@@ -102,12 +94,7 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         return type(self).__name__
 
     def __repr__(self) -> str:
-        """As it was made, where `config` is its arguments."""
-        names = list(inspect.signature(type(self)).parameters)
-        if len(names) != len(self.config):
-            return f"{type(self).__name__}{self.config!r}"
-        given = (f"{n}={in_short(x)}" for n, x in zip(names, self.config, strict=True))
-        return f"{type(self).__name__}({', '.join(given)})"
+        return defaults.as_made(self)
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.config == other.config  # type: ignore[attr-defined]
@@ -406,3 +393,10 @@ class TextEnv(environment.Environment[TState, TParams], abc.ABC):
         """One step with auto-reset, both by this key, which is not split; see `auto_reset.step`."""
         params = self.default_params if params is None else params
         return auto_reset.step(self, key, key, state, action, params)
+
+
+def _require_draw(env: TextEnv[Any, Any]) -> None:
+    """Raises TypeError if a world's instances cannot be had, singly or as a bank."""
+    own = type(env)
+    if own.draw is TextEnv.draw and own.sample_params is TextEnv.sample_params:
+        raise TypeError(f"{own.__name__} lacks draw(key), a random instance, or sample_params")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
@@ -42,7 +41,7 @@ class TextEnvParams(environment.EnvParams):
     """i32[m]: the instances of the bank that `reset` draws from, uniformly."""
 
     @classmethod
-    def of_all(cls, bank: Any, limit: int, **more: Any) -> Self:
+    def of_all(cls, bank: Any, limit: int | jax.Array, **more: Any) -> Self:
         """With a bank, of which `reset` draws from all instances, a limit in steps, and more."""
         num_instances = jax.tree.leaves(bank)[0].shape[0]
         return cls(
@@ -54,9 +53,7 @@ class TextEnvParams(environment.EnvParams):
 
     def with_bank(self, bank: Any) -> Self:
         """The same with another bank, of which `reset` draws from all instances."""
-        num_instances = jax.tree.leaves(bank)[0].shape[0]
-        every = jnp.arange(num_instances, dtype=jnp.int32)
-        return dataclasses.replace(self, bank=bank, instances=every)
+        return self.of_all(bank, self.max_steps_in_episode)
 
 
 class Successor(NamedTuple):

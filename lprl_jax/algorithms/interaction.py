@@ -228,7 +228,7 @@ def __getattr__(name: str) -> Any:
     """What is in `playing` now; works until the next release."""
     if name not in _PLAYING:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    playing = importlib.import_module("lprl_jax.algorithms.playing")
+    playing = importlib.import_module("lprl_jax.algorithms.playing")  # which imports this module
     here = f"{__name__}.{name} is {playing.__name__}.{name} now"
     warnings.warn(f"{here}; the old name works until the next release", DeprecationWarning, 2)
     return getattr(playing, name)

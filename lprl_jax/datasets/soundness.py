@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnax.environments import spaces
-from lprl_envs import InvalidInput, TextEnv, TextEnvParams
+from lprl_envs import InvalidInput, TextEnv, TextEnvParams, observations
 from lprl_envs.bridges.gymnax_env import GymnaxEnv
 
 from lprl_jax.algorithms.interaction import legal_actions
@@ -116,7 +116,7 @@ def _exists(env: TextEnv[Any, Any], state: Any, env_params: Any) -> jax.Array:
 def _space(env: TextEnv[Any, Any], env_params: TextEnvParams) -> spaces.Dict:
     """Of a state; gymnax's own need not keep to what they say of theirs, so only of our fields."""
     if isinstance(env, GymnaxEnv):
-        return TextEnv.state_space(env, env_params)
+        return observations.state_space(env_params)
     return env.state_space(env_params)
 
 

@@ -184,7 +184,7 @@ def as_text(episode: Episode) -> str:
     parts = []
     for number, step in enumerate(episode.steps):
         lines = [f"── step {number} " + "─" * 50, step.text]
-        lines += [_line(episode, step, action) for action in shown(step)]
+        lines += _bars(episode, step)
         if step.reward:
             lines.append(f"reward {step.reward:g}")
         parts.append("\n".join(lines))
@@ -202,13 +202,17 @@ def shown(step: Step) -> list[int]:
     return sorted({*likeliest, step.action} - {None})  # type: ignore[type-var]
 
 
-def _line(episode: Episode, step: Step, action: int) -> str:
-    width = max(len(episode.actions[a].strip()) for a in shown(step))
-    mark = ">" if action == step.action else " "
-    bars = [f"prior {_bar(step.prior[action])}"] if step.prior is not None else []
-    assert step.agent is not None
-    bars.append(f"agent {_bar(step.agent[action])}")
-    return f"{mark} {episode.actions[action].strip():<{width}}  {'  '.join(bars)}"
+def _bars(episode: Episode, step: Step) -> list[str]:
+    """A line an action, that which was taken marked."""
+    names = {action: episode.actions[action].strip() for action in shown(step)}
+    width = max(map(len, names.values()), default=0)
+    lines = []
+    for action, name in names.items():
+        both = {"prior": step.prior, "agent": step.agent}
+        bars = [f"{who} {_bar(x[action])}" for who, x in both.items() if x is not None]
+        mark = ">" if action == step.action else " "
+        lines.append(f"{mark} {name:<{width}}  {'  '.join(bars)}")
+    return lines
 
 
 def _bar(share: float) -> str:

@@ -9,7 +9,7 @@ import pytest
 from lprl_envs import FrozenLake, InvalidInput
 
 from lprl_jax.algorithms import prior_only
-from lprl_jax.algorithms.base import Data
+from lprl_jax.algorithms.base import Algorithm, Data
 from lprl_jax.algorithms.tabular import linvit
 from lprl_jax.algorithms.value_based import dqn
 from lprl_jax.priors import TabularPrior, fingerprint
@@ -80,6 +80,15 @@ def test_a_tabular_learner_acts_in_states_that_are_over_too() -> None:
     found = algorithm.act(state, data, states([8, 1]), jax.random.key(0))
     assert found.shape == (2,)
     assert ((found >= 0) & (found < 4)).all()
+
+
+def test_an_algorithm_of_somebody_elses_may_lack_it() -> None:
+    def nothing(*arguments: Any) -> Any:
+        return ()
+
+    algorithm = Algorithm(nothing, nothing, nothing, nothing, policies=("own",))
+    with pytest.raises(InvalidInput, match="made without `act`"):
+        algorithm.act((), (), (), ())
 
 
 @pytest.fixture(scope="module")

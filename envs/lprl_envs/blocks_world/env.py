@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import chex
 import jax
@@ -34,10 +34,18 @@ from gymnax.environments import spaces
 from lprl_envs import values
 from lprl_envs.banks import made_once
 from lprl_envs.blocks_world import instances as problems
-from lprl_envs.blocks_world.instances import MOST_BLOCKS, Problems, require_blocks
+from lprl_envs.blocks_world.instances import Problems, require_blocks
 from lprl_envs.blocks_world.packed import goal_of, rows_of, start_of
 from lprl_envs.blocks_world.picture import draw_blocks
-from lprl_envs.blocks_world.rules import ABSENT, act, features_of, is_reached, legal_actions, settle
+from lprl_envs.blocks_world.rules import (
+    ABSENT,
+    MOST_BLOCKS,
+    act,
+    features_of,
+    is_reached,
+    legal_actions,
+    settle,
+)
 from lprl_envs.blocks_world.search import SOLVED, heuristic, list_moves, look_ahead, make_move
 from lprl_envs.blocks_world.split import draw_problems, goal_hash, require_splittable
 from lprl_envs.blocks_world.states import MOST_NUMBERED, count_states, number_state, numbered_state
@@ -66,10 +74,10 @@ class EnvParams(TextEnvParams):
     rows: jax.Array
     """u32[M, w]: the same in few words, see `packed`."""
 
-    def with_bank(self, bank: Problems) -> EnvParams:
-        """The same with another bank, and its rows."""
-        rows = rows_of(bank.on, bank.goal)
-        return dataclasses.replace(super().with_bank(bank), rows=rows)
+    @classmethod
+    def of_all(cls, bank: Problems, limit: int | jax.Array, **more: Any) -> Self:
+        """With a bank, its rows, and a limit in steps."""
+        return super().of_all(bank, limit, rows=rows_of(bank.on, bank.goal), **more)
 
 
 class BlocksWorld(TextEnv[EnvState, EnvParams]):
@@ -96,8 +104,9 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         self.num_blocks = values.whole("num_blocks", num_blocks)
         require_blocks("num_blocks", self.num_blocks, MOST_BLOCKS)
         self.illegal_reward = values.finite("illegal_reward", illegal_reward)
-        limit = f"is for up to {MOST_NUMBERED} blocks, not {num_blocks}; valid: features, tokens"
-        require_mode(observation, self.num_states is not None, limit)
+        most = f"is for up to {MOST_NUMBERED} blocks, not {self.num_blocks}"
+        right = f"{most}; valid: features, tokens"
+        require_mode(observation, self.num_states is not None, right)
         self.observation = observation
         self.config = (self.num_blocks, self.illegal_reward, observation)
 
@@ -177,8 +186,7 @@ class BlocksWorld(TextEnv[EnvState, EnvParams]):
         return self._params(problems.resize(drawn, self.num_blocks))
 
     def _params(self, bank: Problems) -> EnvParams:
-        limit = 8 * (self.num_blocks - 1)
-        return EnvParams.of_all(bank, limit, rows=rows_of(bank.on, bank.goal))
+        return EnvParams.of_all(bank, limit=8 * (self.num_blocks - 1))
 
     def identity(self, instance: Problems) -> jax.Array:
         """Initial state and goal; the same in environments of more blocks."""

@@ -20,11 +20,10 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from lprl_envs.blocks_world.rules import ABSENT, NONE, TABLE, is_reached
+from lprl_envs.blocks_world.rules import ABSENT, MOST_BLOCKS, NONE, TABLE, is_reached
 from lprl_envs.blocks_world.states import random_state
 from lprl_envs.errors import InvalidInput, require_one_of, shown
 
-MOST_BLOCKS = 12
 LETTERS = string.ascii_lowercase[:MOST_BLOCKS]
 _FORM = "an instance is {'init': ['cb', 'a'], 'goal': ['ba']}"
 

@@ -27,7 +27,7 @@ from lprl_envs.parts.batch_last import batch_last
 TABLE, HAND, ABSENT = -1, -2, -3
 NONE = -1
 """In a goal: the block may lie anywhere."""
-MOST_BITS = 12
+MOST_BLOCKS = 12
 """Blocks that there may be."""
 Blocks = Sequence[jax.Array]
 """An array a block."""
@@ -179,11 +179,11 @@ def _clear_and_held(on: jax.Array) -> tuple[jax.Array, jax.Array]:
     A reduction is there before what uses it. What is made of an array a block, XLA would compute
     anew for every block that depends on it.
     """
-    held, there, covered = 2 * MOST_BITS, _numbers(on), MOST_BITS + jnp.maximum(on, 0)
+    held, there, covered = 2 * MOST_BLOCKS, _numbers(on), MOST_BLOCKS + jnp.maximum(on, 0)
     bits = jnp.where(on > HAND, 1 << there, 0)
     bits |= jnp.where(on >= 0, 1 << covered, jnp.where(on == HAND, 1 << held, 0))
     found = jax.lax.reduce_or(bits, axes=(0,))
-    clear = found & ~(found >> MOST_BITS) & ((1 << MOST_BITS) - 1)
+    clear = found & ~(found >> MOST_BLOCKS) & ((1 << MOST_BLOCKS) - 1)
     return clear, (found >> held) != 0
 
 

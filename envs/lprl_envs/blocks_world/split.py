@@ -17,13 +17,12 @@ import jax.numpy as jnp
 
 from lprl_envs.banks import content_hash, draw_bank
 from lprl_envs.blocks_world.instances import (
-    MOST_BLOCKS,
     Problems,
     is_fit,
     random_problem,
     resize,
 )
-from lprl_envs.blocks_world.rules import NONE
+from lprl_envs.blocks_world.rules import MOST_BLOCKS, NONE
 from lprl_envs.errors import InvalidInput, require_one_of
 from lprl_envs.text_env import HELD_OUT_ONE_IN
 

@@ -81,7 +81,7 @@ class CubeStacking(TextEnv[EnvState, EnvParams]):
     def __init__(self, num_cubes: int = 8, reward: str = "exact", observation: str = "features"):
         self.num_cubes = values.whole("num_cubes", num_cubes)
         if not 2 <= self.num_cubes <= MOST_CUBES:
-            raise InvalidInput(f"num_cubes is {num_cubes!r}; it must be 2 to {MOST_CUBES}")
+            raise InvalidInput(f"num_cubes is {self.num_cubes}; it must be 2 to {MOST_CUBES}")
         require_one_of("reward", values.text("reward", reward), REWARDS)
         require_one_of("observation", values.text("observation", observation), OBSERVATIONS)
         self.reward = reward

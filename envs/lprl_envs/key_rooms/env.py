@@ -98,7 +98,7 @@ class KeyRooms(TextEnv[EnvState, EnvParams]):
     def __init__(self, rooms: int = 3, pits: int = 2, observation: str = "onehot"):
         self.rooms = values.whole("rooms", rooms)
         if not FEWEST_ROOMS <= self.rooms <= MOST_ROOMS:
-            raise InvalidInput(f"rooms is {rooms!r}; it must be {FEWEST_ROOMS} to {MOST_ROOMS}")
+            raise InvalidInput(f"rooms is {self.rooms}; it must be {FEWEST_ROOMS} to {MOST_ROOMS}")
         self.pits = values.whole("pits", pits)
         if not 0 <= self.pits <= MOST_PITS:
             raise InvalidInput(f"pits is {pits!r}; it must be 0 to {MOST_PITS}, in each room")

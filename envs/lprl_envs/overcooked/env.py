@@ -92,7 +92,7 @@ class Overcooked(TextEnv[EnvState, EnvParams]):
         require_one_of("reward", values.text("reward", reward), law.REWARDS)
         self.view = values.whole("view", view)
         if not 1 <= self.view <= EVERYTHING:
-            values.refuse("view", view, f"it must be 1 to {EVERYTHING}, which is everything")
+            values.refuse("view", self.view, f"it must be 1 to {EVERYTHING}, which is everything")
         self.kitchen, self.wording, self.reward = kitchen, wording, reward
         self.kind = KINDS[kitchen]
         self.illegal_reward = values.finite("illegal_reward", illegal_reward)

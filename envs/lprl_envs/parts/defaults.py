@@ -18,19 +18,27 @@ from gymnax.environments import spaces
 
 from lprl_envs import values
 from lprl_envs.errors import InvalidInput, shown
+from lprl_envs.short_repr import in_short
 from lprl_envs.template import Template
 from lprl_envs.threefry import written_out
 
 
-def keeping_arguments(init: Callable[..., None]) -> Callable[..., None]:
-    """A world's constructor that first sets `config` to its arguments, defaults among them."""
+def keeping_arguments(
+    init: Callable[..., None], require: Callable[[Any], None]
+) -> Callable[..., None]:
+    """A world's constructor that first sets `config` to its arguments, defaults among them.
+
+    Args:
+        init: The constructor.
+        require: Raises if the class lacks something.
+    """
     signature = inspect.signature(init)
 
     @functools.wraps(init)
     def keeping(self: Any, *given: Any, **named: Any) -> None:
         is_own = "config" not in vars(self)  # otherwise a subclass's constructor has set it
         if is_own:
-            self.require_draw()
+            require(self)
             self.config = _arguments(signature, self, given, named)
         init(self, *given, **named)
         if is_own:
@@ -59,6 +67,15 @@ def _require_hashable(config: tuple[Any, ...]) -> None:
         except TypeError:
             right = "numbers, texts, and lists of such; what is larger belongs into the bank"
             raise InvalidInput(f"a world was made with {shown(value)}; right: {right}") from None
+
+
+def as_made(env: Any) -> str:
+    """A world at a prompt, `FrozenLake(map_name='4x4', ...)`, where `config` is its arguments."""
+    kind, names = type(env).__name__, list(inspect.signature(type(env)).parameters)
+    if len(names) != len(env.config):
+        return f"{kind}{env.config!r}"
+    given = (f"{name}={in_short(x)}" for name, x in zip(names, env.config, strict=True))
+    return f"{kind}({', '.join(given)})"
 
 
 def num_features(template: Template) -> int:

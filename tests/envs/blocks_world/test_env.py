@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from envs.blocks_world.facts import LETTERS, facts, goal_of
 from lprl_envs import CHECKS, BlocksWorld, CheckFailed, check_env
-from lprl_envs.blocks_world.instances import MOST_BLOCKS
 from lprl_envs.blocks_world.rules import (
     ABSENT,
     HAND,
+    MOST_BLOCKS,
     TABLE,
     bit_of,
     moves,
