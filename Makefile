@@ -1,11 +1,11 @@
-# make demo | test | test-trainers | vocabularies | test-vocabularies | lint | docs | bench | figures | figures-check: each sets up .venv first, demo without what only developers need.
+# make demo | test | test-trainers | test-browser | vocabularies | test-vocabularies | lint | docs | bench | figures | figures-check: each sets up .venv first, demo without what only developers need.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PLAIN := $(VENV)/.installed-plain
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-trainers vocabularies test-vocabularies lint docs bench release-check figures figures-check clean
+.PHONY: demo test test-trainers test-browser vocabularies test-vocabularies lint docs bench release-check figures figures-check clean
 
 demo: $(PLAIN)
 	$(BIN)/lprl demo
@@ -16,6 +16,10 @@ test: lint docs
 test-trainers: $(STAMP)
 	$(BIN)/python -m pip install --quiet --editable ".[trainers]"
 	$(BIN)/python -m pytest -m trainers tests/trainers
+
+# Needs a Chromium on the PATH.
+test-browser: docs
+	$(BIN)/python -m pytest -m browser tests/browser
 
 # Into .vocabularies/, which git ignores; what is there is kept.
 vocabularies: $(STAMP)

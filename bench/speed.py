@@ -54,6 +54,16 @@ def read() -> list[Report]:
     return [json.loads(path.read_text()) for path in REPORTS]
 
 
+def complaints() -> list[str]:
+    """Reports of which a row does not name the commit at which it was measured, a line each."""
+    return [
+        f"{path.relative_to(ROOT).as_posix()}: {row['name']} names no commit"
+        for path, report in zip(REPORTS, read(), strict=True)
+        for row in report["rows"]
+        if not row.get("commit")
+    ]
+
+
 def tables(reports: list[Report]) -> dict[str, str]:
     """The ratios, and every row of every report."""
     names = dict.fromkeys(name for report in reports for name in report["ratios"])

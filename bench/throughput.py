@@ -22,7 +22,6 @@ from typing import Any
 os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={os.cpu_count() or 1}")
 sys.path.insert(0, str(Path(__file__).parent))
 
-import jax
 from suites import (
     adapters,
     against_torch,
@@ -52,6 +51,8 @@ from suites import (
     wide_texts,
 )
 from tools import timing
+
+from lprl_jax.files import origin
 
 SUITES = {
     "environments": environments.run,
@@ -98,15 +99,16 @@ def main() -> None:
     suites = {name: SUITES[name] for name in options.only or SUITES}
     suites = device.PARTS if options.device_suite else suites
 
-    report = {"device": machine(), "versions": versions(), "rows": [], "ratios": {}}
+    report = {"device": origin.machine(), "versions": versions(), "rows": [], "ratios": {}}
     report["quartiles"] = {}
     old: dict[str, Any] | None = None
     if is_part and options.json and options.json.exists():
         old = dict(json.loads(options.json.read_text()))
         require_alike(old, report)  # before anything is measured
+    commit = origin.commit(Path(__file__).parents[1])
     for suite in suites.values():
         rows, ratios = suite(options.quick)
-        report["rows"] += [dataclasses.asdict(row) for row in rows]
+        report["rows"] += [dataclasses.asdict(row) | {"commit": commit} for row in rows]
         report["ratios"] |= timing.medians(ratios)
         report["quartiles"] |= {
             name: None if x is None else [x.lower, x.upper] for name, x in ratios.items()
@@ -152,20 +154,6 @@ def line_of_ratio(name: str, ratio: timing.Ratio | None) -> str:
     if ratio is None:
         return f"{name:52} {'not measured':>14}"
     return f"{name:52} {ratio.median:14.2f} x  [{ratio.lower:.3g}, {ratio.upper:.3g}]"
-
-
-def machine() -> str:
-    """What this ran on."""
-    first = jax.devices()[0]
-    if first.platform != "cpu":
-        return first.device_kind
-    lines = Path("/proc/cpuinfo")
-    names = [
-        line.partition(":")[2].strip()
-        for line in (lines.read_text().splitlines() if lines.exists() else [])
-        if line.startswith("model name")
-    ]
-    return f"CPU, {os.cpu_count()} cores, {names[0] if names else platform.machine()}"
 
 
 def versions() -> dict[str, str]:

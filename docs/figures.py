@@ -222,10 +222,11 @@ def differences(pages: Mapping[str, str]) -> list[str]:
 
 
 def stale() -> list[str]:
-    """Figures of other models than the package's."""
+    """Figures of other models than the package's, and those that do not say where they are from."""
     written: Any = importlib.import_module("written")
+    speed: Any = importlib.import_module("speed")
     found = [written.complaint(file) for _, file in figures_files().values()]
-    return [line for line in found if line]
+    return [line for line in found if line] + speed.complaints()
 
 
 def left_over(known: Known) -> list[str]:

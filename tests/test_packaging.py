@@ -14,6 +14,8 @@ ROOT = Path(__file__).parent.parent
 NEEDED = (
     "lprl_jax/cli/main.py",
     "lprl_jax/py.typed",
+    "lprl_jax/results/page.css",
+    "lprl_jax/results/page.js",
     "lprl_envs/py.typed",
     "lprl_jax/lm/embedded_models/final/model.safetensors",
     "lprl_jax/lm/embedded_models/early-1/config.json",

@@ -1,4 +1,4 @@
-"""Figures on disk: each file says which models it was measured with, by digest, and how.
+"""Figures on disk: each file says with which models it was measured, by digest, how, and where.
 
 A model is known by its content. Figures that were measured with another one than the package has
 now are stale, and `make figures-check` refuses them.
@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lprl_jax.files import origin
 from lprl_jax.lm import embedded, fetched, identity, named
 from lprl_jax.lm.checkpoint import load
 from lprl_jax.version import __version__
@@ -42,10 +43,15 @@ def made(models: Sequence[str] = ()) -> dict[str, Any]:
 
     Args:
         models: Names of the package's models that take part.
+
+    The commit is what is checked out; of figures that were there before commits were named, it is
+    the one that brought them, and their machine was not recorded.
     """
     return {
         "model": {name: digest(name) for name in models} or NO_MODEL,
         "command": _command(sys.argv),
+        "commit": origin.commit(ROOT),
+        "machine": origin.machine(),
         "versions": {"lprl-jax": __version__, "jax": version("jax"), "jaxlib": version("jaxlib")},
     }
 
@@ -135,6 +141,8 @@ def complaint(path: Path) -> str | None:
         return f"{listed}{Path(__file__).relative_to(ROOT).as_posix()}" if heads else None
     if not heads:
         return f"{name} does not say which model it was measured with; measure it again"
+    if not all(head.get("commit") and head.get("machine") for head in heads):
+        return f"{name} does not say at which commit and on which machine it was measured"
     folders = {folder: model for model, folder in embedded.MODELS.items()}
     for head in heads:
         models = {} if head["model"] == NO_MODEL else head["model"]

@@ -144,7 +144,8 @@ def report_(options: argparse.Namespace) -> None:
     from lprl_jax.results import report
 
     paths.require_new(options.out, report.ENDINGS)
-    paths.write_new(options.out, report.render(options.runs, _threshold(options)))
+    page = report.render(options.runs, _threshold(options), options.episodes)
+    paths.write_new(options.out, page)
     print(f"written to {options.out}")
 
 
@@ -185,6 +186,13 @@ def envs(options: argparse.Namespace) -> None:
     discrete = [name for name in registration.of_gymnax() if name not in continuous]
     print(f"gymnax's own, without text: {', '.join(discrete)}")
     print(f"  with continuous actions: {', '.join(continuous)}")
+
+
+def completion_(options: argparse.Namespace) -> None:
+    """`lprl completion`."""
+    from lprl_jax.cli import completion
+
+    print(completion.script(options.shell))
 
 
 def collect(options: argparse.Namespace) -> None:
@@ -230,6 +238,7 @@ COMMANDS = {
     "demo": demo_,
     "config": show_config,
     "envs": envs,
+    "completion": completion_,
     "check": _of_model("check"),
     "prior": _of_model("prior"),
     "priors": _of_model("priors"),

@@ -14,6 +14,8 @@ from typing import NoReturn
 from lprl_jax.cli import model_parser
 from lprl_jax.version import __version__
 
+SHELLS = "bash", "zsh", "tcsh"
+"""Whose scripts can be printed."""
 _Add = Callable[..., argparse.ArgumentParser]
 """`(name, help, *examples)`: adds a command."""
 
@@ -27,7 +29,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options; `key=value` may also stand behind or between them."""
-    parser = _parser()
+    parser = build()
     options, rest = parser.parse_known_args(arguments)
     strays = [text for text in rest if text.startswith("-") or "=" not in text]
     if strays or (rest and not hasattr(options, "overrides")):
@@ -50,7 +52,8 @@ def _require_train(parser: argparse.ArgumentParser, options: argparse.Namespace)
         parser.error("train: --json goes with --memory; `lprl compare` writes a run's figures")
 
 
-def _parser() -> argparse.ArgumentParser:
+def build() -> argparse.ArgumentParser:
+    """The parser of `lprl`, with all commands."""
     parser = _Parser(prog="lprl", description="A language model as a prior for RL.")
     parser.add_argument("--version", action="version", version=f"lprl {__version__}")
     parser.add_argument(
@@ -166,10 +169,17 @@ def _compare(add: _Add) -> None:
     plot.add_argument("-o", "--out", type=Path, required=True, help="new .png, .svg or .pdf file")
     report = add(
         "report",
-        "One page with curves, tables, settings, versions and commands, to send to someone.",
+        "One page with curves, episodes, tables, settings and commands, to send to someone.",
         "lprl report results/demo -o report.html",
     )
     report.add_argument("-o", "--out", type=Path, required=True, help="new .html file")
+    report.add_argument(
+        "--episodes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="play so many of each result, to be looked at step by step (default 1; 0: none)",
+    )
     compare.add_argument("--json", type=Path, help="write the figures to this new file too")
     watch = add(
         "watch",
@@ -258,3 +268,10 @@ def _others(add: _Add) -> None:
     )
     shown.add_argument("overrides", nargs="*", metavar="key=value", help="fields to change")
     add("envs", "List the environments, with a sample of their text.", "lprl envs")
+    completion = add(
+        "completion",
+        "Print a script that completes commands, options, configs and files in your shell.",
+        "lprl completion bash > ~/.local/share/bash-completion/completions/lprl",
+        "lprl completion zsh > ~/.zfunc/_lprl",
+    )
+    completion.add_argument("shell", choices=SHELLS, help="which shell you use")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from lprl_jax.files import origin
 from lprl_jax.lm import identity
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.pretraining.following import EPISODES, PLAYED
@@ -105,6 +107,8 @@ def figures(
         "made": {
             "model": {name: identity.of_model(model) for name, model in models.items()},
             "command": command,
+            "commit": origin.commit(Path(__file__).parents[2]) or "not a checkout",
+            "machine": origin.machine(),
         },
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(final.params)),
         "vocabulary": len(final.tokenizer),

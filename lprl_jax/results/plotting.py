@@ -112,18 +112,15 @@ def draw_learning_curves(
     axes = figure.add_subplot()
     for i, (name, curve) in enumerate(curves.items()):
         steps, values = as_curves(curve.steps, curve.values)
-        # One seed, so the same runs are drawn at every step: resamples of whole curves.
-        bands = [bootstrap_interval(v, confidence=confidence, num_resamples=1000) for v in values.T]
         color, style = COLORS[i % len(COLORS)], STYLES[i % len(STYLES)]
-        middle = [band.estimate for band in bands]
+        middle, low, high = bands(values, confidence)
         marker = "o" if steps.size == 1 else ""
-        axes.plot(steps, middle, color=color, ls=style, marker=marker, linewidth=2.4, label=name)
-        # A None among them, where few runs were all alike, has no width either.
-        low, high = (
-            [middle[t] if end is None else end for t, end in enumerate(ends)]
-            for ends in ([band.low for band in bands], [band.high for band in bands])
+        line = axes.plot(
+            steps, middle, color=color, ls=style, marker=marker, linewidth=2.4, label=name
         )
-        axes.fill_between(steps, low, high, color=color, alpha=0.18, linewidth=0)
+        line[0].set_gid(f"curve-{i}")
+        band = axes.fill_between(steps, low, high, color=color, alpha=0.18, linewidth=0)
+        band.set_gid(f"band-{i}")
     if threshold is not None:
         axes.axhline(threshold, color="0.35", linestyle="--", linewidth=1.2, zorder=1)
         label = {"xytext": (6, 4), "textcoords": "offset points", "color": "0.35", "fontsize": 11}
@@ -135,7 +132,7 @@ def draw_learning_curves(
     axes.set_ylabel(ylabel, fontsize=15)
     if title is not None:
         axes.set_title(title, fontsize=17, loc="left", pad=12)
-    figure.legend(
+    legend = figure.legend(
         loc="outside lower center",
         borderaxespad=0,
         ncols=columns,
@@ -145,7 +142,25 @@ def draw_learning_curves(
         title=f"interquartile mean, {100 * confidence:g}% bootstrap interval",
         title_fontsize=11,
     )
+    for i, (line, text) in enumerate(zip(legend.get_lines(), legend.get_texts(), strict=True)):
+        line.set_gid(f"key-{i}")
+        text.set_gid(f"name-{i}")
     return figure
+
+
+def bands(values: np.ndarray, confidence: float = 0.95) -> tuple[list[float], ...]:
+    """Interquartile mean and the ends of its bootstrap interval, `[T]` each, of values `[R, T]`.
+
+    Where an interval has no end (few runs, all alike) the mean stands for it.
+    """
+    # One seed, so the same runs are drawn at every step: resamples of whole curves.
+    found = [bootstrap_interval(v, confidence=confidence, num_resamples=1000) for v in values.T]
+    middle = [one.estimate for one in found]
+    ends = ([one.low for one in found], [one.high for one in found])
+    low, high = (
+        [middle[t] if end is None else end for t, end in enumerate(of_one)] for of_one in ends
+    )
+    return middle, low, high
 
 
 def as_image(figure: Figure, ending: str) -> bytes:

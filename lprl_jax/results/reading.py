@@ -111,26 +111,42 @@ def from_records(
     )
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Place:
+    """Where a result lies."""
+
+    directory: Path
+    """Of the run."""
+    setting: int
+    """Which of its settings."""
+    result: Result
+
+
 def read_all(paths: Sequence[Path]) -> dict[str, Result]:
-    """Results by name: of run directories, and of directories that hold some.
+    """Results by name; see `places`."""
+    return {name: place.result for name, place in places(paths).items()}
+
+
+def places(paths: Sequence[Path]) -> dict[str, Place]:
+    """Results and where they lie, by name: of run directories, and of directories that hold some.
 
     A sweep gives one for each setting.
 
     Raises:
         InvalidInput: if a path is neither, or two results would have one name.
     """
-    results: dict[str, Result] = {}
+    found: dict[str, Place] = {}
     for path in paths:
         for directory in runs_in(path):
             name = directory.absolute().name
-            for setting, result in read(directory).by_setting().items():
+            for number, (setting, result) in enumerate(read(directory).by_setting().items()):
                 label = f"{name} ({setting})" if setting else name
-                if label in results:  # two runs of one name: the folder above tells them apart
+                if label in found:  # two runs of one name: the folder above tells them apart
                     label = f"{directory.absolute().parent.name}/{label}"
-                if label in results:
+                if label in found:
                     raise InvalidInput(f"{directory} is named twice; name each run once")
-                results[label] = result
-    return results
+                found[label] = Place(directory, number, result)
+    return found
 
 
 def runs_in(path: Path) -> list[Path]:

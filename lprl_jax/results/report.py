@@ -1,38 +1,33 @@
-"""One self-contained HTML page about runs: curves, tables, settings, versions, commands.
+"""One self-contained HTML page about runs: curves, episodes, tables, settings, versions, commands.
 
-Nothing is loaded from elsewhere, so the file can be sent to a colleague as it is.
+Nothing is loaded from elsewhere, and the page forbids it, so the file can be sent to a colleague as
+it is. `page.css` is how it looks, `page.js` what it does; without a script it can be read all the
+same.
 """
 
 from __future__ import annotations
 
-import base64
 import html
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lprl_envs import InvalidInput
+
 from lprl_jax.experiments import run_directory
-from lprl_jax.results import comparison, grids, plotting, reading
+from lprl_jax.results import charts, comparison, grids, plotting, reading, replays, watching
 from lprl_jax.results.curves import LOST, WINDOW
-from lprl_jax.results.reading import Result
+from lprl_jax.results.reading import Place, Result
 from lprl_jax.results.statistics import MIN_RUNS
 
 ENDINGS = (".html", ".htm")
 """Of files that hold the page."""
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem;
-       color: #1a1a1a; background: #fff; }
-h1 { font-size: 1.7rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; }
-img { max-width: 100%; height: auto; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid #ddd;
-         vertical-align: top; white-space: nowrap; }
-th { border-bottom: 2px solid #888; white-space: normal; }
-code, pre { font: .9rem/1.45 ui-monospace, monospace; }
-pre { background: #f5f5f5; padding: .7rem; overflow-x: auto; }
-p.note { color: #555; max-width: 46rem; }
-"""
+ALLOWED = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+"""By the page's own policy: what is in it."""
+MOST_VALUES = 12
+"""Of a setting by which results can be filtered."""
+HOW_TO_POINT = "Point at a curve, or choose the chart and press the arrow keys."
 
 NOTE = (
     "IQM: interquartile mean over the runs. Intervals: 95 %; of an IQM by bootstrap over the runs, "
@@ -48,27 +43,37 @@ NOTE = (
 """Under the figures."""
 
 
-def render(paths: Sequence[Path], threshold: float = comparison.THRESHOLD) -> str:
+def render(
+    paths: Sequence[Path], threshold: float = comparison.THRESHOLD, episodes: int = 0
+) -> str:
     """The page.
 
     Args:
         paths: Run directories, and directories that hold some.
         threshold: Success rate to reach.
+        episodes: Of each result that are played, to be looked at step by step.
 
     Raises:
         InvalidInput: if there is no run, one that is damaged, runs that cannot be laid side by
-            side, or a threshold that no share of their episodes comes near.
+            side, a threshold that no share of their episodes comes near, or fewer than no episodes.
     """
-    found = reading.read_all(paths)
+    if episodes < 0:
+        raise InvalidInput(f"episodes is {episodes}; it must be 0 or more")
+    places = reading.places(paths)
+    found = {name: place.result for name, place in places.items()}
     grids.require_share(found, threshold)
-    directories = [run for path in paths for run in reading.runs_in(path)]
-    configs = {d.absolute().name: run_directory.read_config(d) for d in directories}
-    origins = {d.absolute().name: run_directory.read_provenance(d) for d in directories}
+    directories = {place.directory.absolute(): place.directory for place in places.values()}
+    configs = {at.name: run_directory.read_config(d) for at, d in directories.items()}
+    origins = {at.name: run_directory.read_provenance(d) for at, d in directories.items()}
     title = f"{', '.join(configs)}: {next(iter(configs.values())).get('env')}"
+    drawn, curves = _curves(found, threshold)
+    played, notes = replays.play(places, episodes)
     body = [
         f"<h1>{html.escape(title)}</h1>",
+        FILTERS,
         "<h2>Learning curves</h2>",
-        *_curves(found, threshold),
+        *drawn,
+        *_episodes(played, notes),
         "<h2>Figures</h2>",
         _figures(found, threshold),
         "<h2>Settings</h2>",
@@ -76,46 +81,133 @@ def render(paths: Sequence[Path], threshold: float = comparison.THRESHOLD) -> st
         "<h2>Commands and versions</h2>",
         _origins(origins),
     ]
+    data = {
+        "results": list(found),
+        "colors": [curve["color"] for curve in next(iter(curves.values()))],
+        **_filters(places),
+        "charts": curves,
+        "episodes": played,
+    }
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{ALLOWED}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(body)
-        + "\n</body>\n</html>\n"
+        f"<title>{html.escape(title)}</title>\n<style>{_part('page.css')}</style>\n</head>\n"
+        "<body>\n<main>\n" + "\n".join(body) + "\n</main>\n"
+        f'<script type="application/json" id="data">{_as_json(data)}</script>\n'
+        f"<script>{_part('page.js')}</script>\n</body>\n</html>\n"
     )
 
 
-def _curves(found: Mapping[str, Result], threshold: float) -> list[str]:
-    """Success against steps, and against the clock."""
-    by_steps = {name: plotting.Curve(r.steps, r.success) for name, r in found.items()}
-    by_clock = {
-        name: plotting.Curve(r.setup_seconds + r.seconds, r.success) for name, r in found.items()
+def _part(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def _as_json(data: Any) -> str:
+    """As a script's element takes it: nothing in it can end the element."""
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+FILTERS = """<div class="scripted" hidden>
+<fieldset id="results"><legend>Show</legend></fieldset>
+<fieldset id="fields"><legend>Where</legend></fieldset>
+</div>"""
+
+
+def _filters(places: Mapping[str, Place]) -> dict[str, Any]:
+    """What results differ in: the values of each field, and those of each result."""
+    own = {}
+    for name, place in places.items():
+        swept = place.result.settings[0]
+        own[name] = {**_flat(run_directory.read_config(place.directory)), **swept}
+    names = list(dict.fromkeys(field for fields in own.values() for field in fields))
+    values = {
+        field: list(dict.fromkeys(str(fields.get(field, "–")) for fields in own.values()))
+        for field in names
     }
+    differ = {field: all_ for field, all_ in values.items() if 1 < len(all_) <= MOST_VALUES}
+    settings = {
+        name: {field: str(fields.get(field, "–")) for field in differ}
+        for name, fields in own.items()
+    }
+    return {"fields": differ, "settings": settings}
+
+
+def _curves(
+    found: Mapping[str, Result], threshold: float
+) -> tuple[list[str], dict[str, list[dict[str, Any]]]]:
+    """Success against steps, and against the clock: as HTML, and their evaluations."""
     step = grids.step_of(found)
-    against_steps = plotting.draw_learning_curves(
-        by_steps, threshold=threshold, xlabel=f"{step} a run"
+    clocks = {name: r.setup_seconds + r.seconds for name, r in found.items()}
+    of_steps = {name: plotting.Curve(r.steps, r.success) for name, r in found.items()}
+    of_clock = {name: plotting.Curve(clocks[name], r.success) for name, r in found.items()}
+    seconds = "seconds: set-up and training of all runs"
+    by_steps = charts.draw(of_steps, "by-steps", threshold=threshold, xlabel=f"{step} a run")
+    by_clock = charts.draw(
+        of_clock, "by-clock", threshold=threshold, xlabel=seconds, log_steps=False
     )
-    against_clock = plotting.draw_learning_curves(
-        by_clock,
-        threshold=threshold,
-        xlabel="seconds: set-up and training of all runs",
-        log_steps=False,
-    )
-    return [
-        _image(plotting.as_svg(against_steps), f"Success rate against {step} a run."),
-        _image(plotting.as_svg(against_clock), "Success rate against seconds."),
+    drawn = [
+        _chart("by-steps", by_steps[0], f"Success rate against {step} a run", f"{step} a run"),
+        _chart("by-clock", by_clock[0], "Success rate against seconds", "seconds"),
     ]
+    return drawn, {"by-steps": by_steps[1], "by-clock": by_clock[1]}
 
 
-def _image(svg: str, description: str) -> str:
-    data = base64.b64encode(svg.encode()).decode()
-    return f'<p><img alt="{html.escape(description)}" src="data:image/svg+xml;base64,{data}"></p>'
+def _chart(name: str, svg: str, description: str, unit: str) -> str:
+    about = html.escape(description)
+    labelled = svg.replace("<svg ", f'<svg role="img" aria-label="{about}" ', 1)
+    return (
+        f'<figure id="{name}" tabindex="0" role="group" aria-label="{about}; arrow keys go along '
+        f'its curves" data-unit="{html.escape(unit)}">\n'
+        f"{labelled}\n"
+        f'<p class="readout note scripted" aria-live="polite" hidden>{HOW_TO_POINT}</p></figure>'
+    )
+
+
+PLAYER = """<div class="whole scripted" hidden>
+<p><label>Episode <select class="choice"></select></label></p>
+<div class="player">
+<button type="button" class="back" aria-label="One step back">◂</button>
+<button type="button" class="play">Play</button>
+<button type="button" class="next" aria-label="One step on">▸</button>
+<input type="range" class="step" min="0" value="0" aria-label="Step">
+<span class="where"></span>
+</div>
+<div class="episode">
+<img class="picture" alt="">
+<div>
+<div class="scroll" tabindex="0" role="region" aria-label="Actions"><table>
+<thead><tr><th scope="col">action</th><th scope="col">prior</th><th scope="col">agent</th></tr>
+</thead><tbody class="actions"></tbody></table></div>
+</div>
+</div>
+<h3>As the model reads it</h3>
+<pre class="text" tabindex="0"></pre>
+</div>"""
+HOW_PLAYED = (
+    "Of each result's first run, as it acts after its last checkpoint. The agent's bars are shares "
+    "of {draws} draws in that state; where acting runs a model, they are what was done."
+)
+
+
+def _episodes(played: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> list[str]:
+    """The player, and a line for each result that has no episode; nothing if none was wanted."""
+    if not played and not notes:
+        return []
+    parts = ["<h2>Episodes</h2>", '<section id="episodes" aria-label="Episodes">']
+    if played:
+        parts += [PLAYER, f'<p class="note">{HOW_PLAYED.format(draws=watching.DRAWS)}</p>']
+    lines = [f'<p class="note">{html.escape(line)}</p>' for line in notes]
+    return [*parts, *lines, "</section>"]
 
 
 def _figures(found: Mapping[str, Result], threshold: float) -> str:
     head, rows = comparison.cells(comparison.summarize(found, threshold), threshold)
     lines = [*grids.notes(found, threshold), NOTE.format(window=WINDOW, lost=LOST, runs=MIN_RUNS)]
-    return "\n".join([_table(head, rows), *(f'<p class="note">{line}</p>' for line in lines)])
+    table = _table("Figures", head, rows)
+    return "\n".join(
+        ['<div id="figures">', table, "</div>", *(f'<p class="note">{line}</p>' for line in lines)]
+    )
 
 
 def _settings(configs: Mapping[str, Mapping[str, Any]]) -> str:
@@ -127,9 +219,12 @@ def _settings(configs: Mapping[str, Mapping[str, Any]]) -> str:
     shared = [[f, values[f][0]] for f in fields if f not in differ]
     parts = []
     if differ:
-        parts.append(_table(["differs", *flat], [[f, *values[f]] for f in differ]))
+        rows = [[f, *values[f]] for f in differ]
+        parts.append(_table("Settings that differ", ["differs", *flat], rows))
         parts.append("<p></p>")
-    parts.append(_table(["shared by all" if len(flat) > 1 else "field", "value"], shared))
+    head = ["shared by all" if len(flat) > 1 else "field", "value"]
+    whole = _table("Settings", head, shared)
+    parts.append(f"<details><summary>{len(shared)} settings</summary>\n{whole}</details>")
     return "\n".join(parts)
 
 
@@ -145,15 +240,22 @@ def _origins(origins: Mapping[str, Mapping[str, Any]]) -> str:
     )
     names = [n for n in next(iter(origins.values())) if n not in ("command", "settings", "data")]
     rows = [[name, *(str(o.get(name, "–")) for o in origins.values())] for name in names]
-    return f"<pre>{commands}</pre>\n{_table(['', *origins], rows)}"
+    table = _table("Versions", ["", *origins], rows)
+    return f'<pre tabindex="0">{commands}</pre>\n{table}'
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    def line(cells: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
+def _table(about: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table that sorts; the first cell of a row is its head."""
 
-    body = "\n".join(line(row, "td") for row in rows)
+    def line(cells: Sequence[str]) -> str:
+        first, *others = map(html.escape, cells)
+        rest = "".join(f"<td>{cell}</td>" for cell in others)
+        return f'<tr><th scope="row">{first}</th>{rest}</tr>'
+
+    heads = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in head)
+    body = "\n".join(map(line, rows))
     return (
-        f'<div class="scroll"><table><thead>{line(head, "th")}</thead>\n'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{about}">'
+        f'<table class="sorts"><thead><tr>{heads}</tr></thead>\n'
         f"<tbody>{body}</tbody></table></div>"
     )

@@ -224,6 +224,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "digest", {"embedded": "d1", "embedded-early-1": "d2"}.get)
     monkeypatch.setattr(module, "TO_BE_MEASURED", ("old.json",))
+    monkeypatch.setattr(module.origin, "commit", lambda root: "c1")
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "docs/lake.py"), "one", "--tables", "/a/b"])
     return module
 
@@ -234,12 +235,23 @@ def test_figures_name_their_models_and_their_command(written: Any, tmp_path: Pat
     found = json.loads(path.read_text())
     assert found["made"]["model"] == {"embedded": "d1"}
     assert found["made"]["command"] == "python docs/lake.py one --tables DIR"
+    assert found["made"]["commit"] == "c1"
+    assert found["made"]["machine"].startswith("CPU, ")
     assert written.read(path) == {"success": 0.5}
     assert written.complaint(path) is None
     assert written.kept(path, ["embedded"]) == {"success": 0.5}
     written.write(path, written.kept(path), ())
     assert json.loads(path.read_text())["made"]["model"] == "none"
     assert written.complaint(path) is None
+
+
+def test_figures_from_nowhere_are_refused(
+    written: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(written.origin, "commit", lambda root: "")
+    path = tmp_path / "lake.json"
+    written.write(path, {"success": 0.5}, ["embedded"])
+    assert "does not say at which commit" in str(written.complaint(path))
 
 
 def test_figures_of_another_model_are_refused_and_not_kept(
@@ -267,6 +279,7 @@ def test_parts_name_their_models_too(written: Any, tmp_path: Path) -> None:
 def test_a_card_names_models_by_their_folders(written: Any, tmp_path: Path) -> None:
     path = tmp_path / "card.json"
     made = {"model": {"final": "d1", "early-1": "d2"}, "command": "lprl pretrain"}
+    made |= {"commit": "c1", "machine": "CPU"}
     path.write_text(json.dumps({"made": made}))
     assert written.complaint(path) is None
     made["model"]["final"] = "d2"
