@@ -46,7 +46,7 @@ release-check: $(STAMP)
 	rm -rf build/release
 	$(BIN)/python -m build --outdir build/release . > /dev/null
 	$(PYTHON) -m venv build/release/venv
-	build/release/venv/bin/python -m pip install --quiet build/release/*.whl
+	build/release/venv/bin/python -m pip install --quiet build/release/*.whl ipykernel nbclient
 	$(BIN)/python tests/released.py build/release
 
 # Writes README.md, docs/results.md and others; the other says what is wrong with them.

@@ -107,7 +107,10 @@ def section(report: Report) -> str:
     """Machine, versions and rows, in Markdown."""
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     lines = [f"### {report['device']}", "", f"{versions}.", ""]
-    lines += ["| row | median | range | compiled in | memory | |", "|---|---|---|---|---|---|"]
+    lines += [
+        "| row | median | range | of | compiled in | memory | |",
+        "|---|---|---|---|---|---|---|",
+    ]
     return "\n".join([*lines, *(_line(row) for row in report["rows"])])
 
 
@@ -121,13 +124,14 @@ def _ratio(report: Report, name: str) -> str:
 
 def _line(row: dict[str, Any]) -> str:
     if row["value"] is None:
-        return f"| `{row['name']}` | not measured | | | | {row['note']} |"
+        return f"| `{row['name']}` | not measured | | | | | {row['note']} |"
     median = f"{_number(row['value'])} {row['unit']}"
     spread = f"{_number(row['min'])} – {_number(row['max'])}" if row["repeats"] > 1 else ""
     seconds, memory = row["compile_seconds"], row.get("memory_bytes")
     compiled = "" if seconds is None else f"{seconds:.1f} s"
     held = "" if memory is None else f"{memory / 1e6:,.2f} MB"
-    return f"| `{row['name']}` | {median} | {spread} | {compiled} | {held} | {row['note']} |"
+    cells = [f"`{row['name']}`", median, spread, f"{row['repeats']}", compiled, held, row["note"]]
+    return f"| {' | '.join(cells)} |"
 
 
 def _number(value: float) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 MOST_BYTES = 20_000_000
 """Of a wheel."""
+NOTEBOOK = "notebooks/quickstart.ipynb"
+"""Of the sdist, which runs beside the wheel."""
 CALLS = (
     ("--version",),
     ("envs",),
@@ -29,7 +31,10 @@ def main(folder: Path) -> None:
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
     assert wheel.stat().st_size <= MOST_BYTES, f"{wheel} has {wheel.stat().st_size:,} bytes"
     with tarfile.open(sdist) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
+        names = {name.partition("/")[2]: name for name in archive.getnames()}
+        notebook = archive.extractfile(names[NOTEBOOK])
+        assert notebook
+        quickstart = notebook.read()
     for needed in ("CHANGELOG.md", "CITATION.cff", "LICENSE", "Makefile", "mkdocs.yml"):
         assert needed in names, f"{needed} is not in {sdist}"
     programs = (folder / "venv" / "bin").absolute()
@@ -40,6 +45,9 @@ def main(folder: Path) -> None:
             )
             assert done.returncode == 0, f"lprl {' '.join(call)}: {done.stderr}"
             print(f"ok  lprl {' '.join(call)}", flush=True)
+        (Path(empty) / "quickstart.ipynb").write_bytes(quickstart)
+        subprocess.run([programs / "jupyter-execute", "quickstart.ipynb"], cwd=empty, check=True)
+        print(f"ok  {NOTEBOOK}", flush=True)
         code = "import lprl_jax; print(lprl_jax.__file__)"
         found = subprocess.check_output([programs / "python", "-c", code], cwd=empty, text=True)
         assert str(programs.parent) in found, found

@@ -31,7 +31,7 @@ def script(shell: str) -> str:
         "bash": f'{FUNCTION}() {{ compgen -W "{names}" -- "$1"; compgen -f -- "$1"; }}',
         "zsh": f"{FUNCTION}() {{ compadd {names}; _files; }}",
     }
-    return shtab.complete(whole, shell, preamble=preamble)
+    return shtab.complete(whole, shell, preamble=preamble)  # pyright: ignore[reportArgumentType]
 
 
 def _actions(of: argparse.ArgumentParser) -> Iterator[argparse.Action]:

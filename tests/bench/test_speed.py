@@ -22,7 +22,7 @@ def test_what_was_not_measured_is_said() -> None:
         "| `s` | 2 | not measured |",
         "| `t` | not measured | 3 |",
     ]
-    assert "| `a` | not measured | | | | no torch |" in tables["speeds"]
+    assert "| `a` | not measured | | | | | no torch |" in tables["speeds"]
 
 
 def test_a_sentence_may_quote_what_one_machine_measured() -> None:
