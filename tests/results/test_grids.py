@@ -128,7 +128,7 @@ def test_steps_of_different_kinds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="episodes × horizon"):
         report.render([tmp_path])
     page = report.render([tmp_path / "cql"])
-    assert "Success rate against gradient steps a run." in page
+    assert "Success rate against gradient steps a run" in page
     assert "environment steps" not in page
 
 
