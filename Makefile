@@ -19,7 +19,7 @@ test-trainers: $(STAMP)
 
 # Needs a Chromium on the PATH.
 test-browser: docs
-	$(BIN)/python -m pytest -m browser tests/browser
+	$(BIN)/python -m pytest -n 2 -m browser tests/browser
 
 # Into .vocabularies/, which git ignores; what is there is kept.
 vocabularies: $(STAMP)
