@@ -14,7 +14,8 @@ import shtab
 from lprl_jax.cli import parser
 from lprl_jax.experiments import config
 
-FUNCTION = "_lprl_configs"
+FUNCTION = "_lprl_files_or_configs"
+"""Its name tells shtab that folders are descended into: it has `_file` in it."""
 
 
 def script(shell: str) -> str:

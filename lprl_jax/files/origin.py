@@ -12,9 +12,12 @@ CHANGED = "+"
 
 
 def commit(root: Path) -> str:
-    """Of a checkout, in full; empty where there is none, or no git."""
-    head = _git(root, "rev-parse", "HEAD")
-    if not head:
+    """Of a checkout, in full; empty where the folder is not one's root, or there is no git.
+
+    An installed package may lie within somebody else's repository, whose commit says nothing of it.
+    """
+    top, head = _git(root, "rev-parse", "--show-toplevel"), _git(root, "rev-parse", "HEAD")
+    if not head or Path(top).resolve() != root.resolve():
         return ""
     return head + (CHANGED if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
 

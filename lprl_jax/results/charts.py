@@ -7,7 +7,7 @@ So the same picture is there without a script, and on paper.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ def draw(curves: Mapping[str, Curve], name: str, **look: Any) -> tuple[str, list
 
     Returns:
         The chart as an SVG element, and of each curve its evaluations: `x` and `y` in the chart's
-        own units, `step`, and `middle`, `low` and `high` of its band.
+        own units, `step`, and `middle`, `low` and `high` of its band, None where it has no ends.
     """
     figure = plotting.draw_learning_curves(curves, **look)
     svg = _element(plotting.as_svg(figure), name)
@@ -61,8 +61,15 @@ def _evaluations(figure: Figure, number: int, curve: Curve) -> dict[str, Any]:
         "low": _rounded(low),
         "high": _rounded(high),
         "color": plotting.COLORS[number % len(plotting.COLORS)],
+        "dashes": _dashes(number),
     }
 
 
-def _rounded(values: list[float]) -> list[float]:
-    return [round(float(value), 4) for value in values]
+def _dashes(number: int) -> str:
+    """Of a curve, as SVG has them; empty of a whole line."""
+    style = plotting.STYLES[number % len(plotting.STYLES)]
+    return "" if isinstance(style, str) else " ".join(f"{2.4 * length:g}" for length in style[1])
+
+
+def _rounded(values: Sequence[float | None]) -> list[float | None]:
+    return [None if value is None else round(float(value), 4) for value in values]

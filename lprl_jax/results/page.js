@@ -16,17 +16,29 @@ function make(tag, attributes = {}, ...children) {
 }
 
 function number(value) {
-  return value.toLocaleString("en", { maximumFractionDigits: 3 });
+  return value === null ? "–" : value.toLocaleString("en", { maximumFractionDigits: 3 });
+}
+
+function svg(tag, attributes = {}) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
 }
 
 // -- which results are shown -----------------------------------------------------------------
+
+function drawnLike(curve) {
+  const line = { x1: 0, y1: 4, x2: 34, y2: 4, stroke: curve.color, "stroke-width": 2.4 };
+  const swatch = svg("svg", { class: "swatch", viewBox: "0 0 34 8", "aria-hidden": "true" });
+  swatch.append(svg("line", { ...line, "stroke-dasharray": curve.dashes }));
+  return swatch;
+}
 
 function filters() {
   const chosen = {}; // field → value, of those that are not "all"
   const ticks = data.results.map((name, i) => {
     const tick = make("input", { type: "checkbox", checked: true });
-    const swatch = make("span", { class: "swatch" });
-    swatch.style.background = data.colors[i];
+    const swatch = drawnLike(Object.values(data.charts)[0][i]);
     tick.addEventListener("change", update);
     document.querySelector("#results").append(make("label", {}, tick, swatch, name));
     return tick;
@@ -65,12 +77,10 @@ function filters() {
 
 function readout(name, curves) {
   const figure = document.getElementById(name);
-  const svg = figure.querySelector("svg");
+  const chart = figure.querySelector("svg");
   const line = figure.querySelector(".readout");
-  const mark = document.createElementNS("http://www.w3.org/2000/svg", "circle");
-  mark.setAttribute("r", 4);
-  mark.setAttribute("visibility", "hidden");
-  svg.append(mark);
+  const mark = svg("circle", { r: 4, visibility: "hidden" });
+  chart.append(mark);
   let at = null; // [which curve, which of its evaluations]
 
   function say(curve, t) {
@@ -80,8 +90,9 @@ function readout(name, curves) {
     mark.setAttribute("cy", one.y[t]);
     mark.setAttribute("fill", one.color);
     mark.setAttribute("visibility", "visible");
-    const interval = `${number(one.low[t])} to ${number(one.high[t])}`;
-    line.textContent = `${data.results[curve]}: ${number(one.middle[t])} (${interval}) at ` +
+    const ends = [one.low[t], one.high[t]]; // null where there are too few runs to tell
+    const interval = ends.includes(null) ? "" : ` (${ends.map(number).join(" to ")})`;
+    line.textContent = `${data.results[curve]}: ${number(one.middle[t])}${interval} at ` +
       `${number(one.step[t])} ${figure.dataset.unit}`;
   }
 
@@ -89,9 +100,9 @@ function readout(name, curves) {
     return curves.map((_, i) => i).filter((i) => shown.has(data.results[i]));
   }
 
-  svg.addEventListener("pointermove", (event) => {
-    const box = svg.getBoundingClientRect();
-    const scale = svg.viewBox.baseVal.width / box.width;
+  function point(event) {
+    const box = chart.getBoundingClientRect();
+    const scale = chart.viewBox.baseVal.width / box.width;
     const x = (event.clientX - box.left) * scale, y = (event.clientY - box.top) * scale;
     let best = Infinity, found = null;
     for (const i of visible())
@@ -99,36 +110,48 @@ function readout(name, curves) {
         const far = (there - x) ** 2 + (curves[i].y[t] - y) ** 2;
         if (far < best) [best, found] = [far, [i, t]];
       });
+    line.removeAttribute("aria-live"); // keys are read aloud, a pointer's every move is not
     if (found) say(...found);
-  });
+  }
+  chart.addEventListener("pointermove", point);
+  chart.addEventListener("pointerdown", point); // a finger's tap
 
   figure.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     const order = visible();
     if (!move || !order.length) return;
     event.preventDefault();
-    const place = at ? order.indexOf(at[0]) : 0;
-    const curve = order[Math.min(Math.max(place + move[0], 0), order.length - 1)];
+    line.setAttribute("aria-live", "polite");
+    if (!at) return say(order[0], 0);
+    const place = order.indexOf(at[0]) + move[0];
+    const curve = order[Math.min(Math.max(place, 0), order.length - 1)];
     const last = curves[curve].x.length - 1;
-    say(curve, Math.min(Math.max((at ? at[1] : -1) + move[1], 0), last));
+    say(curve, Math.min(Math.max(at[1] + move[1], 0), last));
   });
 
   document.addEventListener("shown", () => {
     if (at && !shown.has(data.results[at[0]])) {
       at = null;
       mark.setAttribute("visibility", "hidden");
-      line.textContent = "";
+      line.textContent = data.hint;
     }
   });
 }
 
 // -- tables that sort ------------------------------------------------------------------------
 
+// What a cell sorts by: a number and whether it is of "more than", or null and its text.
 function value(cell) {
   const text = cell.textContent.trim();
-  if (text === "–") return Infinity; // what cannot be told comes last
-  const found = /^[>\s]*(-?[\d,]*\.?\d+)/.exec(text);
-  return found ? parseFloat(found[1].replaceAll(",", "")) : text;
+  const found = /^(>?)\s*(-?[\d,]*\.?\d+(?:e[-+]?\d+)?)/.exec(text);
+  return found ? [parseFloat(found[2].replaceAll(",", "")), found[1] ? 1 : 0, text] : [null, 0, text];
+}
+
+function compared([a, aMore, aText], [b, bMore, bText], up) {
+  const untold = (aText === "–") - (bText === "–");
+  if (untold) return untold; // what cannot be told comes last, whichever way
+  const order = a !== null && b !== null ? a - b || aMore - bMore : aText.localeCompare(bText);
+  return up ? order : -order;
 }
 
 function sorted(table) {
@@ -140,11 +163,7 @@ function sorted(table) {
       for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
       const rows = [...table.tBodies[0].rows].map((row) => [value(row.cells[column]), row]);
-      rows.sort(([a], [b]) => {
-        const both = typeof a === "number" && typeof b === "number";
-        const order = both ? (a === b ? 0 : a - b) : String(a).localeCompare(String(b));
-        return up ? order : -order;
-      });
+      rows.sort(([a], [b]) => compared(a, b, up));
       table.tBodies[0].append(...rows.map(([, row]) => row));
     });
   });
@@ -185,7 +204,7 @@ function player() {
 
   function show() {
     const one = data.episodes[choice.value], t = Number(slider.value), step = one.steps[t];
-    find("picture").src = step.picture;
+    find("picture").src = data.pictures[step.picture];
     find("picture").alt = `The world at step ${t}`;
     find("text").textContent = step.text;
     const reward = step.reward ? `, reward ${number(step.reward)}` : "";

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, SymmetricalLogLocator
 
 from lprl_jax.results.statistics import as_curves, bootstrap_interval
@@ -110,15 +111,22 @@ def draw_learning_curves(
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.06))
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    lines: list[Line2D] = []
     for i, (name, curve) in enumerate(curves.items()):
         steps, values = as_curves(curve.steps, curve.values)
         color, style = COLORS[i % len(COLORS)], STYLES[i % len(STYLES)]
         middle, low, high = bands(values, confidence)
+        # Where an interval has no end (few runs, or all alike), the band has no width.
+        low, high = (
+            [m if end is None else end for m, end in zip(middle, ends, strict=True)]
+            for ends in (low, high)
+        )
         marker = "o" if steps.size == 1 else ""
-        line = axes.plot(
+        (line,) = axes.plot(
             steps, middle, color=color, ls=style, marker=marker, linewidth=2.4, label=name
         )
-        line[0].set_gid(f"curve-{i}")
+        line.set_gid(f"curve-{i}")
+        lines.append(line)
         band = axes.fill_between(steps, low, high, color=color, alpha=0.18, linewidth=0)
         band.set_gid(f"band-{i}")
     if threshold is not None:
@@ -133,6 +141,8 @@ def draw_learning_curves(
     if title is not None:
         axes.set_title(title, fontsize=17, loc="left", pad=12)
     legend = figure.legend(
+        lines,
+        [name.replace("$", r"\$") for name in curves],  # no formulas; a name may begin with _
         loc="outside lower center",
         borderaxespad=0,
         ncols=columns,
@@ -148,19 +158,17 @@ def draw_learning_curves(
     return figure
 
 
-def bands(values: np.ndarray, confidence: float = 0.95) -> tuple[list[float], ...]:
+def bands(
+    values: np.ndarray, confidence: float = 0.95
+) -> tuple[list[float], list[float | None], list[float | None]]:
     """Interquartile mean and the ends of its bootstrap interval, `[T]` each, of values `[R, T]`.
 
-    Where an interval has no end (few runs, all alike) the mean stands for it.
+    An interval of few runs, or of few that are all alike, has no ends.
     """
     # One seed, so the same runs are drawn at every step: resamples of whole curves.
     found = [bootstrap_interval(v, confidence=confidence, num_resamples=1000) for v in values.T]
-    middle = [one.estimate for one in found]
-    ends = ([one.low for one in found], [one.high for one in found])
-    low, high = (
-        [middle[t] if end is None else end for t, end in enumerate(of_one)] for of_one in ends
-    )
-    return middle, low, high
+    low, high = [one.low for one in found], [one.high for one in found]
+    return [one.estimate for one in found], low, high
 
 
 def as_image(figure: Figure, ending: str) -> bytes:

@@ -117,6 +117,8 @@ class Place:
 
     directory: Path
     """Of the run."""
+    run: str
+    """Its name: the directory's, with the folder above where two are called alike."""
     setting: int
     """Which of its settings."""
     result: Result
@@ -139,14 +141,18 @@ def places(paths: Sequence[Path]) -> dict[str, Place]:
     for path in paths:
         for directory in runs_in(path):
             name = directory.absolute().name
-            for number, (setting, result) in enumerate(read(directory).by_setting().items()):
-                label = f"{name} ({setting})" if setting else name
-                if label in found:  # two runs of one name: the folder above tells them apart
-                    label = f"{directory.absolute().parent.name}/{label}"
-                if label in found:
+            by_setting = read(directory).by_setting()
+            if any(_label(name, setting) in found for setting in by_setting):
+                name = f"{directory.absolute().parent.name}/{name}"  # tells two of one name apart
+            for number, (setting, result) in enumerate(by_setting.items()):
+                if (label := _label(name, setting)) in found:
                     raise InvalidInput(f"{directory} is named twice; name each run once")
-                found[label] = Place(directory, number, result)
+                found[label] = Place(directory, name, number, result)
     return found
+
+
+def _label(run: str, setting: str) -> str:
+    return f"{run} ({setting})" if setting else run
 
 
 def runs_in(path: Path) -> list[Path]:

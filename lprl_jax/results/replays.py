@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from lprl_envs import InvalidInput
 from lprl_envs.render import Picture
 from PIL import Image
 
+from lprl_jax.files import paths
 from lprl_jax.results import watching
 from lprl_jax.results.reading import Place
 from lprl_jax.results.run import Run
@@ -18,74 +21,91 @@ from lprl_jax.results.watching import Episode, Step
 
 MOST_RESULTS = 12
 """Of which episodes are played; a sweep has many settings."""
-COLOURS = 64
-"""Of a picture: a page of many is small then."""
+MOST_EPISODES = 20
+"""Of each."""
 MOST_STEPS = 200
 """Of an episode that are kept."""
+COLOURS = 64
+"""Of a picture: a page of many is small then."""
 
 
-def play(places: Mapping[str, Place], episodes: int) -> tuple[list[dict[str, Any]], list[str]]:
+@dataclasses.dataclass(frozen=True)
+class Played:
+    """What a page shows of episodes."""
+
+    episodes: list[dict[str, Any]]
+    """As `_episode` has them."""
+    pictures: list[str]
+    """Those of their steps, each once; a step has a number."""
+    notes: list[str]
+    """A line for each result of which none can be played, and for those that were left out."""
+
+
+def play(places: Mapping[str, Place], episodes: int) -> Played:
     """Play some episodes of each result's first run, on the instances that are its own.
 
-    Args:
-        places: Results by name.
-        episodes: Of each.
+    Whatever keeps a run from playing (its checkpoint, a package that its world needs, memory) costs
+    the page its episode, and nothing else.
 
-    Returns:
-        The episodes, as `_episode` has them, and a line for each result of which none can be
-        played, and for those that were left out.
+    Args:
+        places: Results by name, those of a run one after the other.
+        episodes: Of each.
     """
     found: list[dict[str, Any]] = []
+    pictures: dict[str, int] = {}
     notes: list[str] = []
-    runs: dict[Any, Run] = {}  # a sweep is built once
-    if not episodes:
-        return found, notes
-    for name, place in list(places.items())[:MOST_RESULTS]:
+    run: Run | None = None  # the others' tables, models and replays are let go
+    for name, place in list(places.items())[: MOST_RESULTS if episodes else 0]:
         try:
-            run = runs.setdefault(place.directory, Run(place.directory))
+            if run is None or run.directory != paths.given(place.directory):
+                run = Run(place.directory)
             number = place.setting * (run.experiment.num_runs // len(run.experiment.settings))
+            own = run.state.run_instances[number]
             for seed in range(episodes):
-                own = run.state.run_instances[number]
-                played = watching.play(run, number, int(own[seed % len(own)]), seed)
-                found.append({"result": name, "run": number, **_episode(played)})
-        except InvalidInput as error:
-            notes.append(f"No episode of {name}: {error}")
-    if len(places) > MOST_RESULTS:
+                episode = watching.play(run, number, int(own[seed % len(own)]), seed)
+                found.append({"result": name, "run": number, **_episode(episode, pictures)})
+        except Exception as error:
+            kind = "" if isinstance(error, InvalidInput) else f"{type(error).__name__}: "
+            notes.append(f"No episode of {name}: {kind}{error}")
+    if episodes and len(places) > MOST_RESULTS:
         left = len(places) - MOST_RESULTS
-        notes.append(
-            f"Episodes are of the first {MOST_RESULTS} results; {left} more have none here."
-        )
-    return found, notes
+        notes.append(f"Episodes are of the first {MOST_RESULTS} results; {left} more have none.")
+    return Played(found, list(pictures), notes)
 
 
-def _episode(played: Episode) -> dict[str, Any]:
-    """Its outcome and steps."""
+def _episode(played: Episode, pictures: dict[str, int]) -> dict[str, Any]:
+    """Its outcome and steps; pictures that are new get a number."""
     steps = played.steps[:MOST_STEPS]
     return {
         "solved": played.is_solved,
-        "total": round(played.total, 4),
+        "total": _plain(played.total),
         "length": len(played.steps) - 1,
-        "steps": [_step(played, step) for step in steps],
+        "steps": [_step(played, step, pictures) for step in steps],
     }
 
 
-def _step(played: Episode, step: Step) -> dict[str, Any]:
+def _step(played: Episode, step: Step, pictures: dict[str, int]) -> dict[str, Any]:
     """Its picture, its text, and of each action worth a line its name and shares."""
     return {
-        "picture": as_data(step.picture),
+        "picture": pictures.setdefault(as_data(step.picture), len(pictures)),
         "text": step.text,
-        "reward": round(step.reward, 4),
+        "reward": _plain(step.reward),
         "taken": step.action,
         "actions": [
             {
                 "action": action,
                 "name": played.actions[action].strip(),
-                "prior": None if step.prior is None else round(float(step.prior[action]), 4),
-                "agent": None if step.agent is None else round(float(step.agent[action]), 4),
+                "prior": None if step.prior is None else _plain(step.prior[action]),
+                "agent": None if step.agent is None else _plain(step.agent[action]),
             }
             for action in watching.shown(step)
         ],
     }
+
+
+def _plain(value: Any) -> float | None:
+    """A number as JSON takes it: what is not finite is null."""
+    return round(float(value), 4) if np.isfinite(value) else None
 
 
 def as_data(picture: Picture) -> str:

@@ -55,25 +55,25 @@ def render(
 
     Raises:
         InvalidInput: if there is no run, one that is damaged, runs that cannot be laid side by
-            side, a threshold that no share of their episodes comes near, or fewer than no episodes.
+            side, a threshold that no share of their episodes comes near, or too many episodes.
     """
-    if episodes < 0:
-        raise InvalidInput(f"episodes is {episodes}; it must be 0 or more")
+    if not 0 <= episodes <= replays.MOST_EPISODES:
+        raise InvalidInput(f"episodes is {episodes}; it must lie in 0 to {replays.MOST_EPISODES}")
     places = reading.places(paths)
     found = {name: place.result for name, place in places.items()}
     grids.require_share(found, threshold)
-    directories = {place.directory.absolute(): place.directory for place in places.values()}
-    configs = {at.name: run_directory.read_config(d) for at, d in directories.items()}
-    origins = {at.name: run_directory.read_provenance(d) for at, d in directories.items()}
+    directories = {place.run: place.directory for place in places.values()}
+    configs = {name: run_directory.read_config(d) for name, d in directories.items()}
+    origins = {name: run_directory.read_provenance(d) for name, d in directories.items()}
     title = f"{', '.join(configs)}: {next(iter(configs.values())).get('env')}"
     drawn, curves = _curves(found, threshold)
-    played, notes = replays.play(places, episodes)
+    played = replays.play(places, episodes)
     body = [
         f"<h1>{html.escape(title)}</h1>",
         FILTERS,
         "<h2>Learning curves</h2>",
         *drawn,
-        *_episodes(played, notes),
+        *_episodes(played),
         "<h2>Figures</h2>",
         _figures(found, threshold),
         "<h2>Settings</h2>",
@@ -83,10 +83,11 @@ def render(
     ]
     data = {
         "results": list(found),
-        "colors": [curve["color"] for curve in next(iter(curves.values()))],
-        **_filters(places),
+        **_filters(places, configs),
         "charts": curves,
-        "episodes": played,
+        "episodes": played.episodes,
+        "pictures": played.pictures,
+        "hint": HOW_TO_POINT,
     }
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -114,12 +115,12 @@ FILTERS = """<div class="scripted" hidden>
 </div>"""
 
 
-def _filters(places: Mapping[str, Place]) -> dict[str, Any]:
+def _filters(
+    places: Mapping[str, Place], configs: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """What results differ in: the values of each field, and those of each result."""
-    own = {}
-    for name, place in places.items():
-        swept = place.result.settings[0]
-        own[name] = {**_flat(run_directory.read_config(place.directory)), **swept}
+    flat = {run: _flat(config) for run, config in configs.items()}
+    own = {name: {**flat[at.run], **at.result.settings[0]} for name, at in places.items()}
     names = list(dict.fromkeys(field for fields in own.values() for field in fields))
     values = {
         field: list(dict.fromkeys(str(fields.get(field, "–")) for fields in own.values()))
@@ -186,24 +187,26 @@ PLAYER = """<div class="whole scripted" hidden>
 </div>"""
 HOW_PLAYED = (
     "Of each result's first run, as it acts after its last checkpoint. The agent's bars are shares "
-    "of {draws} draws in that state; where acting runs a model, they are what was done."
+    "of {draws} draws in that state, fewer where many runs act at once; where acting runs a model, "
+    "they are what was done."
 )
 
 
-def _episodes(played: Sequence[Mapping[str, Any]], notes: Sequence[str]) -> list[str]:
+def _episodes(played: replays.Played) -> list[str]:
     """The player, and a line for each result that has no episode; nothing if none was wanted."""
-    if not played and not notes:
+    if not played.episodes and not played.notes:
         return []
     parts = ["<h2>Episodes</h2>", '<section id="episodes" aria-label="Episodes">']
-    if played:
+    if played.episodes:
         parts += [PLAYER, f'<p class="note">{HOW_PLAYED.format(draws=watching.DRAWS)}</p>']
-    lines = [f'<p class="note">{html.escape(line)}</p>' for line in notes]
+    lines = [f'<p class="note">{html.escape(line)}</p>' for line in played.notes]
     return [*parts, *lines, "</section>"]
 
 
 def _figures(found: Mapping[str, Result], threshold: float) -> str:
     head, rows = comparison.cells(comparison.summarize(found, threshold), threshold)
-    lines = [*grids.notes(found, threshold), NOTE.format(window=WINDOW, lost=LOST, runs=MIN_RUNS)]
+    lines = [html.escape(line) for line in grids.notes(found, threshold)]
+    lines.append(NOTE.format(window=WINDOW, lost=LOST, runs=MIN_RUNS))
     table = _table("Figures", head, rows)
     return "\n".join(
         ['<div id="figures">', table, "</div>", *(f'<p class="note">{line}</p>' for line in lines)]

@@ -26,6 +26,8 @@ from lprl_jax.results.run import Run
 
 DRAWS = 200
 """Times that an agent is asked in a state."""
+MOST_ASKED = 50_000
+"""States that are laid out for it at once: all runs act, and of many each is asked less often."""
 MOST_SHOWN = 8
 """Actions of a state, the likeliest of either."""
 BAR = 16
@@ -131,7 +133,8 @@ def _stepper(env: Any) -> Any:
 
 def _acted(run: Run, number: int, state: Any, key: Any, policy: str | None) -> np.ndarray:
     """`i64[D]`: what is done in a state, of D draws."""
-    lead = run.experiment.num_runs, 1 if _runs_model(run) else DRAWS
+    runs = run.experiment.num_runs
+    lead = runs, 1 if _runs_model(run) else max(1, min(DRAWS, MOST_ASKED // runs))
     many = jax.tree.map(lambda x: jnp.broadcast_to(x, (*lead, *jnp.shape(x))), state)
     return np.asarray(run.act(many, key, policy))[number].astype(np.int64)
 

@@ -25,6 +25,13 @@ def test_a_commit_and_whether_it_was_changed(tmp_path: Path) -> None:
 
 def test_where_there_is_no_checkout_there_is_none(tmp_path: Path) -> None:
     assert origin.commit(tmp_path) == ""
+    git(tmp_path, "init", "--quiet")
+    assert origin.commit(tmp_path) == ""  # no commit yet
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "-m", "a")
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    assert origin.commit(installed) == ""
+    assert origin.commit(tmp_path)
     assert origin.commit(tmp_path / "nowhere") == ""
 
 
