@@ -19,10 +19,12 @@ from lprl_jax.algorithms.base import Algorithm, Data, Env
 from lprl_jax.algorithms.checked import checked
 from lprl_jax.algorithms.interaction import instances_or_all
 from lprl_jax.algorithms.playing import play_by
+from lprl_jax.field_help import described
 from lprl_jax.priors.base import Counters, Prior
 from lprl_jax.priors.sampling import sample_proposals
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class PriorOnlyConfig:
     """There is nothing to set."""

@@ -11,12 +11,14 @@ from lprl_envs import InvalidInput
 from lprl_envs.errors import require_one_of
 
 from lprl_jax.algorithms.base import require_above_0, require_finite
+from lprl_jax.field_help import described
 
 RAW, LOOK_AHEAD, LOOK_BACK = FORMS = ("raw", "look_ahead", "look_back")
 ALL, PENALTY, CENTERED = VALUES = ("all", "penalty", "centered")
 LEARN, COLLECT = WHEN = ("learn", "collect")
 
 
+@described
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ShiftConfig:
     """Settings; they mean nothing without a judge. See `shifting`."""

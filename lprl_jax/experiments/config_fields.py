@@ -12,6 +12,7 @@ from lprl_envs.errors import require_one_of, shown
 from lprl_jax.algorithms import base
 from lprl_jax.algorithms.registry import ALGORITHMS
 from lprl_jax.experiments import judge_kinds, prior_kinds
+from lprl_jax.field_help import described
 from lprl_jax.judges.controls import ERRORS
 from lprl_jax.lm.quantised import WHOLE
 from lprl_jax.priors import calibration, memo
@@ -21,6 +22,7 @@ _SHARES = ("prior_epsilon", "judge_accuracy", "judge_lazy", "judge_bias", "judge
 """Fields that lie in [0, 1]."""
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class BankConfig:
     """The instances of an experiment: given by hand, or drawn. Part of `env_params`."""
@@ -53,6 +55,7 @@ class BankConfig:
             raise InvalidInput(f"num_instances is {self.num_instances}; it must be 0 or more")
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class ExperimentConfig:
     """What does not belong to the algorithm."""

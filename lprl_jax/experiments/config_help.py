@@ -5,9 +5,7 @@ The words are those that stand under each field where it is declared.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import functools
 import inspect
 import re
 import textwrap
@@ -17,6 +15,7 @@ from typing import Any
 from lprl_envs import registration
 
 from lprl_jax.experiments.config import Experiment
+from lprl_jax.field_help import meanings
 
 WIDTH = 100
 """Columns of a line."""
@@ -94,27 +93,6 @@ def _fields(kind: type[Any], values: Mapping[str, Any]) -> list[Field]:
         for field in dataclasses.fields(kind)
         if field.name != "env_params"
     ]
-
-
-@functools.cache
-def meanings(kind: type[Any]) -> Mapping[str, str]:
-    """What stands under each field of a dataclass, also of those that it inherits."""
-    found: dict[str, str] = {}
-    for one in reversed(kind.__mro__):
-        if dataclasses.is_dataclass(one):
-            found |= _meanings(one)
-    return found
-
-
-def _meanings(kind: type[Any]) -> dict[str, str]:
-    tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
-    assert isinstance(tree, ast.ClassDef)
-    found = {}
-    for field, below in zip(tree.body, tree.body[1:], strict=False):
-        is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        if is_field and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            found[field.target.id] = " ".join(str(below.value.value).split())  # type: ignore[union-attr]
-    return found
 
 
 def _default(field: dataclasses.Field[Any]) -> str:

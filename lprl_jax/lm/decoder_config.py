@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 from lprl_envs import InvalidInput
 
+from lprl_jax.field_help import described
 from lprl_jax.lm.layers import RopeFactors, RopeScaling, require_positive
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class DecoderConfig:
     """Shape of a model; names as in `transformers.LlamaConfig`, defaults those of Llama."""

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from lprl_envs import InvalidInput, values
 
+from lprl_jax.field_help import described
 from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.lm.layers import LORA_A, LORA_B
 
@@ -26,6 +27,7 @@ TARGETS = ("q", "k", "v", "o", "gate", "up", "down")
 """Matrices of a layer, by their names in the decoder's parameters."""
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class LoraConfig:
     """Which matrices have adapters, and how large these are."""

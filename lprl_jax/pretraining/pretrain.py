@@ -20,6 +20,7 @@ from lprl_envs import values
 from optax.contrib import MuonDimensionNumbers, muon
 
 from lprl_jax.algorithms.base import require_above_0, require_finite, require_fraction
+from lprl_jax.field_help import described
 from lprl_jax.lm import decoder
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.lm.decoder import DecoderConfig
@@ -29,6 +30,7 @@ from lprl_jax.pretraining.tasks import Task
 from lprl_jax.pretraining.tokenizer import PHRASES, train_tokenizer
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class PretrainConfig:
     """How the embedded model is made."""

@@ -1,6 +1,8 @@
 """`lprl config`: every field with its value and meaning; and other words of first aid."""
 
 import dataclasses
+import inspect
+import pydoc
 import subprocess
 import sys
 
@@ -8,6 +10,7 @@ import pytest
 from lprl_envs import InvalidInput, make, values
 
 import lprl_jax
+from lprl_jax import field_help
 from lprl_jax.algorithms.value_based import dqn_config
 from lprl_jax.cli.main import main
 from lprl_jax.experiments import config, config_help
@@ -51,7 +54,21 @@ def test_meanings_are_those_under_the_fields() -> None:
         in all."""
         other: int = 2
 
-    assert config_help.meanings(Config) == {"one": "How many, in all."}
+    assert field_help.meanings(Config) == {"one": "How many, in all."}
+    described = field_help.described(Config)
+    assert inspect.getdoc(described) == "A config.\n\nAttributes:\n    one: How many, in all."
+    assert described(3) == Config(3)
+
+
+def test_help_tells_fields_of_configs_and_of_what_they_inherit() -> None:
+    told = pydoc.plain(pydoc.render_doc(lprl_jax.dqn.DQNConfig))
+    assert "k: Proposals drawn from the prior in a state" in told
+    assert "shift_scale: How many units of reward" in told
+    for name in config.names():
+        kind = type(config.read(name).algorithm)
+        told = inspect.getdoc(kind) or ""
+        assert all(f"\n    {name}: " in told for name in field_help.meanings(kind)), kind
+        assert ("Attributes:" in told) == bool(dataclasses.fields(kind)), kind
 
 
 @pytest.mark.parametrize(

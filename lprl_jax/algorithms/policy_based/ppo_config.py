@@ -19,6 +19,7 @@ from lprl_jax.algorithms.base import (
     same_for_all,
 )
 from lprl_jax.algorithms.shift_config import LOOK_BACK, RAW, ShiftConfig
+from lprl_jax.field_help import described
 from lprl_jax.lm import lora
 from lprl_jax.lm.lora import LoraConfig
 
@@ -26,6 +27,7 @@ NETWORK = "network"
 """The policy that is not a language model."""
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class PPOConfig(ShiftConfig):
     """Settings; those of `HParams` are only the defaults of a run.

@@ -18,10 +18,12 @@ from lprl_jax.algorithms.base import (
 from lprl_jax.algorithms.schedules import by_values, cost, fixed, seq
 from lprl_jax.algorithms.schedules.base import Schedule
 from lprl_jax.algorithms.schedules.budget import budgeted
+from lprl_jax.field_help import described
 
 THOMPSON, EPSILON = CHOICES = ("thompson", "epsilon")
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class ScheduleConfig:
     """When to ask. Each schedule reads the settings that its name's line in `SCHEDULES` names."""

@@ -15,6 +15,7 @@ from lprl_jax.algorithms.base import (
     require_fraction,
     same_for_all,
 )
+from lprl_jax.field_help import described
 
 PROPOSALS = ("draws", "best", "heuristic")
 VALUES = ("heuristic", "rollouts")
@@ -22,6 +23,7 @@ EXECUTE = ("first", "path")
 BUDGETS = ("optimal+1", "time_limit")
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class SLINVITConfig:
     """Settings of a search."""

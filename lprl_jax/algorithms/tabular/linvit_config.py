@@ -11,6 +11,7 @@ from lprl_envs import values
 from lprl_envs.errors import InvalidInput, require_one_of
 
 from lprl_jax.algorithms.base import require_above_0, require_finite, same_for_all
+from lprl_jax.field_help import described
 
 
 class Spread(NamedTuple):
@@ -47,6 +48,7 @@ BONUSES = {"hoeffding": hoeffding, "bernstein": bernstein}
 """`(H, visits [S, A], L [S, A], spread) -> f32[S, A]`, at scale 1."""
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class LINVITConfig:
     """Settings; those of `HParams` are only the defaults of a run."""

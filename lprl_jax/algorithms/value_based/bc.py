@@ -34,10 +34,12 @@ from lprl_jax.algorithms.interaction import legal_actions
 from lprl_jax.algorithms.playing import play_by
 from lprl_jax.algorithms.value_based import from_data, q_learning
 from lprl_jax.algorithms.value_based.from_data import LearnerState
+from lprl_jax.field_help import described
 from lprl_jax.priors.base import Prior
 from lprl_jax.priors.sampling import sample_proposals
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class BCConfig:
     """Settings; those of `HParams` are only the defaults of a run."""

@@ -48,9 +48,11 @@ from lprl_jax.algorithms.playing import play_by
 from lprl_jax.algorithms.value_based import control, from_data, q_learning
 from lprl_jax.algorithms.value_based.from_data import LearnerState
 from lprl_jax.algorithms.value_based.q_learning import Transition
+from lprl_jax.field_help import described
 from lprl_jax.priors.base import Prior
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class CQLConfig:
     """Settings; those of `HParams` are only the defaults of a run."""

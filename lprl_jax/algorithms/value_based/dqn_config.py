@@ -17,10 +17,12 @@ from lprl_jax.algorithms.base import (
     same_for_all,
 )
 from lprl_jax.algorithms.shift_config import ShiftConfig
+from lprl_jax.field_help import described
 
 Q_INPUTS = ("observation", "features")
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class DQNConfig(ShiftConfig):
     """Settings; those of `HParams` are only the defaults of a run."""

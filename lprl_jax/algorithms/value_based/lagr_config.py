@@ -18,10 +18,12 @@ from lprl_jax.algorithms.base import (
 from lprl_jax.algorithms.schedules import ScheduleConfig
 from lprl_jax.algorithms.value_based.guide import ELIGIBLE, KEEP
 from lprl_jax.algorithms.value_based.primaries import PRIMARIES, TABLE
+from lprl_jax.field_help import described
 
 MASKED, REDRAWN = ILLEGAL = ("masked", "redrawn")
 
 
+@described
 @dataclasses.dataclass(frozen=True)
 class LaGRConfig(ScheduleConfig):
     """Settings; those of `HParams` are only the defaults of a run. When to ask is `ScheduleConfig`.

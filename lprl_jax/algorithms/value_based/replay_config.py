@@ -9,10 +9,12 @@ from lprl_envs import InvalidInput, values
 
 from lprl_jax.algorithms.base import require_above_0, require_fraction
 from lprl_jax.algorithms.shift_config import LOOK_BACK, RAW, ShiftConfig
+from lprl_jax.field_help import described
 
 COUNTS = ("num_envs", "rollout_length", "updates_per_rollout", "buffer_size", "batch_size")
 
 
+@described
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReplayConfig(ShiftConfig):
     """Settings; the last three may differ from run to run."""

@@ -9,8 +9,10 @@ import jax
 
 from lprl_jax.algorithms.base import require_above_0, require_finite, same_for_all
 from lprl_jax.algorithms.value_based.replay_config import ReplayConfig
+from lprl_jax.field_help import described
 
 
+@described
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EntropyConfig(ReplayConfig):
     """What both kinds share."""
@@ -31,6 +33,7 @@ class EntropyConfig(ReplayConfig):
         return same_for_all(HParams, self, num_runs)
 
 
+@described
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SACConfig(EntropyConfig):
     """Settings of SAC; those of `HParams` are only the defaults of a run."""
@@ -39,6 +42,7 @@ class SACConfig(EntropyConfig):
     """Of the policy, in nats for each number of an action, the box being taken as [-1, 1]^d."""
 
 
+@described
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DiscreteSACConfig(EntropyConfig):
     """Settings of SAC among numbered actions; those of `HParams` are only the defaults of a run."""

@@ -9,8 +9,10 @@ import jax
 
 from lprl_jax.algorithms.base import require_above_0, require_not_below_0, same_for_all
 from lprl_jax.algorithms.value_based.replay_config import ReplayConfig
+from lprl_jax.field_help import described
 
 
+@described
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TD3Config(ReplayConfig):
     """Settings; those of `HParams` are only the defaults of a run.
