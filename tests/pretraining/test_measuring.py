@@ -1,6 +1,7 @@
 """Measuring a model: by hand where it can be worked by hand, and by models that know everything."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import pytest
 from lprl_envs import CubeStacking, FrozenLake, InvalidInput
 from priors.tiny import tiny_model
 
+from lprl_jax.files import origin
 from lprl_jax.lm import generation, identity
 from lprl_jax.pretraining import following, measuring, model_card, pretrain_run
 from lprl_jax.pretraining.following import Followed
@@ -152,6 +154,8 @@ def test_the_card_has_a_row_of_every_task(monkeypatch):
     assert figures["made"] == {
         "model": {name: identity.of_model(model) for name, model in models.items()},
         "command": "lprl pretrain",
+        "commit": origin.commit(Path(__file__).parents[2]) or "not a checkout",
+        "machine": origin.machine(),
     }
 
 
