@@ -49,7 +49,7 @@ def _element(svg: str, name: str) -> str:
 def _evaluations(figure: Figure, number: int, curve: Curve) -> dict[str, Any]:
     """Of a curve; the figure has been drawn, so that its layout stands."""
     axes = figure.axes[0]
-    middle, low, high = plotting.bands(np.asarray(curve.values, float))
+    middle, low, high = plotting.bands(curve)
     pixels = axes.transData.transform(np.column_stack([curve.steps, middle]))
     points = pixels * POINTS_AN_INCH / figure.dpi
     height = figure.get_size_inches()[1] * POINTS_AN_INCH  # SVG counts from above

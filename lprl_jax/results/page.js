@@ -79,6 +79,7 @@ function readout(name, curves) {
   const figure = document.getElementById(name);
   const chart = figure.querySelector("svg");
   const line = figure.querySelector(".readout");
+  const hint = line.textContent;
   const mark = svg("circle", { r: 4, visibility: "hidden" });
   chart.append(mark);
   let at = null; // [which curve, which of its evaluations]
@@ -133,7 +134,7 @@ function readout(name, curves) {
     if (at && !shown.has(data.results[at[0]])) {
       at = null;
       mark.setAttribute("visibility", "hidden");
-      line.textContent = data.hint;
+      line.textContent = hint;
     }
   });
 }

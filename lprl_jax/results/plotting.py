@@ -1,5 +1,6 @@
 """Learning curves as PNG, SVG or PDF, drawn without a display and without pyplot's global state."""
 
+import functools
 import io
 import math
 from collections.abc import Mapping
@@ -113,9 +114,9 @@ def draw_learning_curves(
     axes = figure.add_subplot()
     lines: list[Line2D] = []
     for i, (name, curve) in enumerate(curves.items()):
-        steps, values = as_curves(curve.steps, curve.values)
+        steps, _ = as_curves(curve.steps, curve.values)
         color, style = COLORS[i % len(COLORS)], STYLES[i % len(STYLES)]
-        middle, low, high = bands(values, confidence)
+        middle, low, high = bands(curve, confidence)
         # Where an interval has no end (few runs, or all alike), the band has no width.
         low, high = (
             [m if end is None else end for m, end in zip(middle, ends, strict=True)]
@@ -158,13 +159,16 @@ def draw_learning_curves(
     return figure
 
 
+@functools.lru_cache(maxsize=256)
 def bands(
-    values: np.ndarray, confidence: float = 0.95
+    curve: Curve, confidence: float = 0.95
 ) -> tuple[list[float], list[float | None], list[float | None]]:
-    """Interquartile mean and the ends of its bootstrap interval, `[T]` each, of values `[R, T]`.
+    """Interquartile mean of a curve's runs and the ends of its bootstrap interval, `[T]` each.
 
-    An interval of few runs, or of few that are all alike, has no ends.
+    An interval of few runs, or of few that are all alike, has no ends. Kept: a page draws a curve
+    and tells its numbers, and resampling takes longer than both.
     """
+    _, values = as_curves(curve.steps, curve.values)
     # One seed, so the same runs are drawn at every step: resamples of whole curves.
     found = [bootstrap_interval(v, confidence=confidence, num_resamples=1000) for v in values.T]
     low, high = [one.low for one in found], [one.high for one in found]

@@ -63,7 +63,7 @@ def render(
     found = {name: place.result for name, place in places.items()}
     grids.require_share(found, threshold)
     directories = {place.run: place.directory for place in places.values()}
-    configs = {name: run_directory.read_config(d) for name, d in directories.items()}
+    configs = {name: _flat(run_directory.read_config(d)) for name, d in directories.items()}
     origins = {name: run_directory.read_provenance(d) for name, d in directories.items()}
     title = f"{', '.join(configs)}: {next(iter(configs.values())).get('env')}"
     drawn, curves = _curves(found, threshold)
@@ -87,7 +87,6 @@ def render(
         "charts": curves,
         "episodes": played.episodes,
         "pictures": played.pictures,
-        "hint": HOW_TO_POINT,
     }
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -119,8 +118,7 @@ def _filters(
     places: Mapping[str, Place], configs: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """What results differ in: the values of each field, and those of each result."""
-    flat = {run: _flat(config) for run, config in configs.items()}
-    own = {name: {**flat[at.run], **at.result.settings[0]} for name, at in places.items()}
+    own = {name: {**configs[at.run], **at.result.settings[0]} for name, at in places.items()}
     names = list(dict.fromkeys(field for fields in own.values() for field in fields))
     values = {
         field: list(dict.fromkeys(str(fields.get(field, "–")) for fields in own.values()))
@@ -215,23 +213,23 @@ def _figures(found: Mapping[str, Result], threshold: float) -> str:
 
 def _settings(configs: Mapping[str, Mapping[str, Any]]) -> str:
     """What differs between the runs first, then what they share."""
-    flat = {name: _flat(config) for name, config in configs.items()}
-    fields = list(dict.fromkeys(field for config in flat.values() for field in config))
-    values = {f: [str(config.get(f, "–")) for config in flat.values()] for f in fields}
+    fields = list(dict.fromkeys(field for config in configs.values() for field in config))
+    values = {f: [str(config.get(f, "–")) for config in configs.values()] for f in fields}
     differ = [f for f in fields if len(set(values[f])) > 1]
     shared = [[f, values[f][0]] for f in fields if f not in differ]
     parts = []
     if differ:
         rows = [[f, *values[f]] for f in differ]
-        parts.append(_table("Settings that differ", ["differs", *flat], rows))
+        parts.append(_table("Settings that differ", ["differs", *configs], rows))
         parts.append("<p></p>")
-    head = ["shared by all" if len(flat) > 1 else "field", "value"]
+    head = ["shared by all" if len(configs) > 1 else "field", "value"]
     whole = _table("Settings", head, shared)
     parts.append(f"<details><summary>{len(shared)} settings</summary>\n{whole}</details>")
     return "\n".join(parts)
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config with the fields of its `env_params` beside the others."""
     inner = {f"env_params.{k}": v for k, v in (config.get("env_params") or {}).items()}
     return {**{k: v for k, v in config.items() if k != "env_params"}, **inner}
 
