@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
+from browser.access import complaints
 from playwright.sync_api import Browser, Page, expect
 from results.test_reading import FAST, SLOW, write
 
-from browser.access import complaints
 from lprl_jax.cli.main import main
 from lprl_jax.results import report
 

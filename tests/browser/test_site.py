@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
-
 from browser.access import complaints
+from playwright.sync_api import Page, expect
 
 SITE = Path(__file__).parents[2] / "build" / "site"
 PAGES = sorted(file.relative_to(SITE).as_posix() for file in SITE.rglob("*.html"))
