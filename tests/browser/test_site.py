@@ -55,5 +55,5 @@ def test_it_is_searched(page: Page, address: str) -> None:
     page.goto(address)
     if not page.locator(".md-search__input").is_visible():  # a phone's is behind a button
         page.locator("label[for=__search]").first.click()
-    page.locator(".md-search__input").fill("habit")
+    page.locator(".md-search__input").press_sequentially("habit")  # the page listens to its keys
     expect(page.locator(".md-search-result__item").first).to_be_visible()
