@@ -33,7 +33,8 @@ def _knows_flag(name: str) -> bool:
         with library.open("rb") as file:
             text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             with contextlib.closing(text):
-                return text.find(name.encode()) >= 0
+                # A string by itself; reserved names of former flags stand there, too.
+                return text.find(b"\0" + name.encode() + b"\0") >= 0
     return False
 
 
