@@ -78,11 +78,13 @@ def _run(options: argparse.Namespace, watch: Watch | None) -> int:
         from lprl_envs import InvalidInput
 
         from lprl_jax.cli import commands
+        from lprl_jax.cli.warnings import in_a_line
         from lprl_jax.experiments.runner import Diverged
         from lprl_jax.files.paths import given
 
     if watch:
         watch.loaded()
+        in_a_line()
     try:
         for name, value in vars(options).items():
             if isinstance(value, Path):

@@ -1,8 +1,12 @@
 """What a command remarks on before it begins."""
 
 import sys
+import warnings
+from typing import Any
 
 import jax
+
+from lprl_jax.lm.taught import StrangeText
 
 
 def warn_of_copies(dtype: str) -> None:
@@ -13,3 +17,16 @@ def warn_of_copies(dtype: str) -> None:
             "less memory and time",
             file=sys.stderr,
         )
+
+
+def in_a_line() -> None:
+    """Have our own of Python's warnings printed as a line, as all that a command remarks on."""
+    show = warnings.showwarning
+
+    def tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, StrangeText):
+            print(f"lprl: warning: {message}", file=sys.stderr)
+        else:
+            show(message, category, *where, **more)
+
+    warnings.showwarning = tell

@@ -22,7 +22,7 @@ from lprl_envs.short_repr import short_repr
 from lprl_jax import memory as device_memory
 from lprl_jax.completers.base import Answers, require_completable
 from lprl_jax.completers.memory import prompt_hash, question_keys
-from lprl_jax.lm import generation, named, parsing, token_table
+from lprl_jax.lm import generation, named, parsing, taught, token_table
 from lprl_jax.lm.checkpoint import LanguageModel, load, require_fits
 from lprl_jax.lm.generation import Behind
 from lprl_jax.lm.parsing import Grammar
@@ -123,6 +123,7 @@ class LanguageCompleter:
         prompt = Prompt("completion", task.completion_prompt)
         first = task.completion.slots[0].values  # what may follow the prompt
         table = token_table.compile(prompt.template, first, model.tokenizer)
+        taught.warn_if_strange(model.name, model.taught, table, f"patterns of {env.name}")
         reader = Reader(env, model.config, prompt, table)
         grammar = parsing.compile(task.completion, model.tokenizer)
         # A model may have rows of weights for more tokens than its tokenizer knows: of no value.

@@ -29,7 +29,7 @@ from lprl_envs import InvalidInput, TextEnv, TextEnvParams, values
 from lprl_envs.short_repr import short_repr
 
 from lprl_jax.judges.base import BAD, GOOD, UNSURE, among_legal, has_choice
-from lprl_jax.lm import named, token_table
+from lprl_jax.lm import named, taught, token_table
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.lm.scoring import Trie
 from lprl_jax.priors import wordings
@@ -275,6 +275,8 @@ def _scorer_of(
     prompt = wordings.prompt_of(wording, env, model.tokenizer)
     texts = [text + separator + word for text in env.action_texts for word in words]
     table = token_table.compile(prompt.template, texts, model.tokenizer)
+    of = f"{env.name}, wording {prompt.wording!r}"
+    taught.warn_if_strange(model.name, model.taught, table, of)
     for i in range(env.num_actions):
         answers = table.answers[3 * i : 3 * i + 3]
         common = min(map(len, answers)) - 1

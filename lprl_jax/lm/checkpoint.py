@@ -19,7 +19,7 @@ from lprl_envs import InvalidInput
 from lprl_envs.errors import require_one_of
 
 from lprl_jax.files import paths
-from lprl_jax.lm import families, hugging_face, partition, weights
+from lprl_jax.lm import families, hugging_face, partition, taught, weights
 from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.lm.tensor_files import TensorFiles
 
@@ -38,6 +38,8 @@ class LanguageModel(NamedTuple):
     params: Any
     tokenizer: PreTrainedTokenizerFast
     name: str
+    taught: np.ndarray | None = None
+    """u16[N, 2]: tokens that stood side by side in its lessons; None where these are not known."""
 
 
 def load(
@@ -75,7 +77,7 @@ def load(
     tokenizer = hugging_face.read_tokenizer(path)
     with TensorFiles(path) as files:
         params = weights.load(files, path, fields["model_type"], config, dtype, mesh)
-    return LanguageModel(config, params, tokenizer, path.absolute().name)
+    return LanguageModel(config, params, tokenizer, path.absolute().name, taught.read(path))
 
 
 def _float_of(dtype: Any) -> Any:

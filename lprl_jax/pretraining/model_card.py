@@ -70,6 +70,8 @@ class Measured(NamedTuple):
     """A task and a way to draw states each."""
     taught: list[Taught]
     """A task each."""
+    pairs: np.ndarray
+    """u16[N, 2]: tokens that stood side by side in the lessons."""
 
 
 def measure(
@@ -94,7 +96,7 @@ def measure(
         ],
         [measure_completions(final, task) for task in tasks if isinstance(task, CompletionTask)],
         [row for task in judged for row in measure_verdicts(final, task)],
-        replay(config, tasks, final.tokenizer),
+        *replay(config, tasks, final.tokenizer),
     )
 
 
@@ -103,6 +105,8 @@ def figures(
 ) -> dict[str, Any]:
     """The card's figures as JSON takes them, and of which models they are, by digest."""
     final = list(models.values())[-1]
+    told = measured._asdict()
+    del told["pairs"]  # they lie beside the models
     return {
         "made": {
             "model": {name: identity.of_model(model) for name, model in models.items()},
@@ -113,7 +117,7 @@ def figures(
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(final.params)),
         "vocabulary": len(final.tokenizer),
         "settings": dataclasses.asdict(config),
-        **_plain(measured),
+        **_plain(told),
     }
 
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from lprl_jax.experiments import run_directory
 from lprl_jax.experiments.holding import hold
 from lprl_jax.files import paths
-from lprl_jax.lm import checkpoint, embedded
+from lprl_jax.lm import checkpoint, embedded, taught
 from lprl_jax.lm.checkpoint import LanguageModel
 from lprl_jax.pretraining import model_card
 from lprl_jax.pretraining.curriculum import TASKS
@@ -97,7 +97,9 @@ def _train(
 def write_card(
     config: PretrainConfig, kept: dict[str, LanguageModel], out: Path, model: str = "embedded"
 ) -> None:
-    """Measure what a training has kept, and write MODEL_CARD.md and MODEL_CARD.json."""
+    """Measure what a training has kept in folders of `out`, and write MODEL_CARD.md and
+    MODEL_CARD.json there, and beside each model what stood side by side in its lessons.
+    """
     named = "" if model == "embedded" else f" --model {model}"
     command = f"lprl pretrain{named} --steps {config.num_steps} --seed {config.seed} --out DIR"
     measured = model_card.measure(config, kept, CURRICULA[model])
@@ -105,6 +107,8 @@ def write_card(
     (out / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     figures = model_card.figures(config, kept, measured, command)
     (out / "MODEL_CARD.json").write_text(json.dumps(figures, indent=1) + "\n")
+    for folder in kept:
+        taught.write(out / folder, measured.pairs)
     leaked = [row.task for row in measured.taught if not row.is_kept_apart]
     if leaked:
         raise InvalidInput(

@@ -5,6 +5,7 @@ compares texts as tokens, by a hash of 64 bits. Those that were too long to be l
 
 Where the text carries the instance no text of a held-out one may be found. Where it hides it
 (`held_out_as` "content") no held-out instance may be, and how many texts are equal is measured.
+What stands side by side in the texts is kept beside the model (`lm.taught`).
 """
 
 from __future__ import annotations
@@ -57,13 +58,22 @@ class Taught(NamedTuple):
         return (self.taught_texts if self.held_out_as == "text" else self.taught_instances) == 0
 
 
+class Replayed(NamedTuple):
+    """What the lessons of a training were."""
+
+    held_out: list[Taught]
+    """A task each."""
+    pairs: np.ndarray
+    """u16[N, 2]: tokens that stood side by side in a text of any task; each pair once, sorted."""
+
+
 def replay(
     config: PretrainConfig,
     tasks: Sequence[Task],
     tokenizer: PreTrainedTokenizerFast,
     steps: Sequence[int] | None = None,
     num_instances: int = INSTANCES,
-) -> list[Taught]:
+) -> Replayed:
     """Draw the lessons of a training again, and look for texts of held-out instances among them.
 
     Args:
@@ -77,12 +87,24 @@ def replay(
     members = [member for group in groups for member in group]
 
     @jax.jit
-    def draw(key: chex.PRNGKey) -> list[tuple[jax.Array, jax.Array]]:
+    def draw(
+        key: chex.PRNGKey, seen: jax.Array
+    ) -> tuple[list[tuple[jax.Array, jax.Array]], jax.Array]:
         keys = [own for of_group in lessons.keys_of(groups, key) for own in of_group]
-        return [_lessons(*member, own) for member, own in zip(members, keys, strict=True)]
+        found = []
+        for (task, course), own in zip(members, keys, strict=True):
+            tokens, valid, contents = _lessons(task, course, own)
+            both = valid[..., :-1] & valid[..., 1:]
+            seen = seen.at[tokens[..., :-1], tokens[..., 1:]].max(both)
+            found.append((_hashed(tokens), contents))
+        return found, seen
 
     every = range(1, config.num_steps + 1) if steps is None else steps
-    drawn = [jax.device_get(draw(step_key(config.seed, step))) for step in every]
+    seen = jnp.zeros((len(tokenizer), len(tokenizer)), bool)
+    drawn = []
+    for step in every:
+        found, seen = draw(step_key(config.seed, step), seen)
+        drawn.append(jax.device_get(found))
     texts, contents = (
         [np.concatenate([_words(step[m][part]) for step in drawn]) for m in range(len(members))]
         for part in (0, 1)
@@ -102,14 +124,16 @@ def replay(
                 int(np.isin(instances, taught).sum()),
             )
         )
-    return found
+    return Replayed(found, np.argwhere(np.asarray(seen)).astype(np.uint16))
 
 
-def _lessons(task: Task, course: Course, key: chex.PRNGKey) -> tuple[jax.Array, jax.Array]:
-    """Hashes of a step's texts `u32[G, S, 2]` and of its instances `u32[G, 2]`."""
+def _lessons(
+    task: Task, course: Course, key: chex.PRNGKey
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """A step's texts `[G, S, COLUMNS]`, their validity, and its instances' hashes `u32[G, 2]`."""
     bank, keys = lessons.draw_instances(task, key)
     states, _ = jax.vmap(course.lessons, (0, None, 0))(keys, bank, jnp.arange(task.instances))
-    return _texts(task, course, states, bank), _contents(task, bank)
+    return *_texts(task, course, states, bank), _contents(task, bank)
 
 
 def _held_out(task: Task, course: Course, num_instances: int) -> tuple[np.ndarray, np.ndarray]:
@@ -123,7 +147,7 @@ def _held_out(task: Task, course: Course, num_instances: int) -> tuple[np.ndarra
         else:
             numbers = jnp.arange(task.env.num_states)
             states = jax.vmap(lambda i: task.env.state_at(instance, i, bank))(numbers)
-        return _texts(task, course, jax.tree.map(lambda x: x[None], states), bank)[0]
+        return _hashed(_texts(task, course, jax.tree.map(lambda x: x[None], states), bank)[0])[0]
 
     keys = jax.random.split(key_states, num_instances)
     each = jax.jit(lambda keys: jax.lax.map(lambda x: one(*x), (jnp.arange(num_instances), keys)))
@@ -131,14 +155,20 @@ def _held_out(task: Task, course: Course, num_instances: int) -> tuple[np.ndarra
     return np.unique(_words(each(keys))), np.unique(_words(contents))
 
 
-def _texts(task: Task, course: Course, states: Any, bank: TextEnvParams) -> jax.Array:
-    """`u32[G, S, 2]`: two hashes of the tokens of each state's text."""
+def _texts(
+    task: Task, course: Course, states: Any, bank: TextEnvParams
+) -> tuple[jax.Array, jax.Array]:
+    """Tokens `[G, S, COLUMNS]` of each state's text, and their validity."""
 
-    def one(state: Any) -> jax.Array:
-        text, _ = token_table.compact(*course.prompts.render(task.env.slots(state, bank)), COLUMNS)
-        return _two_hashes(text)
+    def one(state: Any) -> tuple[jax.Array, jax.Array]:
+        return token_table.compact(*course.prompts.render(task.env.slots(state, bank)), COLUMNS)
 
     return jax.vmap(jax.vmap(one))(states)
+
+
+def _hashed(texts: jax.Array) -> jax.Array:
+    """`u32[G, S, 2]`: two hashes of each of the texts `[G, S, COLUMNS]`."""
+    return jax.vmap(jax.vmap(_two_hashes))(texts)
 
 
 def _contents(task: Task, bank: TextEnvParams) -> jax.Array:

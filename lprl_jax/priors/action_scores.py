@@ -18,7 +18,7 @@ import numpy as np
 from lprl_envs import TextEnv, TextEnvParams
 from lprl_envs.short_repr import short_repr
 
-from lprl_jax.lm import scoring, token_table
+from lprl_jax.lm import scoring, taught, token_table
 from lprl_jax.lm.checkpoint import LanguageModel, require_fits
 from lprl_jax.lm.decoder import DecoderConfig
 from lprl_jax.lm.scoring import Answers, Scores, Trie
@@ -56,6 +56,8 @@ class ActionScorer:
         prompt = wordings.prompt_of(wording, env, model.tokenizer)
         texts = [text + end_of_action for text in env.action_texts]
         table = token_table.compile(prompt.template, texts, model.tokenizer)
+        of = f"{env.name}, wording {prompt.wording!r}"
+        taught.warn_if_strange(model.name, model.taught, table, of)
         divisor = divisor_of(normalization, env, table)
         answers = _pack(table.answers, env.max_legal)
         reader = Reader(env, model.config, prompt, table)

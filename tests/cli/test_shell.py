@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lprl_jax.cli import main as main_module
@@ -174,7 +175,7 @@ def test_interrupted_at_any_moment(code: str) -> None:
 def test_no_bar_in_a_log_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    nothing = pretrain_run.model_card.Measured([], [], [], [])
+    nothing = pretrain_run.model_card.Measured([], [], [], [], np.zeros((0, 2), np.uint16))
     monkeypatch.setattr(pretrain_run, "pretrain", lambda config, tasks, phrases: iter(()))
     monkeypatch.setattr(pretrain_run.model_card, "measure", lambda *_: nothing)
     monkeypatch.setattr(pretrain_run.model_card, "render", lambda *_: "# ε\n")

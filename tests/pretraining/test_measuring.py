@@ -12,7 +12,7 @@ from lprl_envs import CubeStacking, FrozenLake, InvalidInput
 from priors.tiny import tiny_model
 
 from lprl_jax.files import origin
-from lprl_jax.lm import generation, identity
+from lprl_jax.lm import generation, identity, taught
 from lprl_jax.pretraining import following, measuring, model_card, pretrain_run
 from lprl_jax.pretraining.following import Followed
 from lprl_jax.pretraining.pretrain import PretrainConfig
@@ -161,8 +161,14 @@ def test_the_card_has_a_row_of_every_task(monkeypatch):
 
 def test_a_card_that_shows_a_leak_is_refused(tmp_path, monkeypatch):
     leak = Taught("cubes", "text", 9, 9, 1, 9, 0)
-    measured = model_card.Measured([], [], [], [leak])
+    pairs = np.array([[3, 5]], np.uint16)
+    measured = model_card.Measured([], [], [], [leak], pairs)
+    (tmp_path / "final").mkdir()
     monkeypatch.setattr(model_card, "measure", lambda *_: measured)
     with pytest.raises(InvalidInput, match="what is held out was taught, of cubes, as MODEL_CARD"):
         pretrain_run.write_card(PretrainConfig(), {"final": tiny_model()}, tmp_path)
     assert "| cubes | 9 | 9 | 1 (11.1 %) | 9 | 0 |" in (tmp_path / "MODEL_CARD.md").read_text()
+    kept = taught.read(tmp_path / "final")
+    assert kept is not None
+    assert np.array_equal(kept, pairs)
+    assert "pairs" not in json.loads((tmp_path / "MODEL_CARD.json").read_text())

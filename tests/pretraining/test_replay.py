@@ -1,6 +1,7 @@
 """What was taught is drawn again: no text of a held-out instance, where the text carries it."""
 
 import dataclasses
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -24,8 +25,8 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def found(tokenizer):
-    taught = replay.replay(PretrainConfig(), TASKS, tokenizer, STEPS, NUM_HELD_OUT)
-    return {row.task: row for row in taught}
+    replayed = replay.replay(PretrainConfig(), TASKS, tokenizer, STEPS, NUM_HELD_OUT)
+    return {row.task: row for row in replayed.held_out}
 
 
 def test_every_task_is_replayed(found):
@@ -62,7 +63,8 @@ def test_it_finds_what_was_taught(tokenizer):
         return task.env.sample_params(key, num_instances, side)
 
     leaky = dataclasses.replace(task, sample=sample)
-    (row,) = replay.replay(PretrainConfig(), [leaky], tokenizer, range(1, 9), NUM_HELD_OUT)
+    leak = replay.replay(PretrainConfig(), [leaky], tokenizer, range(1, 9), NUM_HELD_OUT)
+    (row,) = leak.held_out
     assert not row.is_kept_apart
     assert row.taught_texts > 0
 
@@ -81,9 +83,12 @@ def test_the_replayed_texts_are_those_of_the_lessons(tokenizer):
         for s in range(task.states):
             text = prefix + batch.text[g, s][batch.text_valid[g, s]].tolist()
             texts.add(tuple(text))
-    (row,) = replay.replay(PretrainConfig(), [task], tokenizer, [3], NUM_HELD_OUT)
+    replayed = replay.replay(PretrainConfig(), [task], tokenizer, [3], NUM_HELD_OUT)
+    (row,) = replayed.held_out
     assert row.lesson_texts == len(texts)
-    again, _ = replay._lessons(task, course, key)
+    pairs = {pair for text in texts for pair in itertools.pairwise(text)}
+    assert replayed.pairs.tolist() == sorted(map(list, pairs))
+    again = replay._hashed(replay._lessons(task, course, key)[0])
     right = {_by_hand(text) for text in texts}
     assert {tuple(pair) for pair in np.asarray(again).reshape(-1, 2).tolist()} == right
 

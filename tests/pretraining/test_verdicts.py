@@ -275,7 +275,7 @@ def test_held_out_instances_are_never_sampled(task):
 def test_no_text_of_a_held_out_instance_was_taught():
     task = TASKS["KeyRooms 2"]
     own = train_tokenizer([task])
-    (row,) = replay.replay(PretrainConfig(), [task], own, range(1, 9), 12)
+    (row,) = replay.replay(PretrainConfig(), [task], own, range(1, 9), 12).held_out
     assert row.is_kept_apart
     assert row.texts > 500
 
@@ -286,7 +286,7 @@ def test_no_text_of_a_held_out_instance_was_taught():
         return dataclasses.replace(fixed, bank=bank, instances=jnp.arange(num_instances))
 
     leaky = dataclasses.replace(task, sample=sample)
-    (row,) = replay.replay(PretrainConfig(), [leaky], own, range(1, 9), 12)
+    (row,) = replay.replay(PretrainConfig(), [leaky], own, range(1, 9), 12).held_out
     assert not row.is_kept_apart
     assert row.taught_texts > 0
 
