@@ -15,6 +15,7 @@ from lprl_envs import check_env
 from lprl_jax import dqn
 from lprl_jax.algorithms.base import Data
 from lprl_jax.cli.main import main
+from lprl_jax.lm.taught import StrangeText
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-environment.md").read_text()
 CODE, YAML = (
@@ -62,7 +63,8 @@ def test_its_config_trains_resumes_and_is_reported(
     assert main(["watch", "run"]) == 0
     assert "The treasure is in cell" in capsys.readouterr().out
     call = ["measure", "corridor:Corridor", "num_instances=16", "--model", "embedded-early-1"]
-    assert main(call) == 0
+    with pytest.warns(StrangeText, match="embedded-early-1 is asked about Corridor"):
+        assert main(call) == 0
     (folder / "corridor.py").write_text(CODE.replace("time_limit = 20", "time_limit = 30"))
     assert main(["train", "corridor.yaml", "--out", "run", "--quiet", "--resume"]) == 2
     assert "the module of its environment has changed" in capsys.readouterr().err

@@ -122,6 +122,7 @@ def test_a_run_is_evaluated_in_a_bank_that_its_judge_does_not_know(tmp_path: Pat
     assert row.success.shape == (2,)
 
 
+@pytest.mark.filterwarnings("ignore:embedded-early-1 is asked about:UserWarning")
 def test_a_judge_that_asks_nobody_takes_nothing_of_how_a_prior_is_asked(tmp_path: Path) -> None:
     for more in (
         {"prior": "embedded-early-1", "wording": "instruction", "judge": "habit"},

@@ -16,6 +16,7 @@ from lprl_jax.cli.main import main
 from lprl_jax.experiments import build, config, measuring, worth
 from lprl_jax.experiments.measuring import HABIT, ITSELF, OWN_HABIT, SHUFFLED, UNIFORM
 from lprl_jax.lm import checkpoint, embedded
+from lprl_jax.lm.taught import StrangeText
 from lprl_jax.priors import LanguagePrior, judging
 from lprl_jax.priors.judging import Scores
 from lprl_jax.results import measured
@@ -230,7 +231,8 @@ def test_the_models_of_the_package_are_asked_where_they_were_not_taught():
     given = {"env": "KeyRooms-lprl", "env_params": bank, "prior": "embedded"}
     experiment = config.parse(given)
     env, params = build.make_env("KeyRooms-lprl", experiment.env_arguments, experiment.bank)
-    prior = build.named_prior("embedded", env, params)
+    with pytest.warns(StrangeText, match="embedded is asked about KeyRooms-lprl"):
+        prior = build.named_prior("embedded", env, params)
     assert prior is not None
     made = worth.of_prior(prior, env, experiment)
     assert made is not None

@@ -1,5 +1,6 @@
 """A prompt far from a model's lessons is told of, one of its own worlds is not."""
 
+import itertools
 import warnings
 
 import lprl_envs
@@ -46,6 +47,7 @@ def test_of_a_model_s_own_worlds_all_words_are_known(model, env_id):
         for model in ("embedded", embedded.JUDGE, embedded.HOME)
         for world in WORLDS
         if world not in embedded.taught(model)
+        and (model, world) != (embedded.HOME, "CubeStacking-lprl")  # which it cannot read
     ],
 )
 def test_of_other_worlds_few_words_are_known(model, env_id):
@@ -66,7 +68,7 @@ def test_by_hand():
     )
     table = token_table.compile(Template(segments), [" a", " b"], model.tokenizer)
     first, last = (model.tokenizer.encode(text) for text in ("one two three", " four five"))
-    asked = [*zip(first[:-1], first[1:], strict=True), *zip(last[:-1], last[1:], strict=True)]
+    asked = [*itertools.pairwise(first), *itertools.pairwise(last)]
     assert len(set(asked)) == len(asked) > 2
     for known in (0, 1, len(asked)):
         pairs = np.array([*asked[:known], (last[-1], first[0])], np.uint16)

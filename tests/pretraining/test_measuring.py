@@ -16,7 +16,7 @@ from lprl_jax.lm import generation, identity, taught
 from lprl_jax.pretraining import following, measuring, model_card, pretrain_run
 from lprl_jax.pretraining.following import Followed
 from lprl_jax.pretraining.pretrain import PretrainConfig
-from lprl_jax.pretraining.replay import Taught
+from lprl_jax.pretraining.replay import Replayed, Taught
 from lprl_jax.pretraining.tasks import ActionTask, CompletionTask, Population, planned
 from lprl_jax.priors.judging import Scores
 from lprl_jax.priors.tabular import TabularPrior
@@ -128,7 +128,9 @@ def test_the_card_has_a_row_of_every_task(monkeypatch):
     monkeypatch.setattr(model_card, "measure_completions", lambda *_: whole)
     models, config = {"early-1": tiny_model(), "final": tiny_model()}, PretrainConfig(num_steps=123)
     apart = Taught("cubes", "text", 9_999, 1_234, 0, 200, 0)
-    monkeypatch.setattr(model_card, "replay", lambda *_: [apart, apart._replace(taught_texts=617)])
+    rows = [apart, apart._replace(taught_texts=617)]
+    replayed = Replayed(rows, np.array([[3, 5]], np.uint16))
+    monkeypatch.setattr(model_card, "replay", lambda *_: replayed)
     measured = model_card.measure(config, models, [ACTIONS, WHOLE])
     card = model_card.render(config, models, measured, "lprl pretrain")
     for line in (
