@@ -50,6 +50,7 @@ SENTENCES: dict[str, str] = {
     "`16384`": "a row's name",
     "a third of that, with a third of the prompt": "sizes of models and prompts, counted",
     "more than four fifths of it": "what the card's program asks about",
+    "more than a tenth of a": "lm.taught.MOST_STRANGE",
     "goes from one run to 256": "the notebook's",
     "[CLS] → 64 → 64 → 1": "the papers' network",
     "for 32 runs of 10,000 transitions 0.3 GB with the embedded model, 8 GB": "floats, counted",
