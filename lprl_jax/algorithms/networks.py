@@ -4,6 +4,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from lprl_jax.algorithms.heads import head
+
 
 class OneHotDense(nn.Module):
     """`nn.Dense` on one-hot vectors that are given by their indices: the same numbers, looked up.
@@ -56,7 +58,7 @@ class QNetwork(nn.Module):
             if jnp.issubdtype(x.dtype, jnp.integer):
                 x = OneHotDense(self.num_states, size, use_bias=not last, name=name)(x)
             else:
-                x = nn.Dense(size, use_bias=not last, name=name)(x)
+                x = head(size, use_bias=not last, name=name)(x)
             x = x if last else nn.relu(x)
         return self.optimism + x
 
@@ -74,7 +76,7 @@ class ReluNetwork(nn.Module):
         """`f32[..., features]` to `f32[..., num_outputs]`."""
         for size in self.hidden_sizes:
             x = nn.relu(nn.Dense(size)(x))
-        return nn.Dense(self.num_outputs)(x)
+        return head(self.num_outputs)(x)
 
 
 class TanhNetwork(nn.Module):
@@ -104,6 +106,6 @@ class TanhNetwork(nn.Module):
             if jnp.issubdtype(x.dtype, jnp.integer):
                 x = OneHotDense(self.num_states, size, kernel_init=rows, name=f"Dense_{i}")(x)
             else:
-                x = nn.Dense(size, kernel_init=rows, name=f"Dense_{i}")(x)
+                x = head(size, kernel_init=rows, name=f"Dense_{i}")(x)
             x = x if last else nn.tanh(x)
         return x
