@@ -56,7 +56,6 @@ SENTENCES: dict[str, str] = {
     "for 32 runs of 10,000 transitions 0.3 GB with the embedded model, 8 GB": "floats, counted",
     "One update of 64 transitions a run every 10 steps": "bench/suites",
     "10,000 instances": "bench/suites",
-    "a former embedded model of 956,032 weights": "one that is no longer there to be measured",
     "256 states behind a prompt of 96 tokens, 16 of their own": "bench/tools/scoring_work.py",
     "4 answers of 2 tokens": "bench/tools/scoring_work.py",
     "64 states, 256 + 32, 8 × 3": "bench/tools/scoring_work.py",
