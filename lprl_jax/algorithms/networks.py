@@ -4,8 +4,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from lprl_jax.algorithms.heads import head
-
 
 class OneHotDense(nn.Module):
     """`nn.Dense` on one-hot vectors that are given by their indices: the same numbers, looked up.
@@ -58,7 +56,7 @@ class QNetwork(nn.Module):
             if jnp.issubdtype(x.dtype, jnp.integer):
                 x = OneHotDense(self.num_states, size, use_bias=not last, name=name)(x)
             else:
-                x = head(size, use_bias=not last, name=name)(x)
+                x = nn.Dense(size, use_bias=not last, name=name)(x)
             x = x if last else nn.relu(x)
         return self.optimism + x
 
@@ -76,7 +74,7 @@ class ReluNetwork(nn.Module):
         """`f32[..., features]` to `f32[..., num_outputs]`."""
         for size in self.hidden_sizes:
             x = nn.relu(nn.Dense(size)(x))
-        return head(self.num_outputs)(x)
+        return nn.Dense(self.num_outputs)(x)
 
 
 class TanhNetwork(nn.Module):
@@ -106,6 +104,6 @@ class TanhNetwork(nn.Module):
             if jnp.issubdtype(x.dtype, jnp.integer):
                 x = OneHotDense(self.num_states, size, kernel_init=rows, name=f"Dense_{i}")(x)
             else:
-                x = head(size, kernel_init=rows, name=f"Dense_{i}")(x)
+                x = nn.Dense(size, kernel_init=rows, name=f"Dense_{i}")(x)
             x = x if last else nn.tanh(x)
         return x
