@@ -39,22 +39,26 @@ def main(folder: Path, pythons: list[str]) -> None:
     assert wheel.stat().st_size <= MOST_BYTES, f"{wheel} has {wheel.stat().st_size:,} bytes"
     print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB")
     quickstart = _check_sdist(sdist)
+    done: set[str] = set()
     for python in pythons:
         if (program := _program(python)) is None:
             _resolve(wheel, python)
             print(f"Python {python}: resolved, not run", flush=True)
             continue
+        if (version := _version(program)) in done:
+            continue
+        done.add(version)
         with tempfile.TemporaryDirectory() as made:
             programs = Path(made) / "venv" / "bin"
             subprocess.run([program, "-m", "venv", programs.parent], check=True)
             _install(programs, str(wheel), "ipykernel", "nbclient")
             (Path(made) / "empty").mkdir()
             _use(programs, Path(made) / "empty", quickstart)
-        print(f"Python {python}: ok", flush=True)
+        print(f"Python {version}: ok", flush=True)
 
 
 def _check_sdist(sdist: Path) -> bytes:
-    """Its notebook."""
+    """Raise where a file is missing; returns the notebook."""
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2]: name for name in archive.getnames()}
         for needed in FILES:
@@ -71,6 +75,11 @@ def _program(python: str) -> str | None:
     starts = found and not subprocess.run([found, "-c", ""], capture_output=True).returncode
     assert starts or named != python, f"{python} is no Python that starts"
     return found if starts else None
+
+
+def _version(program: str) -> str:
+    code = "import platform; print(platform.python_version())"
+    return subprocess.check_output([program, "-c", code], text=True).strip()
 
 
 def _install(programs: Path, *what: str) -> None:

@@ -39,7 +39,7 @@ class LanguageModel(NamedTuple):
     tokenizer: PreTrainedTokenizerFast
     name: str
     taught: np.ndarray | None = None
-    """u16[N, 2]: tokens that stood side by side in its lessons; None where these are not known."""
+    """u16[N, 2]: tokens that stood side by side in lessons; None where these are not known."""
 
 
 def load(

@@ -1,9 +1,10 @@
 """Whether a model was taught such words: a prompt far from its lessons is told of.
 
-Beside an embedded model lies which tokens stood side by side in the texts of its lessons. The fixed
-words of a prompt are held against that: those of its own worlds are all known, of another world
-most of them are not. What stands in a prompt's slots is not looked at, nor how long it is: that a
-prompt passes says nothing of how well it is answered.
+Beside an embedded model lies which tokens stood side by side in the texts of its training's
+lessons, of an early version too. The fixed words of a prompt are held against that: of its own
+worlds, in the sizes that were taught, all are known, of another world most are not. What stands in
+a prompt's slots is not looked at, nor what is to be answered: that a prompt passes says nothing of
+how well it is answered.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from lprl_envs import InvalidInput
 
+from lprl_jax.files import archive
+
 if TYPE_CHECKING:
     from lprl_jax.lm.token_table import TokenTable
 
 FILE = "taught_pairs.npy"
 """In a model's directory."""
 MOST_STRANGE = 0.1
-"""Share of strange neighbours up to which a prompt is not told of: of its own worlds, none are."""
+"""Share of strange neighbours up to which a prompt is not told of."""
 
 
 class StrangeText(UserWarning):
@@ -37,10 +40,11 @@ def read(folder: Path) -> np.ndarray | None:
     if not (folder / FILE).is_file():
         return None
     try:
-        pairs = np.load(folder / FILE)
+        with (folder / FILE).open("rb") as file:
+            pairs = np.lib.format.read_array(file)
         if pairs.dtype != np.uint16 or pairs.shape[1:] != (2,):
             raise ValueError(f"{pairs.dtype}{list(pairs.shape)}")
-    except (OSError, ValueError, EOFError) as error:
+    except archive.UNREADABLE as error:
         raise InvalidInput(
             f"{folder / FILE}: {error}; right: pairs of tokens, uint16[N, 2], or no such file"
         ) from None
@@ -79,7 +83,7 @@ def warn_if_strange(name: str, pairs: np.ndarray | None, table: TokenTable, text
     warnings.warn(
         f"{name} is asked about {text}: {100 * share:.0f} % of what stands side by side in "
         "the fixed words there never did in its lessons, so it may answer by habit, whatever the "
-        "state; measure it first, or take a model that was taught such texts",
+        "state; `lprl measure` tells what it is worth",
         StrangeText,
-        stacklevel=3,
+        stacklevel=1,  # Python keeps by the place what it has shown: once, whoever asks
     )

@@ -98,7 +98,7 @@ def write_card(
     config: PretrainConfig, kept: dict[str, LanguageModel], out: Path, model: str = "embedded"
 ) -> None:
     """Measure what a training has kept in folders of `out`, and write MODEL_CARD.md and
-    MODEL_CARD.json there, and beside each model what stood side by side in its lessons.
+    MODEL_CARD.json there, and beside each model what stood side by side in the training's lessons.
     """
     named = "" if model == "embedded" else f" --model {model}"
     command = f"lprl pretrain{named} --steps {config.num_steps} --seed {config.seed} --out DIR"

@@ -1,6 +1,8 @@
 """A prompt far from a model's lessons is told of, one of its own worlds is not."""
 
 import itertools
+import subprocess
+import sys
 import warnings
 
 import lprl_envs
@@ -9,6 +11,7 @@ import pytest
 from lprl_envs import InvalidInput, Literal, Scope, Slot, Template
 from priors.tiny import tiny_model
 
+from lprl_jax.algorithms.policy_based.language_policy import LanguagePolicy
 from lprl_jax.cli.warnings import in_a_line
 from lprl_jax.completers import LanguageCompleter
 from lprl_jax.judges import words
@@ -108,10 +111,46 @@ def test_another_file_is_refused(tmp_path, content, found):
 
 def test_a_damaged_file_is_refused(tmp_path):
     assert taught.read(tmp_path) is None
-    for damage in (b"", b"no array"):
+    for damage in (b"", b"no array", b"PK\x03\x04", b"PK\x05\x06"):
         (tmp_path / taught.FILE).write_bytes(damage)
         with pytest.raises(InvalidInput, match=r"taught_pairs.npy: .*; right: pairs of tokens"):
             taught.read(tmp_path)
+
+
+@pytest.mark.parametrize(("size", "is_told"), [("10x10", False), ("16x16", True)])
+def test_a_size_that_the_text_spells_out_is_strange(size, is_told):
+    env = lprl_envs.ImageCompletion(size)
+    tokenizer = named.tokenizer_of("embedded")
+    table = token_table.compile(env.template, env.action_texts, tokenizer)
+    pairs = taught.read(embedded.path_of("embedded"))
+    assert pairs is not None
+    assert (taught.strange_share(pairs, table) > taught.MOST_STRANGE) == is_told
+
+
+def test_a_policy_that_is_to_be_trained_is_not_told_of():
+    rooms, params = lprl_envs.make("KeyRooms-lprl")
+    policy = LanguagePolicy.of_model(named.load("embedded"), rooms, params)
+    assert policy.model.taught is None
+
+
+PROGRAM = """
+import sys, warnings
+from lprl_jax.cli import commands, main
+from lprl_jax.lm.taught import StrangeText
+
+def ask(options):
+    for _ in range(2):
+        warnings.warn("far away", StrangeText, stacklevel=1)
+
+commands.COMMANDS["envs"] = ask
+sys.argv = ["lprl", "envs"]
+sys.exit(main.main())
+"""
+
+
+def test_the_program_says_it_once():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "lprl: warning: far away\n")
 
 
 def test_the_command_line_tells_it_in_a_line(capsys, monkeypatch):

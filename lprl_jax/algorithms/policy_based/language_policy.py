@@ -107,6 +107,7 @@ class LanguagePolicy:
         wording: Wording | str | Path = "bare",
     ) -> LanguagePolicy:
         """As `from_pretrained`, of a model at hand."""
+        model = model._replace(taught=None)  # these texts will be its lessons
         scorer = ActionScorer.of(model, env, "sum", END_OF_ACTION, wording)
         bank = env.default_params if env_params is None else env_params
         texts = scorer.render(model.name, bank)
