@@ -71,6 +71,10 @@ def _a_prior_has_helped(names: dict[str, Any]) -> None:
     state, metrics = algorithm.train(state, data, num_updates=500)
     assert algorithm.evaluate(state, data, 1)["success"].mean() > uniform + 0.1
     assert (np.asarray(metrics["episodes"]).sum(0) > 0).all()
+    side_by_side = names["q_table"].make(names["env"], prior, num_envs=8)
+    state = side_by_side.init(names["keys"], None, data, names["own_map"])
+    state, _ = side_by_side.train(state, data, num_updates=100)
+    assert 0.5 < float(np.asarray(state.q).max()) <= 1  # of eight in one state, one step
 
 
 def _options_lead_to_the_edge(names: dict[str, Any]) -> None:
