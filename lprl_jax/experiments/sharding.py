@@ -8,6 +8,7 @@ the same runs. The mesh may span processes: all of them call the same functions 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -81,6 +82,21 @@ def spread(mesh: Mesh, state: Any) -> Any:
     leaves.reverse()
     placed = [_globalize(mesh, leaves.pop(), spec, np.copy) for spec in lies]
     return jax.tree.unflatten(structure, placed)
+
+
+def gathered(state: Any) -> Any:
+    """A spread state as the algorithm knows it, its runs where they lie.
+
+    What was asked is added up. Of answers that are remembered, those of the first share are kept:
+    others would be asked for anew.
+    """
+
+    def whole(carry: Any) -> Any:
+        shares = len(jax.tree.leaves(carry)[0]) if jax.tree.leaves(carry) else 0
+        each = [jax.tree.map(lambda x, i=i: x[i], jax.device_get(carry)) for i in range(shares)]
+        return functools.reduce(lambda a, b: a.plus(b), each) if each else carry
+
+    return carries.put(state, tuple(whole(carry) for carry in carries.of(state)))
 
 
 def spread_shapes(mesh: Mesh, state: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from lprl_envs import TextEnv, TextEnvParams
 
 from lprl_jax.algorithms.base import Algorithm
-from lprl_jax.experiments import config, evaluate, run_directory, runner
+from lprl_jax.experiments import config, evaluate, run_directory, runner, sharding
 from lprl_jax.experiments.run_directory import METRICS
 from lprl_jax.files import paths
 from lprl_jax.priors import Prior
@@ -94,7 +94,8 @@ class Run:
     @functools.cached_property
     def state(self) -> Any:
         """The newest checkpoint's, of all runs."""
-        return evaluate.state_in(self.directory, self.experiment, self._setup)
+        state = evaluate.state_in(self.directory, self.experiment, self._setup)
+        return sharding.gathered(state)
 
     def act(self, env_state: Any, key: chex.PRNGKey, policy: str | None = None) -> jax.Array:
         """What the runs do in states `[R]` or `[R, N]` of the environment; see `Algorithm.act`."""

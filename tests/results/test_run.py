@@ -49,6 +49,22 @@ def test_its_agent_is_the_newest_checkpoint(directory: Path) -> None:
     )
 
 
+def test_an_agent_whose_prior_remembers_acts_too(tmp_path: Path) -> None:
+    """Over two devices each share has a memory; whoever plays has one, and counts of both."""
+    memo = {"prior": "embedded-early-1", "prior_access": "memo", "memo_slots": 256}
+    out = runner.run(config.parse({**FIELDS, **memo}), tmp_path / "memo", progress=False)
+    run = lprl_jax.Run(out)
+    assert jax.device_count() == 2
+    assert run.state.prior_carry.tag.shape == (256,)
+    counted = int(run.state.prior_carry.queries), int(run.state.prior_carry.evaluations)
+    assert counted == (run.metrics["queries"][-1], run.metrics["evaluations"][-1])
+    _, states = jax.vmap(run.env.reset, (0, None))(
+        jax.random.split(jax.random.key(0), 4), run.params
+    )
+    assert run.act(states, jax.random.key(1)).shape == (4,)
+    assert ((run.evaluate(2)["success"] >= 0) & (run.evaluate(2)["success"] <= 1)).all()
+
+
 def test_it_is_shown_in_a_line(directory: Path) -> None:
     assert repr(lprl_jax.Run(directory)) == f"Run({str(directory)!r}: dqn on FrozenLake-lprl)"
 
