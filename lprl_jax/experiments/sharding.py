@@ -92,9 +92,9 @@ def gathered(state: Any) -> Any:
     """
 
     def whole(carry: Any) -> Any:
-        shares = len(jax.tree.leaves(carry)[0]) if jax.tree.leaves(carry) else 0
-        each = [jax.tree.map(lambda x, i=i: x[i], jax.device_get(carry)) for i in range(shares)]
-        return functools.reduce(lambda a, b: a.plus(b), each) if each else carry
+        leaves, structure = jax.tree.flatten(jax.device_get(carry))
+        shares = [structure.unflatten(own) for own in zip(*leaves, strict=True)]
+        return functools.reduce(lambda a, b: a.plus(b), shares) if shares else carry
 
     return carries.put(state, tuple(whole(carry) for carry in carries.of(state)))
 
